@@ -1,0 +1,49 @@
+"""Work on blocks of rows by threads. numpy releases the interpreter's lock inside its loops."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+def n_threads() -> int:
+    """Return the number of processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def ordered_map(function: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
+    """Yield ``function(item)`` in the order of ``items``, computed by one thread a processor.
+
+    The order makes sums over blocks the same on every machine, whatever the number of threads. Only a few
+    results are held at a time, so that their memory is bounded.
+    """
+    threads = n_threads()
+    if threads == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Value]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def row_blocks(n_rows: int, size: int) -> list[slice]:
+    """Return slices of at most ``size`` rows that cover ``n_rows`` rows in order."""
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]

@@ -1,0 +1,175 @@
+"""What every result object can do: a plain dictionary, JSON and back, a table, a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import types
+import typing
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from xembed._files import atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from typing_extensions import Self
+
+_SCHEMAS: dict[str, type[Result]] = {}
+
+
+class Result:
+    """Base of the frozen dataclasses that functions return.
+
+    A subclass names its JSON form in ``schema`` (``"xembed.<name>/<version>"``). Fields may be numbers,
+    strings, ``None``, arrays, tuples, mappings of such, and other results.
+    """
+
+    schema: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _SCHEMAS[cls.schema] = cls
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain Python data, ready for JSON; ``schema`` says what it is."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {"schema": self.schema} | {field.name: _plain(getattr(self, field.name)) for field in fields}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild a result from what `to_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            If ``data`` is of another schema or lacks a field.
+        """
+        found = data.get("schema")
+        if found != cls.schema:
+            raise ValueError(f"{cls.__name__} reads the schema {cls.schema!r}. Got {found!r} instead.")
+        hints = get_type_hints(cls)
+        fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if missing := sorted(fields - set(data)):
+            raise ValueError(f"This {cls.schema!r} lacks the fields {missing}: is the file complete?")
+        return cls(**{name: _rebuild(data[name], hints[name]) for name in fields})
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the result as JSON text and, if ``path`` is given, write it there (whole or not at all)."""
+        text = dump_json(self.to_dict())
+        if path is not None:
+            with atomic_write(path) as file:
+                file.write(text.encode("utf-8"))
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | os.PathLike[str]) -> Self:
+        """Read a result from JSON text (a string that starts with ``{``) or from a file."""
+        text = source if isinstance(source, str) and source.lstrip().startswith("{") else None
+        return cls.from_dict(json.loads(Path(source).read_text(encoding="utf-8") if text is None else text))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the result's scalar values as a table of one row."""
+        import pandas as pd
+
+        return pd.DataFrame([self._scalars()])
+
+    def _scalars(self) -> dict[str, Any]:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        values = {field.name: getattr(self, field.name) for field in fields}
+        return {name: value for name, value in values.items() if isinstance(value, str | int | float | bool)}
+
+    def __repr__(self) -> str:
+        short = {k: v for k, v in self._scalars().items() if not (isinstance(v, str) and len(v) > 40)}
+        shown = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v!r}" for k, v in short.items())
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(format(value, '.4g'))}</td></tr>"
+            if isinstance(value, float)
+            else f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in self._scalars().items()
+        )
+        return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
+
+
+def dump_json(data: Any) -> str:
+    """Write strict JSON: no NaN, numbers that read back to the same bits, text as it is."""
+    if not isinstance(data, dict):
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    # One line a field: readable and diffable, without a line for every number of an array.
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(item, ensure_ascii=False, allow_nan=False)}" for key, item in data.items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read_result(source: str | os.PathLike[str]) -> Result:
+    """Read any result from a JSON file, by its schema."""
+    import xembed.shift  # noqa: F401  (registers the schemas)
+
+    data = json.loads(Path(source).read_text(encoding="utf-8"))
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema not in _SCHEMAS:
+        raise ValueError(f"{os.fspath(source)!r} must hold one of the schemas {sorted(_SCHEMAS)}. Got {schema!r}.")
+    return _SCHEMAS[schema].from_dict(data)
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Return the versions of what a number depends on, without importing any of it."""
+    from xembed import __version__
+
+    found = {"xembed": __version__, "python": platform.python_version()}
+    for package in ("numpy", "scipy", "torch", "transformers", "sentence-transformers"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def provenance(function: str, **parameters: Any) -> dict[str, Any]:
+    """Return how a result was made: the function, its parameters and the versions."""
+    return {"function": function, "parameters": parameters, "versions": dict(versions())}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Result):
+        return value.to_dict()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _rebuild(value: Any, hint: Any) -> Any:
+    if value is None:
+        return None
+    options = [option for option in get_args(hint) if option is not type(None)] or [hint]
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        return _rebuild(value, options[0])
+    kind = get_origin(hint) or hint
+    if isinstance(kind, type) and issubclass(kind, Result):
+        return kind.from_dict(value)
+    if kind is np.ndarray:
+        return np.asarray(value)
+    if kind is tuple:
+        return tuple(_rebuild(item, get_args(hint)[0] if get_args(hint) else Any) for item in value)
+    return value
