@@ -1,0 +1,136 @@
+"""TTE depth: how central a text is in a corpus (Seegmiller & Preum, EMNLP 2023)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._validation import FloatArray, check_embeddings, check_option, check_same_dims
+from xembed.depth._pairwise import DISTANCES, Directions, mean_distances, mean_distances_within
+from xembed.depth._resultant import direction_weights, project, resultant
+
+_METHODS = ("auto", "closed_form", "pairwise")
+
+
+def tte_depth(
+    X: npt.ArrayLike,
+    reference: npt.ArrayLike | None = None,
+    *,
+    distance: str = "cosine",
+    method: str = "auto",
+) -> npt.NDArray[np.float64]:
+    r"""Return the depth of each text with respect to a corpus.
+
+    The depth of :math:`x` with respect to the corpus F is :math:`\sup\delta - E_{h \sim F}\,\delta(x, h)` [1]_, a
+    distance-based depth on the sphere [2]_. High depth: typical; low depth: an outlier.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_texts, n_dims)
+        Embeddings of any float or integer dtype. Only their directions matter; rows need not have length 1.
+    reference : array-like of shape (n_reference, n_dims), optional
+        The corpus. ``None`` takes ``X`` itself and leaves each text out of its own mean; without that,
+        each text would look deeper in its own corpus than an equal text of another one, and tests built on
+        the depths would be wrong.
+    distance : {'cosine', 'chord', 'angular'}, default='cosine'
+        With the cosine :math:`c`: :math:`1 - c` (depths in [0, 2]), :math:`\sqrt{2(1-c)}` (in [0, 2]), or
+        :math:`\arccos c` (in [0, :math:`\pi`]).
+    method : {'auto', 'closed_form', 'pairwise'}, default='auto'
+        'closed_form' needs the sum of the unit vectors only: O(n d) time. It exists for the cosine distance, where
+        'auto' takes it. 'pairwise' computes all pairs in blocks of matrix products: O(n² d) time, O(block) memory.
+
+    Returns
+    -------
+    ndarray of shape (n_texts,), float64
+        The depths.
+
+    Raises
+    ------
+    ValueError
+        If an array is not 2-D, is too short, or holds rows that are zero or not finite (they are named); if the
+        dimensions differ; if ``distance`` or ``method`` is unknown, or 'closed_form' does not exist for the distance.
+    TypeError
+        If an array does not hold real numbers.
+
+    See Also
+    --------
+    TTEDepth : the same as an estimator, for streams and outlier detection.
+    xembed.shift.rank_sum_test : a test of two corpora by their depths.
+
+    Notes
+    -----
+    In closed form, with unit rows and their sum :math:`s`:
+    :math:`D_F(f_i) = 1 + (f_i \cdot s - 1)/(n - 1)` and :math:`D_F(g) = 1 + g \cdot s / n`. So cosine depth ranks texts
+    by their projection on the mean direction, and sees nothing that is orthogonal to it: a text between two clusters
+    is deep. Sums are accumulated in float64. Float32 and float16 rows are computed with in float64 up to
+    2²⁵ elements ('closed_form') or 2²⁴ pairs ('pairwise'), above that in float32.
+
+    The authors' published code returns, for two corpora of the same size, the depths of F in G where those of G in F
+    are meant [3]_; this function does not.
+
+    References
+    ----------
+    .. [1] P. Seegmiller, S. M. Preum. "Statistical Depth for Ranking and Characterizing Transformer-Based
+           Text Embeddings". EMNLP 2023.
+    .. [2] G. Pandolfo, D. Paindaveine, G. C. Porzio. "Distance-based depths for directional data". Canadian
+           Journal of Statistics 46 (2018), 593-609.
+    .. [3] Measured for this project: for 100 and 100 texts the rank correlation of what it returns with the depths of
+           G is 0.08.
+
+    Examples
+    --------
+    >>> from xembed.depth import tte_depth
+    >>> F = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
+    >>> tte_depth(F).round(4)
+    array([1.2357, 1.2357, 1.    , 1.4714])
+    >>> tte_depth([[1, 0, 1], [-1, 0, 0], [1, 2, 2]], F).round(4)
+    array([1.4786, 0.5732, 1.5934])
+    """
+    check_option(distance, DISTANCES, name="distance", caller="tte_depth")
+    check_option(method, _METHODS, name="method", caller="tte_depth")
+    if method == "closed_form" and distance != "cosine":
+        raise ValueError(
+            f"The 'method' parameter of tte_depth can be 'closed_form' for distance='cosine' only. Got "
+            f"distance={distance!r}: use method='pairwise' or 'auto'."
+        )
+    if reference is None:
+        points = check_embeddings(X, name="X", caller="tte_depth with reference=None", min_rows=2)
+        if distance == "cosine" and method != "pairwise":
+            return closed_form_within(points, name="X")
+        within = mean_distances_within(Directions.of(points, name="X"), DISTANCES[distance])
+        return DISTANCES[distance].supremum - within
+
+    points = check_embeddings(X, name="X", caller="tte_depth")
+    corpus = check_embeddings(reference, name="reference", caller="tte_depth")
+    check_same_dims(("X", points), ("reference", corpus))
+    if distance == "cosine" and method != "pairwise":
+        total, _ = resultant(corpus, name="reference")
+        return closed_form(points, total, len(corpus), name="X")
+    between = mean_distances(
+        Directions.of(points, name="X"), Directions.of(corpus, name="reference"), DISTANCES[distance]
+    )
+    return DISTANCES[distance].supremum - between
+
+
+def closed_form(
+    X: FloatArray, total: npt.NDArray[np.float64], n_reference: int, *, name: str
+) -> npt.NDArray[np.float64]:
+    """Return cosine depths with respect to a corpus of which the resultant ``total`` (d,) is known."""
+    depths = project(X, total, direction_weights(X, name=name))
+    depths /= n_reference
+    depths += 1.0
+    return depths
+
+
+def closed_form_within(X: FloatArray, *, name: str) -> npt.NDArray[np.float64]:
+    """Return leave-one-out cosine depths of the rows of ``X``."""
+    total, weights = resultant(X, name=name)
+    return leave_one_out(project(X, total, weights), len(X))
+
+
+def leave_one_out(products: npt.NDArray[np.float64], n_texts: int) -> npt.NDArray[np.float64]:
+    """Turn products with the resultant of a corpus into the depths of that corpus' own texts, in place."""
+    products -= 1.0  # the text's product with itself
+    products /= n_texts - 1
+    products += 1.0
+    return products

@@ -1,0 +1,135 @@
+"""Mean distances on the sphere by blocks of matrix products, for distances without a closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._parallel import ordered_map, row_blocks
+from xembed._validation import FloatArray
+from xembed.depth._resultant import resultant
+
+_BLOCK = 4096
+# Rows of a block that one thread transforms at a time: they stay in its cache between the steps.
+_SLICE = 64
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A distance between directions: its largest value, and ``scale * from_cosine(cosine)``, in place."""
+
+    supremum: float
+    from_cosine: Callable[[FloatArray], FloatArray]
+    scale: float = 1.0
+
+
+def _one_minus(cosines: FloatArray) -> FloatArray:
+    np.subtract(1.0, cosines, out=cosines)
+    return cosines
+
+
+def _half_chord(cosines: FloatArray) -> FloatArray:
+    np.subtract(1.0, cosines, out=cosines)
+    np.maximum(cosines, 0.0, out=cosines)  # rounding can push a cosine of 1 above it
+    np.sqrt(cosines, out=cosines)
+    return cosines
+
+
+def _angular(cosines: FloatArray) -> FloatArray:
+    np.clip(cosines, -1.0, 1.0, out=cosines)
+    np.arccos(cosines, out=cosines)
+    return cosines
+
+
+DISTANCES = {
+    "cosine": Distance(2.0, _one_minus),
+    "chord": Distance(2.0, _half_chord, np.sqrt(2.0)),
+    "angular": Distance(np.pi, _angular),
+}
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Rows and their inverse norms, checked: what `Directions.unit` scales block by block."""
+
+    rows: FloatArray
+    weights: npt.NDArray[np.floating[Any]]
+
+    @classmethod
+    def of(cls, X: FloatArray, *, name: str) -> Directions:
+        """Check ``X`` and find its norms."""
+        return cls(X, resultant(X, name=name)[1])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def unit(self, block: slice, dtype: np.dtype[Any]) -> FloatArray:
+        """Return the rows of a block scaled to length 1."""
+        scaled: FloatArray = np.asarray(self.rows[block], dtype) * self.weights[block, None].astype(dtype)
+        return scaled
+
+
+def mean_distances(X: Directions, reference: Directions, distance: Distance) -> npt.NDArray[np.float64]:
+    """Return the mean distance of each row of ``X`` to all rows of ``reference``, shape (len(X),)."""
+    dtype = _working_dtype(X, reference)
+    totals = np.zeros(len(X))
+    for rows in row_blocks(len(X), _BLOCK):
+        block = X.unit(rows, dtype)
+        for columns in row_blocks(len(reference), _BLOCK):
+            totals[rows] += _block_sums(block, reference.unit(columns, dtype), distance)
+    return totals * (distance.scale / len(reference))
+
+
+def mean_distances_within(X: Directions, distance: Distance) -> npt.NDArray[np.float64]:
+    """Return the mean distance of each row of ``X`` to all other rows, shape (len(X),).
+
+    Distances are symmetric, so each pair of blocks is computed once and counts for both.
+    """
+    dtype = _working_dtype(X, X)
+    totals = np.zeros(len(X))
+    blocks = row_blocks(len(X), _BLOCK)
+    for i, rows in enumerate(blocks):
+        block = X.unit(rows, dtype)
+        totals[rows] += _block_sums(block, block, distance, skip_diagonal=True)
+        for columns in blocks[i + 1 :]:
+            totals[rows] += _block_sums(block, X.unit(columns, dtype), distance, over_rows=totals[columns])
+    return totals * (distance.scale / (len(X) - 1))
+
+
+def _working_dtype(X: Directions, reference: Directions) -> np.dtype[Any]:
+    """Return float64 for float64 input and wherever all pairs fit into one block."""
+    wide = np.float64 in (X.rows.dtype, reference.rows.dtype)
+    return np.dtype(np.float64 if wide or len(X) * len(reference) <= _BLOCK**2 else np.float32)
+
+
+def _block_sums(
+    A: FloatArray,
+    B: FloatArray,
+    distance: Distance,
+    *,
+    skip_diagonal: bool = False,
+    over_rows: npt.NDArray[np.float64] | None = None,
+) -> npt.NDArray[np.float64]:
+    """Return the sums over the columns of the unscaled distances of two blocks, shape (len(A),).
+
+    The sums over the rows, (len(B),), are added to ``over_rows`` where that is given.
+    """
+    cosines = A @ B.T  # (len(A), len(B)), the only large array
+
+    def one(rows: slice) -> tuple[FloatArray, FloatArray | None]:
+        part = distance.from_cosine(cosines[rows])
+        if skip_diagonal:  # a text's distance to itself is 0, not what rounding makes of it
+            part[np.arange(len(part)), np.arange(rows.start, rows.stop)] = 0.0
+        return part.sum(axis=1), None if over_rows is None else part.sum(axis=0)
+
+    sums = np.empty(len(A))
+    slices = row_blocks(len(A), _SLICE)
+    for rows, (over_columns, part_over_rows) in zip(slices, ordered_map(one, slices), strict=True):
+        sums[rows] = over_columns
+        if over_rows is not None and part_over_rows is not None:
+            over_rows += part_over_rows
+    return sums
