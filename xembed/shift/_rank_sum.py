@@ -1,0 +1,289 @@
+"""The rank-sum test of two corpora by the depths of their texts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._results import Result, provenance
+from xembed._validation import (
+    RNG,
+    FloatArray,
+    check_embeddings,
+    check_number,
+    check_option,
+    check_rng,
+    check_same_dims,
+    describe_rng,
+)
+from xembed.depth import tte_depth
+from xembed.depth._depth import leave_one_out
+from xembed.depth._pairwise import DISTANCES
+from xembed.depth._resultant import direction_weights, project, resultant
+from xembed.shift._verdict import depth_verdict
+from xembed.shift._wilcoxon import rank_sum
+
+_ALTERNATIVES = ("two-sided", "greater", "less")
+_METHODS = ("auto", "exact", "asymptotic")
+_REFERENCES = ("pooled", "split", "first")
+# Depths that differ by less than rounding are tied, as those of duplicated texts should be.
+_DECIMALS = 12
+
+
+@dataclass(frozen=True, repr=False)
+class RankSumResult(Result):
+    """Result of `rank_sum_test`.
+
+    Attributes
+    ----------
+    verdict : str
+        What was found, in plain words with its numbers, at the level 1 - ``confidence_level``.
+    statistic : float
+        The rank sum of F, standardised with the variance corrected for ties: positive if F is deeper.
+    pvalue : float
+        For the alternative asked for.
+    quality_index : float
+        Liu and Singh's Q = P(D(X) < D(Y)) + P(D(X) = D(Y))/2 for a text X of F and Y of G, in [0, 1]. 0.5: neither is
+        deeper; below: G is more outlying; above: G is more central.
+    effect_size : float
+        2Q - 1, in [-1, 1] (Cliff's delta).
+    confidence_interval : tuple of float
+        For the effect size.
+    confidence_level : float
+        Level of the interval.
+    alternative, reference, distance : str
+        As asked for.
+    method : str
+        How the p-value was computed: 'exact' or 'asymptotic'.
+    n_F, n_G : int
+        Texts compared.
+    depths_F, depths_G : ndarray of shape (n_F,) and (n_G,)
+        The depths compared.
+    rows_F : ndarray of shape (n_F,), int
+        Rows of F that ``depths_F`` belongs to: all, but for ``reference="split"``.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.rank_sum/1"
+
+    verdict: str
+    statistic: float
+    pvalue: float
+    quality_index: float
+    effect_size: float
+    confidence_interval: tuple[float, float]
+    confidence_level: float
+    alternative: str
+    method: str
+    reference: str
+    distance: str
+    n_F: int
+    n_G: int
+    depths_F: npt.NDArray[np.float64]
+    depths_G: npt.NDArray[np.float64]
+    rows_F: npt.NDArray[np.int64]
+    provenance: dict[str, Any]
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write an HTML report to ``path`` and its numbers to a .json file beside it."""
+        from xembed.reports import write_report
+
+        write_report(self, path)
+
+
+def rank_sum_test(
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    *,
+    reference: str = "pooled",
+    distance: str = "cosine",
+    alternative: str = "two-sided",
+    method: str = "auto",
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> RankSumResult:
+    r"""Test whether the texts of one corpus are deeper than those of another.
+
+    Each text gets a depth (`xembed.depth.tte_depth`), and the depths of F and G are compared by the Wilcoxon rank-sum
+    test with mid-ranks.
+
+    Parameters
+    ----------
+    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims)
+        Embeddings of the two corpora, two texts each at least (four in F for ``reference="split"``). F is the
+        reference corpus.
+    reference : {'pooled', 'split', 'first'}, default='pooled'
+        The corpus that depth is measured in.
+
+        'pooled': F and G together, each text left out of its own depth. The depths are then a symmetric
+        function of all texts, so under no shift every labelling is equally likely and the level is exact, on any
+        data and for any sizes. **Use this.**
+
+        'split': a random half of F; the other half is compared with G. The level is exact given the
+        reference half; half of F is lost to the test, and 5 to 10 points of power.
+
+        'first': F, as in the TTE paper, each text of F left out of its own depth. The depths of F and G then are
+        not exchangeable. The test is right for large corpora with a clear mean direction, and liberal otherwise.
+    distance : {'cosine', 'chord', 'angular'}, default='cosine'
+        As in `xembed.depth.tte_depth`.
+    alternative : {'two-sided', 'greater', 'less'}, default='two-sided'
+        'greater': F is deeper, that is, G is more outlying or more spread; 'less': G is deeper. A one-sided test is
+        blind to the other side: 'greater', the paper's, has no power against a collapsed corpus.
+    method : {'auto', 'exact', 'asymptotic'}, default='auto'
+        'exact': the distribution of the rank sum given the ties; 'asymptotic': its normal approximation;
+        'auto': exact for small corpora, where it takes about 0.1 s at most.
+    confidence_level : float in (0, 1), default=0.95
+        For the interval of the effect size.
+    rng : int, numpy.random.Generator or None, default=None
+        For the random half of ``reference="split"``; nothing else is random. None is seed 0.
+
+    Returns
+    -------
+    RankSumResult
+        With ``statistic``, ``pvalue``, ``quality_index``, ``effect_size``, ``confidence_interval``, the depths, and how
+        it was made.
+
+    Raises
+    ------
+    ValueError
+        If a corpus is too small, holds rows that are zero or not finite (they are named), the dimensions differ, or an
+        option is unknown.
+    TypeError
+        If an array does not hold real numbers.
+
+    Notes
+    -----
+    Share of rejections at 5 % without any shift, two-sided (2,000 to 5,000 runs each):
+
+    =============================  ========  =======  =======
+    data                           'pooled'  'split'  'first'
+    =============================  ========  =======  =======
+    isotropic, mean 0, 384, 20:20  0.048     0.054    0.112
+    isotropic, mean 0, 128, 50:500 0.039     0.056    0.161
+    cone, 128, 20:20               0.048     0.048    0.066
+    cone with clusters, 384, 20:20 0.056     0.051    0.101
+    cone with clusters, 16, 200    0.051     0.049    0.050
+    =============================  ========  =======  =======
+
+    What depth can see: changes of spread and of the distance to the common centre. It is nearly blind to shifts
+    orthogonal to the mean (0.04 to 0.09 power where a classifier has 0.85), to changes of covariance, and to topics
+    exchanged for others of equal depth.
+
+    The authors' published code differs in three ways. Its Q is the share of the pooled sample below a depth, and moves
+    with n/m; this one is Liu and Singh's [1]_. It does not correct z for ties. For :math:`|F| = |G|` it compares the
+    wrong depths. For ``reference="first"``, sizes that differ and no ties, its z and one-sided p are equal to these
+    with ``alternative="greater", method="asymptotic"``.
+
+    The interval is DeLong's on the logit scale with Welch's degrees of freedom.
+
+    References
+    ----------
+    .. [1] R. Y. Liu, K. Singh. "A Quality Index Based on Data Depth and Multivariate Rank Tests". Journal of the
+           American Statistical Association 88 (1993), 252-260.
+    .. [2] P. Seegmiller, S. M. Preum. "Statistical Depth for Ranking and Characterizing Transformer-Based
+           Text Embeddings". EMNLP 2023.
+    .. [3] Y. Zuo, X. He. "On the limiting distributions of multivariate depth-based rank sum statistics and related
+           tests". Annals of Statistics 34 (2006), 2879-2896.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import rank_sum_test
+    >>> rng = np.random.default_rng(0)
+    >>> F = rng.normal(1.0, 1.0, size=(100, 32))
+    >>> collapsed = rng.normal(1.0, 0.7, size=(80, 32))
+    >>> result = rank_sum_test(F, collapsed)
+    >>> result.pvalue < 0.001, result.effect_size > 0.5
+    (True, True)
+    """
+    caller = "rank_sum_test"
+    check_option(reference, _REFERENCES, name="reference", caller=caller)
+    check_option(distance, DISTANCES, name="distance", caller=caller)
+    check_option(alternative, _ALTERNATIVES, name="alternative", caller=caller)
+    check_option(method, _METHODS, name="method", caller=caller)
+    check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    generator = check_rng(rng, caller=caller)
+    first = check_embeddings(F, name="F", caller=caller, min_rows=4 if reference == "split" else 2)
+    second = check_embeddings(G, name="G", caller=caller, min_rows=2)
+    check_same_dims(("F", first), ("G", second))
+
+    if (reference, distance) != ("pooled", "cosine"):  # which checks as it goes
+        direction_weights(first, name="F")
+        direction_weights(second, name="G")
+
+    rows = np.arange(len(first))
+    if reference == "split":
+        half, rows = np.split(generator.permutation(len(first)), [len(first) // 2])
+        half, rows = np.sort(half), np.sort(rows)
+        depths_F = tte_depth(first[rows], first[half], distance=distance)
+        depths_G = tte_depth(second, first[half], distance=distance)
+    elif reference == "first":
+        depths_F = tte_depth(first, distance=distance)
+        depths_G = tte_depth(second, first, distance=distance)
+    else:
+        depths_F, depths_G = pooled_depths(first, second, distance)
+
+    test = rank_sum(
+        depths_F.round(_DECIMALS),
+        depths_G.round(_DECIMALS),
+        alternative=alternative,
+        method=method,
+        confidence_level=confidence_level,
+    )
+    effect = 2 * test.first_below_second - 1
+    interval = (2 * test.interval[0] - 1, 2 * test.interval[1] - 1)
+    return RankSumResult(
+        verdict=depth_verdict(
+            test.pvalue,
+            effect,
+            interval,
+            alpha=1 - confidence_level,
+            confidence_level=confidence_level,
+            names=("F", "G"),
+        ),
+        statistic=test.z,
+        pvalue=test.pvalue,
+        quality_index=test.first_below_second,
+        effect_size=effect,
+        confidence_interval=interval,
+        confidence_level=float(confidence_level),
+        alternative=alternative,
+        method=test.method,
+        reference=reference,
+        distance=distance,
+        n_F=len(depths_F),
+        n_G=len(depths_G),
+        depths_F=depths_F,
+        depths_G=depths_G,
+        rows_F=rows,
+        provenance=provenance(
+            caller,
+            reference=reference,
+            distance=distance,
+            alternative=alternative,
+            method=method,
+            confidence_level=float(confidence_level),
+            rng=describe_rng(rng),
+        ),
+    )
+
+
+def pooled_depths(
+    F: FloatArray, G: FloatArray, distance: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the depth of each text in F and G together, itself left out."""
+    if distance != "cosine":
+        depths = tte_depth(np.concatenate([F, G]), distance=distance)
+        return depths[: len(F)], depths[len(F) :]
+    # The resultants add up, so the corpora need not be copied into one array.
+    (total_F, weights_F), (total_G, weights_G) = resultant(F, name="F"), resultant(G, name="G")
+    total, n_texts = total_F + total_G, len(F) + len(G)
+    return (
+        leave_one_out(project(F, total, weights_F), n_texts),
+        leave_one_out(project(G, total, weights_G), n_texts),
+    )
