@@ -1,0 +1,432 @@
+"""The command line: one subcommand per question. Heavy imports stay inside the commands."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from xembed.datasets import TextTable
+    from xembed.shift import ShiftResult
+
+app = typer.Typer(
+    name="xembed",
+    help="Ask text embeddings, and the models behind them, the questions that matter.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich costs more than all else that --help needs
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cache_app = typer.Typer(help="Show or clear the cache of embeddings.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
+
+
+class Distance(str, Enum):
+    """Distances of `xembed.depth`."""
+
+    cosine = "cosine"
+    chord = "chord"
+    angular = "angular"
+
+
+class Reference(str, Enum):
+    """References of `xembed.shift.rank_sum_test`."""
+
+    pooled = "pooled"
+    split = "split"
+    first = "first"
+
+
+class Map(str, Enum):
+    """Projections of `xembed.shift.compare_corpora`."""
+
+    pca = "pca"
+    umap = "umap"
+    none = "none"
+
+
+class Pooling(str, Enum):
+    """Poolings of `xembed.load_encoder`."""
+
+    mean = "mean"
+    cls = "cls"
+    max = "max"
+    last_token = "last_token"  # noqa: S105
+    weighted_mean = "weighted_mean"
+
+
+class Demo(str, Enum):
+    """The bundled pairs of corpora."""
+
+    support_tickets = "support_tickets"
+    product_reviews = "product_reviews"
+
+
+# Which corpora a demo compares: the column that tells them apart, and its values for F and G.
+_DEMOS: dict[str, tuple[str, Any, Any, tuple[str, str]]] = {
+    "support_tickets": ("week", 1, 2, ("week 1", "week 2")),
+    "product_reviews": ("source", "human_style", "imitation", ("human style", "imitation")),
+}
+
+_INPUT = "texts in .txt (one a line), .csv, .jsonl or .parquet, or ready embeddings in .npy"
+Model = Annotated[
+    str | None, typer.Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")
+]
+Layer = Annotated[int, typer.Option(help="Layer to read; -1 is the model's output.")]
+PoolingOption = Annotated[
+    Pooling | None, typer.Option(help="How tokens become one vector. Default: the model's own.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+MaxLength = Annotated[
+    int | None, typer.Option(help="Tokens after which texts are cut. Default: the model's own.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
+Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep embeddings on disk.")]
+Progress = Annotated[
+    bool | None, typer.Option("--progress/--no-progress", help="Progress bar. Default: on a terminal only.")
+]
+TextColumn = Annotated[str | None, typer.Option(help="Column that holds the texts.")]
+SkipBlank = Annotated[bool, typer.Option("--skip-blank", help="Drop blank texts instead of refusing them.")]
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 3 shift found with --fail-on-shift."""
+    try:
+        app(standalone_mode=True)
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError, MemoryError) as error:
+        if os.environ.get("XEMBED_DEBUG"):
+            raise
+        typer.echo(f"xembed: error: {error}", err=True)
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from xembed import __version__
+
+        typer.echo(f"xembed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Ask text embeddings, and the models behind them, the questions that matter."""
+
+
+@app.command()
+def demo(
+    corpus: Annotated[Demo, typer.Argument(help="Which bundled pair of corpora.")] = Demo.product_reviews,
+    out: Annotated[Path | None, typer.Option(help="Where the report goes. Default: xembed-demo/CORPUS.html")] = None,
+    progress: Progress = None,
+) -> None:
+    """Compare two bundled corpora and write the report: needs no data and no network."""
+    from xembed.datasets import load_corpora
+    from xembed.reports import check_report_path
+
+    if out is None:
+        out = Path("xembed-demo", f"{corpus.value}.html")
+        out.parent.mkdir(exist_ok=True)
+    check_report_path(out)
+    column, f, g, names = _DEMOS[corpus.value]
+    table = load_corpora(corpus.value)
+    encode = _encoder()
+    result = _compare(
+        (table.where(**{column: f}), table.where(**{column: g})), encode, names=names, progress=progress, seed=0
+    )
+    _finish(result, out)
+
+
+@app.command()
+def shift(
+    f: Annotated[Path, typer.Argument(metavar="F", help=f"The reference corpus: {_INPUT}.")],
+    g: Annotated[Path, typer.Argument(metavar="G", help="The corpus compared with it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The report; its numbers go to a .json beside it.")] = Path(
+        "shift.html"
+    ),
+    name_f: Annotated[str | None, typer.Option(help="What the report calls F. Default: its file name.")] = None,
+    name_g: Annotated[str | None, typer.Option(help="What the report calls G.")] = None,
+    text_column: TextColumn = None,
+    skip_blank: SkipBlank = False,
+    reference: Annotated[Reference, typer.Option(help="Corpus that depth is measured in.")] = Reference.pooled,
+    distance: Annotated[Distance, typer.Option(help="Distance of depth.")] = Distance.cosine,
+    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
+    map_: Annotated[Map, typer.Option("--map", help="How the map is made.")] = Map.pca,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random step.")] = 0,
+    fail_on_shift: Annotated[bool, typer.Option("--fail-on-shift", help="Exit with 3 if a shift is found.")] = False,
+    model: Model = None,
+    layer: Layer = -1,
+    pooling: PoolingOption = None,
+    device: Device = "auto",
+    max_length: MaxLength = None,
+    batch_size: BatchSize = 32,
+    cache: Cache = True,
+    progress: Progress = None,
+) -> None:
+    """Did the corpus change? Compare G with F and write a report."""
+    from xembed.reports import check_report_path
+
+    check_report_path(out)
+    sources = _read(f, text_column, skip_blank), _read(g, text_column, skip_blank)
+    names = (name_f or f.stem, name_g or g.stem)
+    if names[0] == names[1]:
+        names = (f"{names[0]} (F)", f"{names[1]} (G)")
+    result = _compare(
+        sources,
+        _encoder(model, layer, pooling, device, max_length, batch_size, cache),
+        names=names,
+        progress=progress,
+        seed=seed,
+        reference=reference.value,
+        distance=distance.value,
+        alpha=alpha,
+        projection=map_.value,
+    )
+    _finish(result, out)
+    if fail_on_shift and result.shifted:
+        raise typer.Exit(3)
+
+
+@app.command()
+def depth(
+    texts: Annotated[Path, typer.Argument(help=f"The texts to rank: {_INPUT}.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="Corpus to measure depth in. Default: the texts themselves, each left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")] = None,
+    distance: Annotated[Distance, typer.Option(help="Distance of depth.")] = Distance.cosine,
+    top: Annotated[int, typer.Option(min=0, help="How many of the deepest and of the shallowest to print.")] = 5,
+    text_column: TextColumn = None,
+    skip_blank: SkipBlank = False,
+    model: Model = None,
+    layer: Layer = -1,
+    pooling: PoolingOption = None,
+    device: Device = "auto",
+    max_length: MaxLength = None,
+    batch_size: BatchSize = 32,
+    cache: Cache = True,
+    progress: Progress = None,
+) -> None:
+    """Which texts are typical, which are outliers? Rank texts by their depth in a corpus."""
+    import numpy as np
+
+    from xembed.datasets import check_table_path, write_table
+    from xembed.depth import tte_depth
+
+    if out is not None:
+        check_table_path(out)
+    source = _read(texts, text_column, skip_blank)
+    corpus = None if reference is None else _read(reference, text_column, skip_blank)
+    encode = _encoder(model, layer, pooling, device, max_length, batch_size, cache)
+    X, notes, _ = _embed(source, encode, progress, texts.name)
+    R = None
+    if corpus is not None and reference is not None:
+        R, more, _ = _embed(corpus, encode, progress, reference.name)
+        notes += more
+    depths = tte_depth(X, R, distance=distance.value)
+    order = np.argsort(depths, kind="stable")
+    lines = _texts_of(source)
+    for note in notes:
+        typer.echo(f"xembed: warning: {note}", err=True)
+    median = float(np.median(depths))
+    typer.echo(f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}")
+    for title, rows in (("deepest (typical)", order[::-1][:top]), ("shallowest (outliers)", order[:top])):
+        typer.echo(f"\n{title}\n{'row':>8}  depth  text" if top else "", nl=bool(top))
+        for i in rows:
+            text = "" if lines is None else " ".join(lines[i].split())
+            typer.echo(f"{i:>8}  {depths[i]:.3f}  {text if len(text) <= 90 else text[:89] + '…'}")
+    if out is not None:
+        columns: dict[str, Any] = {"row": np.arange(len(depths)), "depth": depths}
+        write_table(out, columns if lines is None else columns | {"text": lines})
+        typer.echo(f"\nAll depths: {out}")
+
+
+@app.command()
+def embed(
+    texts: Annotated[Path, typer.Argument(help="Texts in .txt (one a line), .csv, .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .npy file to write, float32, a row a text.")],
+    text_column: TextColumn = None,
+    skip_blank: SkipBlank = False,
+    model: Model = None,
+    layer: Layer = -1,
+    pooling: PoolingOption = None,
+    normalize: Annotated[
+        bool | None,
+        typer.Option("--normalize/--no-normalize", help="Rows of length 1. Default: as the model does."),
+    ] = None,
+    device: Device = "auto",
+    max_length: MaxLength = None,
+    batch_size: BatchSize = 32,
+    cache: Cache = True,
+    progress: Progress = None,
+) -> None:
+    """Turn texts into embeddings."""
+    import numpy as np
+
+    from xembed._files import atomic_write, check_writable
+
+    if out.suffix.lower() != ".npy":
+        raise typer.BadParameter(f"must end in .npy. Got {str(out)!r}.", param_hint="--out")
+    check_writable(out)
+    source = _read(texts, text_column, skip_blank)
+    if _texts_of(source) is None:
+        raise ValueError(f"{str(texts)!r} holds embeddings already. Give a file of texts.")
+    encode = _encoder(model, layer, pooling, device, max_length, batch_size, cache, normalize)
+    X, notes, _ = _embed(source, encode, progress, texts.name)
+    for note in notes:
+        typer.echo(f"xembed: warning: {note}", err=True)
+    with atomic_write(out) as file:
+        np.save(file, X, allow_pickle=False)
+    typer.echo(f"{len(X)} texts, {X.shape[1]} dimensions: {out}")
+
+
+@cache_app.command("info")
+def cache_info_command() -> None:
+    """Show where embeddings are kept, of which models, and how many."""
+    from xembed.encoders import cache_info
+
+    info = cache_info()
+    typer.echo(f"{info.folder}: {info.n_texts} texts, {info.n_bytes / 1e6:.1f} MB")
+    for entry in info.entries:
+        typer.echo(f"{entry.fingerprint[:12]}  {entry.n_texts:>9} texts  {entry.n_bytes / 1e6:>9.1f} MB  {entry.model}")
+
+
+@cache_app.command("clear")
+def cache_clear_command(
+    fingerprint: Annotated[str | None, typer.Option(help="Only the model whose fingerprint starts so.")] = None,
+) -> None:
+    """Remove kept embeddings."""
+    from xembed.encoders import clear_cache
+
+    typer.echo(f"{clear_cache(fingerprint=fingerprint) / 1e6:.1f} MB removed")
+
+
+Encode = Callable[[], Any]
+
+
+def _encoder(
+    model: str | None = None,
+    layer: int = -1,
+    pooling: Pooling | None = None,
+    device: str = "auto",
+    max_length: int | None = None,
+    batch_size: int = 32,
+    cache: bool = True,
+    normalize: bool | None = None,
+) -> Encode:
+    """Return a function that loads the encoder when it is first needed: ready embeddings need none."""
+    loaded: list[Any] = []
+
+    def load() -> Any:
+        if not loaded:
+            from xembed.encoders import load_encoder
+
+            encoder = load_encoder(
+                model,
+                layer=layer,
+                pooling=pooling.value if pooling else None,
+                normalize=normalize,
+                device=device,
+                max_length=max_length,
+            )
+            loaded.append((encoder, batch_size, cache))
+        return loaded[0]
+
+    return load
+
+
+def _read(path: Path, text_column: str | None, skip_blank: bool) -> TextTable | npt.NDArray[Any]:
+    from xembed.datasets import read_embeddings, read_texts
+
+    if path.suffix.lower() in {".npy", ".npz"}:
+        return read_embeddings(path)
+    return read_texts(path, text_column=text_column, skip_blank=skip_blank)
+
+
+def _texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
+    return getattr(source, "texts", None)
+
+
+def _embed(
+    source: TextTable | npt.NDArray[Any], encode: Encode, progress: bool | None, name: str
+) -> tuple[npt.NDArray[np.floating[Any]], list[str], dict[str, Any] | None]:
+    """Return embeddings, warnings, and what made them (None for ready ones)."""
+    texts = _texts_of(source)
+    if texts is None:
+        return source, [], None  # type: ignore[return-value]
+    encoder, batch_size, cache = encode()
+    encoding = encoder.encode_detailed(list(texts), batch_size=batch_size, progress=progress, cache=cache)
+    notes = []
+    if encoding.n_truncated:
+        notes.append(
+            f"{encoding.n_truncated} of {len(texts)} texts of {name} are longer than {encoder.max_length} tokens and "
+            "were cut: what comes after is not in their embeddings."
+        )
+    if skipped := getattr(source, "n_skipped", 0):
+        notes.append(f"{skipped} blank texts of {name} were dropped.")
+    return encoding.embeddings, notes, encoder.describe()
+
+
+def _compare(
+    sources: tuple[Any, Any],
+    encode: Encode,
+    *,
+    names: tuple[str, str],
+    progress: bool | None,
+    seed: int,
+    **options: Any,
+) -> ShiftResult:
+    from dataclasses import replace
+    from datetime import datetime, timezone
+
+    from xembed.shift import compare_corpora
+
+    texts = [_texts_of(source) for source in sources]
+    if (texts[0] is None) != (texts[1] is None):
+        raise ValueError(
+            "F and G must both be texts, or both embeddings of the same model. Got one of each: embed the texts with "
+            "that model first (xembed embed)."
+        )
+    (F, notes, encoder), (G, more, _) = (
+        _embed(source, encode, progress, name) for source, name in zip(sources, names, strict=True)
+    )
+    result = compare_corpora(
+        F,
+        G,
+        texts=None if texts[0] is None or texts[1] is None else (texts[0], texts[1]),
+        names=names,
+        encoder=encoder,
+        warnings=[*notes, *more],
+        rng=seed,
+        **options,
+    )
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")  # for reports that are the same to the byte
+    moment = datetime.fromtimestamp(int(epoch), timezone.utc) if epoch else datetime.now(timezone.utc)
+    made = {"command": shlex.join(["xembed", *sys.argv[1:]]), "created": moment.strftime("%Y-%m-%d %H:%M UTC")}
+    return replace(result, provenance=result.provenance | made)
+
+
+def _finish(result: ShiftResult, out: Path) -> None:
+    result.report(out)
+    for warning in result.warnings:
+        typer.echo(f"xembed: warning: {warning}", err=True)
+    typer.echo(result.verdict)
+    typer.echo(f"Report: {out}  (numbers: {out.with_suffix('.json')})")
+
+
+if __name__ == "__main__":
+    main()

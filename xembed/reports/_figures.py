@@ -1,0 +1,104 @@
+"""Plotly figures, without colours: the page's script gives them those of its theme.
+
+A trace says in ``meta`` which corpus it shows (0 or 1); colour is never the only cue (dashes, symbols). No text of a
+user goes into a figure, since plotly reads markup in labels; names are escaped for that reason. Hover texts are looked
+up by the script from ``customdata``, the position of a dot's text in the table of rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+_SYMBOLS = ("circle", "diamond-open")
+_DASHES = ("solid", "dash")
+
+
+def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], medians: Sequence[float]) -> str:
+    """Return histograms of the depths of both corpora on shared bins, as shares of each corpus."""
+    import plotly.graph_objects as go
+
+    edges = _edges(np.concatenate(tested), min(map(len, tested)))
+    figure = go.Figure()
+    for which, (depths, name) in enumerate(zip(tested, names, strict=True)):
+        share = np.histogram(depths, edges)[0] / len(depths)
+        figure.add_scatter(
+            x=np.concatenate([edges[:1], (edges[:-1] + edges[1:]) / 2, edges[-1:]]),
+            y=np.concatenate([[0.0], share, [0.0]]) * 100,
+            mode="lines",
+            line={"shape": "hvh", "dash": _DASHES[which], "width": 2},
+            fill="tozeroy",
+            name=_label(name),
+            meta=which,
+            hovertemplate="depth %{x:.3f}: %{y:.1f}% of texts<extra></extra>",
+        )
+        figure.add_vline(x=medians[which], line={"width": 1.5, "dash": _DASHES[which]}, name=f"corpus-{which}")
+    figure.update_layout(xaxis_title="depth (right: typical)", yaxis_title="% of texts", hovermode="x")
+    return _json(figure)
+
+
+def dd_plot(in_F: Array, in_G: Array, corpus: Array, rows: Array, names: Sequence[str]) -> str:
+    """Return depth in G against depth in F, a dot a text, with the line of equal depth."""
+    figure = _dots(in_F, in_G, corpus, rows, names)
+    low, high = float(min(in_F.min(), in_G.min())), float(max(in_F.max(), in_G.max()))
+    figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line={"dash": "dash", "width": 1}, layer="below")
+    figure.update_layout(
+        xaxis_title=f"depth in {_label(names[0])}",
+        yaxis_title=f"depth in {_label(names[1])}",
+        dragmode="lasso",
+    )
+    return _json(figure)
+
+
+def text_map(points: Array, corpus: Array, rows: Array, names: Sequence[str], projection: str) -> str:
+    """Return the texts on a plane."""
+    figure = _dots(points[:, 0], points[:, 1], corpus, rows, names)
+    axis = "UMAP" if projection == "umap" else "principal component"
+    figure.update_layout(xaxis_title=f"{axis} 1", yaxis_title=f"{axis} 2", dragmode="lasso")
+    figure.update_yaxes(scaleanchor="x", scaleratio=1)
+    return _json(figure)
+
+
+def _dots(x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str]) -> Any:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for which, name in enumerate(names):
+        mine = corpus == which
+        figure.add_scatter(
+            x=x[mine].astype(np.float32),
+            y=y[mine].astype(np.float32),
+            customdata=rows[mine].astype(np.int32),
+            mode="markers",
+            marker={"symbol": _SYMBOLS[which], "size": 7 if len(x) < 1000 else 5},
+            name=_label(name),
+            meta=which,
+            hoverinfo="none",
+        )
+    return figure
+
+
+def _edges(values: Array, smallest: int) -> Array:
+    low, high = float(values.min()), float(values.max())
+    if high - low < 1e-9:  # all depths equal: one bin around them
+        return np.array([low - 1e-6, high + 1e-6])
+    bins = int(np.clip(2 * np.cbrt(smallest), 8, 60))  # Rice's rule for the smaller corpus
+    return np.linspace(low, high, bins + 1)
+
+
+def _label(name: str) -> str:
+    return escape(name if len(name) <= 40 else name[:39] + "…")
+
+
+def _json(figure: Any) -> str:
+    """Return the figure as JSON that can stand in a script element."""
+    spec = json.loads(figure.to_json())
+    spec["layout"].pop("template", None)  # 7 kB of colours that the page sets itself
+    text = json.dumps(spec, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

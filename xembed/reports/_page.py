@@ -1,0 +1,142 @@
+"""Pages: templates and assets put together into one file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+from xembed._files import check_writable, write_together
+from xembed._results import dump_json
+
+# The cartesian bundle of plotly.js, of the version that the plotly package writes figures for. It holds every trace
+# that the reports use, is a third of the full bundle and loads in half its time. MIT licence, beside it.
+_PLOTLY = "plotly-cartesian-4.1.1.min.js.gz"
+_PLOTLY_SHA256 = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"
+
+
+class HasDict(Protocol):
+    """Anything that can say what it is as plain data."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data with a ``schema``."""
+        ...
+
+
+def write_report(result: HasDict, path: str | os.PathLike[str]) -> None:
+    """Write the page of a result to ``path`` and its data to a .json file beside it.
+
+    Parameters
+    ----------
+    result : object with ``to_dict``
+        A result of this package.
+    path : path-like
+        The page, usually ``*.html``. The data go to the same name with the ending ``.json``.
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or can't be written, or if a .json file that is not a result lies there already.
+    ValueError
+        If ``path`` ends in ``.json``, or there is no page for the result.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from xembed.shift import compare_corpora
+    >>> rng = np.random.default_rng(0)
+    >>> result = compare_corpora(rng.normal(1, 1, (40, 8)), rng.normal(1, 0.5, (40, 8)))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result.report(pathlib.Path(folder, "report.html"))
+    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+    ['report.html', 'report.json']
+    """
+    page = check_report_path(path)
+    data = result.to_dict()
+    write_together(
+        {
+            page: render_page(data).encode("utf-8"),
+            page.with_suffix(".json"): dump_json(data).encode("utf-8"),
+        }
+    )
+
+
+def check_report_path(path: str | os.PathLike[str]) -> Path:
+    """Return ``path`` if a report can be written there, without touching what is not ours."""
+    page = check_writable(path)
+    beside = page.with_suffix(".json")
+    if page.suffix.lower() == ".json":
+        raise ValueError(
+            f"A report is a page: its path must not end in .json. Got {str(page)!r}, use for example .html."
+        )
+    if beside.is_file():
+        with beside.open("rb") as file:
+            ours = file.read(64).lstrip(b"{ \r\n").startswith(b'"schema": "xembed.')
+        if not ours:
+            raise FileExistsError(
+                f"{str(beside)!r} would be overwritten by the report's data, and it is not a report of xembed. "
+                "Give the report another name."
+            )
+    return page
+
+
+def render_page(data: Mapping[str, Any]) -> str:
+    """Return the HTML page for a result's plain data (`Result.to_dict`)."""
+    from xembed.reports._shift import shift_context
+
+    builders = {"xembed.shift/1": shift_context, "xembed.rank_sum/1": shift_context}
+    schema = data.get("schema")
+    if schema not in builders:
+        raise ValueError(f"There are pages for the schemas {sorted(builders)}. Got {schema!r} instead.")
+    context = builders[schema](data)
+    script = _asset("report.js").decode("utf-8")
+    library = _asset(_PLOTLY)
+    page: str = (
+        _environment()
+        .get_template("shift.html.j2")
+        .render(
+            **context,
+            style=_asset("report.css").decode("utf-8"),
+            script=script,
+            script_hash=_csp_hash(script.encode("utf-8")),
+            library=base64.b64encode(library).decode("ascii"),
+            library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
+            versions=data["provenance"]["versions"],
+        )
+    )
+    return page
+
+
+def pack(data: Any) -> str:
+    """Return data as base64 of gzipped JSON: small, and no text in it can end a script element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), 9, mtime=0)).decode("ascii")
+
+
+def _csp_hash(content: bytes) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (resources.files("xembed.reports") / "assets" / name).read_bytes()
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("xembed.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,240 @@
+(() => {
+"use strict";
+// Texts reach the page by textContent only: nothing in them is ever read as markup.
+const $ = (id) => document.getElementById(id);
+const root = document.documentElement;
+
+const bytes = (id) => Uint8Array.from(atob($(id).textContent.trim()), (c) => c.charCodeAt(0));
+const unpack = async (id) =>
+  new Response(new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+
+/* ---- theme ---- */
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+let printing = false;
+const isDark = () =>
+  !printing && (root.classList.contains("dark") || (prefersDark.matches && !root.classList.contains("light")));
+const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+const themeButton = $("theme");
+const onTheme = () => {
+  themeButton.textContent = isDark() ? "Light" : "Dark";
+  for (const plot of plots) Plotly.update(plot, traceColours(plot), layoutColours(plot));
+};
+themeButton.hidden = false;
+themeButton.addEventListener("click", () => {
+  const dark = !isDark();
+  root.classList.toggle("dark", dark);
+  root.classList.toggle("light", !dark);
+  onTheme();
+});
+prefersDark.addEventListener("change", () => onTheme());
+
+/* ---- figures ---- */
+const plots = [];
+const CONFIG = {
+  responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "",
+  modeBarButtonsToRemove: ["sendChartToCloud", "autoScale2d"],
+  toImageButtonOptions: { format: "svg", filename: "xembed" },
+};
+const corpusColour = (which) => colour(which === 0 ? "f" : "g");
+const traceColours = (plot) => {
+  const colours = plot.data.map((trace) => corpusColour(trace.meta));
+  const fills = colours.map((c) => `${c}2e`);
+  return { "line.color": colours, "marker.color": colours, fillcolor: fills };
+};
+const layoutColours = (plot) => {
+  const update = {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", "font.color": colour("ink"),
+    "hoverlabel.bgcolor": colour("ink"), "hoverlabel.font.color": colour("bg"),
+    "modebar.color": colour("quiet"), "modebar.bgcolor": "rgba(0,0,0,0)", "modebar.activecolor": colour("ink"),
+    "newselection.line.color": colour("ink"),
+  };
+  for (const axis of ["xaxis", "yaxis"]) {
+    update[`${axis}.gridcolor`] = colour("grid");
+    update[`${axis}.zerolinecolor`] = colour("grid");
+    update[`${axis}.linecolor`] = colour("line");
+  }
+  (plot.layout.shapes || []).forEach((shape, i) => {
+    const corpus = /^corpus-(\d)$/.exec(shape.name || "");
+    update[`shapes[${i}].line.color`] = corpus ? corpusColour(Number(corpus[1])) : colour("quiet");
+  });
+  return update;
+};
+const drawFigure = async (plot) => {
+  const spec = JSON.parse($(plot.dataset.spec).textContent);
+  const layout = {
+    ...spec.layout, autosize: true, margin: { l: 56, r: 12, t: 12, b: 48 },
+    font: { family: getComputedStyle(document.body).fontFamily, size: 13 },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    xaxis: { ...spec.layout.xaxis, automargin: true }, yaxis: { ...spec.layout.yaxis, automargin: true },
+  };
+  plot.data = spec.data;
+  plot.layout = layout;
+  const colours = traceColours(plot);
+  spec.data.forEach((trace, i) => {
+    if (trace.mode === "markers") trace.marker = { ...trace.marker, color: colours["marker.color"][i] };
+    else { trace.line = { ...trace.line, color: colours["line.color"][i] }; trace.fillcolor = colours.fillcolor[i]; }
+    trace.unselected = { marker: { opacity: 0.12 } };
+  });
+  await Plotly.newPlot(plot, spec.data, layout, CONFIG);
+  await Plotly.relayout(plot, layoutColours(plot));
+  plots.push(plot);
+};
+
+/* ---- rows ---- */
+let rows = null;      // columns, as packed
+let order = [];       // positions in the table, sorted and filtered
+let lassoed = null;   // positions drawn around, or null
+let sortKey = "depth", sortDown = false, shown = 0;
+const STEP = 50;
+const LABELS = [["depth", () => "depth"], ["inF", () => `in ${rows.names[0]}`], ["inG", () => `in ${rows.names[1]}`]];
+const cell = (parent, text, name, label) => {
+  const td = document.createElement("td");
+  td.className = name;
+  if (label) td.dataset.label = label;
+  else td.dir = "auto";
+  td.textContent = text;
+  parent.append(td);
+  return td;
+};
+const addRows = () => {
+  const body = $("rows").tBodies[0];
+  const part = document.createDocumentFragment();
+  for (const i of order.slice(shown, shown + STEP)) {
+    const tr = document.createElement("tr");
+    const mark = document.createElement("span");
+    mark.className = rows.corpus[i] ? "mark g" : "mark";
+    cell(tr, rows.names[rows.corpus[i]], "corpus").prepend(mark);
+    cell(tr, rows.row[i], "num", "row");
+    for (const [key, label] of LABELS) cell(tr, rows[key][i].toFixed(3), "num", label());
+    if (rows.text) cell(tr, rows.text[i], "text");
+    part.append(tr);
+  }
+  body.append(part);
+  shown = Math.min(shown + STEP, order.length);
+  $("more").hidden = shown >= order.length;
+};
+const refresh = () => {
+  const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const total = rows.row.length;
+  order = [];
+  for (let i = 0; i < total; i++) {
+    if (lassoed && !lassoed.has(i)) continue;
+    if (words.length) {
+      const text = `${rows.names[rows.corpus[i]]} ${rows.row[i]} ${rows.text ? rows.text[i] : ""}`.toLowerCase();
+      if (!words.every((word) => text.includes(word))) continue;
+    }
+    order.push(i);
+  }
+  const column = rows[sortKey];
+  order.sort((a, b) => (column[a] - column[b]) * (sortDown ? -1 : 1) || a - b);
+  $("rows").tBodies[0].replaceChildren();
+  shown = 0;
+  addRows();
+  $("count").textContent = order.length === total ? `${total} texts` : `${order.length} of ${total} texts`;
+  $("clear").hidden = !lassoed && !words.length;
+  for (const button of document.querySelectorAll("#rows th button"))
+    button.parentElement.setAttribute(
+      "aria-sort", button.dataset.key === sortKey ? (sortDown ? "descending" : "ascending") : "none");
+};
+const select = (positions) => {
+  lassoed = positions;
+  for (const plot of plots) {
+    if (plot.id === "distribution") continue;
+    const chosen = plot.data.map((trace) => {
+      if (!positions) return null;
+      const points = [];
+      const ids = trace.customdata;
+      const list = ids._inputArray || ids;
+      for (let k = 0; k < list.length; k++) if (positions.has(Number(list[k]))) points.push(k);
+      return points;
+    });
+    Plotly.restyle(plot, { selectedpoints: chosen });
+  }
+  refresh();
+};
+// A cell that starts with one of these could be run as a formula by a spreadsheet (OWASP: CSV injection).
+const csvCell = (value) => {
+  let text = String(value);
+  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+const downloadCsv = () => {
+  const head = ["corpus", "row", "depth", "depth_in_F", "depth_in_G", "text"];
+  const lines = [head.join(",")];
+  for (const i of order)
+    lines.push([rows.names[rows.corpus[i]], rows.row[i], rows.depth[i], rows.inF[i], rows.inG[i],
+      rows.text ? rows.text[i] : ""].map(csvCell).join(","));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
+  link.download = "xembed-texts.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+};
+const startRows = async () => {
+  rows = JSON.parse(await unpack("rows-data"));
+  document.querySelector(".controls").hidden = false;
+  $("rows").hidden = false;
+  let waiting = 0;
+  $("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(refresh, 120); });
+  $("more").addEventListener("click", addRows);
+  $("csv").addEventListener("click", downloadCsv);
+  $("clear").addEventListener("click", () => { $("search").value = ""; select(null); });
+  for (const button of document.querySelectorAll("#rows th button"))
+    button.addEventListener("click", () => {
+      if (sortKey === button.dataset.key) sortDown = !sortDown;
+      else { sortKey = button.dataset.key; sortDown = false; }
+      refresh();
+    });
+  refresh();
+};
+
+/* ---- hovering and selecting ---- */
+const tip = $("tip");
+const showTip = (event) => {
+  const point = event.points[0];
+  const i = Number(point.customdata);
+  const head = document.createElement("b");
+  head.textContent = `${rows.names[rows.corpus[i]]}, row ${rows.row[i]}, depth ${rows.depth[i].toFixed(3)}`;
+  const text = document.createElement("span");
+  text.dir = "auto";
+  text.textContent = rows.text ? rows.text[i].slice(0, 400) : "";
+  tip.replaceChildren(head, text);
+  tip.hidden = false;
+  const { clientX: x, clientY: y } = event.event;
+  const box = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - box.width - 8))}px`;
+  tip.style.top = `${y + 18 + box.height > innerHeight ? Math.max(4, y - box.height - 12) : y + 18}px`;
+};
+const link = (plot) => {
+  plot.on("plotly_hover", showTip);
+  plot.on("plotly_unhover", () => { tip.hidden = true; });
+  plot.on("plotly_selected", (event) => {
+    if (event && event.points.length) select(new Set(event.points.map((point) => Number(point.customdata))));
+  });
+  plot.on("plotly_deselect", () => select(null));
+};
+
+/* ---- start ---- */
+const fail = (message) => {
+  for (const plot of document.querySelectorAll(".plot")) { plot.textContent = message; plot.style.height = "auto"; }
+};
+const start = async () => {
+  themeButton.textContent = isDark() ? "Light" : "Dark";
+  if (typeof DecompressionStream === "undefined") {
+    fail("Charts need a browser of 2023 or later. The tables below hold the results.");
+    return;
+  }
+  if ($("rows-data")) await startRows();
+  const script = document.createElement("script");
+  script.textContent = await unpack("library");
+  document.head.append(script);
+  for (const plot of document.querySelectorAll(".plot")) {
+    await drawFigure(plot);
+    if (plot.id !== "distribution" && rows) link(plot);
+  }
+  root.dataset.ready = "yes";
+};
+addEventListener("beforeprint", () => { printing = true; root.classList.add("light"); onTheme(); });
+addEventListener("afterprint", () => { printing = false; onTheme(); });
+start().catch((error) => { fail("The charts could not be drawn. The tables below hold the results."); throw error; });
+})();
