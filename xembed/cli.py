@@ -32,7 +32,7 @@ cache_app = typer.Typer(help="Show or clear the cache of embeddings.", no_args_i
 app.add_typer(cache_app, name="cache")
 
 
-class Distance(str, Enum):
+class Distance(Enum):
     """Distances of `xembed.depth`."""
 
     cosine = "cosine"
@@ -40,7 +40,7 @@ class Distance(str, Enum):
     angular = "angular"
 
 
-class Reference(str, Enum):
+class Reference(Enum):
     """References of `xembed.shift.rank_sum_test`."""
 
     pooled = "pooled"
@@ -48,7 +48,7 @@ class Reference(str, Enum):
     first = "first"
 
 
-class Map(str, Enum):
+class Map(Enum):
     """Projections of `xembed.shift.compare_corpora`."""
 
     pca = "pca"
@@ -56,17 +56,17 @@ class Map(str, Enum):
     none = "none"
 
 
-class Pooling(str, Enum):
+class Pooling(Enum):
     """Poolings of `xembed.load_encoder`."""
 
     mean = "mean"
     cls = "cls"
     max = "max"
-    last_token = "last_token"  # noqa: S105
+    last_token = "last_token"
     weighted_mean = "weighted_mean"
 
 
-class Demo(str, Enum):
+class Demo(Enum):
     """The bundled pairs of corpora."""
 
     support_tickets = "support_tickets"
@@ -80,17 +80,11 @@ _DEMOS: dict[str, tuple[str, Any, Any, tuple[str, str]]] = {
 }
 
 _INPUT = "texts in .txt (one a line), .csv, .jsonl or .parquet, or ready embeddings in .npy"
-Model = Annotated[
-    str | None, typer.Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")
-]
+Model = Annotated[str | None, typer.Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")]
 Layer = Annotated[int, typer.Option(help="Layer to read; -1 is the model's output.")]
-PoolingOption = Annotated[
-    Pooling | None, typer.Option(help="How tokens become one vector. Default: the model's own.")
-]
+PoolingOption = Annotated[Pooling | None, typer.Option(help="How tokens become one vector. Default: the model's own.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
-MaxLength = Annotated[
-    int | None, typer.Option(help="Tokens after which texts are cut. Default: the model's own.")
-]
+MaxLength = Annotated[int | None, typer.Option(help="Tokens after which texts are cut. Default: the model's own.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
 Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep embeddings on disk.")]
 Progress = Annotated[
@@ -207,7 +201,9 @@ def depth(
     reference: Annotated[
         Path | None, typer.Option(help="Corpus to measure depth in. Default: the texts themselves, each left out.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")
+    ] = None,
     distance: Annotated[Distance, typer.Option(help="Distance of depth.")] = Distance.cosine,
     top: Annotated[int, typer.Option(min=0, help="How many of the deepest and of the shallowest to print.")] = 5,
     text_column: TextColumn = None,
@@ -300,9 +296,11 @@ def cache_info_command() -> None:
     from xembed.encoders import cache_info
 
     info = cache_info()
-    typer.echo(f"{info.folder}: {info.n_texts} texts, {info.n_bytes / 1e6:.1f} MB")
-    for entry in info.entries:
-        typer.echo(f"{entry.fingerprint[:12]}  {entry.n_texts:>9} texts  {entry.n_bytes / 1e6:>9.1f} MB  {entry.model}")
+    typer.echo(f"{info['folder']}: {info['n_texts']} texts, {info['n_bytes'] / 1e6:.1f} MB")
+    for entry in info["encoders"]:
+        size = f"{entry['n_bytes'] / 1e6:>9.1f} MB"
+        what = entry["problem"] or f"{entry['n_texts']:>9} texts  {entry['model']}"
+        typer.echo(f"{entry['fingerprint'][:12]}  {size}  {what}")
 
 
 @cache_app.command("clear")
@@ -312,7 +310,8 @@ def cache_clear_command(
     """Remove kept embeddings."""
     from xembed.encoders import clear_cache
 
-    typer.echo(f"{clear_cache(fingerprint=fingerprint) / 1e6:.1f} MB removed")
+    removed = clear_cache(fingerprint=fingerprint)
+    typer.echo(f"{removed['n_files']} files removed, {removed['n_bytes'] / 1e6:.1f} MB")
 
 
 Encode = Callable[[], Any]

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from xembed.depth import tte_depth
 from xembed.depth import _resultant as resultant_module
+from xembed.depth import tte_depth
 
 # Outputs of the TTE authors' package for corpora of different sizes, where it is right.
 GOLDEN = {
@@ -51,7 +51,9 @@ def naive_depth(X, reference, distance, *, leave_out=False):
             if leave_out and i == j:
                 continue
             cosine = float(np.clip(x @ h / np.linalg.norm(x) / np.linalg.norm(h), -1, 1))
-            values.append({"cosine": 1 - cosine, "chord": np.sqrt(2 * (1 - cosine)), "angular": np.arccos(cosine)}[distance])
+            values.append(
+                {"cosine": 1 - cosine, "chord": np.sqrt(2 * (1 - cosine)), "angular": np.arccos(cosine)}[distance]
+            )
         depths.append((np.pi if distance == "angular" else 2.0) - np.mean(values))
     return np.array(depths)
 
@@ -134,7 +136,9 @@ def test_only_directions_matter(distance):
         tte_depth(G @ rotation, F @ rotation, distance=distance), tte_depth(G, F, distance=distance), atol=1e-12
     )
     order = rng.permutation(40)
-    np.testing.assert_allclose(tte_depth(F[order], distance=distance), tte_depth(F, distance=distance)[order], atol=1e-12)
+    np.testing.assert_allclose(
+        tte_depth(F[order], distance=distance), tte_depth(F, distance=distance)[order], atol=1e-12
+    )
 
 
 @given(
@@ -153,9 +157,7 @@ def test_depths_lie_between_zero_and_the_supremum(X, distance):
     assert depths.min() >= -1e-9 and depths.max() <= supremum + 1e-9
     # Against all of X, oneself included, depth moves towards the supremum by a known share.
     n = len(X)
-    np.testing.assert_allclose(
-        tte_depth(X, X, distance=distance), ((n - 1) * depths + supremum) / n, rtol=0, atol=2e-8
-    )
+    np.testing.assert_allclose(tte_depth(X, X, distance=distance), ((n - 1) * depths + supremum) / n, rtol=0, atol=2e-8)
 
 
 def test_accepts_what_numpy_can_read():

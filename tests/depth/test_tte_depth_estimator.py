@@ -89,13 +89,13 @@ def test_documented_errors():
         TTEDepth("euclid").fit(X)
     with pytest.raises(ValueError, match=r"The 'contamination' parameter of TTEDepth must be a number in \(0, 0.5\]"):
         TTEDepth(contamination=0.0).fit(X)
-    with pytest.raises(TypeError, match="takes another TTEDepth. Got int instead"):
+    with pytest.raises(TypeError, match=r"takes another TTEDepth. Got int instead"):
         TTEDepth().fit(X).merge(3)
     with pytest.raises(NotFittedError):
         TTEDepth().fit(X).merge(TTEDepth())
     with pytest.raises(ValueError, match="Got 'cosine' and 'chord'"):
         TTEDepth().fit(X).merge(TTEDepth("chord").fit(X))
-    with pytest.raises(ValueError, match="same number of dimensions. Got 6 and 3"):
+    with pytest.raises(ValueError, match=r"same number of dimensions. Got 6 and 3"):
         TTEDepth().fit(X).merge(TTEDepth().fit(X[:, :3]))
     with pytest.raises(ValueError, match="X holds 1 row that is not finite"):
         TTEDepth().fit(np.where(np.arange(len(X))[:, None] == 5, np.nan, X))

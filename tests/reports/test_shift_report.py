@@ -53,7 +53,10 @@ def open_page(browser):
         page.complaints = []
         page.on("console", lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda e: page.complaints.append(str(e)))
-        page.on("request", lambda r: page.complaints.append(r.url) if not r.url.startswith(("file:", "blob:", "data:")) else None)
+        page.on(
+            "request",
+            lambda r: page.complaints.append(r.url) if not r.url.startswith(("file:", "blob:", "data:")) else None,
+        )
         page.goto(path.as_uri())
         if options.get("java_script_enabled", True):
             page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
@@ -75,7 +78,7 @@ def until(condition, seconds=10):
 @pytest.fixture(scope="module")
 def hostile_page(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    result_of(names=("<b>F</b> & \"co\"", "</script><script>window.hacked=9</script>")).report(path)
+    result_of(names=('<b>F</b> & "co"', "</script><script>window.hacked=9</script>")).report(path)
     return path
 
 
@@ -88,7 +91,10 @@ def test_hostile_texts_do_nothing(open_page, hostile_page, width, scheme):
     assert page.evaluate("window.hacked") is None
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".plot svg.main-svg").count() >= 3
-    assert "<img src=x onerror='window.hacked = 3'>" in page.locator("#rows").inner_text() + page.locator(".tables").inner_text()
+    assert (
+        "<img src=x onerror='window.hacked = 3'>"
+        in page.locator("#rows").inner_text() + page.locator(".tables").inner_text()
+    )
     # Hover over a dot: its text appears, as text.
     page.locator("#dd .points path").first.scroll_into_view_if_needed()
     page.locator("#dd .points path").first.hover(force=True)
@@ -196,7 +202,9 @@ def test_page_of_a_bare_test(open_page, tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("options", [{"texts": False}, {"projection": "none"}, {"reference": "split"}, {"n": 2, "m": 2}])
+@pytest.mark.parametrize(
+    "options", [{"texts": False}, {"projection": "none"}, {"reference": "split"}, {"n": 2, "m": 2}]
+)
 def test_other_pages(open_page, tmp_path, options):
     result_of(**options).report(tmp_path / "page.html")
     assert open_page(tmp_path / "page.html").complaints == []
@@ -204,7 +212,9 @@ def test_other_pages(open_page, tmp_path, options):
 
 def big_result(n):
     rng = np.random.default_rng(0)
-    vocabulary = np.array([f"{a}{b}" for a in ("ba", "ro", "ti", "lu", "mes", "kon") for b in ("ra", "ten", "lo", "ish", "ed")])
+    vocabulary = np.array(
+        [f"{a}{b}" for a in ("ba", "ro", "ti", "lu", "mes", "kon") for b in ("ra", "ten", "lo", "ish", "ed")]
+    )
     texts = [" ".join(rng.choice(vocabulary, size=rng.integers(10, 60))) for _ in range(n)]
     X = rng.normal(0.8, 1.0, size=(n, 16))
     return compare_corpora(X[: n // 2], X[n // 2 :], texts=(texts[: n // 2], texts[n // 2 :]))
@@ -282,7 +292,7 @@ def test_the_bundle_is_whole():
 
 def test_nothing_is_left_where_writing_fails(tmp_path, monkeypatch):
     result = result_of()
-    with pytest.raises(FileNotFoundError, match="the folder .* does not exist. Create it first"):
+    with pytest.raises(FileNotFoundError, match=r"the folder .* does not exist. Create it first"):
         result.report(tmp_path / "no" / "r.html")
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         result.report(tmp_path)

@@ -169,7 +169,7 @@ def test_result_round_trips_and_says_how_it_was_made():
     assert result.to_frame().loc[0, "pvalue"] == result.pvalue
     with pytest.raises(AttributeError):
         result.pvalue = 0.0
-    with pytest.raises(ValueError, match="reads the schema 'xembed.rank_sum/1'. Got 'other' instead"):
+    with pytest.raises(ValueError, match=r"reads the schema 'xembed.rank_sum/1'. Got 'other' instead"):
         RankSumResult.from_dict({"schema": "other"})
     with pytest.raises(ValueError, match="lacks the fields"):
         RankSumResult.from_dict({"schema": "xembed.rank_sum/1"})
@@ -253,9 +253,7 @@ RUNS, LOW, HIGH = (4000, 0.035, 0.065) if os.environ.get("XEMBED_FULL") else (80
 def test_level_of_the_pooled_reference(population, n, m):
     d = 128
     rng = np.random.default_rng([n, m, len(population.__name__)])
-    rejections = sum(
-        rank_sum_test(population(rng, n, d), population(rng, m, d)).pvalue <= 0.05 for _ in range(RUNS)
-    )
+    rejections = sum(rank_sum_test(population(rng, n, d), population(rng, m, d)).pvalue <= 0.05 for _ in range(RUNS))
     assert LOW <= rejections / RUNS <= HIGH
 
 

@@ -90,8 +90,8 @@ def _distribution(
     where = {"pooled": "both corpora together", "first": names[0], "split": f"one half of {names[0]}"}
     return {
         "caption": (
-            f"The median depth of {names[1]} ({medians[1]:.3f}) lies {order} that of {names[0]} ({medians[0]:.3f}); the "
-            f"middle 90% of texts span {widths[1]:.3f} and {widths[0]:.3f}. Depth is measured in "
+            f"The median depth of {names[1]} ({medians[1]:.3f}) lies {order} that of {names[0]} ({medians[0]:.3f}); "
+            f"the middle 90% of texts span {widths[1]:.3f} and {widths[0]:.3f}. Depth is measured in "
             f"{where[test['reference']]}, by {test['distance']} distance. Right: typical. Left: outliers."
         ),
         "figure": figures.depth_distributions(tested, names, medians),
@@ -212,8 +212,8 @@ def _dd_caption(
     own_G = float(np.mean(in_G[corpus == 1] > in_F[corpus == 1]))
     return (
         f"Each dot is a text, by its depth in {names[0]} and in {names[1]}. {own_F:.0%} of the texts of {names[0]} and "
-        f"{own_G:.0%} of those of {names[1]} are deeper in their own corpus than in the other. Corpora that do not differ "
-        "lie along the dashed line together."
+        f"{own_G:.0%} of those of {names[1]} are deeper in their own corpus than in the other. Corpora that do not "
+        "differ lie along the dashed line together."
     )
 
 

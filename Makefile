@@ -1,0 +1,46 @@
+# Everything happens in .venv; the first call makes it, later ones find it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+METADATA := setup.cfg pyproject.toml constraints.txt
+
+.PHONY: demo test test-full bench lint clean
+
+demo: $(VENV)/.installed  ## compare two bundled corpora and write a report
+	@$(BIN)/xembed demo
+
+test: $(VENV)/.installed-test  ## all tests, statistical ones at reduced size
+	$(BIN)/python -m pytest
+
+test-full: $(VENV)/.installed-test  ## all tests at full size (an hour)
+	XEMBED_FULL=1 $(BIN)/python -m pytest
+
+bench: $(VENV)/.installed-test  ## what is timed, as ratios within one run
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
+
+lint: $(VENV)/.installed-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info xembed-demo
+
+$(BIN)/python:
+	@echo "Making $(VENV) (the first time takes a few minutes: PyTorch is large)"
+	$(PYTHON) -m venv $(VENV)
+
+# torch first: what depends on it would otherwise bring the build with CUDA.
+$(VENV)/.installed: $(BIN)/python $(METADATA)
+	$(PIP_INSTALL) torch
+	$(PIP_INSTALL) -e '.[offline]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP_INSTALL) -e '.[offline,test]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP_INSTALL) -e '.[offline,dev]'
+	@touch $@

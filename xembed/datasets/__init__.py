@@ -1,0 +1,18 @@
+"""Corpora to try things on, and reading and writing texts, tables and embeddings."""
+
+from __future__ import annotations
+
+from xembed.datasets._bundled import load_corpora, load_planted_vocabulary
+from xembed.datasets._read import read_embeddings, read_texts
+from xembed.datasets._tables import TextTable
+from xembed.datasets._write import check_table_path, write_table
+
+__all__ = [
+    "TextTable",
+    "check_table_path",
+    "load_corpora",
+    "load_planted_vocabulary",
+    "read_embeddings",
+    "read_texts",
+    "write_table",
+]

@@ -1,0 +1,167 @@
+"""File formats: from a file to columns of plain Python values, with errors that say where a file is wrong."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+# Longer marks first: that of UTF-32 (little-endian) begins with that of UTF-16.
+_OTHER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Columns of equal length and how messages call a row: 'line' 17 of the file or 'row' 16 of the table."""
+
+    columns: dict[str, list[Any]]
+    numbers: list[int]
+    unit: str
+
+
+def _read_txt(path: Path, shown: str) -> Rows:
+    # Never str.splitlines: it splits at U+2028, form feeds and other characters that texts may hold.
+    lines = [line.removesuffix("\r") for line in _lines(_decode(path, shown))]
+    return Rows({"text": lines}, list(range(1, len(lines) + 1)), "line")
+
+
+def _read_jsonl(path: Path, shown: str) -> Rows:
+    records: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, line in enumerate(_lines(_decode(path, shown)), start=1):
+        if not line.strip(" \t\r"):
+            continue  # an empty line between records, or at the end
+        try:
+            record = json.loads(line, parse_constant=_constant)
+        except json.JSONDecodeError as error:
+            reason = f"{error.msg} at column {error.colno}"
+            raise ValueError(f"{shown}: line {number} is not valid JSON: {reason}.") from None
+        except (ValueError, RecursionError) as error:  # a number of too many digits, too many levels
+            raise ValueError(f"{shown}: line {number} can't be read: {error}.") from None
+        if isinstance(record, str):
+            record = {"text": record}
+        if not isinstance(record, dict):
+            raise ValueError(
+                f"{shown}: line {number} must hold a JSON object or a string. Got {type(record).__name__} instead."
+            )
+        records.append(record)
+        numbers.append(number)
+    names = dict.fromkeys(name for record in records for name in record)
+    return Rows({name: [record.get(name) for record in records] for name in names}, numbers, "line")
+
+
+def _read_csv(path: Path, shown: str, separator: str = ",") -> Rows:
+    import pandas as pd
+
+    content = _decode(path, shown)
+    if not content.strip():
+        raise ValueError(f"{shown} holds no texts.")
+    _check_header(content, shown, separator)
+    try:
+        # keep_default_na=False: 'NA' and 'null' are texts like any other.
+        frame = pd.read_csv(io.StringIO(content, newline=""), sep=separator, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        raise ValueError(f"{shown} is not well-formed: {reason}. Is a text with commas or quotes not quoted?") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes cells beyond the header for row names
+        raise ValueError(f"{shown} is not well-formed: its rows hold more cells than its first line names columns.")
+    cells = {str(name): frame[name].tolist() for name in frame.columns}
+    columns = {name: [c if isinstance(c, str) else None for c in column] for name, column in cells.items()}
+    return Rows(columns, list(range(len(frame))), "row")
+
+
+def _read_tsv(path: Path, shown: str) -> Rows:
+    return _read_csv(path, shown, separator="\t")
+
+
+def _check_header(content: str, shown: str, separator: str) -> None:
+    """Check what pandas would pass over: two columns of one name, and the wrong separator."""
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
+    try:
+        names = next(row for row in reader if row)
+    except (StopIteration, csv.Error) as error:
+        raise ValueError(f"{shown} is not well-formed: its first line can't be read ({error}).") from None
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{shown} must name each column once. Got the name {twice[0]!r} more than once.")
+    # Read with the wrong separator, a table is one column, and each row would pass for a text.
+    others = [other for other in (",", ";", "\t") if other != separator and other in names[0]]
+    if len(names) == 1 and others:
+        raise ValueError(
+            f"{shown} must have columns separated by {separator!r}. Its first line is {names[0]!r:.80}: "
+            f"if it is separated by {others[0]!r}, save it with commas as .csv or with tabs as .tsv."
+        )
+
+
+def _read_parquet(path: Path, shown: str) -> Rows:
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+    try:
+        # One file, taken as it is: pq.read_table would also read columns out of folder names.
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        names = [name for name in table.column_names if not _PANDAS_INDEX.fullmatch(name)]
+        columns = {name: _plain(table.column(name).to_pylist()) for name in names}
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{shown} can't be read as Parquet: {error}") from None
+    return Rows(columns, list(range(table.num_rows)), "row")
+
+
+def _plain(column: list[Any]) -> list[Any]:
+    return [None if isinstance(value, float) and value != value else value for value in column]
+
+
+def _decode(path: Path, shown: str) -> str:
+    data = path.read_bytes()
+    for mark, encoding in _OTHER_MARKS.items():
+        if data.startswith(mark):
+            _raise_encoding(
+                f"{shown} must be UTF-8. It starts with the byte order mark of {encoding.upper()}", encoding
+            )
+    try:
+        # 'utf-8-sig' would count the bytes of an error without the mark.
+        content = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        where = f"byte {error.start} (line {line}) is 0x{data[error.start]:02x}"
+        _raise_encoding(f"{shown} must be UTF-8, but {where}", "latin1")
+    if content.count("\0") * 3 > len(content) > 0:  # every other byte, where UTF-16 holds Latin letters
+        encoding = "utf-16be" if content[0] == "\0" else "utf-16le"
+        _raise_encoding(f"{shown} must be UTF-8. It looks like UTF-16 without a byte order mark", encoding)
+    return content
+
+
+def _raise_encoding(problem: str, encoding: str) -> NoReturn:
+    raise ValueError(f"{problem}. Convert it first, for example: iconv -f {encoding} -t utf-8 OLD > NEW")
+
+
+def _lines(content: str) -> list[str]:
+    """Split at line feeds only; the last one ends a line and begins none."""
+    lines = content.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _constant(text: str) -> float | None:
+    return None if text == "NaN" else float(text)  # not JSON, but what Python and others write
+
+
+FORMATS: dict[str, Callable[[Path, str], Rows]] = {
+    ".txt": _read_txt,
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".parquet": _read_parquet,
+}

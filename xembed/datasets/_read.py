@@ -1,0 +1,285 @@
+"""Reading texts and embeddings that users bring."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._validation import check_option, check_texts, quote_options
+from xembed.datasets._formats import FORMATS, Rows
+from xembed.datasets._tables import TextTable, as_day
+
+_TEXT_COLUMNS = ("sentence", "content", "body", "document", "review", "question")
+_SKIP = "Drop them with skip_blank=True (--skip-blank on the command line)."
+
+
+def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, skip_blank: bool = False) -> TextTable:
+    r"""Read texts, and what belongs to them, from a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file whose suffix (in any case) says what it is: .txt (a text per line), .csv or .tsv (the first
+        line names the columns), .jsonl or .ndjson (a JSON object, or a JSON string, per line) or .parquet.
+        All but the last must be UTF-8, with or without a byte order mark.
+    text_column : str, optional
+        The column with the texts. ``None`` takes the column 'text'; else the only one that holds text
+        (besides 'label' and 'date'); else the one called 'sentence', 'content', 'body', 'document',
+        'review' or 'question', if there is exactly one of them. A .txt file has no columns; the argument is
+        then ignored.
+    skip_blank : bool, default=False
+        Drop texts that are missing, empty or white space only, with their whole row, instead of raising an
+        error.
+
+    Returns
+    -------
+    TextTable
+        Named after the file. A column 'label' of strings or integers becomes its labels (as strings), a
+        column 'date' of ISO dates its dates; otherwise they are kept in the metadata, like all other
+        columns. ``n_skipped`` counts the dropped texts. A further column that is called 'text', too, is
+        kept as 'text\_'.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If the file can't be opened.
+    ValueError
+        If the suffix is unknown, the file is not UTF-8 or not well-formed (the message says where), the
+        column with the texts is not found, cells of it are not text, texts are blank, or there are none.
+    TypeError
+        If ``path`` is not a path.
+
+    See Also
+    --------
+    read_embeddings : for .npy files.
+    write_table : writes files that this function reads.
+
+    Notes
+    -----
+    Only ``\n`` and ``\r\n`` end a line in .txt and .jsonl, so texts may hold U+2028 and other separators.
+    Numbers are never turned into texts, and everything in a .csv is text, metadata too. Rows are counted
+    from 0 and lines from 1 in messages.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from xembed.datasets import read_texts
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "notes.csv"
+    ...     _ = path.write_text("review,stars\nLovely,5\nBroke at once,1\n")
+    ...     table = read_texts(path)
+    >>> table
+    TextTable('notes': 2 texts, columns 'text', 'stars')
+    >>> table.texts
+    ('Lovely', 'Broke at once')
+    """
+    file, shown = _check_file(path, "read_texts")
+    suffix = file.suffix.lower()
+    if suffix not in FORMATS:
+        raise ValueError(
+            f"{shown} must end in one of {quote_options(FORMATS)} to be read by read_texts. "
+            f"Got {suffix!r} instead. .npy is for ready embeddings: read_embeddings reads it."
+        )
+    rows = FORMATS[suffix](file, shown)
+    if not rows.numbers:
+        raise ValueError(f"{shown} holds no texts.")
+    chosen = "text" if suffix == ".txt" else _choose_text_column(rows, text_column, shown)
+    rows, n_skipped = _without_blank(rows, chosen, shown, skip_blank)
+    texts = _as_texts(rows, chosen, shown)
+    others = {name: column for name, column in rows.columns.items() if name != chosen}
+    labels, dates = _as_labels(others.get("label")), _as_dates(others.get("date"))
+    metadata = {
+        name: column
+        for name, column in others.items()
+        if not (name == "label" and labels is not None) and not (name == "date" and dates is not None)
+    }
+    return TextTable(
+        name=file.stem,
+        texts=tuple(texts),
+        labels=labels,
+        dates=dates,
+        metadata={_free_name(name, metadata): tuple(column) for name, column in metadata.items()},
+        n_skipped=n_skipped,
+    )
+
+
+def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) -> npt.NDArray[Any]:
+    """Open embeddings from a .npy file without reading them into memory.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that ``numpy.save`` wrote. Nothing in it is ever run: arrays of Python objects are refused.
+    name : str, optional
+        What the embeddings are called in messages, such as 'F'.
+
+    Returns
+    -------
+    ndarray of shape (n_texts, n_dims)
+        A read-only memory map of real numbers. Whether they are finite is checked by what computes with them.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If the file can't be opened.
+    ValueError
+        If the file is not a .npy file, is incomplete, or holds no 2-D array of real numbers.
+    TypeError
+        If ``path`` is not a path.
+
+    See Also
+    --------
+    read_texts : for files with texts.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from xembed.datasets import read_embeddings
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "embeddings.npy"
+    >>> np.save(path, np.eye(3, 4, dtype=np.float32))
+    >>> X = read_embeddings(path)
+    >>> X.shape
+    (3, 4)
+    >>> del X  # closes the file
+    >>> folder.cleanup()
+    """
+    file, shown = _check_file(path, "read_embeddings")
+    shown = shown if name is None else f"{name} ({shown})"
+    with file.open("rb") as stream:
+        start = stream.read(6)
+    if start.startswith(b"PK"):
+        raise ValueError(
+            f"{shown} must be a .npy file with one array. Got an archive (.npz): save its array with np.save."
+        )
+    if start != b"\x93NUMPY":
+        raise ValueError(f"{shown} must be a .npy file, as np.save writes it. Its first bytes are {start!r} instead.")
+    try:
+        array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header can end in almost any error of NumPy's parser
+        if "Python objects" in str(error):
+            raise ValueError(
+                f"{shown} holds Python objects, which can't be read safely: save it as numbers: "
+                "np.save(path, array.astype('float32'))."
+            ) from None
+        # Some versions of NumPy can't map an array without elements, so it may end here, too.
+        raise ValueError(f"{shown} is empty, incomplete or damaged: {error}. Save it again.") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{shown} must hold real numbers. Got dtype {array.dtype}.")
+    if array.ndim != 2:
+        raise ValueError(
+            f"{shown} must hold a 2-D array of shape (n_texts, n_dims). Got an array of shape {array.shape} instead."
+        )
+    if array.size == 0:
+        raise ValueError(f"{shown} is empty: it holds an array of shape {array.shape}.")
+    return array
+
+
+def _check_file(path: str | os.PathLike[str], caller: str) -> tuple[Path, str]:
+    """Return the path of a file that can be read, and how messages write it."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"The 'path' parameter of {caller} must be a str or path-like. Got {type(path).__name__} instead."
+        )
+    file = Path(path)
+    shown = repr(str(file))
+    if file.is_dir():
+        raise IsADirectoryError(f"{shown} can't be read: it is a folder. Give the path of a file.")
+    try:
+        file.open("rb").close()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{shown} can't be read: there is no such file.") from None
+    except PermissionError:
+        raise PermissionError(f"{shown} can't be read: no permission.") from None
+    return file, shown
+
+
+def _choose_text_column(rows: Rows, asked: str | None, shown: str) -> str:
+    names = list(rows.columns)
+    if asked is not None:
+        return check_option(asked, names, name="text_column", caller="read_texts")
+    if "text" in names:
+        return "text"
+    candidates = [n for n in names if n not in {"label", "date"} and _holds_text(rows.columns[n])]
+    if len(candidates) != 1:
+        candidates = [n for n in candidates if n in _TEXT_COLUMNS]
+    if len(candidates) == 1:
+        return candidates[0]
+    raise ValueError(
+        f"{shown} must say which of its columns holds the texts: none is called 'text'. "
+        f"Got {quote_options(names)}: name one with text_column=... (--text-column on the command line)."
+    )
+
+
+def _holds_text(column: Iterable[Any]) -> bool:
+    present = [value for value in column if value is not None]
+    return bool(present) and all(isinstance(value, str) for value in present)
+
+
+def _without_blank(rows: Rows, chosen: str, shown: str, skip_blank: bool) -> tuple[Rows, int]:
+    """Drop the rows with blank texts, or raise an error if there are any."""
+    column = rows.columns[chosen]
+    blank = [i for i, value in enumerate(column) if isinstance(value, str) and not value.strip()]
+    if not skip_blank:
+        if blank:
+            raise ValueError(
+                f"{shown} holds {len(blank)} blank text{'s' * (len(blank) > 1)} (first: {rows.unit} "
+                f"{rows.numbers[blank[0]]}). {_SKIP}"
+            )
+        return rows, 0
+    dropped = set(blank) | {i for i, value in enumerate(column) if value is None}
+    kept = [i for i in range(len(column)) if i not in dropped]
+    if not kept:
+        raise ValueError(f"{shown} holds no texts: all {len(column)} are blank.")
+    columns = {name: [column[i] for i in kept] for name, column in rows.columns.items()}
+    return dataclasses.replace(rows, columns=columns, numbers=[rows.numbers[i] for i in kept]), len(dropped)
+
+
+def _as_texts(rows: Rows, chosen: str, shown: str) -> list[str]:
+    column = rows.columns[chosen]
+    wrong = [i for i, value in enumerate(column) if not isinstance(value, str)]
+    if wrong:
+        found = column[wrong[0]]
+        numbers = ", ".join(str(rows.numbers[i]) for i in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
+        unit = rows.unit + "s" * (len(wrong) > 1)
+        cells = f"{len(wrong)} cell{'s' * (len(wrong) > 1)}"
+        # Missing ones only: skip_blank helps. Numbers as texts are more likely the wrong column.
+        remedy = _SKIP
+        if any(column[i] is not None for i in wrong):
+            remedy = "Numbers and other values are not turned into text: convert or drop these rows first."
+        raise ValueError(
+            f"{shown} holds {cells} without text in the column {chosen!r} ({unit} {numbers}; first: "
+            f"{'missing' if found is None else f'{type(found).__name__} {found!r:.60}'}). {remedy}"
+        )
+    return check_texts(column, name=shown)
+
+
+def _as_labels(column: list[Any] | None) -> tuple[str, ...] | None:
+    if column is None or not all(isinstance(value, str | int) for value in column):
+        return None
+    return tuple(str(value) for value in column)
+
+
+def _as_dates(column: list[Any] | None) -> npt.NDArray[np.datetime64] | None:
+    if column is None:
+        return None
+    try:
+        return np.array([as_day(value) for value in column], dtype="datetime64[D]")
+    except ValueError:
+        return None
+
+
+def _free_name(name: str, taken: Iterable[str]) -> str:
+    """Return ``name``, changed if it is the name of a table's own column of texts."""
+    if name != "text":
+        return name
+    while name in {"text", *taken}:
+        name += "_"
+    return name

@@ -1,0 +1,333 @@
+"""A corpus as a table: texts and what belongs to each of them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._validation import check_texts, quote_options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_SHOWN_VALUES = 12  # values listed in an error message
+_SHOWN_ROWS, _SHOWN_COLUMNS, _SHOWN_TEXT, _SHOWN_CELL = 5, 8, 300, 60  # what _repr_html_ shows
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class TextTable:
+    """Texts with their labels, dates and further columns, one row a text.
+
+    Parameters
+    ----------
+    name : str
+        What the corpus is called in messages and reports.
+    texts : sequence of str
+        The texts, kept as a tuple. Blank ones are allowed here.
+    labels : sequence of str, optional
+        A label for each text; the column 'label'.
+    dates : array-like of dates, optional
+        A date for each text (kept as a read-only datetime64[D] array); the column 'date'.
+    metadata : mapping of str to sequence, optional
+        Further columns.
+    card : str, default=''
+        A description of the data: what they are, how they were made, their licence and limits.
+    n_skipped : int, default=0
+        How many blank texts were dropped when the table was read.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length, a text is not valid Unicode, a date can't be read, or two columns
+        have the same name.
+    TypeError
+        If a text or a label is not a string.
+
+    See Also
+    --------
+    load_corpora : the corpora that come with xembed.
+    read_texts : a table from a file.
+
+    Notes
+    -----
+    Iterating over a table gives its texts, so it can be handed to whatever takes a list of texts. Two
+    tables are equal only if they are the same object; compare their columns instead.
+
+    Examples
+    --------
+    >>> from xembed.datasets import TextTable
+    >>> table = TextTable("notes", ["Milk", "Rain", "Bread"], labels=["shop", "sky", "shop"])
+    >>> table
+    TextTable('notes': 3 texts, columns 'text', 'label')
+    >>> table.where(label="shop").texts
+    ('Milk', 'Bread')
+    >>> table[1:].labels
+    ('sky', 'shop')
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    dates: npt.NDArray[np.datetime64] | None = None
+    metadata: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    card: str = ""
+    n_skipped: int = 0
+
+    def __post_init__(self) -> None:
+        texts = check_texts(self.texts, name="texts", min_texts=0, blank=True)
+        labels = None
+        if self.labels is not None:
+            labels = tuple(check_texts(self.labels, name="labels", min_texts=0, blank=True))
+        dates = None if self.dates is None else _as_days(self.dates)
+        metadata = {name: tuple(column) for name, column in self.metadata.items()}
+        taken = {"text"} | ({"label"} if labels is not None else set()) | ({"date"} if dates is not None else set())
+        if clash := sorted(taken & set(metadata)):
+            raise ValueError(f"metadata must not hold the columns {clash}: the table has columns of that name.")
+        for name, column in {"labels": labels, "dates": dates, **metadata}.items():
+            if column is not None and len(column) != len(texts):
+                raise ValueError(
+                    f"All columns of a TextTable must have the same length. Got {len(texts)} texts and "
+                    f"{len(column)} entries in {name!r}."
+                )
+        cleaned = {"texts": tuple(texts), "labels": labels, "dates": dates, "metadata": metadata}
+        for name, value in cleaned.items():
+            object.__setattr__(self, name, value)  # the way a frozen dataclass sets its own fields
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns: 'text', 'label' and 'date' where there are any, then the metadata."""
+        label = () if self.labels is None else ("label",)
+        date = () if self.dates is None else ("date",)
+        return ("text", *label, *date, *self.metadata)
+
+    def column(self, name: str) -> tuple[Any, ...] | npt.NDArray[np.datetime64]:
+        """Return a column: an array for 'date', a tuple for any other.
+
+        Parameters
+        ----------
+        name : str
+            One of `columns`.
+
+        Returns
+        -------
+        tuple or ndarray of datetime64[D]
+            One entry a text.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column.
+
+        Examples
+        --------
+        >>> from xembed.datasets import TextTable
+        >>> TextTable("notes", ["Milk", "Rain"], metadata={"stars": [4, 2]}).column("stars")
+        (4, 2)
+        """
+        if name not in self.columns:
+            raise ValueError(f"{self.name!r} must have the column asked for. Got {name!r}; {self._columns_in_words()}.")
+        named: dict[str, Any] = {"text": self.texts, "label": self.labels, "date": self.dates}
+        found: tuple[Any, ...] | npt.NDArray[np.datetime64] = (
+            self.metadata[name] if name in self.metadata else named[name]
+        )
+        return found
+
+    def where(self, **column_equals: Any) -> TextTable:
+        """Return the rows whose columns have the given values.
+
+        Parameters
+        ----------
+        **column_equals
+            For each column a value, or a list, tuple, set or array of values of which any will do. Dates
+            may be given as ISO strings. Each value must occur in its column, so that a misspelt one is not
+            dropped silently.
+
+        Returns
+        -------
+        TextTable
+            The rows where all conditions hold, in their order.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, if a value does not occur in it (the message lists those that do),
+            or if no row meets all conditions.
+
+        Examples
+        --------
+        >>> from xembed.datasets import load_corpora
+        >>> tickets = load_corpora("support_tickets")
+        >>> len(tickets.where(week=1, label=["billing", "contract"]))
+        44
+        """
+        kept = np.ones(len(self), dtype=np.bool_)
+        for name, wanted in column_equals.items():
+            column, options = list(self.column(name)), _as_options(wanted)
+            if name == "date" and self.dates is not None:
+                column, options = self.dates.tolist(), _as_days(options).tolist()
+            found, absent = _match(column, options)
+            if absent or not options:
+                got = repr(absent[0] if len(absent) == 1 else absent)
+                raise ValueError(
+                    f"The {name!r} asked for must occur in {self.name!r}: {_list_values(column)}. Got {got} instead."
+                )
+            kept &= found
+        if not kept.any():
+            conditions = " and ".join(f"{name}={wanted!r}" for name, wanted in column_equals.items())
+            raise ValueError(f"{self.name!r} must hold texts that meet all conditions. None has {conditions}.")
+        return self._take(np.flatnonzero(kept))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table as a pandas DataFrame with the columns `columns`.
+
+        Returns
+        -------
+        DataFrame
+            One row a text; pandas chooses the types, so a missing value may become NaN.
+
+        Examples
+        --------
+        >>> from xembed.datasets import load_corpora
+        >>> load_corpora("news_briefs").to_frame().shape
+        (360, 4)
+        """
+        import pandas as pd
+
+        columns = {name: self.column(name) for name in self.columns}
+        # pandas has no dates without a time of day: seconds are the coarsest unit it knows.
+        return pd.DataFrame(
+            {
+                name: column.astype("datetime64[s]") if isinstance(column, np.ndarray) else list(column)
+                for name, column in columns.items()
+            }
+        )
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.texts)
+
+    def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | npt.NDArray[Any]) -> TextTable:
+        if isinstance(rows, slice):
+            return self._take(np.arange(len(self))[rows])
+        index = np.asarray(rows)
+        if index.size == 0 and index.ndim == 1 and index.dtype.kind == "f":  # an empty list has no type
+            index = index.astype(np.intp)
+        if index.ndim != 1 or index.dtype.kind not in "iub":
+            raise TypeError(
+                "The rows of a TextTable must be a slice, a 1-D array of integers or a 1-D mask of booleans. "
+                f"Got {rows!r:.80} instead; for a single text take .texts[i]."
+            )
+        if index.dtype.kind == "b":
+            if len(index) != len(self):
+                raise ValueError(
+                    f"A mask must have one entry a text. Got {len(index)} entries for the {len(self)} texts "
+                    f"of {self.name!r}."
+                )
+            return self._take(np.flatnonzero(index))
+        outside = index[(index < -len(self)) | (index >= len(self))]
+        if len(outside):
+            raise IndexError(f"Rows must be below {len(self)}, the number of texts of {self.name!r}. Got {outside[0]}.")
+        return self._take(np.arange(len(self))[index])
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(name) for name in self.columns[:_SHOWN_COLUMNS])
+        more = ", ..." if len(self.columns) > _SHOWN_COLUMNS else ""
+        return f"TextTable({self.name!r}: {len(self)} text{'s' * (len(self) != 1)}, columns {shown}{more})"
+
+    def _repr_html_(self) -> str:
+        names = self.columns[:_SHOWN_COLUMNS]
+        head = "".join(f"<th style='text-align:left'>{_cell(name, _SHOWN_CELL)}</th>" for name in names)
+        columns = {name: self.column(name)[:_SHOWN_ROWS] for name in names}
+        body = "".join(
+            "<tr>" + "".join(_html_cell(name, columns[name][row]) for name in names) + "</tr>"
+            for row in range(min(_SHOWN_ROWS, len(self)))
+        )
+        caption = f"{_cell(self.name, _SHOWN_CELL)}: {len(self)} text{'s' * (len(self) != 1)}"
+        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _take(self, index: npt.NDArray[np.intp]) -> TextTable:
+        rows = index.tolist()
+        return dataclasses.replace(
+            self,
+            texts=tuple(self.texts[i] for i in rows),
+            labels=None if self.labels is None else tuple(self.labels[i] for i in rows),
+            dates=None if self.dates is None else self.dates[index],
+            metadata={name: tuple(column[i] for i in rows) for name, column in self.metadata.items()},
+        )
+
+    def _columns_in_words(self) -> str:
+        return f"the columns are {quote_options(self.columns)}"
+
+
+def as_day(value: Any) -> datetime.date:
+    """Return ``value`` (a date, an ISO string, a timestamp at midnight) as a day, or raise ValueError."""
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
+    if isinstance(value, str) and _ISO_DAY.fullmatch(value):
+        return datetime.date.fromisoformat(value)
+    if isinstance(value, datetime.datetime):
+        is_missing = value != value  # pandas' NaT is a datetime, too
+        if not is_missing and value.time() == datetime.time():
+            return value.date()
+    elif isinstance(value, datetime.date):
+        return value
+    raise ValueError(f"not a day: {value!r}")
+
+
+def _as_days(dates: Any) -> npt.NDArray[np.datetime64]:
+    """Return ``dates`` as a read-only array of days."""
+    try:
+        is_ready = isinstance(dates, np.ndarray) and dates.dtype == "datetime64[D]" and not np.isnat(dates).any()
+        days = np.array(dates if is_ready else [as_day(date) for date in dates], dtype="datetime64[D]")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"dates must hold days, such as '2024-03-04', and no missing ones ({error}).") from None
+    days.setflags(write=False)
+    return days
+
+
+def _as_options(wanted: Any) -> list[Any]:
+    is_collection = isinstance(wanted, list | tuple | set | frozenset | range | np.ndarray)
+    return list(wanted) if is_collection else [wanted]
+
+
+def _key(cell: Any) -> tuple[bool, Any]:
+    # True == 1 in Python, but a column of booleans is not one of numbers.
+    return isinstance(cell, bool | np.bool_), cell
+
+
+def _match(column: Sequence[Any], options: Sequence[Any]) -> tuple[npt.NDArray[np.bool_], list[Any]]:
+    """Return which cells are among the options, and the options that no cell equals."""
+    cells, keys = [_key(cell) for cell in column], [_key(option) for option in options]
+    wanted: Collection[tuple[bool, Any]] = keys
+    present: Collection[tuple[bool, Any]] = cells
+    with contextlib.suppress(TypeError):  # lists and dicts have no hash: then each is compared with each
+        wanted, present = set(keys), set(cells)
+    kept = np.array([cell in wanted for cell in cells], dtype=np.bool_)
+    return kept, [option for option, key in zip(options, keys, strict=True) if key not in present]
+
+
+def _list_values(column: Collection[Any]) -> str:
+    """List the values of a column in a fixed order, whatever their types, and not all of very many."""
+    values = sorted({str(cell) if hasattr(cell, "isoformat") else repr(cell)[:80] for cell in column})
+    more = f", ... ({len(values)} in all)" if len(values) > _SHOWN_VALUES else ""
+    return "{" + ", ".join(values[:_SHOWN_VALUES]) + more + "}"
+
+
+def _html_cell(name: str, value: Any) -> str:
+    return f"<td style='text-align:left'>{_cell(value, _SHOWN_TEXT if name == 'text' else _SHOWN_CELL)}</td>"
+
+
+def _cell(value: Any, length: int) -> str:
+    text = "" if value is None else str(value)
+    return escape(text if len(text) <= length else text[:length] + "…")

@@ -1,0 +1,218 @@
+"""Writing tables so that they read back, and so that a spreadsheet runs nothing in them."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+
+from xembed._files import atomic_write, check_writable
+from xembed._validation import check_texts, quote_options
+
+Columns: TypeAlias = dict[str, list[Any]]
+
+# OWASP, "CSV Injection": https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]]) -> None:
+    r"""Write columns as a .csv, .jsonl or .parquet file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to write. The suffix (in any case) gives the format. An existing file is replaced.
+    columns : mapping of str to sequence
+        The columns, all of the same length: lists, tuples, arrays or pandas Series of strings, numbers,
+        booleans, dates or ``None``. NaN and NaT count as missing. Lists and dicts are possible in .jsonl,
+        lists in .parquet.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode,
+        or a number is infinite (.jsonl, which has no such number).
+    TypeError
+        If a column's name is not a string or the format can't hold a value.
+    OSError
+        If the folder does not exist or can't be written.
+
+    See Also
+    --------
+    read_texts : read such a file back.
+
+    Notes
+    -----
+    In .csv, a text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets a leading
+    apostrophe, unless it is a plain number: spreadsheets run such a cell as a formula, and texts may come
+    from anybody [1]_. The apostrophe is part of the file and stays when it is read back; the other formats
+    keep texts as they are. All text cells of a .csv are quoted. Missing values are empty cells in .csv and
+    null elsewhere. Dates are written in ISO form in .csv and .jsonl.
+
+    References
+    ----------
+    .. [1] OWASP. "CSV Injection". https://owasp.org/www-community/attacks/CSV_Injection
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from xembed.datasets import write_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "scores.csv"
+    ...     write_table(path, {"text": ["Rain", "=1+1"], "depth": [0.5, -0.25]})
+    ...     path.read_text().splitlines()
+    ['"text","depth"', '"Rain",0.5', '"\'=1+1",-0.25']
+    """
+    suffix = check_table_path(path).suffix.lower()
+    cleaned = _clean(columns)
+    with atomic_write(path) as file:
+        _WRITERS[suffix](file, cleaned)
+
+
+def check_table_path(path: str | os.PathLike[str]) -> Path:
+    """Return ``path`` if `write_table` can write there; for asking before long work.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is unknown.
+    OSError
+        If the folder does not exist or can't be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _WRITERS:
+        raise ValueError(
+            f"{os.fspath(path)!r} must end in one of {quote_options(_WRITERS)} to be written by write_table. "
+            f"Got {suffix!r} instead."
+        )
+    return check_writable(path)
+
+
+def _clean(columns: Mapping[str, Sequence[Any]]) -> Columns:
+    """Return the columns as lists of plain Python values of equal length."""
+    if not columns:
+        raise ValueError("columns must hold at least one column. Got none.")
+    if wrong := [name for name in columns if not isinstance(name, str)]:
+        raise TypeError(f"The names of columns must be strings. Got {wrong[0]!r} instead.")
+    if single := [name for name, column in columns.items() if isinstance(column, str | bytes)]:
+        raise TypeError(f"The column {single[0]!r} must be a list of values. Got a single text instead.")
+    check_texts(list(columns), name="columns", blank=True)  # names must be valid Unicode, too
+    cleaned = {name: _plain_values(column) for name, column in columns.items()}
+    lengths = {name: len(column) for name, column in cleaned.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"All columns must have the same length. Got {lengths}.")
+    for name, column in cleaned.items():
+        strings = [value if isinstance(value, str) else "" for value in column]  # keeps the row numbers
+        check_texts(strings, name=f"The column {name!r}", min_texts=0, blank=True)
+    return cleaned
+
+
+def _plain_values(column: Any) -> list[Any]:
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        is_day = np.datetime_data(column.dtype)[0] in {"D", "W", "M", "Y"}
+        column = column.astype("datetime64[D]" if is_day else "datetime64[us]").tolist()
+    return [_plain_value(value) for value in column]
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.datetime64):
+        return _plain_values(np.array([value]))[0]
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, str):
+        return str(value)  # numpy.str_ and other subclasses become plain str
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(value)
+    # pandas' NaT passes as a date, and its NA is of a class of its own; neither needs pandas to be seen.
+    return None if type(value).__name__ in {"NaTType", "NAType"} else value
+
+
+def _write_csv(file: IO[bytes], columns: Columns) -> None:
+    stream = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    # Quoting every text keeps line breaks of all kinds, blanks at the ends and empty lines as they are.
+    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow([_without_formula(name) for name in columns])
+    for i, row in enumerate(zip(*columns.values(), strict=True)):
+        writer.writerow([_csv_cell(value, name, i) for name, value in zip(columns, row, strict=True)])
+    stream.flush()
+    stream.detach()  # the file is closed by whoever opened it
+
+
+def _csv_cell(value: Any, name: str, row: int) -> str | int | float | None:
+    if isinstance(value, str):
+        return _without_formula(value)
+    if isinstance(value, bool):
+        return str(value)
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    raise TypeError(_cannot_hold(".csv", value, name, row))
+
+
+def _without_formula(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA_START) and not _NUMBER.fullmatch(text) else text
+
+
+def _write_jsonl(file: IO[bytes], columns: Columns) -> None:
+    for i, row in enumerate(zip(*columns.values(), strict=True)):
+        for name, value in zip(columns, row, strict=True):
+            if isinstance(value, float) and math.isinf(value):
+                raise ValueError(f"The column {name!r} must be finite: JSON has no number for {value} (row {i}).")
+        record = {
+            name: value.isoformat() if isinstance(value, datetime.date) else value
+            for name, value in zip(columns, row, strict=True)
+        }
+        try:
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
+        except (TypeError, ValueError) as error:
+            name = next((name for name, value in record.items() if not _is_json(value)), "")
+            message = _cannot_hold(".jsonl", record.get(name), name, i)
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from None
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _write_parquet(file: IO[bytes], columns: Columns) -> None:
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+    arrays = {}
+    for name, column in columns.items():
+        try:
+            arrays[name] = pa.array(column)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise TypeError(
+                f"The column {name!r} must hold values of one type to be written as .parquet: {error}"
+            ) from None
+    pq.write_table(pa.table(arrays), file)
+
+
+def _cannot_hold(suffix: str, value: Any, name: str, row: int) -> str:
+    return (
+        f"A {suffix} file can't hold the {type(value).__name__} in the column {name!r} (row {row}). "
+        "Turn it into text or numbers first."
+    )
+
+
+_WRITERS: dict[str, Callable[[IO[bytes], Columns], None]] = {
+    ".csv": _write_csv,
+    ".jsonl": _write_jsonl,
+    ".parquet": _write_parquet,
+}
