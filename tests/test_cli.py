@@ -173,8 +173,8 @@ def test_cut_and_dropped_texts_are_warned_of(tmp_path):
         tmp_path / "r.html",
     )
     notes = " ".join(json.loads((tmp_path / "r.json").read_text())["warnings"])
-    assert "1 of 3 texts of a are longer than 16 tokens and were cut" in notes
-    assert "1 blank texts of a were dropped" in notes
+    assert "1 of the 3 texts of a exceed 16 tokens" in notes
+    assert "1 blank text was dropped from a" in notes
 
 
 def test_demo(tmp_path, monkeypatch):
@@ -223,7 +223,12 @@ def bad_inputs(folder):
         ("latin.txt", "good.txt", [], "UTF-8"),
         ("missing.txt", "good.txt", [], "missing.txt"),
         ("table.csv", "good.txt", [], "summary.*title|title.*summary"),
-        ("table.csv", "good.txt", ["--text-column", "txt"], r"must be one of \{'summary', 'title'\}. Got 'txt' instead"),
+        (
+            "table.csv",
+            "good.txt",
+            ["--text-column", "txt"],
+            r"must be one of \{'summary', 'title'\}. Got 'txt' instead",
+        ),
         ("broken.jsonl", "good.txt", [], "line 2"),
         ("broken.npy", "good.npy", [], "broken.npy"),
         ("objects.npy", "good.npy", [], "objects"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -20,14 +20,14 @@ def n_threads() -> int:
         return os.cpu_count() or 1
 
 
-def ordered_map(function: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
+def ordered_map(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
     """Yield ``function(item)`` in the order of ``items``, computed by one thread a processor.
 
     The order makes sums over blocks the same on every machine, whatever the number of threads. Only a few
     results are held at a time, so that their memory is bounded.
     """
-    threads = n_threads()
-    if threads == 1:
+    threads = min(n_threads(), len(items))
+    if threads <= 1:
         yield from map(function, items)
         return
     with ThreadPoolExecutor(threads) as pool:

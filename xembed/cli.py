@@ -372,11 +372,11 @@ def _embed(
     notes = []
     if encoding.n_truncated:
         notes.append(
-            f"{encoding.n_truncated} of {len(texts)} texts of {name} are longer than {encoder.max_length} tokens and "
-            "were cut: what comes after is not in their embeddings."
+            f"{encoding.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "
+            "comes after is not in their embeddings."
         )
     if skipped := getattr(source, "n_skipped", 0):
-        notes.append(f"{skipped} blank texts of {name} were dropped.")
+        notes.append(f"{skipped} blank text{'s were' if skipped > 1 else ' was'} dropped from {name}.")
     return encoding.embeddings, notes, encoder.describe()
 
 

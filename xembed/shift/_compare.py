@@ -325,21 +325,26 @@ def _warn_of_duplicates(
     """Say how many texts (or, without texts, rows) repeat an earlier one of their own corpus or the other."""
     if texts_F is not None and texts_G is not None:
         groups: tuple[set[Any], set[Any]] = set(texts_F), set(texts_G)
-        what = "texts"
+        what = "text"
     else:
         groups = {row.tobytes() for row in F}, {row.tobytes() for row in G}
-        what = "rows"
+        what = "row"
     within = len(F) - len(groups[0]) + len(G) - len(groups[1])
     shared = len(groups[0] & groups[1])
     notes = []
     if within:
         notes.append(
-            f"{within} {what} repeat another of their own corpus. Repeated texts are not independent, and p-values "
-            "built on them are too small."
+            f"{count(within, what, 'repeats', 'repeat')} another of the same corpus. Repeated texts are not "
+            "independent, and p-values built on them are too small."
         )
     if shared:
         notes.append(
-            f"{shared} different {what} occur in both corpora. If the corpora are two versions of the same texts, they "
-            "are paired, not independent samples."
+            f"{count(shared, what, 'occurs', 'occur')} in both corpora. If the corpora are two versions of the same "
+            "texts, they are paired, not independent samples."
         )
     return notes
+
+
+def count(number: int, noun: str, singular: str, plural: str) -> str:
+    """Write a number with its noun and verb."""
+    return f"{number} {noun} {singular}" if number == 1 else f"{number} {noun}s {plural}"

@@ -1,0 +1,49 @@
+"""The README's examples run as they stand, and say what they are said to say."""
+
+import re
+import shlex
+
+import pytest
+from conftest import ROOT
+from typer.testing import CliRunner
+
+from xembed.cli import app
+from xembed.datasets import load_corpora
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def test_python_example(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks("python")
+    exec(compile(example, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.strip()
+    quoted = re.search(r"((?:^> .*\n)+)", README, re.MULTILINE)[1]
+    assert printed == " ".join(line.removeprefix("> ") for line in quoted.splitlines())
+    assert (tmp_path / "report.html").is_file() and (tmp_path / "report.json").is_file()
+
+
+def test_shell_example(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tickets = load_corpora("support_tickets")
+    for week, name in ((1, "last_week.csv"), (2, "this_week.csv")):
+        tickets.where(week=week).to_frame().rename(columns={"text": "message"}).to_csv(name, index=False)
+    (command,) = [line for block in blocks("shell") for line in block.splitlines() if line.startswith("xembed ")]
+    result = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
+    assert result.exit_code in (0, 3), result.output
+    assert (tmp_path / "shift.html").is_file()
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+def test_the_two_commands_are_targets_of_make(target):
+    assert f"make {target}" in README
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert link.startswith("http") or (ROOT / link).exists(), link
