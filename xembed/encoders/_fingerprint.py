@@ -1,0 +1,100 @@
+"""A hash of everything that an embedding depends on, so that the cache never mixes two encoders.
+
+It does not depend on the device, nor on where the model's files lie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+FINGERPRINT_VERSION = 1  # raise it when embeddings change although nothing below does
+# What a transformers configuration holds beside the model's own settings: where it came from, which
+# version wrote it, and the weights' type and the output of hidden states, which are in the pipeline's part.
+_VOLATILE = frozenset({"transformers_version", "dtype", "torch_dtype", "output_hidden_states"})
+
+
+def state_key(model: SentenceTransformer) -> tuple[Any, ...]:
+    """Return a value that changes when a tensor of the model is replaced or written to.
+
+    It costs microseconds a tensor, and saves hashing all weights again to find that nothing has changed.
+    """
+    tensors = model.state_dict(keep_vars=True).items()
+    return tuple((name, tensor.data_ptr(), _write_count(tensor)) for name, tensor in tensors)
+
+
+def digest_state(model: SentenceTransformer) -> str:
+    """Return the SHA-256 of all tensors (name, type, shape, bytes) and of the tokenizer."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        # As bytes, because NumPy has no bfloat16.
+        digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    digest.update(_dump(describe_tokenizer(getattr(model[0], "tokenizer", None))))
+    return digest.hexdigest()
+
+
+def combine(state_digest: str, settings: Mapping[str, Any]) -> str:
+    """Return the fingerprint: 64 hexadecimal digits."""
+    content = {"version": FINGERPRINT_VERSION, "state": state_digest, "settings": settings}
+    return hashlib.sha256(_dump(content)).hexdigest()
+
+
+def describe_tokenizer(tokenizer: Any) -> Any:
+    """Return the tokenizer as plain data, without what encoding a batch changes in it."""
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if hasattr(backend, "to_str"):
+        content = json.loads(backend.to_str())
+        content["truncation"] = content["padding"] = None  # set anew by every call
+    elif hasattr(tokenizer, "get_vocab"):
+        vocabulary = tokenizer.get_vocab()
+        content = sorted(vocabulary.items()) if isinstance(vocabulary, dict) else list(vocabulary)
+    else:
+        content = type(tokenizer).__name__
+    names = ("padding_side", "truncation_side", "chat_template", "do_lower_case", "stop_words")
+    return [content, {name: getattr(tokenizer, name, None) for name in names}]
+
+
+def describe_modules(model: SentenceTransformer) -> list[Any]:
+    """Return class and settings of each module of the pipeline."""
+    described = []
+    module: Any
+    for module in model:
+        settings: Any = module.get_config_dict() if hasattr(module, "get_config_dict") else {}
+        config = getattr(getattr(module, "auto_model", None), "config", None)
+        described.append(
+            [type(module).__name__, settings, _without_volatile(config.to_diff_dict()) if config else None]
+        )
+    return described
+
+
+def _write_count(tensor: torch.Tensor) -> int:
+    # PyTorch counts in-place writes for autograd, except in tensors made in inference mode.
+    return -1 if tensor.is_inference() else tensor._version
+
+
+def _without_volatile(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            str(key): _without_volatile(item)
+            for key, item in value.items()
+            if key not in _VOLATILE and not str(key).startswith("_")
+        }
+    return value
+
+
+def _dump(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True, default=_to_json).encode()
+
+
+def _to_json(item: Any) -> Any:
+    # Sets have no order, and the repr of an object may hold a memory address: its type stands for it.
+    return sorted(item, key=str) if isinstance(item, set | frozenset) else type(item).__name__

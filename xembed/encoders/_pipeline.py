@@ -1,0 +1,275 @@
+"""What is done to a SentenceTransformer: another layer, pooling or normalisation, and counting tokens.
+
+This module imports PyTorch and sentence-transformers, which take seconds. So it is imported by functions
+when they need it, never with the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Module, Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from transformers import PreTrainedTokenizerBase
+
+from xembed._validation import check_count
+
+POOLINGS = {
+    "mean": "mean",
+    "cls": "cls",
+    "max": "max",
+    "last_token": "lasttoken",
+    "weighted_mean": "weightedmean",
+}
+_UNLIMITED = 10**9  # transformers writes "no limit" as 10**30, StaticEmbedding as infinity
+_TOKENIZE_AT_ONCE = 1024
+
+
+class LayerSelection(Module):
+    """Hands the token embeddings of one layer on instead of those of the last.
+
+    Parameters
+    ----------
+    layer : int
+        0 is the output of the embedding layer, ``n`` that of the n-th block.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layers = (torch.zeros(1, 3, 2), torch.ones(1, 3, 2))
+    >>> features = {"token_embeddings": layers[1], "all_layer_embeddings": layers}
+    >>> LayerSelection(0)(features)["token_embeddings"].sum().item()
+    0.0
+    """
+
+    config_keys = ["layer"]  # noqa: RUF012  # declared so in the base class
+
+    def __init__(self, layer: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.layer = layer
+
+    def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Replace ``token_embeddings``, and drop the other layers to free their memory."""
+        features["token_embeddings"] = features.pop("all_layer_embeddings")[self.layer]
+        return features
+
+    def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
+        """Save the configuration; there are no weights."""
+        self.save_config(output_path)
+
+
+def find_device(device: Any, *, caller: str) -> str:
+    """Return the name of the device to use, if this machine has it."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise (ValueError if isinstance(device, str) else TypeError)(
+            f"The 'device' parameter of {caller} must be 'auto' or the name of a torch device, such as 'cpu', "
+            f"'cuda' or 'cuda:1'. Got {device!r} instead."
+        ) from error
+    backend: Any = getattr(torch, found.type, None)
+    available = found.type == "cpu" or (hasattr(backend, "is_available") and backend.is_available())
+    if available and found.index is not None and hasattr(backend, "device_count"):
+        available = found.index < backend.device_count()
+    if not available:
+        raise ValueError(
+            f"The 'device' parameter of {caller} must be a device that PyTorch finds on this machine. Got "
+            f"{str(found)!r} instead: use device='auto', or install a PyTorch built for that device."
+        )
+    return str(found)
+
+
+def customize(
+    model: SentenceTransformer,
+    *,
+    layer: int,
+    pooling: str | None,
+    normalize: bool | None,
+    max_length: int | None,
+    caller: str,
+) -> SentenceTransformer:
+    """Return the model with the options of `load_encoder` applied; options left alone change nothing."""
+    if layer != -1 or pooling is not None or max_length is not None:
+        _require_transformer(model, layer=layer, pooling=pooling, max_length=max_length, caller=caller)
+    modules = list(model)
+    unit_length = is_normalized(model)
+    if layer != -1 or pooling is not None:
+        modules = _replace_head(model, layer=layer, pooling=pooling, caller=caller)
+        modules += [Normalize()] if unit_length else []
+    if normalize is False and unit_length:
+        modules = modules[:-1]
+    if normalize is True and not unit_length:
+        modules.append(Normalize())
+    if [id(module) for module in modules] != [id(module) for module in model]:
+        model = SentenceTransformer(
+            modules=modules,
+            device=str(model.device),
+            prompts={name: text or "" for name, text in model.prompts.items()},
+            default_prompt_name=model.default_prompt_name,
+            similarity_fn_name=model.similarity_fn_name,
+            truncate_dim=model.truncate_dim,
+        )
+    _set_max_length(model, max_length, caller=caller)
+    return model.eval()
+
+
+def is_normalized(model: SentenceTransformer) -> bool:
+    """Say whether the pipeline ends with bringing embeddings to unit length."""
+    last = model[len(model) - 1]
+    return isinstance(last, Normalize) and last.module_output_name == "sentence_embedding"
+
+
+def find_layer(model: SentenceTransformer) -> int:
+    """Return which layer is pooled, -1 for the model's output."""
+    return next((module.layer for module in model if isinstance(module, LayerSelection)), -1)
+
+
+def find_pooling(model: SentenceTransformer) -> str | None:
+    """Return the name of the pooling, None where there is none; several are joined by '+'."""
+    names = {theirs: ours for ours, theirs in POOLINGS.items()}
+    for module in model:
+        if isinstance(module, Pooling):
+            modes = (module.pooling_mode,) if isinstance(module.pooling_mode, str) else module.pooling_mode
+            return "+".join(names.get(mode, mode) for mode in modes)
+    return None
+
+
+def find_max_length(model: SentenceTransformer) -> int | None:
+    """Return the number of tokens the model reads of a text, None if there is no limit."""
+    length = getattr(model[0], "max_seq_length", None)
+    return None if length is None or length > _UNLIMITED else int(length)
+
+
+def position_limit(model: SentenceTransformer) -> int | None:
+    """Return how many tokens the position embeddings allow, None if they set no limit."""
+    if not isinstance(model[0], Transformer):
+        return None
+    for module in model[0].auto_model.modules():
+        positions = getattr(module, "position_embeddings", None)
+        padding_idx = getattr(module, "padding_idx", None)
+        # RoBERTa and its kin count positions from padding_idx + 1.
+        if isinstance(positions, torch.nn.Embedding) and isinstance(padding_idx, int):
+            return positions.num_embeddings - padding_idx - 1
+    config = model[0].config
+    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return limit if isinstance(limit, int) and limit > 0 else None  # XLNet writes -1 for none
+
+
+def count_tokens(model: SentenceTransformer, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return how many tokens each whole text has, special tokens and the model's prompt included."""
+    prompt = model.prompts.get(model.default_prompt_name or "") or ""
+    counts: list[int] = []
+    for start in range(0, len(texts), _TOKENIZE_AT_ONCE):
+        counts += _count(model, texts[start : start + _TOKENIZE_AT_ONCE], prompt)
+    return np.asarray(counts, dtype=np.int64)
+
+
+def _count(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> list[int]:
+    first = model[0]
+    tokenizer = getattr(first, "tokenizer", None)
+    if "message" in getattr(first, "modality_config", ()):  # a chat template adds tokens of its own
+        whole = {"text": {"truncation": False, "verbose": False}}
+        features = [model.preprocess([text], prompt=prompt, processing_kwargs=whole) for text in texts]
+        return [feature["input_ids"].shape[-1] for feature in features]
+    prompted = [prompt + text for text in texts]
+    if isinstance(tokenizer, tokenizers.Tokenizer):  # StaticEmbedding
+        return [len(item.ids) for item in tokenizer.encode_batch(prompted, add_special_tokens=False)]
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        return [len(text.split()) for text in prompted]  # bag-of-words models
+    encoded = tokenizer(
+        prompted,
+        padding=False,
+        truncation=False,
+        verbose=False,  # no warning that a text is longer than the model reads: it will be cut
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )
+    return [len(ids) for ids in cast("list[list[int]]", encoded["input_ids"])]
+
+
+def _require_transformer(
+    model: SentenceTransformer, *, layer: int, pooling: str | None, max_length: int | None, caller: str
+) -> None:
+    given = {"layer": layer != -1, "pooling": pooling is not None, "max_length": max_length is not None}
+    name = next(name for name, is_given in given.items() if is_given)
+    first = model[0]
+    if not isinstance(first, Transformer):
+        raise ValueError(
+            f"The {name!r} parameter of {caller} must be left out for this model: it is made of "
+            f"{type(first).__name__}, not of a Transformer with layers and pooling."
+        )
+    if (layer != -1 or pooling is not None) and first.module_output_name != "token_embeddings":
+        raise ValueError(
+            f"The {name!r} parameter of {caller} must be left out for this model: it gives one "
+            f"vector a text ({first.module_output_name}), no token embeddings to be pooled."
+        )
+
+
+def _replace_head(model: SentenceTransformer, *, layer: int, pooling: str | None, caller: str) -> list[torch.nn.Module]:
+    """Return the modules up to and with the pooling; what follows was trained for the model's own output."""
+    modules: list[Any] = list(model)
+    position = next((i for i, module in enumerate(modules) if isinstance(module, Pooling)), None)
+    own = modules[position] if position is not None else None
+    body = modules[:position] if position is not None else modules[:1]
+    if layer == -1:
+        dimension = own.embedding_dimension if own is not None else modules[0].get_embedding_dimension()
+    else:
+        # Modules between Transformer and pooling (weights of words or layers) fit the last layer only.
+        layer, dimension = _find_hidden_state(model, layer, caller=caller)
+        body = [modules[0], LayerSelection(layer)]
+    mode = POOLINGS[pooling] if pooling is not None else (own.pooling_mode if own is not None else "mean")
+    include_prompt = own.include_prompt if own is not None else True
+    return [*body, Pooling(dimension, mode, include_prompt=include_prompt)]
+
+
+def _find_hidden_state(model: SentenceTransformer, layer: int, *, caller: str) -> tuple[int, int]:
+    """Return the layer counted from 0 and its width, both found by a look at what the model gives."""
+    transformer: Any = model[0]
+    transformer.config.output_hidden_states = True
+    features = model.preprocess(["a"])
+    features = {
+        name: value.to(model.device) if isinstance(value, torch.Tensor) else value for name, value in features.items()
+    }
+    with torch.inference_mode():
+        states = transformer.eval()(features).get("all_layer_embeddings")
+    if states is None:
+        raise ValueError(
+            f"The 'layer' parameter of {caller} must be -1 for this model: it does not give the outputs of its "
+            f"layers. Got {layer} instead."
+        )
+    n_states = len(states)
+    if not -n_states <= layer < n_states:
+        raise ValueError(
+            f"The 'layer' parameter of {caller} must be an integer in [{-n_states}, {n_states - 1}]: the model "
+            f"has {n_states - 1} blocks, and 0 is the output of its embedding layer. Got {layer} instead."
+        )
+    index = layer % n_states
+    return index, states[index].shape[-1]
+
+
+def _set_max_length(model: SentenceTransformer, max_length: int | None, *, caller: str) -> None:
+    limit = position_limit(model)
+    own = find_max_length(model)
+    if max_length is None:
+        # Some checkpoints name a length that their position embeddings don't have: long texts would fail.
+        if limit is not None and (own is None or own > limit):
+            model.max_seq_length = limit
+        return
+    special = model.tokenizer.num_special_tokens_to_add()
+    check_count(max_length, name="max_length", caller=caller, low=special + 1)
+    if limit is not None and max_length > limit:
+        raise ValueError(
+            f"The 'max_length' parameter of {caller} must be at most {limit}, the number of the model's position "
+            f"embeddings. Got {max_length} instead."
+        )
+    model.max_seq_length = max_length
