@@ -137,7 +137,7 @@ def test_ordered_map_keeps_order_bounds_memory_and_passes_errors_on():
 
 @given(st.integers(0, 1000), st.integers(1, 300))
 def test_blocks_cover_every_row_once(n, size):
-    rows = [i for block in row_blocks(n, size) for i in range(block.start, block.stop)]
+    rows = [i for block in row_blocks(0, n, size) for i in range(block.start, block.stop)]
     assert rows == list(range(n))
 
 

@@ -44,6 +44,6 @@ def ordered_map(function: Callable[[Item], Value], items: Sequence[Item]) -> Ite
                 future.cancel()
 
 
-def row_blocks(n_rows: int, size: int) -> list[slice]:
-    """Return slices of at most ``size`` rows that cover ``n_rows`` rows in order."""
-    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+def row_blocks(start: int, stop: int, size: int) -> list[slice]:
+    """Return slices of at most ``size`` rows that cover the rows from ``start`` to ``stop`` in order."""
+    return [slice(first, min(first + size, stop)) for first in range(start, stop, size)]

@@ -100,8 +100,8 @@ def test_blocks_do_not_change_the_result(distance, monkeypatch):
     whole = tte_depth(F, distance=distance), tte_depth(G, F, distance=distance)
     monkeypatch.setattr("xembed.depth._pairwise._BLOCK", 32)
     monkeypatch.setattr("xembed.depth._pairwise._SLICE", 7)
-    monkeypatch.setattr("xembed.depth._resultant._BLOCK", 33)
-    monkeypatch.setattr("xembed.depth._resultant._RUN", 5)
+    monkeypatch.setattr("xembed.depth._resultant._TASK", 33)
+    monkeypatch.setattr("xembed.depth._resultant._BLOCK", 5)
     np.testing.assert_allclose(tte_depth(F, distance=distance), whole[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(tte_depth(G, F, distance=distance), whole[1], rtol=0, atol=1e-12)
 
@@ -210,6 +210,7 @@ def test_rows_without_direction_are_named(distance, value, message):
 
 
 def test_bad_rows_are_counted_over_all_blocks(monkeypatch):
+    monkeypatch.setattr("xembed.depth._resultant._TASK", 3)
     monkeypatch.setattr("xembed.depth._resultant._BLOCK", 2)
     X = GOOD.copy()
     X[[1, 4]] = np.nan

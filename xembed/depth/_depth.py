@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from xembed._validation import FloatArray, check_embeddings, check_option, check_same_dims
 from xembed.depth._pairwise import DISTANCES, Directions, mean_distances, mean_distances_within
-from xembed.depth._resultant import direction_weights, project, resultant
+from xembed.depth._resultant import affine_projection, direction_weights, resultant
 
 _METHODS = ("auto", "closed_form", "pairwise")
 
@@ -116,21 +118,18 @@ def closed_form(
     X: FloatArray, total: npt.NDArray[np.float64], n_reference: int, *, name: str
 ) -> npt.NDArray[np.float64]:
     """Return cosine depths with respect to a corpus of which the resultant ``total`` (d,) is known."""
-    depths = project(X, total, direction_weights(X, name=name))
-    depths /= n_reference
-    depths += 1.0
-    return depths
+    return affine_projection(X, total, direction_weights(X, name=name), scale=1 / n_reference, shift=1.0)
 
 
 def closed_form_within(X: FloatArray, *, name: str) -> npt.NDArray[np.float64]:
     """Return leave-one-out cosine depths of the rows of ``X``."""
     total, weights = resultant(X, name=name)
-    return leave_one_out(project(X, total, weights), len(X))
+    return leave_one_out(X, total, weights, len(X))
 
 
-def leave_one_out(products: npt.NDArray[np.float64], n_texts: int) -> npt.NDArray[np.float64]:
-    """Turn products with the resultant of a corpus into the depths of that corpus' own texts, in place."""
-    products -= 1.0  # the text's product with itself
-    products /= n_texts - 1
-    products += 1.0
-    return products
+def leave_one_out(
+    X: FloatArray, total: npt.NDArray[np.float64], weights: npt.NDArray[np.floating[Any]], n_texts: int
+) -> npt.NDArray[np.float64]:
+    """Return the depths of rows in a corpus of ``n_texts`` rows with resultant ``total`` that they are part of."""
+    others = n_texts - 1
+    return affine_projection(X, total, weights, scale=1 / others, shift=1 - 1 / others)

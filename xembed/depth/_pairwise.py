@@ -77,9 +77,9 @@ def mean_distances(X: Directions, reference: Directions, distance: Distance) -> 
     """Return the mean distance of each row of ``X`` to all rows of ``reference``, shape (len(X),)."""
     dtype = _working_dtype(X, reference)
     totals = np.zeros(len(X))
-    for rows in row_blocks(len(X), _BLOCK):
+    for rows in row_blocks(0, len(X), _BLOCK):
         block = X.unit(rows, dtype)
-        for columns in row_blocks(len(reference), _BLOCK):
+        for columns in row_blocks(0, len(reference), _BLOCK):
             totals[rows] += _block_sums(block, reference.unit(columns, dtype), distance)
     return totals * (distance.scale / len(reference))
 
@@ -91,7 +91,7 @@ def mean_distances_within(X: Directions, distance: Distance) -> npt.NDArray[np.f
     """
     dtype = _working_dtype(X, X)
     totals = np.zeros(len(X))
-    blocks = row_blocks(len(X), _BLOCK)
+    blocks = row_blocks(0, len(X), _BLOCK)
     for i, rows in enumerate(blocks):
         block = X.unit(rows, dtype)
         totals[rows] += _block_sums(block, block, distance, skip_diagonal=True)
@@ -127,7 +127,7 @@ def _block_sums(
         return part.sum(axis=1), None if over_rows is None else part.sum(axis=0)
 
     sums = np.empty(len(A))
-    slices = row_blocks(len(A), _SLICE)
+    slices = row_blocks(0, len(A), _SLICE)
     for rows, (over_columns, part_over_rows) in zip(slices, ordered_map(one, slices), strict=True):
         sums[rows] = over_columns
         if over_rows is not None and part_over_rows is not None:

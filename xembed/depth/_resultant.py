@@ -15,10 +15,10 @@ import numpy.typing as npt
 from xembed._parallel import ordered_map, row_blocks
 from xembed._validation import FloatArray, raise_for_bad_rows
 
-# Rows a block: so many that threads seldom meet at the interpreter's lock.
-_BLOCK = 16384
-# Rows whose products are added in float32 before float64 takes over.
-_RUN = 64
+# Rows a thread takes at a time: so many that threads seldom meet at the interpreter's lock.
+_TASK = 16384
+# Rows it goes over twice in a row, while they are in its cache. Within them sums are kept in the working dtype.
+_BLOCK = 2048
 # Up to this many elements float32 rows are computed with in float64. Above, in float32 with sums in float64,
 # at the speed of the memory; the depths then differ by about 1e-8 (tests/benchmarks measures both).
 _EXACT_ELEMENTS = 2**25
@@ -35,40 +35,44 @@ def resultant(X: FloatArray, *, name: str) -> tuple[npt.NDArray[np.float64], Wei
         If rows are zero or not finite, with their number and the first of them.
     """
     dtype = working_dtype(X)
+    weights = np.empty(len(X), dtype)
 
-    def one(rows: slice) -> tuple[npt.NDArray[np.float64], Weights]:
-        block = _as_dtype(X[rows], dtype)
-        weights = _inverse_norms(block)
-        if not np.all(weights > 0):
-            return np.zeros(X.shape[1]), weights
-        return _weighted_sum(weights, block), weights
+    def one(task: slice) -> npt.NDArray[np.float64]:
+        part = np.zeros(X.shape[1])
+        for rows in row_blocks(task.start, task.stop, _BLOCK):
+            block = _as_dtype(X[rows], dtype)
+            weights[rows] = _inverse_norms(block)
+            # Not a BLAS product: its own threads would compete with ours.
+            part += np.einsum("i,ij->j", weights[rows], block)
+        return part
 
     total = np.zeros(X.shape[1])
-    weights = np.empty(len(X), dtype)
-    blocks = row_blocks(len(X), _BLOCK)
-    for rows, (part, part_weights) in zip(blocks, ordered_map(one, blocks), strict=True):
+    for part in ordered_map(one, row_blocks(0, len(X), _TASK)):
         total += part
-        weights[rows] = part_weights
     _raise_for_bad_directions(X, weights, name=name)
     return total, weights
 
 
-def project(X: FloatArray, direction: npt.NDArray[np.float64], weights: Weights) -> npt.NDArray[np.float64]:
-    """Return ``u_i . direction`` for the unit rows ``u_i = weights_i * x_i``, shape (n,), float64.
+def affine_projection(
+    X: FloatArray, direction: npt.NDArray[np.float64], weights: Weights, *, scale: float, shift: float
+) -> npt.NDArray[np.float64]:
+    """Return ``scale * u_i . direction + shift`` for the unit rows ``u_i = weights_i * x_i``, shape (n,), float64.
 
     Each row is computed by itself, so that equal rows give equal values wherever they stand.
     """
     dtype = weights.dtype
     target = direction.astype(dtype)
-
-    def one(rows: slice) -> Weights:
-        products: Weights = np.vecdot(_as_dtype(X[rows], dtype), target)
-        return products
-
     result = np.empty(len(X))
-    blocks = row_blocks(len(X), _BLOCK)
-    for rows, values in zip(blocks, ordered_map(one, blocks), strict=True):
-        np.multiply(values, weights[rows], out=result[rows])
+
+    def one(task: slice) -> None:
+        for rows in row_blocks(task.start, task.stop, _BLOCK):
+            part = result[rows]
+            np.multiply(np.vecdot(_as_dtype(X[rows], dtype), target), weights[rows], out=part)
+            part *= scale
+            part += shift
+
+    for _ in ordered_map(one, row_blocks(0, len(X), _TASK)):
+        pass
     return result
 
 
@@ -79,7 +83,7 @@ def direction_weights(X: FloatArray, *, name: str) -> Weights:
     def one(rows: slice) -> Weights:
         return _inverse_norms(_as_dtype(X[rows], dtype))
 
-    weights = np.concatenate(list(ordered_map(one, row_blocks(len(X), _BLOCK))))
+    weights = np.concatenate(list(ordered_map(one, row_blocks(0, len(X), _TASK))))
     _raise_for_bad_directions(X, weights, name=name)
     return weights
 
@@ -124,15 +128,3 @@ def _raise_for_bad_directions(X: FloatArray, weights: Weights, *, name: str) -> 
 def _as_dtype(block: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
     # In C order, so that the memory's layout can't change the order of a sum.
     return np.asarray(block, dtype=dtype, order="C")
-
-
-def _weighted_sum(weights: Weights, block: FloatArray) -> npt.NDArray[np.float64]:
-    """Return ``weights @ block`` with short runs in the block's dtype and the rest in float64.
-
-    Not a BLAS product: its own threads would compete with ours.
-    """
-    whole = len(block) // _RUN * _RUN
-    runs = np.einsum("ri,rij->rj", weights[:whole].reshape(-1, _RUN), block[:whole].reshape(-1, _RUN, block.shape[1]))
-    rest = np.einsum("i,ij->j", weights[whole:], block[whole:])
-    total: npt.NDArray[np.float64] = runs.sum(axis=0, dtype=np.float64) + rest
-    return total

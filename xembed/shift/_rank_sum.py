@@ -23,7 +23,7 @@ from xembed._validation import (
 from xembed.depth import tte_depth
 from xembed.depth._depth import leave_one_out
 from xembed.depth._pairwise import DISTANCES
-from xembed.depth._resultant import direction_weights, project, resultant
+from xembed.depth._resultant import direction_weights, resultant
 from xembed.shift._verdict import depth_verdict
 from xembed.shift._wilcoxon import rank_sum
 
@@ -284,6 +284,6 @@ def pooled_depths(
     (total_F, weights_F), (total_G, weights_G) = resultant(F, name="F"), resultant(G, name="G")
     total, n_texts = total_F + total_G, len(F) + len(G)
     return (
-        leave_one_out(project(F, total, weights_F), n_texts),
-        leave_one_out(project(G, total, weights_G), n_texts),
+        leave_one_out(F, total, weights_F, n_texts),
+        leave_one_out(G, total, weights_G, n_texts),
     )
