@@ -2,13 +2,15 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from typer.testing import CliRunner
 
 from xembed.cli import app
 from xembed.datasets import load_corpora
+
+ROOT = Path(__file__).resolve().parents[1]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 # What lies where; nothing of it is imported here.
 _SUBPACKAGES = ("datasets", "depth", "encoders", "reports", "shift")
-_NAMES = {"load_encoder": "xembed.encoders"}
+_NAMES = {"load_encoder": "xembed.encoders", "read_result": "xembed._results"}
 
 __all__ = ["__version__", *_SUBPACKAGES, *_NAMES]
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xembed import encoders as encoders
     from xembed import reports as reports
     from xembed import shift as shift
+    from xembed._results import read_result as read_result
     from xembed.encoders import load_encoder as load_encoder
 
 

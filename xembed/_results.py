@@ -116,7 +116,35 @@ def dump_json(data: Any) -> str:
 
 
 def read_result(source: str | os.PathLike[str]) -> Result:
-    """Read any result from a JSON file, by its schema."""
+    """Read any result from a JSON file, such as the one beside a report, by its schema.
+
+    Parameters
+    ----------
+    source : path-like
+        The file.
+
+    Returns
+    -------
+    Result
+        Of the class that wrote it, for example `xembed.shift.ShiftResult`.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+    ValueError
+        If it is not JSON, not a result, or not complete.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np, xembed
+    >>> X = np.random.default_rng(0).normal(size=(20, 3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "result.json")
+    ...     _ = xembed.shift.rank_sum_test(X[:10], X[10:]).to_json(path)
+    ...     xembed.read_result(path).n_F
+    10
+    """
     import xembed.shift  # noqa: F401  (registers the schemas)
 
     data = json.loads(Path(source).read_text(encoding="utf-8"))

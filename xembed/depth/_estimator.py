@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from typing_extensions import Self
 
 from xembed._validation import FloatArray, check_embeddings, check_number, check_option, check_same_dims
 from xembed.depth._depth import closed_form, tte_depth
 from xembed.depth._pairwise import DISTANCES
 from xembed.depth._resultant import direction_weights, resultant
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class TTEDepth(OutlierMixin, BaseEstimator):

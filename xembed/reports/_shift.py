@@ -244,7 +244,8 @@ def _how_made(data: Mapping[str, Any], test: Mapping[str, Any]) -> list[tuple[st
         ("Parameters", ", ".join(f"{key}={value!r}" for key, value in made["parameters"].items())),
         ("Sizes", f"{test['n_F']:,} and {test['n_G']:,} texts"),
     ]
-    rows += [(f"Encoder: {key}", str(value)) for key, value in (data.get("encoder") or {}).items()]
+    encoder = (data.get("encoder") or {}).items()
+    rows += [(f"Encoder: {key}", str(value)) for key, value in encoder if value is not None]
     rows.append(("Versions", ", ".join(f"{key} {value}" for key, value in made["versions"].items())))
     return [(key, value) for key, value in rows if value]
 

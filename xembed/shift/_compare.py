@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -327,7 +328,7 @@ def _warn_of_duplicates(
         groups: tuple[set[Any], set[Any]] = set(texts_F), set(texts_G)
         what = "text"
     else:
-        groups = {row.tobytes() for row in F}, {row.tobytes() for row in G}
+        groups = {_digest(row) for row in F}, {_digest(row) for row in G}
         what = "row"
     within = len(F) - len(groups[0]) + len(G) - len(groups[1])
     shared = len(groups[0] & groups[1])
@@ -343,6 +344,10 @@ def _warn_of_duplicates(
             "texts, they are paired, not independent samples."
         )
     return notes
+
+
+def _digest(row: npt.NDArray[Any]) -> bytes:
+    return hashlib.blake2b(row.tobytes(), digest_size=16).digest()
 
 
 def count(number: int, noun: str, singular: str, plural: str) -> str:

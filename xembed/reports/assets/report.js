@@ -85,7 +85,7 @@ let rows = null;      // columns, as packed
 let order = [];       // positions in the table, sorted and filtered
 let lassoed = null;   // positions drawn around, or null
 let sortKey = "depth", sortDown = false, shown = 0;
-const STEP = 50;
+const STEP = 25;
 const LABELS = [["depth", () => "depth"], ["inF", () => `in ${rows.names[0]}`], ["inG", () => `in ${rows.names[1]}`]];
 const cell = (parent, text, name, label) => {
   const td = document.createElement("td");
