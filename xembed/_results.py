@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
 import platform
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _SCHEMAS: dict[str, type[Result]] = {}
+# Packages that define results: importing them registers their schemas.
+_PACKAGES = ("xembed.shift",)
 
 
 class Result:
@@ -75,6 +78,20 @@ class Result:
         """Read a result from JSON text (a string that starts with ``{``) or from a file."""
         text = source if isinstance(source, str) and source.lstrip().startswith("{") else None
         return cls.from_dict(json.loads(Path(source).read_text(encoding="utf-8") if text is None else text))
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write an HTML page to ``path`` and all its numbers to a .json file beside it, both whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If the folder does not exist or can't be written, or a .json file that is not a result lies there already.
+        ValueError
+            If ``path`` ends in ``.json``, or there is no page for this kind of result.
+        """
+        from xembed.reports import write_report
+
+        write_report(self, path)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the result's scalar values as a table of one row."""
@@ -145,8 +162,8 @@ def read_result(source: str | os.PathLike[str]) -> Result:
     ...     xembed.read_result(path).n_F
     10
     """
-    import xembed.shift  # noqa: F401  (registers the schemas)
-
+    for package in _PACKAGES:
+        importlib.import_module(package)
     data = json.loads(Path(source).read_text(encoding="utf-8"))
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema not in _SCHEMAS:

@@ -332,6 +332,8 @@ def _encoder(
 
     def load() -> Any:
         if not loaded:
+            if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
+                typer.echo("Loading the encoder ...", err=True)
             from xembed.encoders import load_encoder
 
             encoder = load_encoder(

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed.reports._script_data import script_json
+
 Array = npt.NDArray[Any]
 _SYMBOLS = ("circle", "diamond-open")
 _DASHES = ("solid", "dash")
@@ -100,5 +102,4 @@ def _json(figure: Any) -> str:
     """Return the figure as JSON that can stand in a script element."""
     spec = json.loads(figure.to_json())
     spec["layout"].pop("template", None)  # 7 kB of colours that the page sets itself
-    text = json.dumps(spec, separators=(",", ":"), ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return script_json(spec)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -15,6 +13,7 @@ from typing import Any, Protocol
 
 from xembed._files import check_writable, write_together
 from xembed._results import dump_json
+from xembed.reports._shift import shift_context
 
 # The cartesian bundle of plotly.js, of the version that the plotly package writes figures for. It holds every trace
 # that the reports use, is a third of the full bundle and loads in half its time. MIT licence, beside it.
@@ -89,8 +88,6 @@ def check_report_path(path: str | os.PathLike[str]) -> Path:
 
 def render_page(data: Mapping[str, Any]) -> str:
     """Return the HTML page for a result's plain data (`Result.to_dict`)."""
-    from xembed.reports._shift import shift_context
-
     builders = {"xembed.shift/1": shift_context, "xembed.rank_sum/1": shift_context}
     schema = data.get("schema")
     if schema not in builders:
@@ -112,12 +109,6 @@ def render_page(data: Mapping[str, Any]) -> str:
         )
     )
     return page
-
-
-def pack(data: Any) -> str:
-    """Return data as base64 of gzipped JSON: small, and no text in it can end a script element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode("utf-8"), 9, mtime=0)).decode("ascii")
 
 
 def _csp_hash(content: bytes) -> str:

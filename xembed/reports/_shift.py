@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed.reports import _figures as figures
-from xembed.reports._page import pack
+from xembed.reports._script_data import pack
 
 # Rows in the table of all texts, and dots in a figure. More of either makes pages that browsers can't handle.
 _MAX_ROWS = 10_000

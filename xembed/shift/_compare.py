@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -114,20 +113,6 @@ class ShiftResult(Result):
         if self.texts_F is not None and self.texts_G is not None:
             columns["text"] = [*self.texts_F, *self.texts_G]
         return pd.DataFrame(columns)
-
-    def report(self, path: str | os.PathLike[str]) -> None:
-        """Write an HTML report to ``path`` and all its numbers to a .json file beside it.
-
-        Both files are written whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If the folder does not exist or can't be written.
-        """
-        from xembed.reports import write_report
-
-        write_report(self, path)
 
 
 def compare_corpora(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -88,12 +87,6 @@ class RankSumResult(Result):
     depths_G: npt.NDArray[np.float64]
     rows_F: npt.NDArray[np.int64]
     provenance: dict[str, Any]
-
-    def report(self, path: str | os.PathLike[str]) -> None:
-        """Write an HTML report to ``path`` and its numbers to a .json file beside it."""
-        from xembed.reports import write_report
-
-        write_report(self, path)
 
 
 def rank_sum_test(
