@@ -37,13 +37,15 @@ def resultant(X: FloatArray, *, name: str) -> tuple[npt.NDArray[np.float64], Wei
     dtype = working_dtype(X)
     weights = np.empty(len(X), dtype)
 
+    # Every call of numpy meets the other threads at the interpreter's lock, so there are few in the inner loop.
     def one(task: slice) -> npt.NDArray[np.float64]:
         part = np.zeros(X.shape[1])
-        for rows in row_blocks(task.start, task.stop, _BLOCK):
-            block = _as_dtype(X[rows], dtype)
-            weights[rows] = _inverse_norms(block)
-            # Not a BLAS product: its own threads would compete with ours.
-            part += np.einsum("i,ij->j", weights[rows], block)
+        with np.errstate(all="ignore"):  # rows without direction are found and named at the end
+            for rows in row_blocks(task.start, task.stop, _BLOCK):
+                block, factors = _as_dtype(X[rows], dtype), weights[rows]
+                _inverse_norms(block, out=factors)
+                # Not a BLAS product: its own threads would compete with ours.
+                part += np.einsum("i,ij->j", factors, block)
         return part
 
     total = np.zeros(X.shape[1])
@@ -65,11 +67,14 @@ def affine_projection(
     result = np.empty(len(X))
 
     def one(task: slice) -> None:
-        for rows in row_blocks(task.start, task.stop, _BLOCK):
-            part = result[rows]
-            np.multiply(np.vecdot(_as_dtype(X[rows], dtype), target), weights[rows], out=part)
-            part *= scale
-            part += shift
+        products = np.empty(task.stop - task.start, dtype)
+        step = len(X) if X.dtype == dtype else _BLOCK  # converted rows should stay in the cache
+        for rows in row_blocks(task.start, task.stop, step):
+            np.vecdot(_as_dtype(X[rows], dtype), target, out=products[rows.start - task.start : rows.stop - task.start])
+        part = result[task]
+        np.multiply(products, weights[task], out=part)
+        part *= scale
+        part += shift
 
     for _ in ordered_map(one, row_blocks(0, len(X), _TASK)):
         pass
@@ -80,10 +85,14 @@ def direction_weights(X: FloatArray, *, name: str) -> Weights:
     """Return the inverse row norms of ``X``, shape (n,), in the dtype to compute in; errors as `resultant`."""
     dtype = working_dtype(X)
 
-    def one(rows: slice) -> Weights:
-        return _inverse_norms(_as_dtype(X[rows], dtype))
+    weights = np.empty(len(X), dtype)
 
-    weights = np.concatenate(list(ordered_map(one, row_blocks(0, len(X), _TASK))))
+    def one(rows: slice) -> None:
+        with np.errstate(all="ignore"):
+            _inverse_norms(_as_dtype(X[rows], dtype), out=weights[rows])
+
+    for _ in ordered_map(one, row_blocks(0, len(X), _TASK)):
+        pass
     _raise_for_bad_directions(X, weights, name=name)
     return weights
 
@@ -94,19 +103,18 @@ def working_dtype(X: FloatArray) -> np.dtype[Any]:
     return np.dtype(np.float64 if exact else np.float32)
 
 
-def _inverse_norms(block: FloatArray) -> Weights:
-    """Return 1 / |row|; 0 for rows that are zero, not finite, or too small or large to be squared."""
-    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
-        weights: Weights = 1.0 / np.sqrt(np.vecdot(block, block))
-        weights[~np.isfinite(weights)] = 0.0
-    return weights
+def _inverse_norms(block: FloatArray, *, out: Weights) -> None:
+    """Write 1 / |row| into ``out``: infinite, zero or NaN for rows that have no direction or can't be squared."""
+    np.vecdot(block, block, out=out)
+    np.sqrt(out, out=out)
+    np.divide(1.0, out, out=out)
 
 
 def _raise_for_bad_directions(X: FloatArray, weights: Weights, *, name: str) -> None:
-    """Name the rows of ``X`` that have no direction: their weight is 0."""
-    if np.all(weights > 0):
+    """Name the rows of ``X`` that have no direction: their weight is not a positive number."""
+    suspects = np.flatnonzero(~((weights > 0) & (weights < np.inf)))
+    if not len(suspects):
         return
-    suspects = np.flatnonzero(~(weights > 0))
     rows = np.asarray(X[suspects], dtype=np.float64)
     bad = np.zeros((3, len(X)), dtype=bool)
     finite = np.isfinite(rows).all(axis=1)
