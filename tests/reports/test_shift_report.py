@@ -189,6 +189,9 @@ def test_prints_with_all_figures(open_page, hostile_page, tmp_path):
     page.pdf(path=tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").stat().st_size > 30_000
     assert page.locator(".plot svg.main-svg").count() >= 3
+    # Paper is narrow, and charts are not drawn anew for it: their boxes must not shrink as on a narrow screen.
+    page.set_viewport_size({"width": 700, "height": 900})
+    assert page.locator("#dd").evaluate("plot => getComputedStyle(plot).height") == "420px"
 
 
 @pytest.mark.browser
