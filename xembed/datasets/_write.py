@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
 import json
 import math
 import os
@@ -138,26 +136,28 @@ def _plain_value(value: Any) -> Any:
 
 
 def _write_csv(file: IO[bytes], columns: Columns) -> None:
-    stream = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    # Quoting every text keeps line breaks of all kinds, blanks at the ends and empty lines as they are.
-    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    writer.writerow([_without_formula(name) for name in columns])
+    # Not by the csv module, which before Python 3.11 can't write NUL characters.
+    file.write((",".join(_csv_text(name) for name in columns) + "\n").encode("utf-8"))
     for i, row in enumerate(zip(*columns.values(), strict=True)):
-        writer.writerow([_csv_cell(value, name, i) for name, value in zip(columns, row, strict=True)])
-    stream.flush()
-    stream.detach()  # the file is closed by whoever opened it
+        cells = (_csv_cell(value, name, i) for name, value in zip(columns, row, strict=True))
+        file.write((",".join(cells) + "\n").encode("utf-8"))
 
 
-def _csv_cell(value: Any, name: str, row: int) -> str | int | float | None:
-    if isinstance(value, str):
-        return _without_formula(value)
-    if isinstance(value, bool):
-        return str(value)
-    if value is None or isinstance(value, int | float):
-        return value
+def _csv_cell(value: Any, name: str, row: int) -> str:
+    if value is None:
+        return '""'
+    if isinstance(value, str | bool):
+        return _csv_text(str(value))
+    if isinstance(value, int | float):
+        return repr(value)
     if isinstance(value, datetime.date):
-        return value.isoformat()
+        return _csv_text(value.isoformat())
     raise TypeError(_cannot_hold(".csv", value, name, row))
+
+
+def _csv_text(text: str) -> str:
+    # Quoting every text keeps line breaks of all kinds, blanks at the ends and empty lines as they are.
+    return '"' + _without_formula(text).replace('"', '""') + '"'
 
 
 def _without_formula(text: str) -> str:
