@@ -68,6 +68,11 @@ def _read_csv(path: Path, shown: str, separator: str = ",") -> Rows:
     content = _decode(path, shown)
     if not content.strip():
         raise ValueError(f"{shown} holds no texts.")
+    if "\0" in content:  # readers of .csv cut texts there, pandas before its version 3 without a word
+        line = content.count("\n", 0, content.index("\0")) + 1
+        raise ValueError(
+            f"{shown} holds a NUL character (line {line}). Remove it, or save the texts as .jsonl or .parquet."
+        )
     _check_header(content, shown, separator)
     try:
         # keep_default_na=False: 'NA' and 'null' are texts like any other.

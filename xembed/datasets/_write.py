@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import json
 import math
 import os
@@ -39,7 +41,8 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     ------
     ValueError
         If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode,
-        or a number is infinite (.jsonl, which has no such number).
+        a text holds a NUL character (.csv, whose readers cut it there), or a number is infinite (.jsonl,
+        which has no such number).
     TypeError
         If a column's name is not a string or the format can't hold a value.
     OSError
@@ -136,28 +139,34 @@ def _plain_value(value: Any) -> Any:
 
 
 def _write_csv(file: IO[bytes], columns: Columns) -> None:
-    # Not by the csv module, which before Python 3.11 can't write NUL characters.
-    file.write((",".join(_csv_text(name) for name in columns) + "\n").encode("utf-8"))
+    stream = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    # Quoting every text keeps line breaks of all kinds, blanks at the ends and empty lines as they are.
+    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow([_csv_text(name, name) for name in columns])
     for i, row in enumerate(zip(*columns.values(), strict=True)):
-        cells = (_csv_cell(value, name, i) for name, value in zip(columns, row, strict=True))
-        file.write((",".join(cells) + "\n").encode("utf-8"))
+        writer.writerow([_csv_cell(value, name, i) for name, value in zip(columns, row, strict=True)])
+    stream.flush()
+    stream.detach()  # the file is closed by whoever opened it
 
 
-def _csv_cell(value: Any, name: str, row: int) -> str:
-    if value is None:
-        return '""'
-    if isinstance(value, str | bool):
-        return _csv_text(str(value))
-    if isinstance(value, int | float):
-        return repr(value)
+def _csv_cell(value: Any, name: str, row: int) -> str | int | float | None:
+    if isinstance(value, str):
+        return _csv_text(value, name)
+    if isinstance(value, bool):
+        return str(value)
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, datetime.date):
-        return _csv_text(value.isoformat())
+        return value.isoformat()
     raise TypeError(_cannot_hold(".csv", value, name, row))
 
 
-def _csv_text(text: str) -> str:
-    # Quoting every text keeps line breaks of all kinds, blanks at the ends and empty lines as they are.
-    return '"' + _without_formula(text).replace('"', '""') + '"'
+def _csv_text(text: str, name: str) -> str:
+    if "\0" in text:
+        raise ValueError(
+            f"The column {name!r} holds a NUL character, at which readers of .csv cut texts. Write .jsonl or .parquet."
+        )
+    return _without_formula(text)
 
 
 def _without_formula(text: str) -> str:
