@@ -141,6 +141,13 @@ def test_depth_prints_and_writes(corpora, tmp_path):
     assert "40 texts, depth" in run("depth", corpora / "G.npy", "--top", "0")
 
 
+def test_depth_prints_nothing_that_a_terminal_obeys(tmp_path):
+    (tmp_path / "t.txt").write_text("first \x1b[2Jtext\nsecond \x07text\nthird " + "long " * 60, encoding="utf-8")
+    output = run("depth", tmp_path / "t.txt")
+    assert "first [2Jtext" in output and "\x1b" not in output and "\x07" not in output
+    assert max(map(len, output.splitlines())) < 120
+
+
 def test_embed_writes_what_the_encoder_gives(corpora, tmp_path):
     from xembed import load_encoder
 
@@ -297,3 +304,7 @@ def test_an_interrupted_run_leaves_nothing_half_written(tmp_path):
             assert (tmp_path / "r.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
         if (tmp_path / "r.json").exists():
             json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    # What the killed runs left does not stand in the way of the next.
+    assert command("shift", "F.npy", "G.npy", "--out", "r.html", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
+    json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))

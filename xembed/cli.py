@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import sys
@@ -243,8 +244,7 @@ def depth(
     for title, rows in (("deepest (typical)", order[::-1][:top]), ("shallowest (outliers)", order[:top])):
         typer.echo(f"\n{title}\n{'row':>8}  depth  text" if top else "", nl=bool(top))
         for i in rows:
-            text = "" if lines is None else " ".join(lines[i].split())
-            typer.echo(f"{i:>8}  {depths[i]:.3f}  {text if len(text) <= 90 else text[:89] + '…'}")
+            typer.echo(f"{i:>8}  {depths[i]:.3f}  {'' if lines is None else _one_line(lines[i])}")
     if out is not None:
         columns: dict[str, Any] = {"row": np.arange(len(depths)), "depth": depths}
         write_table(out, columns if lines is None else columns | {"text": lines})
@@ -314,6 +314,12 @@ def cache_clear_command(
     typer.echo(f"{removed['n_files']} files removed, {removed['n_bytes'] / 1e6:.1f} MB")
 
 
+def _one_line(text: str, length: int = 90) -> str:
+    """Shorten a text to a line that a terminal shows and does not obey: texts may hold escape sequences."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
 Encode = Callable[[], Any]
 
 
@@ -328,24 +334,22 @@ def _encoder(
     normalize: bool | None = None,
 ) -> Encode:
     """Return a function that loads the encoder when it is first needed: ready embeddings need none."""
-    loaded: list[Any] = []
 
+    @functools.cache
     def load() -> Any:
-        if not loaded:
-            if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
-                typer.echo("Loading the encoder ...", err=True)
-            from xembed.encoders import load_encoder
+        if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
+            typer.echo("Loading the encoder ...", err=True)
+        from xembed.encoders import load_encoder
 
-            encoder = load_encoder(
-                model,
-                layer=layer,
-                pooling=pooling.value if pooling else None,
-                normalize=normalize,
-                device=device,
-                max_length=max_length,
-            )
-            loaded.append((encoder, batch_size, cache))
-        return loaded[0]
+        encoder = load_encoder(
+            model,
+            layer=layer,
+            pooling=pooling.value if pooling else None,
+            normalize=normalize,
+            device=device,
+            max_length=max_length,
+        )
+        return encoder, batch_size, cache
 
     return load
 

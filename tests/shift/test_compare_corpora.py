@@ -51,7 +51,7 @@ def test_tiny_p_values_are_not_called_zero():
     rng = np.random.default_rng(0)
     F, G = rng.normal(0, 1, (3000, 6)) + 1, rng.normal(0, 0.01, (3000, 6)) + 1
     result = compare_corpora(F, G, projection="none")
-    assert result.test.pvalue == 0.0 or result.test.pvalue < 1e-300
+    assert result.test.pvalue < 1e-300
     assert "p < 1e-300" in result.verdict
 
 

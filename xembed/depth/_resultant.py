@@ -20,7 +20,7 @@ _TASK = 16384
 # Rows it goes over twice in a row, while they are in its cache. Within them sums are kept in the working dtype.
 _BLOCK = 2048
 # Up to this many elements float32 rows are computed with in float64. Above, in float32 with sums in float64,
-# at the speed of the memory; the depths then differ by about 1e-8 (tests/benchmarks measures both).
+# at the speed of the memory; the depths then differ by up to 3e-8 (tests/benchmarks measures both).
 _EXACT_ELEMENTS = 2**25
 
 Weights = npt.NDArray[np.floating[Any]]
