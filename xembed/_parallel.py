@@ -6,7 +6,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -42,6 +44,22 @@ def ordered_map(function: Callable[[Item], Value], items: Sequence[Item]) -> Ite
         finally:
             for future in waiting:
                 future.cancel()
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()  # looks for libraries once: that takes longer than a small product
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Let matrix products run on one thread inside the context: for many small ones.
+
+    Two threads are no faster there, and on a busy machine ten times slower, because each waits for the other.
+    """
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limit
 
 
 def row_blocks(start: int, stop: int, size: int) -> list[slice]:

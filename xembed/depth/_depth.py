@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray, check_embeddings, check_option, check_same_dims
+from xembed._blocks import Advance, Rows, check_same_width, count_rows, no_progress, read_array, read_rows
+from xembed._validation import check_option
+from xembed.depth._moments import moment_depths
 from xembed.depth._pairwise import DISTANCES, Directions, mean_distances, mean_distances_within
-from xembed.depth._resultant import affine_projection, direction_weights, resultant
+from xembed.depth._resultant import Weights, project, unit_total
 
-_METHODS = ("auto", "closed_form", "pairwise")
+_METHODS = ("auto", "closed_form", "pairwise", "moments")
+_BLOCKS_FOR = "distance='cosine' (in closed form) and method='moments'"
 
 
 def tte_depth(
-    X: npt.ArrayLike,
-    reference: npt.ArrayLike | None = None,
+    X: Any,
+    reference: Any = None,
     *,
     distance: str = "cosine",
     method: str = "auto",
@@ -28,18 +31,24 @@ def tte_depth(
 
     Parameters
     ----------
-    X : array-like of shape (n_texts, n_dims)
+    X : array-like of shape (n_texts, n_dims), or blocks of it
         Embeddings of any float or integer dtype. Only their directions matter; rows need not have length 1.
-    reference : array-like of shape (n_reference, n_dims), optional
+        Where the method is 'closed_form' or 'moments', they may come in blocks, of which one is in memory at a time:
+        as a list of 2-D arrays, a function that returns an iterator of them, a ``dask.array`` (which is computed
+        where its chunks are), or the path of a .npy or .parquet file. An iterator will do where it is read once, that
+        is, if ``reference`` is given.
+    reference : array-like of shape (n_reference, n_dims), or blocks of it, optional
         The corpus. ``None`` takes ``X`` itself and leaves each text out of its own mean; without that,
         each text would look deeper in its own corpus than an equal text of another one, and tests built on
         the depths would be wrong.
     distance : {'cosine', 'chord', 'angular'}, default='cosine'
         With the cosine :math:`c`: :math:`1 - c` (depths in [0, 2]), :math:`\sqrt{2(1-c)}` (in [0, 2]), or
         :math:`\arccos c` (in [0, :math:`\pi`]).
-    method : {'auto', 'closed_form', 'pairwise'}, default='auto'
+    method : {'auto', 'closed_form', 'pairwise', 'moments'}, default='auto'
         'closed_form' needs the sum of the unit vectors only: O(n d) time. It exists for the cosine distance, where
         'auto' takes it. 'pairwise' computes all pairs in blocks of matrix products: O(n² d) time, O(block) memory.
+        'moments' approximates chord and angular depth by the mean and variance of the cosines: O(n d²) time.
+        `moment_error` says how well on given data.
 
     Returns
     -------
@@ -50,9 +59,10 @@ def tte_depth(
     ------
     ValueError
         If an array is not 2-D, is too short, or holds rows that are zero or not finite (they are named); if the
-        dimensions differ; if ``distance`` or ``method`` is unknown, or 'closed_form' does not exist for the distance.
+        dimensions differ; if ``distance`` or ``method`` is unknown, or the method does not exist for the distance; if
+        blocks come where an array is needed.
     TypeError
-        If an array does not hold real numbers.
+        If an array does not hold real numbers, or an iterator comes where the rows are read twice.
 
     See Also
     --------
@@ -65,7 +75,8 @@ def tte_depth(
     :math:`D_F(f_i) = 1 + (f_i \cdot s - 1)/(n - 1)` and :math:`D_F(g) = 1 + g \cdot s / n`. So cosine depth ranks texts
     by their projection on the mean direction, and sees nothing that is orthogonal to it: a text between two clusters
     is deep. Sums are accumulated in float64. Float32 and float16 rows are computed with in float64 up to
-    2²⁵ elements ('closed_form') or 2²⁴ pairs ('pairwise'), above that in float32.
+    2²⁵ elements ('closed_form', 'moments') or 2²⁴ pairs ('pairwise'), above that in float32; in blocks of which
+    nobody knows how many will come, in float64.
 
     The authors' published code returns, for two corpora of the same size, the depths of F in G where those of G in F
     are meant [3]_; this function does not.
@@ -95,41 +106,49 @@ def tte_depth(
             f"The 'method' parameter of tte_depth can be 'closed_form' for distance='cosine' only. Got "
             f"distance={distance!r}: use method='pairwise' or 'auto'."
         )
-    if reference is None:
-        points = check_embeddings(X, name="X", caller="tte_depth with reference=None", min_rows=2)
-        if distance == "cosine" and method != "pairwise":
-            return closed_form_within(points, name="X")
-        within = mean_distances_within(Directions.of(points, name="X"), DISTANCES[distance])
-        return DISTANCES[distance].supremum - within
+    if method == "moments" and distance == "cosine":
+        raise ValueError(
+            "The 'method' parameter of tte_depth can be 'moments' for distance='chord' and 'angular' only. Got "
+            "distance='cosine': its depths are exact in closed form, use method='auto'."
+        )
+    alone = reference is None
+    caller, min_rows = ("tte_depth with reference=None", 2) if alone else ("tte_depth", 1)
+    if method == "moments" or (distance == "cosine" and method != "pairwise"):
+        points = read_rows(X, name="X", caller=caller, min_rows=min_rows, again=alone)
+        corpus = points if alone else read_rows(reference, name="reference", caller=caller)
+        check_same_width(("X", points), ("reference", corpus))
+        if method == "moments":
+            return moment_depths(points, None if alone else corpus, distance)
+        total, weights = unit_total(corpus, name="X" if alone else "reference")
+        n_reference = count_rows(corpus)
+        if alone:
+            return leave_one_out(points, total, weights, n_reference, name="X")
+        return closed_form(points, total, n_reference, name="X")
 
-    points = check_embeddings(X, name="X", caller="tte_depth")
-    corpus = check_embeddings(reference, name="reference", caller="tte_depth")
-    check_same_dims(("X", points), ("reference", corpus))
-    if distance == "cosine" and method != "pairwise":
-        total, _ = resultant(corpus, name="reference")
-        return closed_form(points, total, len(corpus), name="X")
-    between = mean_distances(
-        Directions.of(points, name="X"), Directions.of(corpus, name="reference"), DISTANCES[distance]
-    )
-    return DISTANCES[distance].supremum - between
+    array = read_array(X, name="X", caller=caller, min_rows=min_rows, blocks_for=_BLOCKS_FOR)
+    supremum = DISTANCES[distance].supremum
+    if alone:
+        return supremum - mean_distances_within(Directions.of(array, name="X"), DISTANCES[distance])
+    other = read_array(reference, name="reference", caller=caller, blocks_for=_BLOCKS_FOR)
+    check_same_width(("X", array), ("reference", other))
+    directions = Directions.of(array, name="X"), Directions.of(other, name="reference")
+    return supremum - mean_distances(*directions, DISTANCES[distance])
 
 
-def closed_form(
-    X: FloatArray, total: npt.NDArray[np.float64], n_reference: int, *, name: str
-) -> npt.NDArray[np.float64]:
+def closed_form(X: Rows, total: npt.NDArray[np.float64], n_reference: int, *, name: str) -> npt.NDArray[np.float64]:
     """Return cosine depths with respect to a corpus of which the resultant ``total`` (d,) is known."""
-    return affine_projection(X, total, direction_weights(X, name=name), scale=1 / n_reference, shift=1.0)
-
-
-def closed_form_within(X: FloatArray, *, name: str) -> npt.NDArray[np.float64]:
-    """Return leave-one-out cosine depths of the rows of ``X``."""
-    total, weights = resultant(X, name=name)
-    return leave_one_out(X, total, weights, len(X))
+    return project(X, total, None, scale=1 / n_reference, shift=1.0, name=name)
 
 
 def leave_one_out(
-    X: FloatArray, total: npt.NDArray[np.float64], weights: npt.NDArray[np.floating[Any]], n_texts: int
+    X: Rows,
+    total: npt.NDArray[np.float64],
+    weights: Weights | None,
+    n_texts: int,
+    *,
+    name: str,
+    advance: Advance = no_progress,
 ) -> npt.NDArray[np.float64]:
     """Return the depths of rows in a corpus of ``n_texts`` rows with resultant ``total`` that they are part of."""
     others = n_texts - 1
-    return affine_projection(X, total, weights, scale=1 / others, shift=1 - 1 / others)
+    return project(X, total, weights, scale=1 / others, shift=1 - 1 / others, name=name, advance=advance)

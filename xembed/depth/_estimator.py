@@ -9,10 +9,11 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xembed._validation import FloatArray, check_embeddings, check_number, check_option, check_same_dims
+from xembed._blocks import Rows, check_rereadable, count_rows, read_array, read_rows, width
+from xembed._validation import FloatArray, check_number, check_option, check_same_dims
 from xembed.depth._depth import closed_form, tte_depth
 from xembed.depth._pairwise import DISTANCES
-from xembed.depth._resultant import direction_weights, resultant
+from xembed.depth._resultant import direction_weights, unit_total
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +26,7 @@ class TTEDepth(OutlierMixin, BaseEstimator):
     ----------
     distance : {'cosine', 'chord', 'angular'}, default='cosine'
         As in `tte_depth`. With 'cosine' the corpus is kept as one vector, so that streams of any length fit;
-        the other distances keep the corpus.
+        the other distances keep the corpus, and take arrays only.
     contamination : float in (0, 0.5], default=0.05
         Share of the fitted corpus that `predict` calls outliers.
 
@@ -74,29 +75,41 @@ class TTEDepth(OutlierMixin, BaseEstimator):
         self.distance = distance
         self.contamination = contamination
 
-    def fit(self, X: npt.ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Take ``X`` of shape (n_texts, n_dims) as the corpus and set the threshold of `predict`.
+
+        For 'cosine', ``X`` may come in blocks, here and wherever a method takes ``X``: as a list of 2-D arrays, a
+        function that returns an iterator of them, a ``dask.array``, or the path of a .npy or .parquet file.
 
         Raises
         ------
         ValueError
             If a parameter or ``X`` is not as described; rows that are zero or not finite are named.
+        TypeError
+            If ``X`` does not hold real numbers, or is an iterator: `fit` reads twice. `partial_fit` reads once.
         """
         self._forget()
+        check_rereadable(X, name="X", caller="TTEDepth.fit")
         return self.partial_fit(X).calibrate(X)
 
-    def partial_fit(self, X: npt.ArrayLike, y: Any = None) -> Self:
-        """Add texts to the corpus. For 'cosine' the result does not depend on how a corpus was cut."""
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Add texts to the corpus. For 'cosine' the result does not depend on how a corpus was cut.
+
+        ``X`` is read once, so it may be an iterator of blocks, too.
+        """
         self._check_parameters()
         first = not hasattr(self, "n_reference_")
-        points = self._check_data(X, reset=first)
         if self.distance == "cosine":
-            total, _ = resultant(points, name="X")
+            points = self._check_rows(X, reset=first)
+            total, _ = unit_total(points, name="X")
             self.resultant_ = total if first else self.resultant_ + total
+            n_texts = count_rows(points)
         else:
-            direction_weights(points, name="X")  # bad rows must not get in
-            self.reference_ = points.copy() if first else np.concatenate([self.reference_, points])
-        self.n_reference_ = len(points) + (0 if first else self.n_reference_)
+            array = self._check_array(X, reset=first)
+            direction_weights(array, name="X")  # bad rows must not get in
+            self.reference_ = array.copy() if first else np.concatenate([self.reference_, array])
+            n_texts = len(array)
+        self.n_reference_ = n_texts + (0 if first else self.n_reference_)
         self._drop_threshold()
         return self
 
@@ -128,20 +141,20 @@ class TTEDepth(OutlierMixin, BaseEstimator):
         self._drop_threshold()
         return self
 
-    def calibrate(self, X: npt.ArrayLike) -> Self:
+    def calibrate(self, X: Any) -> Self:
         """Set the threshold so that the share ``contamination`` of ``X`` lies below it."""
         self.offset_ = float(np.quantile(self.score_samples(X), self.contamination))
         return self
 
-    def score_samples(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def score_samples(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the depth of each row of ``X`` in the corpus, shape (n_texts,)."""
         check_is_fitted(self, "n_reference_")
-        points = self._check_data(X, reset=False)
         if self.distance == "cosine":
+            points = self._check_rows(X, reset=False)
             return closed_form(points, self.resultant_, self.n_reference_, name="X")
-        return tte_depth(points, self.reference_, distance=self.distance)
+        return tte_depth(self._check_array(X, reset=False), self.reference_, distance=self.distance)
 
-    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the depth minus the threshold: negative for outliers, shape (n_texts,)."""
         depths = self.score_samples(X)
         if not hasattr(self, "offset_"):
@@ -151,7 +164,7 @@ class TTEDepth(OutlierMixin, BaseEstimator):
             )
         return depths - self.offset_
 
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    def predict(self, X: Any) -> npt.NDArray[np.int64]:
         """Return -1 for outliers and 1 for the rest, shape (n_texts,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
@@ -159,10 +172,19 @@ class TTEDepth(OutlierMixin, BaseEstimator):
         check_option(self.distance, DISTANCES, name="distance", caller="TTEDepth")
         check_number(self.contamination, name="contamination", caller="TTEDepth", low=0.0, high=0.5, closed="right")
 
-    def _check_data(self, X: npt.ArrayLike, *, reset: bool) -> FloatArray:
-        points = check_embeddings(X, name="X", caller="TTEDepth")
-        validate_data(self, X if hasattr(X, "columns") else points, reset=reset, skip_check_array=True)
+    def _check_rows(self, X: Any, *, reset: bool) -> Rows:
+        points = read_rows(X, name="X", caller="TTEDepth")
+        self._check_features(X, width(points), reset=reset)
         return points
+
+    def _check_array(self, X: Any, *, reset: bool) -> FloatArray:
+        array = read_array(X, name="X", caller="TTEDepth", blocks_for="distance='cosine'")
+        self._check_features(X, width(array), reset=reset)
+        return array
+
+    def _check_features(self, X: Any, n_dims: int, *, reset: bool) -> None:
+        features = X if hasattr(X, "columns") else np.empty((0, n_dims))
+        validate_data(self, features, reset=reset, skip_check_array=True)
 
     def _drop_threshold(self) -> None:
         if hasattr(self, "offset_"):

@@ -7,11 +7,13 @@ data instead of :math:`n^2` pairs, and :math:`(s, n)` is a complete summary that
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xembed._blocks import Advance, Blocks, Rows, no_progress
 from xembed._parallel import ordered_map, row_blocks
 from xembed._validation import FloatArray, raise_for_bad_rows
 
@@ -26,15 +28,20 @@ _EXACT_ELEMENTS = 2**25
 Weights = npt.NDArray[np.floating[Any]]
 
 
-def resultant(X: FloatArray, *, name: str) -> tuple[npt.NDArray[np.float64], Weights]:
+def resultant(
+    X: FloatArray, *, name: str, part_of: int = 0, first_row: int = 0, advance: Advance = no_progress
+) -> tuple[npt.NDArray[np.float64], Weights]:
     """Return the sum of the unit rows of ``X``, shape (d,), and the inverse row norms, shape (n,).
+
+    Where ``X`` is a block of more rows, ``part_of`` is the number of elements of all and ``first_row`` the number of
+    its first row, for messages.
 
     Raises
     ------
     ValueError
         If rows are zero or not finite, with their number and the first of them.
     """
-    dtype = working_dtype(X)
+    dtype = working_dtype(X, part_of)
     weights = np.empty(len(X), dtype)
 
     # Every call of numpy meets the other threads at the interpreter's lock, so there are few in the inner loop.
@@ -49,14 +56,22 @@ def resultant(X: FloatArray, *, name: str) -> tuple[npt.NDArray[np.float64], Wei
         return part
 
     total = np.zeros(X.shape[1])
-    for part in ordered_map(one, row_blocks(0, len(X), _TASK)):
+    tasks = row_blocks(0, len(X), _TASK)
+    for task, part in zip(tasks, ordered_map(one, tasks), strict=True):
         total += part
-    _raise_for_bad_directions(X, weights, name=name)
+        advance(task.stop - task.start)
+    _raise_for_bad_directions(X, weights, name=name, first_row=first_row)
     return total, weights
 
 
 def affine_projection(
-    X: FloatArray, direction: npt.NDArray[np.float64], weights: Weights, *, scale: float, shift: float
+    X: FloatArray,
+    direction: npt.NDArray[np.float64],
+    weights: Weights,
+    *,
+    scale: float,
+    shift: float,
+    advance: Advance = no_progress,
 ) -> npt.NDArray[np.float64]:
     """Return ``scale * u_i . direction + shift`` for the unit rows ``u_i = weights_i * x_i``, shape (n,), float64.
 
@@ -76,15 +91,15 @@ def affine_projection(
         part *= scale
         part += shift
 
-    for _ in ordered_map(one, row_blocks(0, len(X), _TASK)):
-        pass
+    tasks = row_blocks(0, len(X), _TASK)
+    for task, _ in zip(tasks, ordered_map(one, tasks), strict=True):
+        advance(task.stop - task.start)
     return result
 
 
-def direction_weights(X: FloatArray, *, name: str) -> Weights:
-    """Return the inverse row norms of ``X``, shape (n,), in the dtype to compute in; errors as `resultant`."""
-    dtype = working_dtype(X)
-
+def direction_weights(X: FloatArray, *, name: str, part_of: int = 0, first_row: int = 0) -> Weights:
+    """Return the inverse row norms of ``X``, shape (n,), in the dtype to compute in; all else as `resultant`."""
+    dtype = working_dtype(X, part_of)
     weights = np.empty(len(X), dtype)
 
     def one(rows: slice) -> None:
@@ -93,13 +108,61 @@ def direction_weights(X: FloatArray, *, name: str) -> Weights:
 
     for _ in ordered_map(one, row_blocks(0, len(X), _TASK)):
         pass
-    _raise_for_bad_directions(X, weights, name=name)
+    _raise_for_bad_directions(X, weights, name=name, first_row=first_row)
     return weights
 
 
-def working_dtype(X: FloatArray) -> np.dtype[Any]:
-    """Return the dtype to compute in: float64 wherever it is cheap."""
-    exact = X.dtype == np.float64 or X.size <= _EXACT_ELEMENTS
+def unit_total(X: Rows, *, name: str, advance: Advance = no_progress) -> tuple[npt.NDArray[np.float64], Weights | None]:
+    """Return the sum of the unit rows of an array or of blocks, (d,), and, for an array, the inverse row norms."""
+    if isinstance(X, Blocks):
+        return X.total(partial(_block_resultant, name=name, part_of=X.size), advance), None
+    return resultant(X, name=name, advance=advance)
+
+
+def project(
+    X: Rows,
+    direction: npt.NDArray[np.float64],
+    weights: Weights | None,
+    *,
+    scale: float,
+    shift: float,
+    name: str,
+    advance: Advance = no_progress,
+) -> npt.NDArray[np.float64]:
+    """Return `affine_projection` of the rows of an array or of blocks; where ``weights`` are None, they are found."""
+    if isinstance(X, Blocks):
+        task = partial(_block_projection, direction=direction, scale=scale, shift=shift, name=name, part_of=X.size)
+        return np.concatenate(list(X.map(task, advance)))
+    weights = direction_weights(X, name=name) if weights is None else weights
+    return affine_projection(X, direction, weights, scale=scale, shift=shift, advance=advance)
+
+
+def _block_resultant(block: FloatArray, start: int, *, name: str, part_of: int) -> npt.NDArray[np.float64]:
+    return resultant(block, name=name_part(name, start, block, part_of), part_of=part_of, first_row=start)[0]
+
+
+def _block_projection(
+    block: FloatArray,
+    start: int,
+    *,
+    direction: npt.NDArray[np.float64],
+    scale: float,
+    shift: float,
+    name: str,
+    part_of: int,
+) -> npt.NDArray[np.float64]:
+    weights = direction_weights(block, name=name_part(name, start, block, part_of), part_of=part_of, first_row=start)
+    return affine_projection(block, direction, weights, scale=scale, shift=shift)
+
+
+def name_part(name: str, start: int, block: FloatArray, part_of: int) -> str:
+    """Say which rows a message counts, if it is about a block of more of them."""
+    return name if block.size == part_of else f"{name} (rows {start} to {start + len(block) - 1})"
+
+
+def working_dtype(X: FloatArray, part_of: int = 0) -> np.dtype[Any]:
+    """Return the dtype to compute in: float64 wherever it is cheap. ``part_of``: elements of what ``X`` is part of."""
+    exact = X.dtype == np.float64 or max(X.size, part_of) <= _EXACT_ELEMENTS
     return np.dtype(np.float64 if exact else np.float32)
 
 
@@ -110,17 +173,17 @@ def _inverse_norms(block: FloatArray, *, out: Weights) -> None:
     np.divide(1.0, out, out=out)
 
 
-def _raise_for_bad_directions(X: FloatArray, weights: Weights, *, name: str) -> None:
+def _raise_for_bad_directions(X: FloatArray, weights: Weights, *, name: str, first_row: int) -> None:
     """Name the rows of ``X`` that have no direction: their weight is not a positive number."""
     suspects = np.flatnonzero(~((weights > 0) & (weights < np.inf)))
     if not len(suspects):
         return
     rows = np.asarray(X[suspects], dtype=np.float64)
-    bad = np.zeros((3, len(X)), dtype=bool)
+    bad = np.zeros((3, first_row + len(X)), dtype=bool)
     finite = np.isfinite(rows).all(axis=1)
     zero = ~rows.any(axis=1)
     for kind, mask in zip(bad, (~finite, zero, finite & ~zero), strict=True):
-        kind[suspects[mask]] = True
+        kind[first_row + suspects[mask]] = True
     raise_for_bad_rows(bad[0], name=name, problem="not finite (NaN or inf)", remedy="Drop or repair them first.")
     raise_for_bad_rows(
         bad[1], name=name, problem="zero", remedy="A zero vector has no direction: drop such rows first."

@@ -8,21 +8,24 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import (
-    RNG,
-    FloatArray,
-    check_embeddings,
-    check_number,
-    check_option,
-    check_rng,
-    check_same_dims,
-    describe_rng,
+from xembed._blocks import (
+    Advance,
+    Rows,
+    check_progress,
+    check_same_width,
+    count_rows,
+    known_rows,
+    no_progress,
+    read_array,
+    read_rows,
+    row_progress,
 )
+from xembed._results import Result, provenance
+from xembed._validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng
 from xembed.depth import tte_depth
 from xembed.depth._depth import leave_one_out
 from xembed.depth._pairwise import DISTANCES
-from xembed.depth._resultant import direction_weights, resultant
+from xembed.depth._resultant import direction_weights, unit_total
 from xembed.shift._verdict import depth_verdict
 from xembed.shift._wilcoxon import rank_sum
 
@@ -31,6 +34,7 @@ _METHODS = ("auto", "exact", "asymptotic")
 _REFERENCES = ("pooled", "split", "first")
 # Depths that differ by less than rounding are tied, as those of duplicated texts should be.
 _DECIMALS = 12
+_BLOCKS_FOR = "reference='pooled' with distance='cosine'"
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,8 +94,8 @@ class RankSumResult(Result):
 
 
 def rank_sum_test(
-    F: npt.ArrayLike,
-    G: npt.ArrayLike,
+    F: Any,
+    G: Any,
     *,
     reference: str = "pooled",
     distance: str = "cosine",
@@ -99,6 +103,7 @@ def rank_sum_test(
     method: str = "auto",
     confidence_level: float = 0.95,
     rng: RNG = None,
+    progress: bool | None = None,
 ) -> RankSumResult:
     r"""Test whether the texts of one corpus are deeper than those of another.
 
@@ -107,9 +112,12 @@ def rank_sum_test(
 
     Parameters
     ----------
-    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims)
+    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims), or blocks of them
         Embeddings of the two corpora, two texts each at least (four in F for ``reference="split"``). F is the
-        reference corpus.
+        reference corpus. For the default reference and distance they may come in blocks, of which one is in memory
+        at a time: as a list of 2-D arrays, a function that returns an iterator of them, a ``dask.array`` (whose rows
+        stay where they are), or the path of a .npy or .parquet file. They are read twice. Of all rows, only the
+        depths are kept.
     reference : {'pooled', 'split', 'first'}, default='pooled'
         The corpus that depth is measured in.
 
@@ -134,6 +142,8 @@ def rank_sum_test(
         For the interval of the effect size.
     rng : int, numpy.random.Generator or None, default=None
         For the random half of ``reference="split"``; nothing else is random. None is seed 0.
+    progress : bool, optional
+        Show a progress bar on stderr, for the default reference and distance. By default only if that is a terminal.
 
     Returns
     -------
@@ -145,9 +155,9 @@ def rank_sum_test(
     ------
     ValueError
         If a corpus is too small, holds rows that are zero or not finite (they are named), the dimensions differ, or an
-        option is unknown.
+        option is unknown; if blocks come where an array is needed.
     TypeError
-        If an array does not hold real numbers.
+        If an array does not hold real numbers, or an iterator comes, which can't be read twice.
 
     Notes
     -----
@@ -200,26 +210,24 @@ def rank_sum_test(
     check_option(alternative, _ALTERNATIVES, name="alternative", caller=caller)
     check_option(method, _METHODS, name="method", caller=caller)
     check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    check_progress(progress, caller=caller)
     generator = check_rng(rng, caller=caller)
-    first = check_embeddings(F, name="F", caller=caller, min_rows=4 if reference == "split" else 2)
-    second = check_embeddings(G, name="G", caller=caller, min_rows=2)
-    check_same_dims(("F", first), ("G", second))
 
-    if (reference, distance) != ("pooled", "cosine"):  # which checks as it goes
-        direction_weights(first, name="F")
-        direction_weights(second, name="G")
-
-    rows = np.arange(len(first))
-    if reference == "split":
-        half, rows = np.split(generator.permutation(len(first)), [len(first) // 2])
-        half, rows = np.sort(half), np.sort(rows)
-        depths_F = tte_depth(first[rows], first[half], distance=distance)
-        depths_G = tte_depth(second, first[half], distance=distance)
-    elif reference == "first":
-        depths_F = tte_depth(first, distance=distance)
-        depths_G = tte_depth(second, first, distance=distance)
+    if (reference, distance) == ("pooled", "cosine"):
+        left = read_rows(F, name="F", caller=caller, min_rows=2, again=True)
+        right = read_rows(G, name="G", caller=caller, min_rows=2, again=True)
+        check_same_width(("F", left), ("G", right))
+        n_reads = known_rows(left, right, left, right)
+        with row_progress(progress, n_reads, caller=caller, description="Depths") as advance:
+            depths_F, depths_G = pooled_depths(left, right, distance, advance)
+        rows = np.arange(len(depths_F))
     else:
-        depths_F, depths_G = pooled_depths(first, second, distance)
+        first = read_array(
+            F, name="F", caller=caller, min_rows=4 if reference == "split" else 2, blocks_for=_BLOCKS_FOR
+        )
+        second = read_array(G, name="G", caller=caller, min_rows=2, blocks_for=_BLOCKS_FOR)
+        check_same_width(("F", first), ("G", second))
+        depths_F, depths_G, rows = _depths_of_arrays(first, second, reference, distance, generator)
 
     test = rank_sum(
         depths_F.round(_DECIMALS),
@@ -267,16 +275,33 @@ def rank_sum_test(
 
 
 def pooled_depths(
-    F: FloatArray, G: FloatArray, distance: str
+    F: Rows, G: Rows, distance: str, advance: Advance = no_progress
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the depth of each text in F and G together, itself left out."""
+    """Return the depth of each text in F and G together, itself left out. Blocks will do for the cosine distance."""
     if distance != "cosine":
         depths = tte_depth(np.concatenate([F, G]), distance=distance)
-        return depths[: len(F)], depths[len(F) :]
+        return depths[: count_rows(F)], depths[count_rows(F) :]
     # The resultants add up, so the corpora need not be copied into one array.
-    (total_F, weights_F), (total_G, weights_G) = resultant(F, name="F"), resultant(G, name="G")
-    total, n_texts = total_F + total_G, len(F) + len(G)
+    total_F, weights_F = unit_total(F, name="F", advance=advance)
+    total_G, weights_G = unit_total(G, name="G", advance=advance)
+    total, n_texts = total_F + total_G, count_rows(F) + count_rows(G)
     return (
-        leave_one_out(F, total, weights_F, n_texts),
-        leave_one_out(G, total, weights_G, n_texts),
+        leave_one_out(F, total, weights_F, n_texts, name="F", advance=advance),
+        leave_one_out(G, total, weights_G, n_texts, name="G", advance=advance),
     )
+
+
+def _depths_of_arrays(
+    F: FloatArray, G: FloatArray, reference: str, distance: str, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Return the depths to compare, and the rows of F that the first of them belong to."""
+    direction_weights(F, name="F")  # bad rows are named with their corpus
+    direction_weights(G, name="G")
+    rows = np.arange(len(F))
+    if reference == "split":
+        half, rows = np.split(rng.permutation(len(F)), [len(F) // 2])
+        half, rows = np.sort(half), np.sort(rows)
+        return tte_depth(F[rows], F[half], distance=distance), tte_depth(G, F[half], distance=distance), rows
+    if reference == "first":
+        return tte_depth(F, distance=distance), tte_depth(G, F, distance=distance), rows
+    return *pooled_depths(F, G, distance), rows

@@ -1,0 +1,173 @@
+"""Linear MMD by block sums: the kernel is never formed, labels are never stored.
+
+With unit rows and the cosine kernel, squared MMD depends on the rows through their sums alone. So a permutation
+costs one sum over the rows that it labels F, and all permutations together one matrix product a block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._blocks import check_same_width, read_blocks, row_progress
+from xembed._parallel import one_blas_thread, ordered_map, row_blocks
+from xembed._validation import RNG, FloatArray, check_count, check_rng
+from xembed.depth._resultant import name_part, resultant
+
+# Labels are drawn for so many rows at a time, counted from the first row of F, however blocks are cut.
+_CELL = 2048
+# Permutations at a time: bounds the memory of labels.
+_BATCH = 1024
+# Permuted values that differ from the observed one by less than this share of their range are equal to it.
+_TIE = 1e-10
+
+Array = npt.NDArray[np.float64]
+
+
+class LinearMMD(NamedTuple):
+    """What `linear_mmd` found.
+
+    Attributes
+    ----------
+    values : ndarray of shape (1 + n_resamples,)
+        Unbiased squared MMD with the cosine kernel: observed first, then permuted.
+    n, m : int
+        Rows of F and of G.
+    sum_F, sum_G : ndarray of shape (n_dims,)
+        Sums of the unit rows.
+    """
+
+    values: Array
+    n: int
+    m: int
+    sum_F: Array
+    sum_G: Array
+
+    @property
+    def pvalue(self) -> float:
+        """Share of the values that are at least the observed one, itself counted."""
+        tolerance = _TIE * float(np.ptp(self.values))
+        return float((self.values >= self.values[0] - tolerance).mean())
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Uniformly random subsets of the rows of F and G together, drawn piece by piece.
+
+    How many rows of each cell belong to a subset is drawn beforehand, so that the sizes add up; which ones, by a
+    generator of the cell's own. So the labels of a row do not depend on what is read together with it, or where.
+    """
+
+    counts: npt.NDArray[np.int64]  # (n_subsets, n_cells)
+    n_rows: int
+    seed: int
+
+    @classmethod
+    def draw(cls, n: int, n_rows: int, n_subsets: int, rng: np.random.Generator) -> Labels:
+        """Draw ``n_subsets`` subsets of ``n`` of ``n_rows`` rows."""
+        cells = [rows.stop - rows.start for rows in row_blocks(0, n_rows, _CELL)]
+        counts = rng.multivariate_hypergeometric(cells, n, size=n_subsets, method="marginals")
+        return cls(counts, n_rows, int(rng.integers(2**63)))
+
+    def cell(self, number: int, subsets: slice, dtype: np.dtype[Any]) -> FloatArray:
+        """Return 1 where a row of a cell is in a subset and 0 elsewhere, shape (n_subsets, n_rows of the cell)."""
+        size = min(_CELL, self.n_rows - number * _CELL)
+        rng = np.random.default_rng([self.seed, number, subsets.start])
+        counts = self.counts[subsets, number]
+        labels = np.empty((len(counts), size), dtype)
+        for row, n_chosen in zip(labels, counts, strict=True):
+            row[:] = _random_subset(size, int(n_chosen), rng)
+        return labels
+
+
+def linear_mmd(
+    F: Any,
+    G: Any,
+    *,
+    n_resamples: int,
+    rng: RNG = None,
+    progress: bool | None = None,
+    caller: str = "linear_mmd",
+) -> LinearMMD:
+    """Return unbiased squared MMD with the cosine kernel, observed and under random labels.
+
+    Parameters
+    ----------
+    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims), or blocks of them
+        Embeddings, two rows each at least; blocks as in `xembed.shift.rank_sum_test`. Rows are read once where their
+        number is known beforehand, and else twice.
+    n_resamples : int
+        Random subsets of the size of F. Which ones depends on ``rng`` and the two sizes, not on how rows are cut.
+    rng : int, numpy.random.Generator or None, default=None
+        None is seed 0.
+    progress : bool, optional
+        Show a progress bar on stderr. By default only if that is a terminal.
+    caller : str
+        What messages call the function.
+    """
+    check_count(n_resamples, name="n_resamples", caller=caller, low=0)
+    generator = check_rng(rng, caller=caller)
+    first = read_blocks(F, name="F", caller=caller, min_rows=2, again=True)
+    second = read_blocks(G, name="G", caller=caller, min_rows=2, again=True)
+    check_same_width(("F", first), ("G", second))
+    n, m = first.count(), second.count()
+    labels = Labels.draw(n, n + m, n_resamples, generator)
+    task = partial(_block_sums, labels=labels)
+    with row_progress(progress, n + m, caller=caller, description="Linear MMD") as advance:
+        sums_F = first.total(partial(task, offset=0, name="F", part_of=first.size), advance)
+        sums_G = second.total(partial(task, offset=n, name="G", part_of=second.size), advance)
+    chosen = sums_F + sums_G
+    chosen[0] = sums_F[0]
+    return LinearMMD(_squared_mmd(chosen, sums_F[0] + sums_G[0], n, m), n, m, sums_F[0], sums_G[0])
+
+
+def _squared_mmd(chosen: Array, total: Array, n: int, m: int) -> Array:
+    """Return squared MMD without the terms of a row with itself, for sums ``chosen`` (B, d) of the rows in F."""
+    rest = total - chosen
+    within_F = (np.vecdot(chosen, chosen) - n) / (n * (n - 1))
+    within_G = (np.vecdot(rest, rest) - m) / (m * (m - 1))
+    between = np.vecdot(chosen, rest) / (n * m)
+    result: Array = within_F + within_G - 2 * between
+    return result
+
+
+def _block_sums(block: FloatArray, start: int, *, offset: int, labels: Labels, name: str, part_of: int) -> Array:
+    """Return the sum of the unit rows of a block and, below it, of those in each subset, shape (1 + B, d)."""
+    total, weights = resultant(block, name=name_part(name, start, block, part_of), part_of=part_of, first_row=start)
+    sums = np.zeros((1 + len(labels.counts), block.shape[1]))
+    sums[0] = total
+    begin, end = offset + start, offset + start + len(block)
+
+    def one(number: int) -> FloatArray:
+        cell = number * _CELL
+        first, last = max(begin, cell), min(end, cell + _CELL)  # a cell may begin in one block and end in the next
+        rows = slice(first - begin, last - begin)
+        unit = np.asarray(block[rows], weights.dtype) * weights[rows, None]
+        parts = [
+            labels.cell(number, subsets, unit.dtype)[:, first - cell : last - cell] @ unit
+            for subsets in row_blocks(0, len(labels.counts), _BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, block.shape[1]), unit.dtype)
+
+    with one_blas_thread():  # there is a cell for each of our own
+        for part in ordered_map(one, range(begin // _CELL, -(-end // _CELL))):
+            sums[1:] += part
+    return sums
+
+
+def _random_subset(size: int, n_chosen: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Return a mask of ``size`` with exactly ``n_chosen`` true, all such masks being equally likely.
+
+    The places of the smallest of random numbers are such a mask, unless two of these are equal at the border.
+    """
+    if n_chosen == size:
+        return np.ones(size, dtype=bool)
+    while True:
+        keys = rng.integers(2**32, size=size, dtype=np.uint32)
+        mask: npt.NDArray[np.bool_] = keys < np.partition(keys, n_chosen)[n_chosen]
+        if np.count_nonzero(mask) == n_chosen:
+            return mask
