@@ -1,0 +1,361 @@
+"""Outliers with a bound on the share of false ones: p-values of depth, and Benjamini-Hochberg."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._results import Result, provenance
+from xembed._validation import (
+    RNG,
+    FloatArray,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_option,
+    check_rng,
+    check_same_dims,
+    describe_rng,
+)
+from xembed.depth._depth import tte_depth
+from xembed.depth._local import local_depth, raise_if_too_few
+from xembed.depth._resultant import direction_weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xembed.depth._empirical_null import EmpiricalNull
+
+_SCORES = {"depth": "depth", "local": "local depth"}
+# Fewer texts say nothing about the tail of their own scores.
+_FEWEST = 20
+# Scores that differ by less than rounding are tied, as those of duplicated texts should be.
+_DECIMALS = 12
+# The share of a corpus up to which the empirical null takes outliers into account.
+_BULK_SHARE = 0.1
+
+
+@dataclass(frozen=True, repr=False)
+class OutlierResult(Result):
+    """Result of `find_outliers`.
+
+    Attributes
+    ----------
+    verdict : str
+        What was found, in words.
+    rows : ndarray of int
+        Rows of ``X`` that are reported, in ascending order.
+    pvalues, qvalues, scores : ndarray of shape (n_tested,)
+        The p-value of each text, its p-value adjusted by Benjamini and Hochberg, and its depth or local depth.
+    threshold : float or None
+        The largest score that is reported; None if none is.
+    fdr : float
+        The false discovery rate asked for.
+    score : str
+        'depth' or 'local'.
+    method : str
+        Where the p-values come from: 'conformal' (a reference) or 'empirical_null' (the bulk of the scores).
+    n_calibration : int
+        Texts that the scores were compared with: of the reference, or in the bulk.
+    n_tested : int
+        Texts in ``X``.
+    warnings : tuple of str
+        What a reader should know before trusting the numbers.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.outliers/1"
+
+    verdict: str
+    rows: npt.NDArray[np.int64]
+    pvalues: npt.NDArray[np.float64]
+    qvalues: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    threshold: float | None
+    fdr: float
+    score: str
+    method: str
+    n_calibration: int
+    n_tested: int
+    warnings: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        # An empty list of JSON does not say that it held integers.
+        object.__setattr__(self, "rows", np.asarray(self.rows, dtype=np.int64))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row a text: row, score, p-value, q-value, and whether it is reported."""
+        import pandas as pd
+
+        every = np.arange(self.n_tested)
+        columns = {
+            "row": every,
+            "score": self.scores,
+            "pvalue": self.pvalues,
+            "qvalue": self.qvalues,
+            "outlier": np.isin(every, self.rows),
+        }
+        return pd.DataFrame(columns)
+
+
+def find_outliers(
+    X: npt.ArrayLike,
+    *,
+    reference: npt.ArrayLike | None = None,
+    fdr: float = 0.05,
+    score: str = "depth",
+    n_neighbors: int = 10,
+    rng: RNG = None,
+) -> OutlierResult:
+    r"""Find texts that do not belong to a corpus, with a bound on the share of false ones among them.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_texts, n_dims)
+        Embeddings of the texts to test.
+    reference : array-like of shape (n_reference, n_dims), optional
+        Embeddings of texts that are known to be good. With them the bound holds whatever the data look like.
+        ``None`` looks for the outliers of ``X`` in ``X`` itself, 20 texts at least, and rests on a model of the scores.
+    fdr : float in (0, 1), default=0.05
+        False discovery rate: the expected share of good texts among the reported ones.
+    score : {'depth', 'local'}, default='depth'
+        What makes an outlier: being far from the common centre (`tte_depth`), or far from the nearest texts
+        (`local_depth`), as texts between clusters are.
+    n_neighbors : int, default=10
+        For ``score='local'``.
+    rng : int, numpy.random.Generator or None, default=None
+        For the random halves of the reference; nothing else is random. None is seed 0.
+
+    Returns
+    -------
+    OutlierResult
+        With ``verdict``, ``rows``, ``pvalues``, ``qvalues``, ``scores`` and ``to_frame()``, a table of all texts.
+
+    Raises
+    ------
+    ValueError
+        If an array is not 2-D, is too short, or holds rows that are zero or not finite (they are named); if the
+        dimensions differ; if ``score`` is unknown, ``fdr`` is not in (0, 1), or ``n_neighbors`` is too large.
+    TypeError
+        If an array does not hold real numbers, or a parameter is of a wrong type.
+
+    See Also
+    --------
+    tte_depth, local_depth : the scores.
+
+    Notes
+    -----
+    **With a reference** the p-values are conformal. A random half of the reference is what scores are measured in. The
+    :math:`n` texts of the other half calibrate: :math:`p_j = (1 + \#\{i : s_i \le s_j\}) / (n + 1)` for a text with
+    the score :math:`s_j`. Texts of one half scored against that half would look deeper than new texts do; the
+    calibrating texts never met it. The Benjamini-Hochberg procedure [1]_ on these p-values keeps the false discovery
+    rate at most at ``fdr`` times the share of good texts in ``X``: the p-values depend on each other, but positively
+    (PRDS) [2]_, and the exchangeability that [3]_ builds on gives the same bound where scores are tied. The conditions:
+    the good texts of ``X`` and those of the reference are independent draws from one population, and the outliers are
+    independent of them. Nothing is assumed about scores, dimensions or sizes. The rate is an average over draws of the
+    reference; with a small calibration half a single call can be off by more.
+
+    No p-value is below :math:`1/(n + 1)`. So among :math:`m` texts none is reported unless about
+    :math:`m / (fdr \cdot (n + 1))` are as extreme at once; ``warnings`` says when that matters.
+
+    **Without a reference** there is no such bound, for any method: outliers in the calibrating texts make all
+    p-values of outliers large, and texts ranked among themselves have p-values that are uniform by construction. What
+    remains is an assumption about the shape of the scores of good texts. Here it is a normal distribution after a
+    Yeo-Johnson transformation, fitted to the bulk of the leave-one-out scores (an empirical null [4]_, [5]_), and the
+    p-values average over the uncertainty of the fit. Up to a tenth of ``X`` may be outliers. False discovery rate and
+    power at 5 %, simulated in 128 dimensions with texts of no topic planted (100 to 150 runs, the two scores alike;
+    the rate is the largest over isotropic data, cones, a power-law cone and clusters, the power that on cone and
+    clusters):
+
+    =====  =======  ==========  ============
+    texts  planted  rate up to  power
+    =====  =======  ==========  ============
+    300    0        0.04
+    2,000  0        0.04
+    100    5        0.05        0.76 to 0.97
+    300    15       0.05        0.96 to 1.00
+    2,000  40       0.04        0.98 to 1.00
+    =====  =======  ==========  ============
+
+    On isotropic data and the power-law cone nothing is found: the planted texts lie within the tail of the good ones.
+    Corpora with tails that their bulk does not show can exceed the rate.
+
+    Texts of real corpora seldom stand apart so clearly: in sentences embedded by all-MiniLM-L6-v2, questions planted
+    among film reviews have an AUROC of 0.93, and hardly any cut has few enough good texts below it. Where none is
+    reported, the lowest scores are still the ones to read first.
+
+    References
+    ----------
+    .. [1] Y. Benjamini, Y. Hochberg. "Controlling the False Discovery Rate: A Practical and Powerful Approach to
+           Multiple Testing". Journal of the Royal Statistical Society B 57 (1995), 289-300.
+    .. [2] S. Bates, E. Candès, L. Lei, Y. Romano, M. Sesia. "Testing for Outliers with Conformal p-values". Annals of
+           Statistics 51 (2023), 149-178.
+    .. [3] A. Marandon, L. Lei, D. Mary, E. Roquain. "Adaptive Novelty Detection with False Discovery Rate Guarantee".
+           Annals of Statistics 52 (2024), 157-183.
+    .. [4] B. Efron. "Large-Scale Simultaneous Hypothesis Testing: The Choice of a Null Hypothesis". Journal of the
+           American Statistical Association 99 (2004), 96-104.
+    .. [5] J. Raymaekers, P. J. Rousseeuw. "Transforming Variables to Central Normality". Machine Learning 113 (2024),
+           4953-4975.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.depth import find_outliers
+    >>> rng = np.random.default_rng(0)
+    >>> good = rng.normal(1.0, 1.0, size=(1020, 32))
+    >>> strange = rng.normal(-1.0, 1.0, size=(3, 32))
+    >>> result = find_outliers(np.concatenate([strange, good[:20]]), reference=good[20:])
+    >>> result.rows
+    array([0, 1, 2])
+    >>> print(result.verdict)
+    3 of 23 texts are outliers: ...
+    """
+    caller = "find_outliers"
+    level = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
+    check_option(score, _SCORES, name="score", caller=caller)
+    neighbors = check_count(n_neighbors, name="n_neighbors", caller=caller)
+    generator = check_rng(rng, caller=caller)
+    if reference is None:
+        points = check_embeddings(X, name="X", caller="find_outliers with reference=None", min_rows=_FEWEST)
+        scores, pvalues, n_calibration, warnings = _against_the_bulk(points, score, neighbors)
+        method = "empirical_null"
+    else:
+        points = check_embeddings(X, name="X", caller=caller)
+        corpus = check_embeddings(reference, name="reference", caller=caller, min_rows=4)
+        check_same_dims(("X", points), ("reference", corpus))
+        scores, pvalues, n_calibration = _against_a_reference(points, corpus, score, neighbors, generator)
+        warnings = _warn_of_resolution(n_calibration, len(points), level)
+        method = "conformal"
+    qvalues = benjamini_hochberg(pvalues)
+    rows = np.flatnonzero(qvalues <= level * (1 + 1e-9))  # conformal q-values hit the level; rounding must not decide
+    threshold = float(scores[rows].max()) if len(rows) else None
+    if method == "empirical_null" and len(rows) > _BULK_SHARE * len(points):
+        warnings.append(
+            f"{len(rows) / len(points):.0%} of the texts are reported. So many are a group of their own rather than "
+            "outliers, and the fit to the rest is doubtful: compare them with the rest by compare_corpora."
+        )
+    return OutlierResult(
+        verdict=_verdict(len(rows), len(points), threshold, score, method, n_calibration, level),
+        rows=rows,
+        pvalues=pvalues,
+        qvalues=qvalues,
+        scores=scores,
+        threshold=threshold,
+        fdr=level,
+        score=score,
+        method=method,
+        n_calibration=n_calibration,
+        n_tested=len(points),
+        warnings=tuple(warnings),
+        provenance=provenance(
+            caller,
+            fdr=level,
+            score=score,
+            n_neighbors=neighbors if score == "local" else None,
+            n_reference=None if reference is None else len(corpus),
+            rng=describe_rng(rng),
+        ),
+    )
+
+
+def conformal_pvalues(calibration: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return (1 + the number of calibration scores that are not above a score) / (n + 1): low scores are outlying."""
+    below = np.searchsorted(np.sort(calibration), scores, side="right")
+    pvalues: npt.NDArray[np.float64] = (1 + below) / (len(calibration) + 1)
+    return pvalues
+
+
+def benjamini_hochberg(pvalues: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the q-values: the smallest false discovery rate at which each p-value is rejected."""
+    order = np.argsort(pvalues)
+    scaled = pvalues[order] * len(pvalues) / np.arange(1, len(pvalues) + 1)
+    qvalues = np.empty(len(pvalues))
+    qvalues[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return np.minimum(qvalues, 1.0)
+
+
+def _against_a_reference(
+    points: FloatArray, corpus: FloatArray, score: str, n_neighbors: int, generator: np.random.Generator
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
+    half, rest = np.split(generator.permutation(len(corpus)), [len(corpus) // 2])
+    if score == "local":
+        where = "the half of reference that scores are measured in"
+        raise_if_too_few(len(half), n_neighbors, where=where, caller="find_outliers")
+    direction_weights(corpus, name="reference")  # so that bad rows have their own numbers in the message
+    measured_in = corpus[np.sort(half)]
+    scores = _score(points, measured_in, score, n_neighbors)
+    calibration = _score(corpus[np.sort(rest)], measured_in, score, n_neighbors)
+    pvalues = conformal_pvalues(calibration.round(_DECIMALS), scores.round(_DECIMALS))
+    return scores, pvalues, len(calibration)
+
+
+def _against_the_bulk(
+    points: FloatArray, score: str, n_neighbors: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int, list[str]]:
+    from xembed.depth._empirical_null import empirical_null  # the only part that needs scipy
+
+    if score == "local":
+        where = "X besides each text itself"
+        raise_if_too_few(len(points) - 1, n_neighbors, where=where, caller="find_outliers")
+    scores = _score(points, None, score, n_neighbors)
+    null = empirical_null(scores.round(_DECIMALS))
+    if null is None:
+        note = (
+            "More than half of the texts have the same score (repeated texts?), so that the others can't be judged by "
+            "it: all p-values are 1. Drop the repetitions, or give a reference."
+        )
+        return scores, np.ones(len(points)), len(points), [note]
+    return scores, null.pvalues, null.n_bulk, _warn_of_the_null(null)
+
+
+def _score(points: FloatArray, corpus: FloatArray | None, score: str, n_neighbors: int) -> npt.NDArray[np.float64]:
+    return local_depth(points, corpus, n_neighbors=n_neighbors) if score == "local" else tte_depth(points, corpus)
+
+
+def _warn_of_resolution(n_calibration: int, n_tested: int, fdr: float) -> list[str]:
+    together = int(np.ceil(n_tested / (fdr * (n_calibration + 1)) - 1e-9))
+    if together <= 1:
+        return []
+    enough = 2 * int(np.ceil(n_tested / fdr - 1e-9)) - 3  # the larger half calibrates
+    found = (
+        "none can be reported, whatever they are"
+        if together > n_tested
+        else f"none is reported unless at least {together} are as extreme as that"
+    )
+    return [
+        f"With {n_calibration} calibration texts no p-value is below 1/{n_calibration + 1}, so that of {n_tested} "
+        f"texts {found}. A single one can be found with a reference of {enough} texts or more, or by testing fewer at "
+        "a time."
+    ]
+
+
+def _warn_of_the_null(null: EmpiricalNull) -> list[str]:
+    notes = [
+        "Without a reference the p-values rest on a model fitted to the bulk of the scores, and are not exact. A "
+        "reference of texts known to be good makes them so."
+    ]
+    if null.misfit > max(0.03, null.expected_misfit):
+        notes.append(
+            f"The model fits the bulk of the scores badly (its distribution function is off by {null.misfit:.2f}), as "
+            "with several groups of texts of different depth. Its p-values are doubtful."
+        )
+    return notes
+
+
+def _verdict(
+    n_found: int, n_tested: int, threshold: float | None, score: str, method: str, n_calibration: int, fdr: float
+) -> str:
+    source = {
+        "conformal": f"conformal p-values from {n_calibration} texts of the reference",
+        "empirical_null": "p-values extrapolated from the bulk of the scores",
+    }[method]
+    if threshold is None:
+        return f"No outliers found among {n_tested} texts at a false discovery rate of {fdr:.3g} ({source})."
+    verb = "text is an outlier" if n_found == 1 else "texts are outliers"
+    start = f"{n_found} of {n_tested} {verb}" if n_tested > 1 else "The text is an outlier"
+    return f"{start}: {_SCORES[score]} of at most {threshold:.3g}, false discovery rate {fdr:.3g} ({source})."

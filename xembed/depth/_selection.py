@@ -1,0 +1,372 @@
+"""Choosing texts that stand for a corpus: by depth, with diversity, by herding, per class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._validation import (
+    RNG,
+    FloatArray,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_option,
+    check_rng,
+    check_same_dims,
+)
+from xembed.depth._depth import tte_depth
+from xembed.depth._resultant import affine_projection, direction_weights, resultant
+
+_STRATEGIES = ("depth", "herding", "mmr", "random")
+_BY_RELEVANCE = ("depth", "mmr")
+# Scores that differ by less than rounding are tied, and the lowest row is chosen.
+_DECIMALS = 12
+
+Rows = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float64]
+
+
+def select(
+    X: npt.ArrayLike,
+    k: int,
+    *,
+    strategy: str = "mmr",
+    diversity: float = 0.5,
+    labels: npt.ArrayLike | Sequence[Any] | None = None,
+    rng: RNG = None,
+) -> Rows:
+    r"""Choose texts that stand for a corpus.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_texts, n_dims)
+        Embeddings. Only their directions matter.
+    k : int
+        Texts to choose, at most ``n_texts``.
+    strategy : {'mmr', 'depth', 'herding', 'random'}, default='mmr'
+        'depth': the deepest texts (`tte_depth`). **Wrong** where the choice should cover the corpus: the deepest texts
+        all lie near the common centre and say much the same, and in a corpus of several topics they can all
+        be texts between the topics.
+
+        'mmr': maximal marginal relevance [1]_: the deepest text, then again and again the text with the largest
+        :math:`(1 - \lambda)\,\text{depth} - \lambda\,\text{similarity to the most similar chosen text}`, where
+        :math:`\lambda` is ``diversity`` and both terms run from 0 to 1. **Wrong** at a high diversity: the texts least
+        like the others are chosen, and those are outliers and rubbish.
+
+        'herding': kernel herding with the cosine kernel [2]_, [3]_: each text is the one that moves the mean direction
+        of the chosen most closely to that of the corpus. **Wrong** where rare topics matter: with a small k the mean
+        is met without them, and nothing but the mean is.
+
+        'random': each text with the same chance. The baseline that the others should beat in whatever the choice is
+        for; often they do not.
+    diversity : float in [0, 1], default=0.5
+        For 'mmr'. 0 is the strategy 'depth'; 1 takes the text farthest from all chosen ones each time.
+    labels : sequence of length n_texts, optional
+        Classes of the texts. As many are chosen of each as possible, by the strategy within the class; what can't
+        be divided goes to the larger classes first. The classes take turns, the larger ones first, so that the
+        beginning of the result is balanced, too.
+    rng : int, numpy.random.Generator or None, default=None
+        For 'random'. None is seed 0.
+
+    Returns
+    -------
+    ndarray of shape (k,), int64
+        Rows of ``X`` in the order of their choice. Of equal texts the lowest row is chosen first.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is not 2-D or holds rows that are zero or not finite (they are named), ``k`` is below 1 or above
+        ``n_texts``, ``strategy`` is unknown, ``diversity`` is not in [0, 1], or there are not as many labels as rows.
+    TypeError
+        If ``X`` does not hold real numbers, or a parameter is of a wrong type.
+
+    See Also
+    --------
+    select_examples : the same for the examples of a prompt.
+
+    Notes
+    -----
+    For 'mmr' depth is scaled so that the least deep text has 0 and the deepest 1, similarity so that the text least
+    similar to the deepest one has 0 and a copy 1. So ``diversity`` means the same in corpora of any mean similarity.
+
+    All strategies take O(n d k) time or less and O(n) memory beyond the data; there is no n × n matrix.
+
+    References
+    ----------
+    .. [1] J. Carbonell, J. Goldstein. "The Use of MMR, Diversity-Based Reranking for Reordering Documents and
+           Producing Summaries". SIGIR 1998, 335-336.
+    .. [2] M. Welling. "Herding Dynamical Weights to Learn". ICML 2009, 1121-1128.
+    .. [3] Y. Chen, M. Welling, A. Smola. "Super-Samples from Kernel Herding". UAI 2010, 109-116.
+
+    Examples
+    --------
+    >>> from xembed.depth import select
+    >>> X = [[5, 1], [5, 1], [4, 1], [1, 3], [1, 2]]
+    >>> select(X, 2, strategy="depth")
+    array([2, 0])
+    >>> select(X, 2)
+    array([2, 4])
+    >>> select(X, 3, labels=["a", "a", "a", "b", "b"])
+    array([0, 3, 1])
+    """
+    caller = "select"
+    check_option(strategy, _STRATEGIES, name="strategy", caller=caller)
+    weight = check_number(diversity, name="diversity", caller=caller, low=0, high=1)
+    generator = check_rng(rng, caller=caller)
+    points = check_embeddings(X, name="X", caller=caller)
+    size = _check_size(k, len(points), caller=caller)
+    direction_weights(points, name="X")  # so that bad rows have their own numbers in the message
+    codes = np.zeros(len(points), np.int64) if labels is None else _check_labels(labels, len(points), caller=caller)
+
+    def choose(part: FloatArray, count: int) -> Rows:
+        return _choose(part, count, strategy, weight, generator, None)
+
+    return _by_class(points, codes, size, choose)
+
+
+def select_examples(
+    X: npt.ArrayLike,
+    labels: npt.ArrayLike | Sequence[Any],
+    k: int,
+    *,
+    query: npt.ArrayLike | None = None,
+    strategy: str = "mmr",
+    diversity: float = 0.5,
+    rng: RNG = None,
+) -> Rows:
+    """Choose examples for a prompt: the same number of each class, typical of it, not alike.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_texts, n_dims)
+        Embeddings of the labelled texts to choose from.
+    labels : sequence of length n_texts
+        Their classes.
+    k : int
+        Examples to choose: one of each class at least, ``n_texts`` at most.
+    query : array-like of shape (n_dims,), optional
+        Embedding of the text that the prompt is about. The relevance of an example is then the mean of its depth in its
+        class and its similarity to the query, each scaled from 0 to 1 within the class. For 'mmr' and 'depth' only.
+    strategy, diversity, rng
+        As in `select`, within each class.
+
+    Returns
+    -------
+    ndarray of shape (k,), int64
+        Rows of ``X``. The classes take turns, the larger ones first, so that no class has the last places to itself.
+
+    Raises
+    ------
+    ValueError
+        As `select`; also if ``k`` is smaller than the number of classes, or ``query`` is not one embedding of the same
+        dimensions, or goes with a strategy that has no relevance.
+    TypeError
+        As `select`.
+
+    Notes
+    -----
+    Models lean to the answers of the last examples and to frequent ones [1]_, and another order of the same examples
+    can change accuracy from near the best to near chance [2]_. Balance and turns take the coarse part of that away, not
+    the rest: try several orders. ``rows[::-1]`` puts the most relevant examples last, next to the query. Gains over
+    a random balanced choice depend on the task: compare with ``strategy="random"``.
+
+    References
+    ----------
+    .. [1] Z. Zhao, E. Wallace, S. Feng, D. Klein, S. Singh. "Calibrate Before Use: Improving Few-Shot Performance of
+           Language Models". ICML 2021.
+    .. [2] Y. Lu, M. Bartolo, A. Moore, S. Riedel, P. Stenetorp. "Fantastically Ordered Prompts and Where to Find Them:
+           Overcoming Few-Shot Prompt Order Sensitivity". ACL 2022.
+
+    Examples
+    --------
+    >>> from xembed.depth import select_examples
+    >>> X = [[5, 0], [5, 2], [5, 3], [5, 6], [1, 2], [1, 4], [0, 1]]
+    >>> labels = ["complaint"] * 4 + ["praise"] * 3
+    >>> select_examples(X, labels, 4)
+    array([1, 5, 3, 6])
+    >>> select_examples(X, labels, 2, query=[1, 1])
+    array([2, 5])
+    """
+    caller = "select_examples"
+    check_option(strategy, _STRATEGIES, name="strategy", caller=caller)
+    weight = check_number(diversity, name="diversity", caller=caller, low=0, high=1)
+    generator = check_rng(rng, caller=caller)
+    points = check_embeddings(X, name="X", caller=caller)
+    codes = _check_labels(labels, len(points), caller=caller)
+    size = _check_size(k, len(points), caller=caller)
+    n_classes = int(codes.max()) + 1
+    if size < n_classes:
+        raise ValueError(
+            f"The 'k' parameter of select_examples must be at least {n_classes}, the number of classes. Got {size!r} "
+            "instead: drop classes, or use select."
+        )
+    direction_weights(points, name="X")
+    target = None if query is None else _check_query(query, points, strategy)
+
+    def choose(part: FloatArray, count: int) -> Rows:
+        return _choose(part, count, strategy, weight, generator, target)
+
+    return _by_class(points, codes, size, choose)
+
+
+def _by_class(points: FloatArray, codes: Rows, k: int, choose: Callable[[FloatArray, int], Rows]) -> Rows:
+    """Let the classes take turns, the larger ones first, each with its own choice."""
+    sizes = np.bincount(codes)
+    turns = _turns(sizes, k)
+    chosen = np.empty(k, np.int64)
+    for label, count in enumerate(np.bincount(turns, minlength=len(sizes))):
+        if count:
+            rows = np.flatnonzero(codes == label)
+            part = points if len(rows) == len(points) else points[rows]
+            chosen[turns == label] = rows[choose(part, int(count))]
+    return chosen
+
+
+def _turns(sizes: npt.NDArray[np.int64], k: int) -> Rows:
+    """Return whose turn it is, shape (k,): rounds over the classes that have texts left, larger ones first."""
+    order = np.argsort(-sizes, kind="stable")
+    turns: list[int] = []
+    taken = 0
+    while len(turns) < k:
+        turns += [int(label) for label in order if sizes[label] > taken]
+        taken += 1
+    return np.array(turns[:k])
+
+
+def _choose(
+    points: FloatArray,
+    k: int,
+    strategy: str,
+    diversity: float,
+    generator: np.random.Generator,
+    query: Scores | None,
+) -> Rows:
+    """Choose among the texts of one class."""
+    if strategy == "random":
+        return generator.choice(len(points), size=k, replace=False)
+    if strategy == "herding":
+        return _herd(points, k)
+    relevance = _relevance(points, query)
+    if strategy == "depth":
+        return np.argsort(-relevance.round(_DECIMALS), kind="stable")[:k]
+    return _mmr(points, k, relevance, diversity)
+
+
+def _relevance(points: FloatArray, query: Scores | None) -> Scores:
+    """Return the depth within the class, or its mean with the similarity to the query, from 0 to 1."""
+    depth = _rescale(tte_depth(points)) if len(points) > 1 else np.ones(1)
+    if query is None:
+        return depth
+    return (depth + _rescale(_cosines(points, direction_weights(points, name="X"), query))) / 2
+
+
+def _rescale(values: Scores) -> Scores:
+    """Map the values to [0, 1]; equal ones to 1."""
+    low, high = float(values.min()), float(values.max())
+    spread = high - low
+    return (values - low) / spread if round(spread, _DECIMALS) > 0 else np.ones(len(values))
+
+
+def _cosines(points: FloatArray, weights: npt.NDArray[np.floating[Any]], direction: Scores) -> Scores:
+    """Return the products of the unit rows with a vector; equal rows give equal products."""
+    return affine_projection(points, direction, weights, scale=1.0, shift=0.0)
+
+
+def _mmr(points: FloatArray, k: int, relevance: Scores, diversity: float) -> Rows:
+    weights = direction_weights(points, name="X")
+    chosen = np.empty(k, np.int64)
+    chosen[0] = _best(relevance)
+    free = np.ones(len(points), bool)
+    similarity = np.full(len(points), -np.inf)
+    low = 0.0
+    for i in range(1, k):
+        last = chosen[i - 1]
+        free[last] = False
+        cosines = _cosines(points, weights, _unit(points, weights, last))
+        if i == 1:
+            low = float(cosines.min())
+        np.maximum(similarity, cosines, out=similarity)
+        scale = 1 - low if round(1 - low, _DECIMALS) > 0 else 1.0
+        redundancy = (similarity - low) / scale
+        chosen[i] = _best((1 - diversity) * relevance - diversity * redundancy, free)
+    return chosen
+
+
+def _herd(points: FloatArray, k: int) -> Rows:
+    total, weights = resultant(points, name="X")
+    mean = total / len(points)
+    chosen = np.empty(k, np.int64)
+    free = np.ones(len(points), bool)
+    target = mean.copy()  # Chen, Welling & Smola (2010), equation 3
+    for i in range(k):
+        chosen[i] = _best(_cosines(points, weights, target), free)
+        free[chosen[i]] = False
+        target += mean - _unit(points, weights, chosen[i])
+    return chosen
+
+
+def _unit(points: FloatArray, weights: npt.NDArray[np.floating[Any]], row: np.int64) -> Scores:
+    unit: Scores = points[row].astype(np.float64) * float(weights[row])
+    return unit
+
+
+def _best(scores: Scores, free: npt.NDArray[np.bool_] | None = None) -> np.int64:
+    """Return the row with the largest score among the free ones, the lowest such row."""
+    rounded = scores.round(_DECIMALS)
+    return np.argmax(rounded if free is None else np.where(free, rounded, -np.inf))
+
+
+def _check_size(k: int, n_texts: int, *, caller: str) -> int:
+    size = check_count(k, name="k", caller=caller)
+    if size > n_texts:
+        raise ValueError(
+            f"The 'k' parameter of {caller} must be at most {n_texts}, the number of texts. Got {size!r} instead."
+        )
+    return size
+
+
+def _check_labels(labels: Any, n_texts: int, *, caller: str) -> Rows:
+    """Return a number for each class, counted in order of appearance, shape (n_texts,)."""
+    if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
+        raise TypeError(
+            f"The 'labels' parameter of {caller} must be a sequence of labels, one a row. Got {labels!r:.60} instead."
+        )
+    values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    if len(values) != n_texts:
+        raise ValueError(f"X must have as many labels as rows. Got {len(values)} labels and {n_texts} rows.")
+    missing = [i for i, label in enumerate(values) if label is None or label != label]
+    if missing:
+        raise ValueError(
+            f"labels holds {len(missing)} missing value{'s' * (len(missing) > 1)} (first: row {missing[0]}). Drop such "
+            "rows, or give them a class of their own."
+        )
+    numbers: dict[Any, int] = {}
+    try:
+        return np.array([numbers.setdefault(label, len(numbers)) for label in values], dtype=np.int64)
+    except TypeError:
+        raise TypeError(
+            f"The 'labels' parameter of {caller} must hold one label a row, such as a string or a number. Got "
+            f"{type(values[0]).__name__} objects instead."
+        ) from None
+
+
+def _check_query(query: Any, points: FloatArray, strategy: str) -> Scores:
+    if strategy not in _BY_RELEVANCE:
+        raise ValueError(
+            f"The 'query' parameter of select_examples goes with strategy 'mmr' or 'depth'. Got {strategy!r}, which "
+            "has no relevance that a query could change."
+        )
+    vector = np.asarray(query)
+    if vector.ndim != 1:
+        raise ValueError(
+            f"The 'query' parameter of select_examples must be one embedding of shape (n_dims,). Got an array of shape "
+            f"{vector.shape} instead."
+        )
+    row = check_embeddings(vector[None], name="query", caller="select_examples")
+    check_same_dims(("X", points), ("query", row))
+    return _unit(row, direction_weights(row, name="query"), np.int64(0))
