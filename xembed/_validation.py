@@ -144,6 +144,15 @@ def check_same_dims(*named: tuple[str, FloatArray]) -> None:
             )
 
 
+def check_names(names: tuple[str, str], *, caller: str) -> tuple[str, str]:
+    """Return the names of two corpora: different, not blank."""
+    if isinstance(names, str) or len(names) != 2 or not all(isinstance(n, str) and n.strip() for n in names):
+        raise ValueError(f"The 'names' parameter of {caller} must be a pair of names. Got {names!r} instead.")
+    if names[0] == names[1]:
+        raise ValueError(f"The two corpora must have different names. Got {names[0]!r} twice.")
+    return names[0], names[1]
+
+
 def raise_for_bad_rows(bad: npt.NDArray[np.bool_], *, name: str, problem: str, remedy: str) -> None:
     """Raise an error that counts and names the rows where ``bad`` is true, if there are any."""
     rows = np.flatnonzero(bad)

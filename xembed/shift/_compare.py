@@ -1,118 +1,50 @@
-"""Everything a report says about two corpora: the test, depths in both, a map, warnings, a verdict."""
+"""The comparison of two corpora: whether they differ, how, and everything that a report says about it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
-from xembed._results import Result, provenance
+from xembed._results import provenance
 from xembed._validation import (
     RNG,
     FloatArray,
-    check_embeddings,
+    check_count,
+    check_names,
     check_number,
     check_option,
     check_rng,
-    check_same_dims,
-    check_texts,
     describe_rng,
 )
 from xembed.depth import tte_depth
 from xembed.depth._resultant import resultant
-from xembed.shift._projection import pca_map, umap_map
+from xembed.shift._battery import KINDS, check_tests, run_battery
+from xembed.shift._coverage import coverage
+from xembed.shift._facets import find_facets, measure_dispersion
+from xembed.shift._notes import note_duplicates, note_groups, note_resolution, note_sizes
+from xembed.shift._permutation import holm
+from xembed.shift._permutation_tests import streamed_linear_mmd
+from xembed.shift._pool import Groups, check_pair, make_pool, number_groups
+from xembed.shift._projection import make_map
 from xembed.shift._rank_sum import RankSumResult, pooled_depths, rank_sum_test
-from xembed.shift._verdict import concentration, depth_verdict
+from xembed.shift._regions import check_pair_of_texts, what_shifted
+from xembed.shift._self_check import check_against_itself
+from xembed.shift._shift_result import ShiftResult
+from xembed.shift._statistics import classifier_statistic
+from xembed.shift._surface import compare_surface
+from xembed.shift._terms import distinguishing_terms
+from xembed.shift._test_result import POWER, TestResult, describe_test
+from xembed.shift._verdict import shift_verdict
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+_MODES = ("auto", "battery", "fast")
 _PROJECTIONS = ("pca", "umap", "none")
-_FEW = 20
-
-
-@dataclass(frozen=True, repr=False)
-class ShiftResult(Result):
-    """Result of `compare_corpora`. Arrays over all texts hold those of F first, then those of G.
-
-    Attributes
-    ----------
-    verdict : str
-        What was found, in plain words with its numbers.
-    shifted : bool
-        Whether the test rejects at ``alpha``.
-    alpha : float
-        Level of the test.
-    test : RankSumResult
-        The rank-sum test.
-    similarity_within_F, similarity_within_G, similarity_between : float
-        Mean cosine of two different texts of F, of G, and of one of each, in [-1, 1].
-    depths : ndarray of shape (n_F + n_G,)
-        Depth of every text in F and G together, itself left out: what the tables of a report go by.
-    depths_in_F, depths_in_G : ndarray of shape (n_F + n_G,)
-        Depth of every text in F and in G, a text never counted in its own depth.
-    coordinates : ndarray of shape (n_F + n_G, 2) or None
-        Map of the texts, for looking at only.
-    projection : str
-        How the map was made: 'pca', 'umap' or 'none'.
-    explained_variance : tuple of float or None
-        Shares of the variance on the two axes of a PCA map.
-    names : tuple of str
-        What F and G are called.
-    texts_F, texts_G : tuple of str or None
-        The texts, if they were given.
-    encoder : dict or None
-        The model that the embeddings come from, if it was given.
-    warnings : tuple of str
-        What a reader should know before trusting the numbers.
-    provenance : dict
-        Function, parameters and versions.
-    """
-
-    schema: ClassVar[str] = "xembed.shift/1"
-
-    verdict: str
-    shifted: bool
-    alpha: float
-    test: RankSumResult
-    similarity_within_F: float
-    similarity_within_G: float
-    similarity_between: float
-    depths: npt.NDArray[np.float64]
-    depths_in_F: npt.NDArray[np.float64]
-    depths_in_G: npt.NDArray[np.float64]
-    coordinates: npt.NDArray[np.float64] | None
-    projection: str
-    explained_variance: tuple[float, ...] | None
-    names: tuple[str, ...]
-    texts_F: tuple[str, ...] | None
-    texts_G: tuple[str, ...] | None
-    encoder: dict[str, Any] | None
-    warnings: tuple[str, ...]
-    provenance: dict[str, Any]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a table with a row a text: corpus, row, depths and, where given, text and coordinates."""
-        import pandas as pd
-
-        n_F = len(self.depths) - self.test.n_G
-        corpora = np.repeat(self.names, [n_F, self.test.n_G])
-        columns: dict[str, Any] = {
-            "corpus": corpora,
-            "row": np.concatenate([np.arange(n_F), np.arange(self.test.n_G)]),
-            "depth": self.depths,
-            "depth_in_F": self.depths_in_F,
-            "depth_in_G": self.depths_in_G,
-        }
-        if self.coordinates is not None:
-            columns["x"], columns["y"] = self.coordinates.T
-        if self.texts_F is not None and self.texts_G is not None:
-            columns["text"] = [*self.texts_F, *self.texts_G]
-        return pd.DataFrame(columns)
+# Rows in total above which 'auto' takes the tests that need sums only. The battery takes about 10 s there.
+FAST_ROWS = 10_000
 
 
 def compare_corpora(
@@ -120,8 +52,14 @@ def compare_corpora(
     G: npt.ArrayLike,
     *,
     texts: tuple[Sequence[str], Sequence[str]] | None = None,
+    tests: str | Sequence[str] = "default",
     alpha: float = 0.05,
-    reference: str = "pooled",
+    n_resamples: int = 999,
+    groups: Groups | None = None,
+    paired: bool = False,
+    explain: bool = True,
+    self_check: bool = False,
+    mode: str = "auto",
     distance: str = "cosine",
     projection: str = "pca",
     confidence_level: float = 0.95,
@@ -130,7 +68,10 @@ def compare_corpora(
     warnings: Sequence[str] = (),
     rng: RNG = None,
 ) -> ShiftResult:
-    """Compare two corpora in embedding space, ready for a report.
+    """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
+
+    One test sees one kind of change, so a battery runs on one set of relabellings and is combined into one p-value with
+    exact level.
 
     Parameters
     ----------
@@ -138,12 +79,33 @@ def compare_corpora(
         Embeddings; F is the reference corpus.
     texts : pair of sequences of str, optional
         The texts of F and of G, in the order of the rows.
+    tests : 'default' or sequence of str
+        The battery: names of 'depth' (pooled depth: dispersion), 'mean' (location), 'rbf' (fused RBF MMD: shape),
+        'knn' (nearest neighbours: local structure), 'tail' (contamination), which are the default, 'linear' (linear
+        MMD alone), 'energy', 'classifier'.
     alpha : float in (0, 1), default=0.05
         Level of the verdict.
-    reference, distance, confidence_level
-        As in `rank_sum_test`.
+    n_resamples : int, default=999
+        Random relabellings.
+    groups : pair of sequences, optional
+        The group (document, author) of each row of F and of each row of G, where rows are chunks of them. Whole groups
+        are relabelled. A group can't be in both corpora.
+    paired : bool, default=False
+        Row i of F and row i of G are two versions of one text. Each pair keeps or swaps its labels (sign flips).
+    explain : bool, default=True
+        Also look for what shifted: regions, coverage and, with ``texts``, terms and differences of form.
+    self_check : bool, default=False
+        Also split F against itself 200 times and count rejections, so that one sees whether the level holds on these
+        data, and whether the order of the texts carries information.
+    mode : {'auto', 'battery', 'fast'}, default='auto'
+        'fast': pooled depth and linear MMD only, with Holm's correction; sums over the rows, no pairs. 'auto' takes it
+        above 10,000 rows in total, and says so in ``warnings``.
+    distance
+        Of depth, as in `rank_sum_test`.
     projection : {'pca', 'umap', 'none'}, default='pca'
         How texts are placed on the map. A map is an illustration, never evidence, UMAP less than PCA.
+    confidence_level : float in (0, 1), default=0.95
+        Of the intervals.
     names : pair of str, default=('F', 'G')
         What the report calls the two corpora.
     encoder : mapping, optional
@@ -151,17 +113,34 @@ def compare_corpora(
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report, such as texts that were cut.
     rng : int, numpy.random.Generator or None, default=None
-        For ``reference="split"`` and UMAP. None is seed 0.
+        For the relabellings and all other random steps. None is seed 0.
 
     Returns
     -------
     ShiftResult
-        With a ``verdict`` in words, the ``test``, and ``report(path)``.
+        With a ``verdict`` in words, the ``tests``, the ``facets``, and ``report(path)``.
 
     Raises
     ------
     ValueError, TypeError
-        As `rank_sum_test`; also if there are not as many texts as rows.
+        If the corpora, texts, groups or pairs are not as described, or an option is unknown; rows that are zero or not
+        finite are named.
+    MemoryError
+        If rows and labels can't fit into the free memory, with advice.
+
+    Notes
+    -----
+    The combined p-value is Westfall and Young's step-down min-p [1]_ with the weights depth 1, mean 2, rbf 1, knn 1/2,
+    tail 1/2; columns with the same smallest p-value are ordered by Fisher's sum. It is exact in finite samples where
+    rows (groups, pairs) are exchangeable without a shift, whatever the data look like; adjusted p-values control the
+    chance of any false finding. Power and level are tabled in docs/power.md.
+
+    Intervals are approximate: DeLong's for depth, otherwise normal with the spread of the statistic's linear part (with
+    groups or pairs: over the relabellings).
+
+    References
+    ----------
+    .. [1] P. H. Westfall, S. S. Young. "Resampling-Based Multiple Testing". Wiley 1993.
 
     Examples
     --------
@@ -172,69 +151,219 @@ def compare_corpora(
     >>> result = compare_corpora(F, G, names=("people", "model"))
     >>> result.shifted
     True
-    >>> print(result.verdict)
-    The corpora differ (p = ...): texts of “model” are deeper, closer to the common centre, ...
+    >>> print(result.facets[1].sentence)
+    “model” is collapsed (p = ...): two of its texts are ...% closer to each other than two of “people”.
     """
     caller = "compare_corpora"
     check_number(alpha, name="alpha", caller=caller, low=0, high=1, closed="neither")
+    check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    check_count(n_resamples, name="n_resamples", caller=caller, low=19)
     check_option(projection, _PROJECTIONS, name="projection", caller=caller)
+    check_option(mode, _MODES, name="mode", caller=caller)
+    chosen = check_tests(tests, caller=caller)
     generator = check_rng(rng, caller=caller)
-    first = check_embeddings(F, name="F", caller=caller, min_rows=2)
-    second = check_embeddings(G, name="G", caller=caller, min_rows=2)
-    check_same_dims(("F", first), ("G", second))
-    texts_F, texts_G = _check_pair(texts, first, second)
-    name_F, name_G = _check_names(names)
+    first, second = check_pair(F, G, caller=caller)
+    listed = check_pair_of_texts(texts, (len(first), len(second)), caller=caller)
+    texts_F = None if listed is None else tuple(listed[: len(first)])
+    texts_G = None if listed is None else tuple(listed[len(first) :])
+    both = check_names(names, caller=caller)
+    seeds = generator.spawn(6)
 
-    test = rank_sum_test(
-        first,
-        second,
-        reference=reference,
-        distance=distance,
-        confidence_level=confidence_level,
-        rng=generator,
+    depth_test = rank_sum_test(first, second, distance=distance, confidence_level=confidence_level)
+    notes = [*warnings, *note_sizes(len(first), len(second)), *note_groups(groups)]
+    notes += note_duplicates(first, second, texts_F, texts_G, paired=paired)
+    notes += note_resolution(*_units(first, second, groups), n_resamples, alpha, _unit_name(groups, paired))
+    fast = mode == "fast" or (mode == "auto" and tests == "default" and len(first) + len(second) > FAST_ROWS)
+    if fast:
+        chosen = ("depth", "linear")
+        notes.append(
+            f"Fast mode: with {len(first) + len(second):,} texts only pooled depth and linear MMD were run. Changes of "
+            "shape and contamination can go unseen; a random sample of the texts with mode='battery' looks for them."
+        )
+    options: dict[str, Any] = {
+        "alpha": float(alpha),
+        "confidence_level": float(confidence_level),
+        "distance": distance,
+    }
+    if fast and groups is None and not paired:
+        pvalue, found = _run_fast(first, second, depth_test, n_resamples, seeds[0], **options)
+    else:
+        pvalue, found = _run_battery(
+            first, second, depth_test, chosen, n_resamples, seeds[0], groups=groups, paired=paired, **options
+        )
+    facets = find_facets(
+        found, measure_dispersion(first, second), alpha=alpha, confidence_level=confidence_level, names=both
     )
-    notes = [*warnings, *_warn_of_sizes(test, alpha), *_warn_of_duplicates(first, second, texts_F, texts_G)]
-    points, shares, projection = _map(first, second, projection, generator, notes)
+    regions = coverage_found = terms = surface = None
+    if explain:
+        if groups is not None:
+            notes.append(
+                "Regions, coverage, terms and differences of form take each row for itself: with groups their p-values "
+                "are too small. The tests relabel whole groups."
+            )
+        pair = None if texts_F is None or texts_G is None else (texts_F, texts_G)
+        regions = what_shifted(first, second, texts=pair, names=both, rng=seeds[4])
+        coverage_found = coverage(first, second, names=both, rng=seeds[5])
+        if pair is not None:
+            terms = distinguishing_terms(*pair, names=both)
+            surface = compare_surface(*pair, names=both)
+    checked = None
+    if self_check:
+        own = None if groups is None else list(groups[0])
+        checked = check_against_itself(first, chosen, alpha=float(alpha), groups=own, rng=seeds[1])
+    points, shares, projection = make_map(first, second, projection, seeds[2], notes)
     within_F, within_G, between = mean_similarities(first, second)
-    shifted = test.pvalue <= alpha
-    found = depth_verdict(
-        test.pvalue,
-        test.effect_size,
-        test.confidence_interval,
-        alpha=alpha,
-        confidence_level=test.confidence_level,
-        names=(name_F, name_G),
-    )
     return ShiftResult(
-        verdict=f"{found} {concentration((name_F, name_G), (within_F, within_G))}" if shifted else found,
-        shifted=shifted,
+        verdict=shift_verdict(pvalue, found, facets, regions, alpha=float(alpha)),
+        shifted=pvalue <= alpha,
+        pvalue=pvalue,
         alpha=float(alpha),
-        test=test,
+        mode="fast" if fast else "battery",
+        tests=found,
+        facets=facets,
+        separability=_separability(first, second, seeds[3]),
+        test=depth_test,
         similarity_within_F=within_F,
         similarity_within_G=within_G,
         similarity_between=between,
+        regions=regions,
+        coverage=coverage_found,
+        terms=terms,
+        surface=surface,
+        self_check=checked,
         depths=np.concatenate(pooled_depths(first, second, distance)),
         depths_in_F=np.concatenate([tte_depth(first, distance=distance), tte_depth(second, first, distance=distance)]),
         depths_in_G=np.concatenate([tte_depth(first, second, distance=distance), tte_depth(second, distance=distance)]),
         coordinates=points,
         projection=projection,
         explained_variance=shares,
-        names=(name_F, name_G),
+        names=both,
         texts_F=texts_F,
         texts_G=texts_G,
         encoder=dict(encoder) if encoder is not None else None,
         warnings=tuple(notes),
         provenance=provenance(
             caller,
-            alpha=float(alpha),
-            reference=reference,
-            distance=distance,
+            tests=list(chosen),
+            n_resamples=n_resamples,
+            groups=None if groups is None else "given",
+            paired=paired,
+            explain=explain,
+            self_check=self_check,
+            mode=mode,
             projection=projection,
-            confidence_level=float(confidence_level),
             rng=describe_rng(rng),
             n_dims=int(first.shape[1]),
+            **options,
         ),
     )
+
+
+def _run_battery(
+    F: FloatArray,
+    G: FloatArray,
+    depth_test: RankSumResult,
+    tests: tuple[str, ...],
+    n_resamples: int,
+    rng: np.random.Generator,
+    *,
+    alpha: float,
+    confidence_level: float,
+    distance: str,
+    groups: Groups | None,
+    paired: bool,
+) -> tuple[float, tuple[TestResult, ...]]:
+    """Return the combined p-value and the tests on one set of relabellings."""
+    pool = make_pool(F, G, n_resamples=n_resamples, rng=rng, groups=groups, paired=paired, caller="compare_corpora")
+    battery = run_battery(pool, tests, distance)
+    weights = np.array([KINDS[name].weight for name in tests])
+    made = provenance("compare_corpora", n_resamples=n_resamples, rng="shared")
+    found = [
+        describe_test(
+            name,
+            battery.measured[name],
+            float(pvalue),
+            adjusted=float(adjusted),
+            alpha=alpha,
+            level=float(alpha * weight / weights.sum()),
+            confidence_level=confidence_level,
+            n_F=len(F),
+            n_G=len(G),
+            made=made,
+        )
+        for name, pvalue, adjusted, weight in zip(
+            tests, battery.pvalues, battery.combined.adjusted, weights, strict=True
+        )
+    ]
+    if groups is None and not paired:
+        found = [
+            replace(test, confidence_interval=depth_test.confidence_interval) if test.name == "depth" else test
+            for test in found
+        ]
+    return battery.combined.pvalue, tuple(found)
+
+
+def _run_fast(
+    F: FloatArray,
+    G: FloatArray,
+    depth_test: RankSumResult,
+    n_resamples: int,
+    rng: np.random.Generator,
+    *,
+    alpha: float,
+    confidence_level: float,
+    distance: str,
+) -> tuple[float, tuple[TestResult, ...]]:
+    """Return the combined p-value, and pooled depth and linear MMD corrected by Holm's method."""
+    linear = streamed_linear_mmd(
+        F,
+        G,
+        n_resamples=n_resamples,
+        confidence_level=confidence_level,
+        level=alpha / 2,
+        rng=rng,
+        caller="compare_corpora",
+    )
+    n, m = len(F), len(G)
+    adjusted = holm(np.array([depth_test.pvalue, linear.pvalue]))
+    kind = KINDS["depth"]
+    depth = TestResult(
+        name="depth",
+        title=kind.title,
+        verdict=depth_test.verdict,
+        statistic=abs(depth_test.statistic),
+        pvalue=depth_test.pvalue,
+        adjusted_pvalue=float(adjusted[0]),
+        effect_size=depth_test.effect_size,
+        effect=kind.effect,
+        confidence_interval=depth_test.confidence_interval,
+        confidence_level=confidence_level,
+        # Noether's formula for the rank-sum test.
+        detectable=float((stats.norm.isf(alpha / 4) + stats.norm.ppf(POWER)) * np.sqrt((n + m + 1) / (3 * n * m))),
+        n_F=n,
+        n_G=m,
+        null=np.empty(0),
+        provenance=depth_test.provenance,
+    )
+    return float(adjusted.min()), (depth, replace(linear, adjusted_pvalue=float(adjusted[1])))
+
+
+def _separability(F: FloatArray, G: FloatArray, rng: np.random.Generator) -> float | None:
+    if len(F) + len(G) > FAST_ROWS:
+        return None
+    pool = make_pool(F, G, n_resamples=0, rng=rng, caller="compare_corpora")
+    return float(0.5 + classifier_statistic(pool.unit, pool.labels).effects[0] / 2)
+
+
+def _units(F: FloatArray, G: FloatArray, groups: Groups | None) -> tuple[int, int]:
+    if groups is None:
+        return len(F), len(G)
+    numbers = number_groups(groups, len(F), len(G), caller="compare_corpora")
+    return len(np.unique(numbers[0])), len(np.unique(numbers[1]))
+
+
+def _unit_name(groups: Groups | None, paired: bool) -> str:
+    return "pairs" if paired else "texts" if groups is None else "groups"
 
 
 def mean_similarities(F: FloatArray, G: FloatArray) -> tuple[float, float, float]:
@@ -246,95 +375,3 @@ def mean_similarities(F: FloatArray, G: FloatArray) -> tuple[float, float, float
         float((t @ t - m) / (m * (m - 1))),
         float(s @ t / (n * m)),
     )
-
-
-def _check_pair(
-    texts: tuple[Sequence[str], Sequence[str]] | None, F: FloatArray, G: FloatArray
-) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    if texts is None:
-        return None, None
-    if isinstance(texts, str) or len(texts) != 2:
-        raise ValueError(
-            f"The 'texts' parameter of compare_corpora must be a pair: the texts of F and those of G. "
-            f"Got {type(texts).__name__} of length {len(texts)}."
-        )
-    checked = []
-    for name, group, array in (("F", texts[0], F), ("G", texts[1], G)):
-        words = check_texts(group, name=f"the texts of {name}", blank=True)
-        if len(words) != len(array):
-            raise ValueError(f"{name} must have as many texts as rows. Got {len(words)} texts and {len(array)} rows.")
-        checked.append(tuple(words))
-    return checked[0], checked[1]
-
-
-def _check_names(names: tuple[str, str]) -> tuple[str, str]:
-    if isinstance(names, str) or len(names) != 2 or not all(isinstance(n, str) and n.strip() for n in names):
-        raise ValueError(f"The 'names' parameter of compare_corpora must be a pair of names. Got {names!r} instead.")
-    if names[0] == names[1]:
-        raise ValueError(f"The two corpora must have different names. Got {names[0]!r} twice.")
-    return names[0], names[1]
-
-
-def _map(
-    F: FloatArray, G: FloatArray, projection: str, rng: np.random.Generator, notes: list[str]
-) -> tuple[npt.NDArray[np.float64] | None, tuple[float, float] | None, str]:
-    if projection == "none":
-        return None, None, "none"
-    pooled = np.concatenate([F, G])
-    if projection == "umap":
-        layout = umap_map(pooled, rng)
-        if layout is not None:
-            return layout, None, "umap"
-        notes.append("Too few texts for UMAP: the map is a PCA instead.")
-    points, shares = pca_map(pooled)
-    return points, shares, "pca"
-
-
-def _warn_of_sizes(test: RankSumResult, alpha: float) -> list[str]:
-    notes = []
-    if min(test.n_F, test.n_G) < _FEW:
-        notes.append(
-            f"Small corpora ({test.n_F} and {test.n_G} texts): only large differences can be found, and the interval "
-            "is wide."
-        )
-    if test.reference == "first":
-        notes.append(
-            f"With reference='first' the test can reject more often than {alpha:.0%} without any shift, up to 16 % on "
-            "data without a mean direction. reference='pooled' holds its level."
-        )
-    return notes
-
-
-def _warn_of_duplicates(
-    F: FloatArray, G: FloatArray, texts_F: tuple[str, ...] | None, texts_G: tuple[str, ...] | None
-) -> list[str]:
-    """Say how many texts (or, without texts, rows) repeat an earlier one of their own corpus or the other."""
-    if texts_F is not None and texts_G is not None:
-        groups: tuple[set[Any], set[Any]] = set(texts_F), set(texts_G)
-        what = "text"
-    else:
-        groups = {_digest(row) for row in F}, {_digest(row) for row in G}
-        what = "row"
-    within = len(F) - len(groups[0]) + len(G) - len(groups[1])
-    shared = len(groups[0] & groups[1])
-    notes = []
-    if within:
-        notes.append(
-            f"{count(within, what, 'repeats', 'repeat')} another of the same corpus. Repeated texts are not "
-            "independent, and p-values built on them are too small."
-        )
-    if shared:
-        notes.append(
-            f"{count(shared, what, 'occurs', 'occur')} in both corpora. If the corpora are two versions of the same "
-            "texts, they are paired, not independent samples."
-        )
-    return notes
-
-
-def _digest(row: npt.NDArray[Any]) -> bytes:
-    return hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-
-
-def count(number: int, noun: str, singular: str, plural: str) -> str:
-    """Write a number with its noun and verb."""
-    return f"{number} {noun} {singular}" if number == 1 else f"{number} {noun}s {plural}"

@@ -8,24 +8,59 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._validation import FloatArray
-from xembed.depth._resultant import direction_weights
+from xembed.depth._resultant import affine_projection, direction_weights
 
 _UMAP_NEIGHBORS = 15
+# Rows that the principal axes are found from, and rows in total above which UMAP would take minutes.
+_PCA_ROWS = 50_000
+_UMAP_ROWS = 20_000
+
+Points = npt.NDArray[np.float64]
 
 
-def pca_map(X: FloatArray) -> tuple[npt.NDArray[np.float64], tuple[float, float]]:
+def make_map(
+    F: FloatArray, G: FloatArray, projection: str, rng: np.random.Generator, notes: list[str]
+) -> tuple[Points | None, tuple[float, float] | None, str]:
+    """Return a place for each row of F and G, the variance shares of a PCA's axes, and how the map was made.
+
+    Why another map was made than asked for is added to ``notes``.
+    """
+    if projection == "none":
+        return None, None, "none"
+    if projection == "umap":
+        n_rows = len(F) + len(G)
+        if n_rows > _UMAP_ROWS:
+            notes.append(f"UMAP of {n_rows:,} texts would take minutes: the map is a PCA instead.")
+        elif n_rows <= _UMAP_NEIGHBORS + 1:
+            notes.append("Too few texts for UMAP: the map is a PCA instead.")
+        else:
+            return umap_map(np.concatenate([F, G]), rng), None, "umap"
+    points, shares = pca_map(F, G)
+    return points, shares, "pca"
+
+
+def pca_map(F: FloatArray, G: FloatArray) -> tuple[Points, tuple[float, float]]:
     """Return the first two principal components of the unit rows, (n, 2), and the variance shares of both.
 
-    Deterministic: the sign of each axis is such that its largest loading is positive.
+    The axes are those of at most 50,000 evenly spaced rows. Deterministic: the sign of each axis is such that its
+    largest loading is positive.
     """
-    unit = _unit(X, np.float64 if X.size <= 2**25 else np.float32)
-    unit -= unit.mean(axis=0)
-    covariance = (unit.T @ unit).astype(np.float64)
-    values, vectors = np.linalg.eigh(covariance)
+    step = -(-(len(F) + len(G)) // _PCA_ROWS)
+    sample = np.concatenate([_unit(rows[::step], np.float64) for rows in (F, G)])
+    mean = sample.mean(axis=0)
+    sample -= mean
+    values, vectors = np.linalg.eigh(sample.T @ sample)
     axes = vectors[:, ::-1][:, :2]  # (d, 2); a single dimension gives one axis
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    points = np.zeros((len(unit), 2))
-    points[:, : axes.shape[1]] = unit @ axes
+    points = np.zeros((len(F) + len(G), 2))
+    weights = direction_weights(F, name="F"), direction_weights(G, name="G")
+    for column, axis in enumerate(axes.T):
+        points[:, column] = np.concatenate(
+            [
+                affine_projection(rows, axis, factors, scale=1.0, shift=-float(mean @ axis))
+                for rows, factors in zip((F, G), weights, strict=True)
+            ]
+        )
     shares = np.zeros(2)
     total = float(values.clip(0).sum())
     if total > 0:
@@ -33,10 +68,8 @@ def pca_map(X: FloatArray) -> tuple[npt.NDArray[np.float64], tuple[float, float]
     return points, (float(shares[0]), float(shares[1]))
 
 
-def umap_map(X: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.float64] | None:
-    """Return a UMAP layout by cosine distance, (n, 2), or None where there are too few rows for one."""
-    if len(X) <= _UMAP_NEIGHBORS + 1:
-        return None
+def umap_map(X: FloatArray, rng: np.random.Generator) -> Points:
+    """Return a UMAP layout by cosine distance, (n, 2)."""
     import warnings
 
     from umap import UMAP
@@ -51,7 +84,7 @@ def umap_map(X: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.float64]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         layout: Any = reducer.fit_transform(_unit(X, np.float32))
-    points: npt.NDArray[np.float64] = np.asarray(layout, dtype=np.float64)
+    points: Points = np.asarray(layout, dtype=np.float64)
     return points
 
 

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xembed.shift._facets import Facet
+    from xembed.shift._regions import RegionsResult
+    from xembed.shift._test_result import TestResult
+
 
 def depth_verdict(
     pvalue: float,
@@ -29,19 +37,43 @@ def depth_verdict(
     )
 
 
-def concentration(names: tuple[str, str], similarity: tuple[float, float]) -> str:
-    """Say which corpus is the more concentrated one, by the mean cosines of two of its texts."""
-    tight, loose = (1, 0) if similarity[1] > similarity[0] else (0, 1)
-    numbers = (
-        f"two of its texts have a mean cosine of {similarity[tight]:.2f}, two of “{names[loose]}” one of "
-        f"{similarity[loose]:.2f}"
+_STATUS = {"new": "new in “{}”", "vanished": "gone from “{}”", "more": "more in “{}”", "less": "less in “{}”"}
+_REGIONS = 2  # named in a verdict
+
+
+def shift_verdict(
+    pvalue: float,
+    tests: Sequence[TestResult],
+    facets: Sequence[Facet],
+    regions: RegionsResult | None,
+    *,
+    alpha: float,
+) -> str:
+    """Say what a battery found or, if nothing, how large a difference it would have found."""
+    if pvalue <= alpha:
+        reasons = " ".join(facet.sentence for facet in facets if facet.pvalue is not None and facet.pvalue <= alpha)
+        found = f"The corpora differ ({format_p(pvalue)}, {len(tests)} tests, level {alpha:.0%}). {reasons}"
+        return found if regions is None else f"{found}{_most_changed(regions)}"
+    sizes = " or ".join(
+        f"a {'depth effect |2Q − 1|' if test.name == 'depth' else 'share of the variance between the corpora'} of "
+        f"{test.detectable:.2g}"
+        for test in tests
+        if test.name in {"depth", "mean", "linear"}
     )
-    if similarity[tight] - similarity[loose] < 0.01:
-        return (
-            f"Both are about equally concentrated (mean cosine of two texts {similarity[0]:.2f} and "
-            f"{similarity[1]:.2f})."
-        )
-    return f"“{names[tight]}” is the more concentrated, less varied corpus: {numbers}."
+    would = f" With these sizes {sizes} would be found in 80 of 100 cases." if sizes else ""
+    return f"No difference found ({format_p(pvalue)}, {len(tests)} tests, level {alpha:.0%}).{would}"
+
+
+def _most_changed(found: RegionsResult) -> str:
+    changed = [region for region in found.regions if region.status in _STATUS]
+    if not changed:
+        return ""
+    first = "; ".join(
+        f"{_STATUS[region.status].format(found.names[1])}: “{region.label}” "
+        f"({region.share_F:.0%} → {region.share_G:.0%} of the texts)"
+        for region in changed[:_REGIONS]
+    )
+    return f" {len(changed)} of {len(found.regions)} regions of the space changed. First: {first}."
 
 
 def format_p(pvalue: float) -> str:

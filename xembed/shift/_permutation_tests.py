@@ -1,0 +1,419 @@
+"""Single two-sample tests by relabelling: MMD, energy, means, neighbours, classifier, tail."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._blocks import read_blocks
+from xembed._results import provenance
+from xembed._validation import RNG, FloatArray, check_count, check_number, check_option, check_rng, describe_rng
+from xembed.depth._resultant import affine_projection, direction_weights
+from xembed.shift._battery import measure
+from xembed.shift._linear import linear_mmd
+from xembed.shift._permutation import column_pvalues
+from xembed.shift._pool import Groups, check_pair, make_pool
+from xembed.shift._statistics import Statistic
+from xembed.shift._test_result import TestResult, describe_test
+
+
+def _test(
+    name: str,
+    caller: str,
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    n_resamples: int,
+    groups: Groups | None,
+    paired: bool,
+    confidence_level: float,
+    rng: RNG,
+    **parameters: Any,
+) -> TestResult:
+    check_count(n_resamples, name="n_resamples", caller=caller, low=19)
+    check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    generator = check_rng(rng, caller=caller)
+    first, second = check_pair(F, G, caller=caller)
+    pool = make_pool(first, second, n_resamples=n_resamples, rng=generator, groups=groups, paired=paired, caller=caller)
+    measured = measure(pool, (name,))[name]
+    return describe_test(
+        name,
+        measured,
+        float(column_pvalues(measured.values[None])[0, 0]),
+        alpha=1 - confidence_level,
+        level=1 - confidence_level,
+        confidence_level=float(confidence_level),
+        n_F=len(first),
+        n_G=len(second),
+        made=provenance(
+            caller,
+            n_resamples=n_resamples,
+            groups=None if groups is None else "given",
+            paired=paired,
+            confidence_level=float(confidence_level),
+            rng=describe_rng(rng),
+            **parameters,
+        ),
+    )
+
+
+def mmd_test(
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    *,
+    kernel: str = "rbf",
+    n_resamples: int = 999,
+    groups: Groups | None = None,
+    paired: bool = False,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+    progress: bool | None = None,
+) -> TestResult:
+    r"""Test whether two corpora differ by their maximum mean discrepancy.
+
+    Parameters
+    ----------
+    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims)
+        Embeddings; only their directions matter. With ``kernel="linear"`` also all that `rank_sum_test` streams:
+        .npy and .parquet files, iterators of blocks, dask arrays.
+    kernel : {'rbf', 'linear'}, default='rbf'
+        'rbf': Gaussian kernels of three bandwidths, the median distance and a half and a quarter of it, fused [2]_;
+        :math:`O(N^2 (d + B))` time, by blocks. 'linear': the cosine, whose MMD is the squared distance of the means;
+        O(N d B) time, no pairs.
+    n_resamples : int, default=999
+        Random relabellings, B.
+    groups : pair of sequences, optional
+        The group (document, author) of each row of F and of each row of G. Whole groups are relabelled then, because
+        chunks of one document are not independent.
+    paired : bool, default=False
+        Row i of F and row i of G are two versions of one text: each pair keeps or swaps its labels.
+    confidence_level : float in (0, 1), default=0.95
+        Level of the interval of the effect size; 1 minus it is that of the verdict.
+    rng : int, numpy.random.Generator or None, default=None
+        For the relabellings. None is seed 0.
+    progress : bool, optional
+        Show a progress bar for ``kernel="linear"``. Default: on a terminal only.
+
+    Returns
+    -------
+    TestResult
+        With ``statistic`` (for one kernel the unbiased squared MMD [1]_), ``pvalue``, ``effect_size`` and its interval.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the corpora, groups or pairs are not as described; rows that are zero or not finite are named.
+    MemoryError
+        If rows and labels can't fit into the free memory, with advice.
+
+    Notes
+    -----
+    The p-value is exact for any corpora whose rows (groups, pairs) are exchangeable without a shift: the share of
+    relabellings, the observed one included, whose statistic is at least as large.
+
+    References
+    ----------
+    .. [1] A. Gretton, K. M. Borgwardt, M. J. Rasch, B. Schölkopf, A. Smola. "A Kernel Two-Sample Test". Journal of
+           Machine Learning Research 13 (2012), 723-773, eq. 3.
+    .. [2] F. Biggs, A. Schrab, A. Gretton. "MMD-Fuse: Learning and Combining Kernels for Two-Sample Testing Without
+           Data Splitting". NeurIPS 2023. Here each kernel is standardised by its spread over all relabellings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import mmd_test
+    >>> rng = np.random.default_rng(0)
+    >>> F, G = rng.normal(1.0, 1.0, size=(80, 16)), rng.normal(1.3, 1.0, size=(80, 16))
+    >>> mmd_test(F, G + np.arange(16) / 8).pvalue
+    0.001
+    """
+    caller = "mmd_test"
+    check_option(kernel, ("linear", "rbf"), name="kernel", caller=caller)
+    if kernel == "linear" and groups is None and not paired:
+        return streamed_linear_mmd(
+            F, G, n_resamples=n_resamples, confidence_level=confidence_level, rng=rng, progress=progress
+        )
+    return _test(kernel, caller, F, G, n_resamples, groups, paired, confidence_level, rng, kernel=kernel)
+
+
+def streamed_linear_mmd(
+    F: Any,
+    G: Any,
+    *,
+    n_resamples: int,
+    confidence_level: float,
+    rng: RNG,
+    progress: bool | None = None,
+    level: float | None = None,
+    caller: str = "mmd_test",
+) -> TestResult:
+    """Test by linear MMD in two passes over blocks; ``level`` is what its p-value must fall below."""
+    check_count(n_resamples, name="n_resamples", caller=caller, low=19)
+    check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    found = linear_mmd(F, G, n_resamples=n_resamples, rng=rng, progress=progress, caller=caller)
+    n, m = found.n, found.m
+    total = (found.sum_F + found.sum_G) / (n + m)
+    variance = 1.0 - float(total @ total)
+    share = n * m / (n + m) ** 2 / variance if variance > 1e-12 else 0.0
+    difference = found.sum_F / n - found.sum_G / m
+    spreads = [
+        read_blocks(rows, name=name, caller=caller).total(partial(_moments_along, direction=difference, name=name))
+        for name, rows in (("F", F), ("G", G))
+    ]
+    error = 2 * np.sqrt(
+        sum(max(second / k - (first / k) ** 2, 0.0) / k for (first, second), k in zip(spreads, (n, m), strict=True))
+    )
+    return describe_test(
+        "linear",
+        Statistic(found.values, found.values * share, float(error * share)),
+        found.pvalue,
+        alpha=1 - confidence_level,
+        level=1 - confidence_level if level is None else level,
+        confidence_level=float(confidence_level),
+        n_F=n,
+        n_G=m,
+        made=provenance(
+            caller,
+            kernel="linear",
+            n_resamples=n_resamples,
+            groups=None,
+            paired=False,
+            confidence_level=float(confidence_level),
+            rng=describe_rng(rng),
+        ),
+    )
+
+
+def _moments_along(block: FloatArray, start: int, *, direction: npt.NDArray[np.float64], name: str) -> Any:
+    """Return the sum and the sum of squares of the projections of the unit rows of a block."""
+    weights = direction_weights(block, name=name)
+    along = affine_projection(block, direction, weights, scale=1.0, shift=0.0)
+    return np.array([along.sum(), along @ along])
+
+
+def energy_test(
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    *,
+    n_resamples: int = 999,
+    groups: Groups | None = None,
+    paired: bool = False,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> TestResult:
+    """Test whether two corpora differ by the energy distance of their unit rows.
+
+    The statistic is twice the mean distance between the corpora less the mean distances within them [1]_, pairs of a
+    text with itself left out.
+
+    Parameters
+    ----------
+    F, G, n_resamples, groups, paired, confidence_level, rng
+        As in `mmd_test`.
+
+    Returns
+    -------
+    TestResult
+        Effect size: the share of the mean distance that is due to the corpora (DISCO).
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As `mmd_test`.
+
+    References
+    ----------
+    .. [1] G. J. Székely, M. L. Rizzo. "Testing for Equal Distributions in High Dimension". InterStat 5 (2004).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import energy_test
+    >>> rng = np.random.default_rng(0)
+    >>> energy_test(rng.normal(size=(60, 8)), rng.normal(size=(60, 8)) + [2, 0, 0, 0, 0, 0, 0, 0]).pvalue
+    0.001
+    """
+    return _test("energy", "energy_test", F, G, n_resamples, groups, paired, confidence_level, rng)
+
+
+def mean_test(
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    *,
+    n_resamples: int = 999,
+    groups: Groups | None = None,
+    paired: bool = False,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> TestResult:
+    """Test whether the means of two corpora differ, in three metrics at once.
+
+    The plain distance (linear MMD), the distance after whitening with a shrunk covariance (as in Hotelling's test), and
+    the distance weighted by the covariance; each is standardised over all relabellings, the largest counts. It finds
+    small shifts along directions in which texts hardly vary, where linear MMD and energy are weak.
+
+    Parameters
+    ----------
+    F, G, n_resamples, groups, paired, confidence_level, rng
+        As in `mmd_test`.
+
+    Returns
+    -------
+    TestResult
+        Effect size: the share of the variance that lies between the corpora.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As `mmd_test`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import mean_test
+    >>> rng = np.random.default_rng(0)
+    >>> spread = np.array([3.0, 3.0, 3.0, 0.5])
+    >>> mean_test(rng.normal(size=(90, 4)) * spread, rng.normal(size=(90, 4)) * spread + [0, 0, 0, 2]).pvalue
+    0.001
+    """
+    return _test("mean", "mean_test", F, G, n_resamples, groups, paired, confidence_level, rng)
+
+
+def knn_test(
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    *,
+    n_resamples: int = 999,
+    groups: Groups | None = None,
+    paired: bool = False,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> TestResult:
+    """Test whether the nearest neighbours of texts are of their own corpus more often than chance has it.
+
+    Of the 10 nearest neighbours by cosine of each text those of the same corpus are counted [1]_ [2]_. It sees changes
+    of local structure and of covariance that MMD and depth miss.
+
+    Parameters
+    ----------
+    F, G, n_resamples, groups, paired, confidence_level, rng
+        As in `mmd_test`.
+
+    Returns
+    -------
+    TestResult
+        Effect size: the excess over chance, 1 where all neighbours are of the same corpus.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As `mmd_test`.
+
+    References
+    ----------
+    .. [1] M. F. Schilling. "Multivariate Two-Sample Tests Based on Nearest Neighbors". Journal of the American
+           Statistical Association 81 (1986), 799-806.
+    .. [2] N. Henze. "A Multivariate Two-Sample Test Based on the Number of Nearest Neighbor Type Coincidences". Annals
+           of Statistics 16 (1988), 772-783.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import knn_test
+    >>> rng = np.random.default_rng(0)
+    >>> stretched = rng.normal(size=(80, 8)) * [3, 3, 3, 3, 1, 1, 1, 1]
+    >>> knn_test(rng.normal(size=(80, 8)), stretched).pvalue
+    0.001
+    """
+    return _test("knn", "knn_test", F, G, n_resamples, groups, paired, confidence_level, rng)
+
+
+def classifier_test(
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    *,
+    n_resamples: int = 999,
+    groups: Groups | None = None,
+    paired: bool = False,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> TestResult:
+    """Test whether a linear classifier can tell two corpora apart on texts that it was not trained on.
+
+    A ridge discriminant is trained on a random half and scored on the other, both ways; the AUC is the statistic [1]_.
+    Both steps are repeated for every relabelling, so that the p-value is exact.
+
+    Parameters
+    ----------
+    F, G, n_resamples, groups, paired, confidence_level, rng
+        As in `mmd_test`. The halves are of rows also where ``groups`` are given: then the AUC can be too high, the
+        p-value stays exact.
+
+    Returns
+    -------
+    TestResult
+        Effect size: 2 AUC - 1.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As `mmd_test`.
+
+    References
+    ----------
+    .. [1] D. Lopez-Paz, M. Oquab. "Revisiting Classifier Two-Sample Tests". ICLR 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import classifier_test
+    >>> rng = np.random.default_rng(0)
+    >>> classifier_test(rng.normal(size=(80, 8)), rng.normal(size=(80, 8)) + 1.0).pvalue
+    0.001
+    """
+    return _test("classifier", "classifier_test", F, G, n_resamples, groups, paired, confidence_level, rng)
+
+
+def tail_test(
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    *,
+    n_resamples: int = 999,
+    groups: Groups | None = None,
+    paired: bool = False,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> TestResult:
+    """Test whether more of G than of F lies in the tail of low depth, as where strangers contaminate G.
+
+    The statistic is the share of G with a depth below that which 5 % of F are below, less 5 %; depth is measured in
+    both corpora together. One-sided. A few outliers in G hardly move the rank sum of depths, which is about the bulk.
+
+    Parameters
+    ----------
+    F, G, n_resamples, groups, paired, confidence_level, rng
+        As in `mmd_test`.
+
+    Returns
+    -------
+    TestResult
+        Effect size: the statistic.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As `mmd_test`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import tail_test
+    >>> rng = np.random.default_rng(0)
+    >>> F, G = rng.normal(1.0, 1.0, size=(200, 16)), rng.normal(1.0, 1.0, size=(200, 16))
+    >>> G[:20] -= 2.0
+    >>> tail_test(F, G).pvalue < 0.05
+    True
+    """
+    return _test("tail", "tail_test", F, G, n_resamples, groups, paired, confidence_level, rng)

@@ -1,0 +1,162 @@
+"""Does the level hold on these data? The reference corpus against itself, many times."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from xembed._parallel import one_blas_thread, ordered_map
+from xembed._results import Result
+from xembed._validation import FloatArray
+from xembed.shift._battery import run_battery
+from xembed.shift._pool import Groups, make_pool
+from xembed.shift._verdict import format_p
+
+N_SPLITS = 200
+_N_RESAMPLES = 199
+# Rows of a half: enough to see whether the level holds, few enough for 200 batteries.
+_MOST_ROWS = 250
+
+Units = list[npt.NDArray[np.intp]]
+
+
+@dataclass(frozen=True, repr=False)
+class SelfCheck(Result):
+    """What came of testing the reference corpus against itself.
+
+    Attributes
+    ----------
+    verdict : str
+        What it means, in words.
+    n_splits : int
+        Random splits of F into halves.
+    n_rows : tuple of int
+        Rows (groups, where given) of the two halves.
+    alpha : float
+        Level of each test.
+    rejection_rate : float
+        Share of the splits in which the battery rejected; about ``alpha`` where the level holds.
+    interval : tuple of float
+        95 % Clopper-Pearson interval of the rate.
+    ordered_pvalue : float
+        p-value of the first half of F against the second, in the order given. Small: the order of the texts carries
+        information, so they are not exchangeable, and p-values against another corpus can be too small.
+    pvalues : ndarray of shape (n_splits,)
+        Of the random splits.
+    """
+
+    schema: ClassVar[str] = "xembed.self_check/1"
+
+    verdict: str
+    n_splits: int
+    n_rows: tuple[int, int]
+    alpha: float
+    rejection_rate: float
+    interval: tuple[float, float]
+    ordered_pvalue: float
+    pvalues: npt.NDArray[np.float64]
+
+
+def check_against_itself(
+    F: FloatArray,
+    tests: tuple[str, ...],
+    *,
+    alpha: float,
+    groups: Sequence[Hashable] | None,
+    rng: np.random.Generator,
+    n_splits: int = N_SPLITS,
+) -> SelfCheck:
+    """Split F at random into halves, test them against each other, and count rejections.
+
+    Parameters
+    ----------
+    F : ndarray of shape (n, d)
+        The reference corpus, at least 4 rows.
+    groups : sequence of length n, optional
+        Whole groups go into one half.
+    """
+    caller = "compare_corpora(self_check=True)"
+    members = _units(len(F), groups)
+    if len(members) < 4:
+        what = "groups" if groups is not None else "rows"
+        raise ValueError(f"{caller} splits F into halves, so F needs at least 4 {what}. Got {len(members)}.")
+
+    def pvalue(first: Units, second: Units, seed: np.random.Generator) -> float:
+        labels: Groups | None = None
+        if groups is not None:
+            labels = (
+                [number for number, unit in enumerate(first) for _ in unit],
+                [number + len(first) for number, unit in enumerate(second) for _ in unit],
+            )
+        halves = F[np.concatenate(first)], F[np.concatenate(second)]
+        pool = make_pool(*halves, n_resamples=_N_RESAMPLES, rng=seed, groups=labels, caller=caller)
+        return run_battery(pool, tests).combined.pvalue
+
+    half = len(members) // 2
+    size = min(half, _MOST_ROWS)
+
+    def split(seed: np.random.Generator) -> float:
+        shuffled = [members[j] for j in seed.permutation(len(members))[: 2 * size]]
+        return pvalue(shuffled[:size], shuffled[size:], seed)
+
+    with one_blas_thread():
+        found = np.fromiter(ordered_map(split, rng.spawn(n_splits)), float, n_splits)
+    (seed,) = rng.spawn(1)
+    ordered = pvalue(_thin(members[:half], seed), _thin(members[half:], seed), seed)
+    rejections = int((found <= alpha).sum())
+    low, high = stats.binomtest(rejections, n_splits).proportion_ci(0.95, method="exact")
+    rate = rejections / n_splits
+    return SelfCheck(
+        verdict=_verdict(rate, (low, high), alpha, ordered, n_splits, groups is not None),
+        n_splits=n_splits,
+        n_rows=(size, size),
+        alpha=alpha,
+        rejection_rate=rate,
+        interval=(float(low), float(high)),
+        ordered_pvalue=ordered,
+        pvalues=found,
+    )
+
+
+def _units(n_rows: int, groups: Sequence[Hashable] | None) -> Units:
+    """Return the rows of each unit that is relabelled as a whole, in order of first appearance."""
+    if groups is None:
+        return [np.array([i]) for i in range(n_rows)]
+    rows: dict[Hashable, list[int]] = {}
+    for i, group in enumerate(groups):
+        rows.setdefault(group, []).append(i)
+    return [np.array(members) for members in rows.values()]
+
+
+def _thin(units: Units, rng: np.random.Generator) -> Units:
+    """Return at most so many random units, in order."""
+    if len(units) <= _MOST_ROWS:
+        return units
+    return [units[i] for i in np.sort(rng.choice(len(units), _MOST_ROWS, replace=False))]
+
+
+def _verdict(
+    rate: float, interval: tuple[float, float], alpha: float, ordered: float, n_splits: int, grouped: bool
+) -> str:
+    low, high = interval
+    holds = low <= alpha <= high
+    sentence = (
+        f"In {n_splits} random splits of F into halves the battery rejected in {rate:.1%} (95% interval {low:.1%} to "
+        f"{high:.1%}) at the level {alpha:.0%}: "
+        + ("the level holds." if holds else "too seldom." if high < alpha else "the level does not hold.")
+    )
+    if ordered > alpha:
+        return f"{sentence} The first half of F does not differ from the second ({format_p(ordered)})."
+    remedy = (
+        "texts are not exchangeable across groups."
+        if grouped
+        else "neighbouring texts are not independent (documents cut into chunks, authors, time). Give their groups."
+    )
+    return (
+        f"{sentence} But the first half of F differs from the second in the order given ({format_p(ordered)}): {remedy}"
+    )
