@@ -1,0 +1,389 @@
+"""Which texts of one corpus another does not cover: conformal p-values from nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from xembed._parallel import row_blocks
+from xembed._results import Result, provenance
+from xembed._validation import (
+    RNG,
+    FloatArray,
+    check_count,
+    check_embeddings,
+    check_names,
+    check_number,
+    check_option,
+    check_rng,
+    check_same_dims,
+    describe_rng,
+)
+from xembed.depth._pairwise import Directions
+from xembed.shift._neighbors import (
+    BLOCK_ELEMENTS,
+    MAX_CANDIDATES,
+    cosine_tolerance,
+    nearest,
+    pair_dtype,
+    top,
+    unit_rows,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_SCORES = ("contrast", "similarity")
+# What counts as covered in the pair of shares: all but the most remote 5 % of a corpus's own texts.
+_LEVEL = 0.05
+_NEIGHBORS = 10
+
+
+@dataclass(frozen=True, repr=False)
+class CoverageResult(Result):
+    """Result of `coverage`.
+
+    Attributes
+    ----------
+    verdict : str
+        What was found, in plain words.
+    covered_G, covered_F : float
+        Share of the texts of G that lie where all but the most remote 5 % of F's own texts lie, and the reverse. The
+        first is like precision, the second like recall, if G is a model's output and F what it should be like.
+    expected_G, expected_F : float
+        What the two are without any shift.
+    uncovered_G, uncovered_F : ndarray of int
+        Rows of G that F does not cover at the false discovery rate, least covered first, and the reverse.
+    scores_G, scores_F : ndarray of shape (n_G,) and (n_F,)
+        How well a text is covered by the other corpus: low is remote.
+    pvalues_G, pvalues_F : ndarray of shape (n_G,) and (n_F,)
+        Conformal: small where hardly a text of the other corpus is as remote.
+    qvalues_G, qvalues_F : ndarray of shape (n_G,) and (n_F,)
+        Adjusted for all texts of the corpus (Benjamini-Hochberg).
+    fdr : float
+        False discovery rate.
+    score : {'similarity', 'contrast'}
+        As asked for.
+    n_neighbors : int
+        Nearest texts that a score is the mean over.
+    names : tuple of str
+        What F and G are called.
+    n_F, n_G : int
+        Numbers of texts.
+    warnings : tuple of str
+        What a reader should know before trusting the numbers.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.coverage/1"
+
+    verdict: str
+    covered_G: float
+    covered_F: float
+    expected_G: float
+    expected_F: float
+    uncovered_G: Ints
+    uncovered_F: Ints
+    scores_G: Floats
+    scores_F: Floats
+    pvalues_G: Floats
+    pvalues_F: Floats
+    qvalues_G: Floats
+    qvalues_F: Floats
+    fdr: float
+    score: str
+    n_neighbors: int
+    names: tuple[str, ...]
+    n_F: int
+    n_G: int
+    warnings: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row a text: corpus, row, score, p- and q-value, whether it is uncovered."""
+        import pandas as pd
+
+        qvalues = np.concatenate([self.qvalues_F, self.qvalues_G])
+        return pd.DataFrame(
+            {
+                "corpus": np.repeat(self.names, [self.n_F, self.n_G]),
+                "row": np.concatenate([np.arange(self.n_F), np.arange(self.n_G)]),
+                "score": np.concatenate([self.scores_F, self.scores_G]),
+                "pvalue": np.concatenate([self.pvalues_F, self.pvalues_G]),
+                "qvalue": qvalues,
+                "uncovered": qvalues <= self.fdr,
+            }
+        )
+
+
+def coverage(
+    F: npt.ArrayLike,
+    G: npt.ArrayLike,
+    *,
+    n_neighbors: int | None = None,
+    score: str = "similarity",
+    fdr: float = 0.05,
+    names: tuple[str, str] = ("F", "G"),
+    rng: RNG = None,
+) -> CoverageResult:
+    r"""Find the texts of G that F does not cover, and the reverse.
+
+    Each text gets a p-value: how many texts of the other corpus are as remote from that corpus as this one is.
+
+    Parameters
+    ----------
+    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims)
+        Embeddings; F is the reference corpus. At least 2 rows each, and more than ``n_neighbors``.
+    n_neighbors : int, optional
+        Nearest texts that a score is the mean over. By default 10, or where a corpus has fewer other texts, those.
+    score : {'similarity', 'contrast'}, default='similarity'
+        'similarity': the mean cosine of a text with its nearest texts in the other corpus. It finds texts far from all
+        of that corpus, also single ones. 'contrast': the same minus the mean cosine with its nearest texts in its own
+        corpus. It finds texts among which those of the other corpus are missing, such as a new topic within the old
+        domain, but needs several texts of a kind.
+    fdr : float in (0, 1), default=0.05
+        False discovery rate over the texts of a corpus.
+    names : pair of str, default=('F', 'G')
+        What the verdict calls the corpora.
+    rng : int, numpy.random.Generator or None, default=None
+        Draws the samples of large corpora. None is seed 0.
+
+    Returns
+    -------
+    CoverageResult
+        With a ``verdict`` in words, the ``uncovered_G`` and ``uncovered_F``, and the shares covered.
+
+    Raises
+    ------
+    ValueError
+        If an array is not 2-D or holds rows without direction; if the dimensions differ; if a corpus has
+        no more rows than ``n_neighbors``.
+    TypeError
+        If an array does not hold real numbers, or a parameter is of the wrong type.
+
+    See Also
+    --------
+    what_shifted : regions that hold more, or less, of G than of F.
+    xembed.depth.tte_depth : a global score; texts between the topics of a corpus look deep to it.
+
+    Notes
+    -----
+    *P-values.* For a text :math:`g` of G, put :math:`g` among the texts of F and give every member :math:`z` of this
+    set the score :math:`s(z)` by the other members. The p-value is the share of members, :math:`g` with them, that
+    score no higher than :math:`g`. If :math:`g` is from the distribution of F, all members are
+    exchangeable, and the p-value is valid without any assumption on that distribution (full conformal prediction
+    [1]_). It uses all of F both as neighbours and to compare with, where a split into halves would lose half
+    and double the smallest p-value. The scores of the members change with :math:`g` only where it is among their
+    neighbours, so this costs one product of the two matrices.
+
+    With 'contrast' the second term of :math:`s(z)` is by the texts of G without :math:`g`, the same for all
+    members, so that the argument holds, whatever those are. The idea of scores that learn from the mixed corpus is
+    that of [2]_.
+
+    *Many texts.* p-values are adjusted by Benjamini and Hochberg. For conformal p-values of a split sample the false
+    discovery rate is then proved to hold [3]_; for those here it is measured (tests/shift).
+    Conformal p-values are at least :math:`1/(n + 1)`: for :math:`m` tested texts, fewer than
+    :math:`m / ((n + 1)\,\mathrm{fdr})` uncovered ones can't be told; the warnings say so.
+
+    Above 10,000 rows a random sample of that size stands for a corpus as neighbours and to compare with; p-values are
+    given to all texts. Above 2²⁴ pairs cosines are in float32.
+
+    References
+    ----------
+    .. [1] V. Vovk, A. Gammerman, G. Shafer. "Algorithmic Learning in a Random World". Springer, 2005.
+    .. [2] A. Marandon, L. Lei, D. Mary, E. Roquain. "Adaptive Novelty Detection with False Discovery Rate Guarantee".
+           Annals of Statistics 52 (2024), 157-183.
+    .. [3] S. Bates, E. Candès, L. Lei, Y. Romano, M. Sesia. "Testing for Outliers with Conformal p-values". Annals
+           of Statistics 51 (2023), 149-178.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import coverage
+    >>> rng = np.random.default_rng(0)
+    >>> F, G = rng.normal([4, 0, 0], 1, size=(900, 3)), rng.normal([4, 0, 0], 1, size=(50, 3))
+    >>> G[:5] = rng.normal([0, 4, 0], 0.2, size=(5, 3))
+    >>> sorted(coverage(F, G, fdr=0.02).uncovered_G.tolist())
+    [0, 1, 2, 3, 4]
+    """
+    caller = "coverage"
+    if n_neighbors is not None:
+        n_neighbors = check_count(n_neighbors, name="n_neighbors", caller=caller)
+    check_option(score, _SCORES, name="score", caller=caller)
+    fdr = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
+    name_F, name_G = check_names(names, caller=caller)
+    generator = check_rng(rng, caller=caller)
+    first = check_embeddings(F, name="F", caller=caller, min_rows=2)
+    second = check_embeddings(G, name="G", caller=caller, min_rows=2)
+    check_same_dims(("F", first), ("G", second))
+    smaller = min(len(first), len(second))
+    if n_neighbors is None:
+        n_neighbors = min(_NEIGHBORS, smaller - 1)
+    if n_neighbors >= smaller:
+        raise ValueError(
+            f"The 'n_neighbors' parameter of {caller} must be smaller than both corpora. Got {n_neighbors} for "
+            f"{len(first)} and {len(second)} texts."
+        )
+    dtype = pair_dtype(len(first), len(second))
+    corpus_F = _Corpus.of(first, "F", dtype, generator)
+    corpus_G = _Corpus.of(second, "G", dtype, generator)
+
+    contrast = score == "contrast"
+    scores_G, pvalues_G = _conformal(corpus_G, corpus_F, n_neighbors, contrast=contrast)
+    scores_F, pvalues_F = _conformal(corpus_F, corpus_G, n_neighbors, contrast=contrast)
+    qvalues_G = stats.false_discovery_control(pvalues_G)
+    qvalues_F = stats.false_discovery_control(pvalues_F)
+    uncovered_G, uncovered_F = _lowest(scores_G, qvalues_G <= fdr), _lowest(scores_F, qvalues_F <= fdr)
+    notes = [
+        *_warn_of_samples((name_F, corpus_F), (name_G, corpus_G)),
+        *([] if len(uncovered_G) else _warn_of_resolution(fdr, (name_F, len(corpus_F.sample)), (name_G, len(second)))),
+        *([] if len(uncovered_F) else _warn_of_resolution(fdr, (name_G, len(corpus_G.sample)), (name_F, len(first)))),
+    ]
+    covered_G, covered_F = (float((pvalues > _LEVEL).mean()) for pvalues in (pvalues_G, pvalues_F))
+    return CoverageResult(
+        verdict=_verdict(
+            (name_F, name_G),
+            (len(uncovered_F), len(uncovered_G)),
+            (len(first), len(second)),
+            (covered_F, covered_G),
+            fdr,
+        ),
+        covered_G=covered_G,
+        covered_F=covered_F,
+        expected_G=_expected(len(corpus_F.sample)),
+        expected_F=_expected(len(corpus_G.sample)),
+        uncovered_G=uncovered_G,
+        uncovered_F=uncovered_F,
+        scores_G=scores_G,
+        scores_F=scores_F,
+        pvalues_G=pvalues_G,
+        pvalues_F=pvalues_F,
+        qvalues_G=qvalues_G,
+        qvalues_F=qvalues_F,
+        fdr=fdr,
+        score=score,
+        n_neighbors=n_neighbors,
+        names=(name_F, name_G),
+        n_F=len(first),
+        n_G=len(second),
+        warnings=tuple(notes),
+        provenance=provenance(
+            caller,
+            n_neighbors=n_neighbors,
+            score=score,
+            fdr=fdr,
+            rng=describe_rng(rng),
+            n_dims=int(first.shape[1]),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """A corpus, and the sorted rows that stand for it as neighbours."""
+
+    directions: Directions
+    sample: Ints
+    unit: FloatArray  # the sampled rows, of length 1
+
+    @classmethod
+    def of(cls, X: FloatArray, name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> _Corpus:
+        directions = Directions.of(X, name=name)
+        sample = np.arange(len(X))
+        if len(X) > MAX_CANDIDATES:
+            sample = np.sort(rng.choice(len(X), MAX_CANDIDATES, replace=False))
+        return cls(directions, sample, unit_rows(directions, sample, dtype))
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+
+def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -> tuple[Floats, Floats]:
+    """Return the score and the p-value of every tested text as a member of the reference corpus."""
+    own = nearest(reference.unit, reference.unit, k, exclude=np.arange(len(reference.sample)))
+    # The members' similarity to the tested corpus, of which the text tested must be taken out again.
+    other = nearest(reference.unit, tested.unit, k) if contrast else None
+    tolerance = cosine_tolerance(reference.unit.dtype)
+    n = len(reference.sample)
+    scores, pvalues = np.empty(len(tested)), np.empty(len(tested))
+    for block in row_blocks(0, len(tested), max(1, BLOCK_ELEMENTS // max(n, len(tested.sample)))):
+        rows = np.arange(block.start, block.stop)
+        points = unit_rows(tested.directions, rows, reference.unit.dtype)
+        cosines = points @ reference.unit.T
+        score = top(cosines, k).mean
+        # A member takes the text tested in as a neighbour if it is nearer than its last.
+        members = own.mean + np.maximum(cosines - own.last, 0) / k
+        if other is not None:
+            place = np.searchsorted(tested.sample, rows).clip(max=len(tested.sample) - 1)
+            sampled = tested.sample[place] == rows
+            within = points @ tested.unit.T
+            within[np.flatnonzero(sampled), place[sampled]] = -np.inf
+            score -= top(within, k).mean
+            without = other.mean - (np.maximum(cosines, other.following) - other.following) / k
+            members -= np.where(sampled[:, None], without, other.mean)
+        scores[block] = score
+        pvalues[block] = (1 + (members <= score[:, None] + tolerance).sum(axis=1)) / (n + 1)
+    return scores, pvalues
+
+
+def _lowest(scores: Floats, chosen: npt.NDArray[np.bool_]) -> Ints:
+    rows = np.flatnonzero(chosen)
+    return rows[np.argsort(scores[rows].round(6), kind="stable")]
+
+
+def _expected(n: int) -> float:
+    """Return the share of texts with a conformal p-value above the level if nothing shifted."""
+    return float(1 - np.floor(_LEVEL * (n + 1)) / (n + 1))
+
+
+def _warn_of_samples(*corpora: tuple[str, _Corpus]) -> list[str]:
+    return [
+        f"A random sample of {MAX_CANDIDATES:,} texts stands for “{name}” as neighbours and to compare with."
+        for name, corpus in corpora
+        if len(corpus) > len(corpus.sample)
+    ]
+
+
+def _warn_of_resolution(fdr: float, reference: tuple[str, int], tested: tuple[str, int]) -> list[str]:
+    """Say how many texts must be uncovered before any of them can be told, where that is a large part."""
+    (reference_name, n), (name, m) = reference, tested
+    fewest = int(np.ceil(m / ((n + 1) * fdr) - 1e-9))
+    if fewest <= max(1, 0.05 * m):
+        return []
+    limit = "none can be told" if fewest > m else f"fewer than {fewest} can't be told"
+    return [
+        f"With {n} texts of “{reference_name}” to compare with, of {m} texts of “{name}” that it does not cover "
+        f"{limit} at a false discovery rate of {fdr:.0%}."
+    ]
+
+
+def _verdict(
+    names: tuple[str, str],
+    uncovered: tuple[int, int],
+    sizes: tuple[int, int],
+    covered: tuple[float, float],
+    fdr: float,
+) -> str:
+    """Say how many texts of each corpus the other does not cover; pairs are in the order F, G."""
+    if not any(uncovered):
+        found = (
+            f"No single text of “{names[1]}” can be said to be uncovered by “{names[0]}”, nor the reverse (false "
+            f"discovery rate {fdr:.0%})."
+        )
+    else:
+        found = (
+            f"{uncovered[1]} of {sizes[1]} texts of “{names[1]}” are not covered by “{names[0]}”, and {uncovered[0]} "
+            f"of {sizes[0]} of “{names[0]}” not by “{names[1]}” (false discovery rate {fdr:.0%})."
+        )
+    return (
+        f"{found} {covered[1]:.0%} of the texts of “{names[1]}” lie where {1 - _LEVEL:.0%} of those of “{names[0]}” "
+        f"do, and {covered[0]:.0%} the other way round ({1 - _LEVEL:.0%} each if nothing shifted)."
+    )

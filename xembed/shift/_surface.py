@@ -1,0 +1,337 @@
+"""Differences of form between two corpora: length, spacing, case, punctuation, repeats."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._results import Result, provenance
+from xembed._validation import check_names, check_number, check_texts
+from xembed.shift._terms import adjust
+from xembed.shift._wilcoxon import rank_sum
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+_CONFIDENCE = 0.95
+# Effects below this are not worth a sentence, however sure.
+_WORTH_SAYING = 0.1
+_SAID = 6
+# The classifier needs some texts to learn from, and no more than these.
+_FEWEST, _MOST = 20, 20_000
+_FOLDS = 5
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+# The lookbehind keeps a long row of dots from being tried from each of them.
+_SENTENCE_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]+(?=[\s\"'”’»)\]]|$)")
+_SPACED_PUNCTUATION = re.compile(r"\s[.,;:!?](?=\s|$)")
+_DOUBLE_SPACE = re.compile(r"[^\S\r\n]{2,}")
+_CURLY, _STRAIGHT = frozenset("“”‘’"), frozenset("\"'")
+_TERMINAL, _CLOSING = tuple(".!?…。！？"), "\"'”’»)]"
+_VARIETY_WORDS = 50
+
+# What a text is measured by: the name, what it is called in sentences, and whether it counts something without bound.
+_FEATURES = (
+    ("characters", "length in characters", True),
+    ("words", "length in words", True),
+    ("word_length", "characters per word", False),
+    ("sentences", "number of sentences", True),
+    ("upper_case", "share of upper case among letters", False),
+    ("digits", "share of digits", False),
+    ("punctuation", "share of punctuation", False),
+    ("non_ascii", "share of characters outside ASCII", False),
+    ("newlines", "line breaks", True),
+    ("tabs", "tabs", True),
+    ("double_spaces", "runs of several spaces", True),
+    ("spaced_punctuation", "spaces before punctuation", True),
+    ("leading_space", "starts with white space", False),
+    ("trailing_space", "ends with white space", False),
+    ("curly_quotes", "curly quotes and apostrophes", True),
+    ("straight_quotes", "straight quotes and apostrophes", True),
+    ("terminal_punctuation", "ends with terminal punctuation", False),
+    ("upper_start", "starts with upper case", False),
+    ("word_variety", f"different words among the first {_VARIETY_WORDS}, as a share", False),
+    ("repeated", "repeats another text of its corpus", False),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class SurfaceFeature(Result):
+    """A feature of form, and how it differs between two corpora.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    label : str
+        The same in words.
+    mean_F, mean_G, median_F, median_G : float
+        Of the texts of each corpus.
+    effect : float
+        2 P(F < G) + P(F = G) - 1 for a text of each corpus, in [-1, 1]: positive if larger in G.
+    interval : tuple of float
+        95 % confidence interval of the effect.
+    pvalue, qvalue : float
+        Of the rank-sum test, two-sided; and adjusted for all features (Benjamini-Hochberg).
+    """
+
+    schema: ClassVar[str] = "xembed.surface_feature/1"
+
+    name: str
+    label: str
+    mean_F: float
+    mean_G: float
+    median_F: float
+    median_G: float
+    effect: float
+    interval: tuple[float, float]
+    pvalue: float
+    qvalue: float
+
+
+@dataclass(frozen=True, repr=False)
+class SurfaceResult(Result):
+    """Result of `compare_surface`.
+
+    Attributes
+    ----------
+    verdict : str
+        What was found, in plain words.
+    features : tuple of SurfaceFeature
+        Largest effect first.
+    auc : float or None
+        How well all features together tell the corpora apart, in [0, 1]: the probability that a classifier gives a text
+        of G the higher score than one of F, cross-validated. 0.5: form tells nothing. None for fewer than 20
+        different texts in a corpus.
+    n_different : int
+        Features with ``qvalue <= fdr``.
+    fdr : float
+        False discovery rate.
+    names : tuple of str
+        What F and G are called.
+    n_F, n_G : int
+        Numbers of texts.
+    warnings : tuple of str
+        What a reader should know before trusting the numbers.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.surface/1"
+
+    verdict: str
+    features: tuple[SurfaceFeature, ...]
+    auc: float | None
+    n_different: int
+    fdr: float
+    names: tuple[str, ...]
+    n_F: int
+    n_G: int
+    warnings: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row a feature."""
+        import pandas as pd
+
+        columns = [field.name for field in fields(SurfaceFeature)]
+        return pd.DataFrame([[getattr(row, name) for name in columns] for row in self.features], columns=columns)
+
+
+def compare_surface(
+    texts_F: Sequence[str],
+    texts_G: Sequence[str],
+    *,
+    fdr: float = 0.05,
+    names: tuple[str, str] = ("F", "G"),
+) -> SurfaceResult:
+    """Compare the form of two corpora: what has nothing to do with meaning and may still explain a shift.
+
+    Embeddings of texts that differ in length, spacing or line breaks differ, too. A shift between corpora that were
+    collected or cleaned in different ways can be such an artefact.
+
+    Parameters
+    ----------
+    texts_F, texts_G : sequence of str
+        The texts. Blank ones are allowed.
+    fdr : float in (0, 1), default=0.05
+        False discovery rate over the features.
+    names : pair of str, default=('F', 'G')
+        What the verdict calls the corpora.
+
+    Returns
+    -------
+    SurfaceResult
+        With a ``verdict`` in words, the ``features``, largest effect first, and the ``auc`` of all together.
+
+    Raises
+    ------
+    ValueError
+        If a corpus is empty, a text is not valid Unicode, or a parameter is out of its range.
+    TypeError
+        If a text is not a string.
+
+    See Also
+    --------
+    distinguishing_terms : the terms that tell the corpora apart.
+
+    Notes
+    -----
+    Each feature is compared by the rank-sum test with mid-ranks; the effect is 2 AUC - 1 (Cliff's delta). The
+    classifier is a logistic regression on all features, standardised, those without bound as log(1 + x), with five-fold
+    cross-validation; of texts that repeat in a corpus it sees one, so that it can't learn them by heart. Above
+    20,000 texts in a corpus it takes that many at even distances.
+
+    Shares are of characters, but for upper case, which is of letters. The variety of words is measured in the first 50,
+    because it falls with length. Features without a value (such as characters per word without words) are 0.
+    Words are runs of letters and digits: in languages without spaces, whole runs count as one.
+
+    Examples
+    --------
+    >>> from xembed.shift import compare_surface
+    >>> before = [f"The parcel {i} came late ." for i in range(30)]
+    >>> after = [f"The parcel {i} came late." for i in range(30)]
+    >>> result = compare_surface(before, after)
+    >>> result.features[0].name, result.features[0].effect
+    ('spaced_punctuation', -1.0)
+    """
+    caller = "compare_surface"
+    fdr = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
+    both = check_names(names, caller=caller)
+    first = check_texts(texts_F, name="texts_F", blank=True)
+    second = check_texts(texts_G, name="texts_G", blank=True)
+    table_F, table_G = surface_features(first), surface_features(second)
+    found = _compare(table_F, table_G)
+    auc, notes = _separability(first, second, table_F, table_G)
+    different = [feature for feature in found if feature.qvalue <= fdr]
+    return SurfaceResult(
+        verdict=_verdict(different, auc, fdr),
+        features=tuple(found),
+        auc=auc,
+        n_different=len(different),
+        fdr=fdr,
+        names=both,
+        n_F=len(first),
+        n_G=len(second),
+        warnings=tuple(notes),
+        provenance=provenance(caller, fdr=fdr),
+    )
+
+
+def surface_features(texts: Sequence[str]) -> Floats:
+    """Return the features of the texts of a corpus, shape (n_texts, n_features), in the order of ``_FEATURES``."""
+    copies = Counter(texts)
+    return np.array([[*_measure(text), copies[text] > 1] for text in texts], dtype=np.float64)
+
+
+def _measure(text: str) -> list[float]:
+    size = max(1, len(text))
+    words = _WORD.findall(text)
+    letters = sum(map(str.isalpha, text))
+    terminated = text.rstrip().rstrip(_CLOSING).endswith(_TERMINAL)
+    sentences = len(_SENTENCE_END.findall(text)) + (bool(words) and not terminated)
+    start = text.lstrip()[:1]
+    early = [word.lower() for word in words[:_VARIETY_WORDS]]
+    return [
+        len(text),
+        len(words),
+        sum(map(len, words)) / len(words) if words else 0.0,
+        sentences,
+        sum(map(str.isupper, text)) / letters if letters else 0.0,
+        sum(map(str.isdigit, text)) / size,
+        sum(not (char.isalnum() or char.isspace()) for char in text) / size,
+        sum(char > "\x7f" for char in text) / size,
+        text.count("\n") + text.count("\r") - text.count("\r\n"),
+        text.count("\t"),
+        len(_DOUBLE_SPACE.findall(text)),
+        len(_SPACED_PUNCTUATION.findall(text)),
+        text[:1].isspace(),
+        text[-1:].isspace(),
+        sum(char in _CURLY for char in text),
+        sum(char in _STRAIGHT for char in text),
+        terminated,
+        start.isupper(),
+        len(set(early)) / len(early) if early else 0.0,
+    ]
+
+
+def _compare(table_F: Floats, table_G: Floats) -> list[SurfaceFeature]:
+    """Return the features, largest effect first."""
+    tests = [
+        rank_sum(x, y, alternative="two-sided", method="asymptotic", confidence_level=_CONFIDENCE)
+        for x, y in zip(table_F.T, table_G.T, strict=True)
+    ]
+    qvalues = adjust(np.array([test.pvalue for test in tests]))
+    found = [
+        SurfaceFeature(
+            name=name,
+            label=label,
+            mean_F=float(x.mean()),
+            mean_G=float(y.mean()),
+            median_F=float(np.median(x)),
+            median_G=float(np.median(y)),
+            effect=2 * test.first_below_second - 1,
+            interval=(2 * test.interval[0] - 1, 2 * test.interval[1] - 1),
+            pvalue=test.pvalue,
+            qvalue=float(qvalue),
+        )
+        for (name, label, _), x, y, test, qvalue in zip(_FEATURES, table_F.T, table_G.T, tests, qvalues, strict=True)
+    ]
+    return sorted(found, key=lambda feature: -abs(feature.effect))
+
+
+def _separability(
+    first: list[str], second: list[str], table_F: Floats, table_G: Floats
+) -> tuple[float | None, list[str]]:
+    """Return the cross-validated AUC of all features together, or None for few texts, and notes."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    parts, notes = [], []
+    for texts, table in ((first, table_F), (second, table_G)):
+        firsts: dict[str, int] = {}
+        for row, text in enumerate(texts):
+            firsts.setdefault(text, row)
+        rows = np.array(list(firsts.values()))
+        if len(rows) < _FEWEST:
+            return None, [f"Too few different texts (under {_FEWEST} in a corpus) to measure all features together."]
+        if len(rows) > _MOST:
+            rows = rows[np.linspace(0, len(rows) - 1, _MOST).round().astype(np.int64)]
+            notes = [f"All features together were measured on {_MOST:,} texts of a corpus at most."]
+        parts.append(table[rows])
+    unbounded = [unbounded for _, _, unbounded in _FEATURES]
+    features = np.concatenate(parts)
+    features[:, unbounded] = np.log1p(features[:, unbounded])
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
+    scores = cross_val_score(
+        model, features, np.repeat([0, 1], [len(part) for part in parts]), cv=folds, scoring="roc_auc"
+    )
+    return float(scores.mean()), notes
+
+
+def _verdict(different: list[SurfaceFeature], auc: float | None, fdr: float) -> str:
+    worth = [feature for feature in different if abs(feature.effect) >= _WORTH_SAYING]
+    together = (
+        ""
+        if auc is None
+        else f" All features together tell the corpora apart with an AUC of {auc:.2f} (0.5: form tells nothing)."
+    )
+    if not worth:
+        return f"No difference of form worth a word was found (false discovery rate {fdr:.0%}).{together}"
+    listed = "; ".join(
+        f"{feature.label} (mean {feature.mean_F:.3g} → {feature.mean_G:.3g}, effect {feature.effect:+.2f})"
+        for feature in worth[:_SAID]
+    )
+    more = f"; and {len(worth) - _SAID} more" if len(worth) > _SAID else ""
+    return f"Differences of form that may explain the shift: {listed}{more}.{together}"
