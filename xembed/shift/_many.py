@@ -1,0 +1,302 @@
+"""Several corpora at once: all pairs by the battery, corrected for their number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._results import Result, provenance
+from xembed._validation import (
+    RNG,
+    FloatArray,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_rng,
+    check_same_dims,
+    describe_rng,
+)
+from xembed.depth._resultant import resultant
+from xembed.shift._battery import KINDS, Battery, check_tests, run_battery
+from xembed.shift._permutation import holm
+from xembed.shift._pool import make_pool
+from xembed.shift._verdict import format_p
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CALLER = "compare_many"
+# Tests of the battery for which it does not matter which of two corpora comes first.
+_SYMMETRIC = ("depth", "mean", "rbf", "knn")
+# Tests whose effect says best how far two corpora are apart, the best first.
+_BY_DISTANCE = ("rbf", "energy", "mean", "linear")
+_FEWEST_RESAMPLES = 999
+# Pairs that the verdict names.
+_NAMED = 5
+
+
+@dataclass(frozen=True, repr=False)
+class ManyResult(Result):
+    """Result of `compare_many`. K: corpora. Matrices have a row and a column for each.
+
+    Attributes
+    ----------
+    verdict : str
+        What was found, in words.
+    names : tuple of str, (K,)
+        What the corpora are called.
+    counts : ndarray of shape (K,), int
+        Texts of each.
+    alpha : float
+        Chance of naming any pair that does not differ.
+    n_different : int
+        Pairs whose adjusted p-value is at most alpha.
+    pvalues : ndarray of shape (K, K)
+        Of each pair by the whole battery; 1 on the diagonal.
+    adjusted_pvalues : ndarray of shape (K, K)
+        The same, corrected for the number of pairs by Holm's method.
+    tests : tuple of str
+        Tests of the battery.
+    effects : ndarray of shape (n_tests, K, K)
+        Effect size of each test, 0 on the diagonals. 'depth': 2Q - 1 in the two corpora together, positive where the
+        texts of the column's corpus are deeper; the other half of the matrix has the other sign. 'mean': share of the
+        variance of both that lies between them, unbiased, so it can be negative. 'rbf': the same in the space of the
+        kernel. 'knn': excess of nearest neighbours of the same corpus, 1 where all are.
+    similarities : ndarray of shape (K, K)
+        Mean cosine of two different texts, one of each; on the diagonal of two of the same corpus.
+    warnings : tuple of str
+        What a reader should know before trusting the numbers.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.many/1"
+
+    verdict: str
+    names: tuple[str, ...]
+    counts: npt.NDArray[np.int64]
+    alpha: float
+    n_different: int
+    pvalues: npt.NDArray[np.float64]
+    adjusted_pvalues: npt.NDArray[np.float64]
+    tests: tuple[str, ...]
+    effects: npt.NDArray[np.float64]
+    similarities: npt.NDArray[np.float64]
+    warnings: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row a pair: names, sizes, p-values, effects and mean cosine."""
+        import pandas as pd
+
+        first, second = np.triu_indices(len(self.names), 1)
+        names = np.array(self.names, object)
+        columns: dict[str, Any] = {
+            "F": names[first],
+            "G": names[second],
+            "n_F": self.counts[first],
+            "n_G": self.counts[second],
+            "pvalue": self.pvalues[first, second],
+            "adjusted_pvalue": self.adjusted_pvalues[first, second],
+            "differ": self.adjusted_pvalues[first, second] <= self.alpha,
+        }
+        columns |= {
+            f"effect_{name}": values[first, second] for name, values in zip(self.tests, self.effects, strict=True)
+        }
+        return pd.DataFrame(columns | {"similarity": self.similarities[first, second]})
+
+
+def compare_many(
+    corpora: Mapping[str, npt.ArrayLike],
+    *,
+    tests: Any = "default",
+    alpha: float = 0.05,
+    n_resamples: int | None = None,
+    rng: RNG = None,
+) -> ManyResult:
+    """Compare several corpora, each with each.
+
+    Parameters
+    ----------
+    corpora : mapping of str to array-like of shape (n_texts, n_dims)
+        Embeddings of two corpora or more by their names, two texts each at least.
+    tests : 'default' or sequence of str, default='default'
+        Tests of the battery of `compare_corpora`. The default are 'depth', 'mean', 'rbf' and 'knn': all but 'tail',
+        whose answer depends on which corpus comes first. For large corpora ('depth', 'linear') needs no pairs of texts.
+    alpha : float in (0, 1), default=0.05
+        Chance of naming any pair that does not differ.
+    n_resamples : int, optional
+        Random relabellings of each pair. By default 999, or as many as it takes for the smallest possible adjusted
+        p-value to be alpha / 2.
+    rng : int, numpy.random.Generator or None, default=None
+        For the relabellings. None is seed 0.
+
+    Returns
+    -------
+    ManyResult
+        With a ``verdict`` in words, matrices of p-values and of effects, and a row a pair in ``to_frame()``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two corpora, a corpus is too small or holds rows that are zero or not finite (they are
+        named), the dimensions differ, or an option is unknown.
+    TypeError
+        If ``corpora`` is not a mapping with names, or a corpus does not hold real numbers.
+    MemoryError
+        If a pair can't fit into the free memory, with advice.
+
+    See Also
+    --------
+    compare_corpora : all about one pair.
+
+    Notes
+    -----
+    Every pair is pooled and tested by itself, so that its effects are those that `compare_corpora` gives, and its time
+    is the same; K corpora have K(K - 1)/2 pairs. Shares of variance depend on the sizes of the two corpora as well as
+    on their distance: compare them between pairs of similar sizes. The p-values are corrected by Holm's method [1]_,
+    which holds whatever their dependence: with a chance of at least 1 - alpha every pair that is said to differ does.
+
+    References
+    ----------
+    .. [1] S. Holm. "A Simple Sequentially Rejective Multiple Test Procedure". Scandinavian Journal of Statistics 6
+           (1979), 65-70.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.shift import compare_many
+    >>> rng = np.random.default_rng(0)
+    >>> corpora = {name: rng.normal(1.0, 1.0, size=(60, 8)) for name in ("2022", "2023", "2024")}
+    >>> corpora["2024"][:, 0] += 1.5
+    >>> result = compare_many(corpora, n_resamples=199)
+    >>> (result.adjusted_pvalues <= 0.05).astype(int)
+    array([[0, 0, 1],
+           [0, 0, 1],
+           [1, 1, 0]])
+    """
+    check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
+    chosen = _SYMMETRIC if isinstance(tests, str) and tests == "default" else check_tests(tests, caller=_CALLER)
+    if "tail" in chosen:
+        raise ValueError(
+            f"The 'tests' parameter of {_CALLER} can't hold 'tail', whose answer depends on which corpus comes first. "
+            "Use compare_corpora or tail_test for a pair."
+        )
+    names, arrays = _check_corpora(corpora)
+    similarities = _similarities(names, arrays)  # names bad rows with their corpus
+    scale = next((name for name in _BY_DISTANCE if name in chosen), chosen[0])
+    pairs = list(combinations(range(len(names)), 2))
+    needed = max(_FEWEST_RESAMPLES, math.ceil(2 * len(pairs) / alpha) - 1)
+    count = needed if n_resamples is None else check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
+    seed = int(check_rng(rng, caller=_CALLER).integers(2**63))
+
+    shape = (len(names), len(names))
+    effects = np.zeros((len(chosen), *shape))
+    pvalues, adjusted = np.ones(shape), np.ones(shape)
+    for i, j in pairs:
+        # Its own generator for each pair, so that one more corpus does not change the others' numbers.
+        generator = np.random.default_rng([seed, i, j])
+        pool = make_pool(arrays[i], arrays[j], n_resamples=count, rng=generator, caller=_CALLER)
+        battery = run_battery(pool, chosen)
+        pvalues[i, j] = pvalues[j, i] = battery.combined.pvalue
+        effects[:, i, j], effects[:, j, i] = _effects(battery)
+    upper = tuple(np.array(pairs).T)
+    adjusted[upper] = adjusted[upper[::-1]] = holm(pvalues[upper])
+    return ManyResult(
+        verdict=_verdict(names, pvalues, adjusted, np.abs(effects[chosen.index(scale)]), alpha),
+        names=names,
+        counts=np.array([len(array) for array in arrays]),
+        alpha=float(alpha),
+        n_different=int((adjusted[upper] <= alpha).sum()),
+        pvalues=pvalues,
+        adjusted_pvalues=adjusted,
+        tests=chosen,
+        effects=effects,
+        similarities=similarities,
+        warnings=_warn(len(pairs), count, alpha),
+        provenance=provenance(
+            _CALLER,
+            tests=list(chosen),
+            alpha=float(alpha),
+            n_resamples=count,
+            rng=describe_rng(rng),
+            n_dims=int(arrays[0].shape[1]),
+        ),
+    )
+
+
+def _check_corpora(corpora: Any) -> tuple[tuple[str, ...], list[FloatArray]]:
+    if not isinstance(corpora, Mapping):
+        raise TypeError(
+            f"The 'corpora' parameter of {_CALLER} must be a mapping of names to embeddings, such as "
+            f"{{'2023': F, '2024': G}}. Got {type(corpora).__name__} instead."
+        )
+    wrong = [name for name in corpora if not isinstance(name, str) or not name.strip()]
+    if wrong:
+        raise TypeError(f"The names of the corpora must be strings that are not blank. Got {wrong[0]!r}.")
+    if len(corpora) < 2:
+        raise ValueError(f"{_CALLER} needs at least 2 corpora. Got {len(corpora)}.")
+    names = tuple(corpora)
+    arrays = [check_embeddings(corpora[name], name=repr(name), caller=_CALLER, min_rows=2) for name in names]
+    check_same_dims(*zip(map(repr, names), arrays, strict=True))
+    return names, arrays
+
+
+def _effects(battery: Battery) -> tuple[list[float], list[float]]:
+    """Return the effects of a pair, and those of the same corpora the other way round."""
+    found = [float(battery.measured[name].effects[0]) for name in battery.names]
+    signs = [-1 if KINDS[name].two_sided else 1 for name in battery.names]
+    return found, [effect * sign for effect, sign in zip(found, signs, strict=True)]
+
+
+def _similarities(names: tuple[str, ...], arrays: list[FloatArray]) -> npt.NDArray[np.float64]:
+    totals = np.stack([resultant(array, name=repr(name))[0] for name, array in zip(names, arrays, strict=True)])
+    counts = np.array([len(array) for array in arrays])
+    products = totals @ totals.T
+    within = (np.diag(products) - counts) / (counts * (counts - 1))
+    result: npt.NDArray[np.float64] = products / np.outer(counts, counts)
+    np.fill_diagonal(result, within)
+    return result
+
+
+def _verdict(
+    names: tuple[str, ...],
+    pvalues: npt.NDArray[np.float64],
+    adjusted: npt.NDArray[np.float64],
+    sizes: npt.NDArray[np.float64],
+    alpha: float,
+) -> str:
+    """Name the pairs that differ, largest effect first, and the pair that is hardest to tell apart."""
+    pairs = list(combinations(range(len(names)), 2))
+    different = sorted((pair for pair in pairs if adjusted[pair] <= alpha), key=lambda pair: -sizes[pair])
+    closest = max(pairs, key=lambda pair: (pvalues[pair], -sizes[pair]))
+    level = f"level {alpha:.2g} for all pairs together"
+    hardest = f"{_both(names, closest)} (adjusted {format_p(adjusted[closest])})"
+    if not different:
+        return f"No two corpora were found to differ ({level}). The closest are {hardest}."
+    named = ", ".join(_both(names, pair) for pair in different[:_NAMED])
+    more = f" and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
+    return (
+        f"{len(different)} of {len(pairs)} pair{'s differ' if len(pairs) > 1 else ' differs'} ({level}), the largest "
+        f"effect first: {named}{more}. The closest are {hardest}."
+    )
+
+
+def _both(names: tuple[str, ...], pair: tuple[int, int]) -> str:
+    return f"“{names[pair[0]]}” and “{names[pair[1]]}”"
+
+
+def _warn(n_pairs: int, n_resamples: int, alpha: float) -> tuple[str, ...]:
+    smallest = n_pairs / (n_resamples + 1)
+    if smallest <= alpha:
+        return ()
+    return (
+        f"With {n_pairs} pairs and {n_resamples} relabellings no adjusted p-value can be below {smallest:.2g}: no pair "
+        f"can be found to differ. Take n_resamples of at least {math.ceil(n_pairs / alpha) - 1}.",
+    )
