@@ -59,7 +59,7 @@ def test_help_is_quick_and_version_is_right():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     assert done.returncode == 0
-    for name in ("demo", "shift", "depth", "embed", "cache"):
+    for name in ("demo", "shift", "drift", "depth", "embed", "cache"):
         assert name in done.stdout
     assert min(seconds) < 0.5
     assert command("--version").stdout.strip() == f"xembed {__version__}"
@@ -89,7 +89,7 @@ def test_depth_and_shift_never_import_torch():
 def test_shift_writes_a_report(corpora, tmp_path):
     out = tmp_path / "report.html"
     output = run("shift", corpora / "people.txt", corpora / "model.csv", "--out", out, "--name-g", "imitation")
-    assert "texts of “imitation” are deeper" in output and str(out) in output
+    assert "“imitation” is collapsed" in output and str(out) in output
     data = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
     assert data["names"] == ["people", "imitation"]
     assert data["encoder"]["model"].startswith("sentence-transformers/all-MiniLM-L6-v2")
@@ -121,6 +121,74 @@ def test_shift_on_embeddings_and_exit_codes(corpora, tmp_path):
     run("shift", corpora / "F.npy", code=2)
     run("shift", corpora / "F.npy", corpora / "G.npy", "--distance", "euclid", code=2)
     run("shift", corpora / "F.npy", corpora / "G.npy", "--no-such-option", code=2)
+
+
+def test_shift_by_groups_pairs_and_with_a_self_check(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, first in (("f.csv", 0), ("g.csv", 9)):
+        words = [" ".join(rng.choice(["tea", "rain", "road", "song", "late", "blue"], 5)) for _ in range(24)]
+        pd.DataFrame({"text": words, "author": first + np.arange(24) // 3}).to_csv(tmp_path / name, index=False)
+    out = tmp_path / "r.html"
+    arguments = ("shift", tmp_path / "f.csv", tmp_path / "g.csv", "--out", out, "--map", "none", "--resamples", "99")
+    run(*arguments, "--group-column", "author", "--self-check")
+    data = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert data["provenance"]["parameters"]["groups"] == "given" and data["self_check"]["n_rows"] == [4, 4]
+    run(*arguments, "--paired")
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["provenance"]["parameters"]["paired"]
+    run(*arguments, "--mode", "fast")
+    assert "Fast mode: with 48 texts" in out.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match=r"must have the column asked for\. Got 'writer'"):
+        run(*arguments, "--group-column", "writer")
+
+
+def test_drift_over_a_table_and_over_embeddings(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(1, 1, (300, 8)).astype(np.float32)
+    X[200:] *= [1, 1, 1, 1, 1, 1, -1, -1]
+    np.save(tmp_path / "X.npy", X)
+    out = tmp_path / "d.html"
+    arguments = (
+        "drift",
+        tmp_path / "X.npy",
+        "--reference",
+        "100",
+        "--window",
+        "25",
+        "--out",
+        out,
+        "--resamples",
+        "199",
+    )
+    assert "drift" in run(*arguments).lower() and out.is_file()
+    run(*arguments, "--fail-on-shift", code=3)
+    data = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
+    assert data["detected"] and data["change_time"] == 200.0 and data["provenance"]["command"].startswith("xembed")
+    np.save(tmp_path / "R.npy", X[:100])
+    np.save(tmp_path / "S.npy", X[100:180])
+    quiet = ("drift", tmp_path / "S.npy", "--reference", tmp_path / "R.npy", "--window", "20", "--out", out)
+    run(*quiet, "--fail-on-shift")
+    texts = [" ".join(rng.choice(["tea", "rain", "road", "song", "late", "blue"], 5)) for _ in range(60)]
+    days = pd.date_range("2024-01-01", periods=60)
+    pd.DataFrame({"text": texts, "date": days.strftime("%Y-%m-%d")}).to_csv(tmp_path / "s.csv", index=False)
+    table = (
+        "drift",
+        tmp_path / "s.csv",
+        "--reference",
+        "2024-01-31",
+        "--window",
+        "10D",
+        "--out",
+        out,
+        "--resamples",
+        "99",
+    )
+    run(*table)
+    assert json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))["starts"][0].startswith("2024-01-31")
+    run("drift", tmp_path / "s.csv", "--out", out, code=2)
+    with pytest.raises(ValueError, match=r"must have the column asked for\. Got 'author'"):
+        run(*table[:-2], "--group-column", "author")
+    with pytest.raises(ValueError, match="The reference of drift_over_time must have at least 10 rows"):
+        run("drift", tmp_path / "X.npy", "--reference", "2", "--window", "25", "--out", out)
 
 
 def test_shift_is_reproducible_to_the_byte(corpora, tmp_path, monkeypatch):
@@ -190,7 +258,7 @@ def test_cut_and_dropped_texts_are_warned_of(tmp_path):
 def test_demo(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     output = run("demo")
-    assert "texts of “imitation” are deeper" in output
+    assert "“imitation” is collapsed" in output
     assert (tmp_path / "xembed-demo" / "product_reviews.html").is_file()
     assert (tmp_path / "xembed-demo" / "product_reviews.json").is_file()
     run("demo", "support_tickets", "--out", tmp_path / "t.html")

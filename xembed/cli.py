@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from xembed._cli_inputs import Encode, column_of, embed_source, encoder_on_demand, one_line, read_source, texts_of
 
-    from xembed.datasets import TextTable
-    from xembed.shift import ShiftResult
+if TYPE_CHECKING:
+    from xembed.shift import DriftResult, ShiftResult
 
 app = typer.Typer(
     name="xembed",
@@ -41,12 +37,12 @@ class Distance(Enum):
     angular = "angular"
 
 
-class Reference(Enum):
-    """References of `xembed.shift.rank_sum_test`."""
+class Mode(Enum):
+    """Modes of `xembed.shift.compare_corpora`."""
 
-    pooled = "pooled"
-    split = "split"
-    first = "first"
+    auto = "auto"
+    battery = "battery"
+    fast = "fast"
 
 
 class Map(Enum):
@@ -139,7 +135,7 @@ def demo(
     check_report_path(out)
     column, f, g, names = _DEMOS[corpus.value]
     table = load_corpora(corpus.value)
-    encode = _encoder()
+    encode = encoder_on_demand()
     result = _compare(
         (table.where(**{column: f}), table.where(**{column: g})), encode, names=names, progress=progress, seed=0
     )
@@ -157,9 +153,17 @@ def shift(
     name_g: Annotated[str | None, typer.Option(help="What the report calls G.")] = None,
     text_column: TextColumn = None,
     skip_blank: SkipBlank = False,
-    reference: Annotated[Reference, typer.Option(help="Corpus that depth is measured in.")] = Reference.pooled,
+    group_column: Annotated[
+        str | None, typer.Option(help="Column of the document or author of each row: groups are relabelled whole.")
+    ] = None,
+    paired: Annotated[bool, typer.Option("--paired", help="Row i of F and of G are versions of one text.")] = False,
+    self_check: Annotated[
+        bool, typer.Option("--self-check", help="Also test F against itself: does the level hold on these data?")
+    ] = False,
+    mode: Annotated[Mode, typer.Option(help="All tests, sums only, or by size.")] = Mode.auto,
+    resamples: Annotated[int, typer.Option(min=19, help="Random relabellings.")] = 999,
     distance: Annotated[Distance, typer.Option(help="Distance of depth.")] = Distance.cosine,
-    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="Level of the verdict.")] = 0.05,
     map_: Annotated[Map, typer.Option("--map", help="How the map is made.")] = Map.pca,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random step.")] = 0,
     fail_on_shift: Annotated[bool, typer.Option("--fail-on-shift", help="Exit with 3 if a shift is found.")] = False,
@@ -176,17 +180,23 @@ def shift(
     from xembed.reports import check_report_path
 
     check_report_path(out)
-    sources = _read(f, text_column, skip_blank), _read(g, text_column, skip_blank)
+    sources = read_source(f, text_column, skip_blank), read_source(g, text_column, skip_blank)
     names = (name_f or f.stem, name_g or g.stem)
     if names[0] == names[1]:
         names = (f"{names[0]} (F)", f"{names[1]} (G)")
     result = _compare(
         sources,
-        _encoder(model, layer, pooling, device, max_length, batch_size, cache),
+        encoder_on_demand(model, layer, pooling.value if pooling else None, device, max_length, batch_size, cache),
         names=names,
         progress=progress,
         seed=seed,
-        reference=reference.value,
+        groups=None
+        if group_column is None
+        else (column_of(sources[0], group_column, f), column_of(sources[1], group_column, g)),
+        paired=paired,
+        self_check=self_check,
+        mode=mode.value,
+        n_resamples=resamples,
         distance=distance.value,
         alpha=alpha,
         projection=map_.value,
@@ -194,6 +204,90 @@ def shift(
     _finish(result, out)
     if fail_on_shift and result.shifted:
         raise typer.Exit(3)
+
+
+@app.command()
+def drift(
+    stream: Annotated[Path, typer.Argument(help=f"The texts in the order of time: {_INPUT}.")],
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="What they are compared with: a file; a time, for the rows before it; a number of first rows."
+        ),
+    ],
+    window: Annotated[str, typer.Option(help="Rows a window (50), or its length in time (7D, 12h, MS).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The report; its numbers go to a .json beside it.")] = Path(
+        "drift.html"
+    ),
+    time_column: Annotated[
+        str | None, typer.Option(help="Column of the times. Default: 'date' if there is one, else the row numbers.")
+    ] = None,
+    group_column: Annotated[str | None, typer.Option(help="Column of the document or author of each row.")] = None,
+    alpha: Annotated[float, typer.Option(help="Bound of the chance of any false alarm, ever.")] = 0.05,
+    resamples: Annotated[int, typer.Option(min=19, help="Random relabellings a window.")] = 999,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random step.")] = 0,
+    fail_on_shift: Annotated[bool, typer.Option("--fail-on-shift", help="Exit with 3 if drift is found.")] = False,
+    text_column: TextColumn = None,
+    skip_blank: SkipBlank = False,
+    model: Model = None,
+    layer: Layer = -1,
+    pooling: PoolingOption = None,
+    device: Device = "auto",
+    max_length: MaxLength = None,
+    batch_size: BatchSize = 32,
+    cache: Cache = True,
+    progress: Progress = None,
+) -> None:
+    """Since when has the corpus changed? Watch a stream of texts, looking as often as you like."""
+    import numpy as np
+
+    from xembed.reports import check_report_path
+    from xembed.shift import drift_over_time
+
+    check_report_path(out)
+    source = read_source(stream, text_column, skip_blank)
+    texts = texts_of(source)
+    if time_column is None and texts is not None and "date" in source.columns:  # type: ignore[union-attr]
+        time_column = "date"
+    times = np.arange(len(source)) if time_column is None else column_of(source, time_column, stream)
+    groups: Any = None if group_column is None else column_of(source, group_column, stream)
+    encode = encoder_on_demand(model, layer, pooling.value if pooling else None, device, max_length, batch_size, cache)
+    X, notes, encoder = embed_source(source, encode, progress, stream.name)
+    start: Any = _number_or_text(reference)
+    if Path(reference).is_file():
+        file = Path(reference)
+        base = read_source(file, text_column, skip_blank)
+        start, more, _ = embed_source(base, encode, progress, file.name)
+        notes += more
+        if group_column is not None:
+            groups = (column_of(base, group_column, file), groups)
+    result = drift_over_time(
+        X,
+        times,
+        reference=start,
+        window=_number_or_text(window),
+        alpha=alpha,
+        groups=groups,
+        n_resamples=resamples,
+        names=("reference", stream.stem),
+        encoder=encoder,
+        warnings=notes,
+        rng=seed,
+    )
+    result = _signed(result)
+    _finish(result, out)
+    if fail_on_shift and result.detected:
+        raise typer.Exit(3)
+
+
+def _number_or_text(value: str) -> int | float | str:
+    """Read a number where there is one: rows as an integer, a time as a float; otherwise a date or a length of time."""
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
 
 
 @app.command()
@@ -226,17 +320,17 @@ def depth(
 
     if out is not None:
         check_table_path(out)
-    source = _read(texts, text_column, skip_blank)
-    corpus = None if reference is None else _read(reference, text_column, skip_blank)
-    encode = _encoder(model, layer, pooling, device, max_length, batch_size, cache)
-    X, notes, _ = _embed(source, encode, progress, texts.name)
+    source = read_source(texts, text_column, skip_blank)
+    corpus = None if reference is None else read_source(reference, text_column, skip_blank)
+    encode = encoder_on_demand(model, layer, pooling.value if pooling else None, device, max_length, batch_size, cache)
+    X, notes, _ = embed_source(source, encode, progress, texts.name)
     R = None
     if corpus is not None and reference is not None:
-        R, more, _ = _embed(corpus, encode, progress, reference.name)
+        R, more, _ = embed_source(corpus, encode, progress, reference.name)
         notes += more
     depths = tte_depth(X, R, distance=distance.value)
     order = np.argsort(depths, kind="stable")
-    lines = _texts_of(source)
+    lines = texts_of(source)
     for note in notes:
         typer.echo(f"xembed: warning: {note}", err=True)
     median = float(np.median(depths))
@@ -244,7 +338,7 @@ def depth(
     for title, rows in (("deepest (typical)", order[::-1][:top]), ("shallowest (outliers)", order[:top])):
         typer.echo(f"\n{title}\n{'row':>8}  depth  text" if top else "", nl=bool(top))
         for i in rows:
-            typer.echo(f"{i:>8}  {depths[i]:.3f}  {'' if lines is None else _one_line(lines[i])}")
+            typer.echo(f"{i:>8}  {depths[i]:.3f}  {'' if lines is None else one_line(lines[i])}")
     if out is not None:
         columns: dict[str, Any] = {"row": np.arange(len(depths)), "depth": depths}
         write_table(out, columns if lines is None else columns | {"text": lines})
@@ -278,11 +372,13 @@ def embed(
     if out.suffix.lower() != ".npy":
         raise typer.BadParameter(f"must end in .npy. Got {str(out)!r}.", param_hint="--out")
     check_writable(out)
-    source = _read(texts, text_column, skip_blank)
-    if _texts_of(source) is None:
+    source = read_source(texts, text_column, skip_blank)
+    if texts_of(source) is None:
         raise ValueError(f"{str(texts)!r} holds embeddings already. Give a file of texts.")
-    encode = _encoder(model, layer, pooling, device, max_length, batch_size, cache, normalize)
-    X, notes, _ = _embed(source, encode, progress, texts.name)
+    encode = encoder_on_demand(
+        model, layer, pooling.value if pooling else None, device, max_length, batch_size, cache, normalize
+    )
+    X, notes, _ = embed_source(source, encode, progress, texts.name)
     for note in notes:
         typer.echo(f"xembed: warning: {note}", err=True)
     with atomic_write(out) as file:
@@ -314,78 +410,6 @@ def cache_clear_command(
     typer.echo(f"{removed['n_files']} files removed, {removed['n_bytes'] / 1e6:.1f} MB")
 
 
-def _one_line(text: str, length: int = 90) -> str:
-    """Shorten a text to a line that a terminal shows and does not obey: texts may hold escape sequences."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= length else line[: length - 1] + "…"
-
-
-Encode = Callable[[], Any]
-
-
-def _encoder(
-    model: str | None = None,
-    layer: int = -1,
-    pooling: Pooling | None = None,
-    device: str = "auto",
-    max_length: int | None = None,
-    batch_size: int = 32,
-    cache: bool = True,
-    normalize: bool | None = None,
-) -> Encode:
-    """Return a function that loads the encoder when it is first needed: ready embeddings need none."""
-
-    @functools.cache
-    def load() -> Any:
-        if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
-            typer.echo("Loading the encoder ...", err=True)
-        from xembed.encoders import load_encoder
-
-        encoder = load_encoder(
-            model,
-            layer=layer,
-            pooling=pooling.value if pooling else None,
-            normalize=normalize,
-            device=device,
-            max_length=max_length,
-        )
-        return encoder, batch_size, cache
-
-    return load
-
-
-def _read(path: Path, text_column: str | None, skip_blank: bool) -> TextTable | npt.NDArray[Any]:
-    from xembed.datasets import read_embeddings, read_texts
-
-    if path.suffix.lower() in {".npy", ".npz"}:
-        return read_embeddings(path)
-    return read_texts(path, text_column=text_column, skip_blank=skip_blank)
-
-
-def _texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
-    return getattr(source, "texts", None)
-
-
-def _embed(
-    source: TextTable | npt.NDArray[Any], encode: Encode, progress: bool | None, name: str
-) -> tuple[npt.NDArray[np.floating[Any]], list[str], dict[str, Any] | None]:
-    """Return embeddings, warnings, and what made them (None for ready ones)."""
-    texts = _texts_of(source)
-    if texts is None:
-        return source, [], None  # type: ignore[return-value]
-    encoder, batch_size, cache = encode()
-    encoding = encoder.encode_detailed(list(texts), batch_size=batch_size, progress=progress, cache=cache)
-    notes = []
-    if encoding.n_truncated:
-        notes.append(
-            f"{encoding.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "
-            "comes after is not in their embeddings."
-        )
-    if skipped := getattr(source, "n_skipped", 0):
-        notes.append(f"{skipped} blank text{'s were' if skipped > 1 else ' was'} dropped from {name}.")
-    return encoding.embeddings, notes, encoder.describe()
-
-
 def _compare(
     sources: tuple[Any, Any],
     encode: Encode,
@@ -395,19 +419,16 @@ def _compare(
     seed: int,
     **options: Any,
 ) -> ShiftResult:
-    from dataclasses import replace
-    from datetime import datetime, timezone
-
     from xembed.shift import compare_corpora
 
-    texts = [_texts_of(source) for source in sources]
+    texts = [texts_of(source) for source in sources]
     if (texts[0] is None) != (texts[1] is None):
         raise ValueError(
             "F and G must both be texts, or both embeddings of the same model. Got one of each: embed the texts with "
             "that model first (xembed embed)."
         )
     (F, notes, encoder), (G, more, _) = (
-        _embed(source, encode, progress, name) for source, name in zip(sources, names, strict=True)
+        embed_source(source, encode, progress, name) for source, name in zip(sources, names, strict=True)
     )
     result = compare_corpora(
         F,
@@ -419,13 +440,24 @@ def _compare(
         rng=seed,
         **options,
     )
+    return _signed(result)
+
+
+Made = TypeVar("Made", "ShiftResult", "DriftResult")
+
+
+def _signed(result: Made) -> Made:
+    """Add the command and the date to a result's provenance."""
+    from dataclasses import replace
+    from datetime import datetime, timezone
+
     epoch = os.environ.get("SOURCE_DATE_EPOCH")  # for reports that are the same to the byte
     moment = datetime.fromtimestamp(int(epoch), timezone.utc) if epoch else datetime.now(timezone.utc)
     made = {"command": shlex.join(["xembed", *sys.argv[1:]]), "created": moment.strftime("%Y-%m-%d %H:%M UTC")}
     return replace(result, provenance=result.provenance | made)
 
 
-def _finish(result: ShiftResult, out: Path) -> None:
+def _finish(result: ShiftResult | DriftResult, out: Path) -> None:
     result.report(out)
     for warning in result.warnings:
         typer.echo(f"xembed: warning: {warning}", err=True)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from xembed.reports import render_page, write_report
-from xembed.reports._shift import cut, sample_rows
+from xembed.reports._format import cut
+from xembed.reports._rows import sample_rows
 from xembed.shift import ShiftResult, compare_corpora, rank_sum_test
 
 HOSTILE = [
@@ -41,32 +42,6 @@ def result_of(n=80, m=60, texts=True, **options):
     return compare_corpora(F, G, texts=words, **options)
 
 
-@pytest.fixture
-def open_page(browser):
-    """Return a function that opens a page and collects all that a good page must not do."""
-    contexts = []
-
-    def opener(path, width=1440, scheme="light", **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("console", lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda e: page.complaints.append(str(e)))
-        page.on(
-            "request",
-            lambda r: page.complaints.append(r.url) if not r.url.startswith(("file:", "blob:", "data:")) else None,
-        )
-        page.goto(path.as_uri())
-        if options.get("java_script_enabled", True):
-            page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
-        return page
-
-    yield opener
-    for context in contexts:
-        context.close()
-
-
 def until(condition, seconds=10):
     """Wait for a condition. (Playwright's own waiting evaluates strings, which the page's policy forbids.)"""
     deadline = time.monotonic() + seconds
@@ -93,7 +68,7 @@ def test_hostile_texts_do_nothing(open_page, hostile_page, width, scheme):
     assert page.locator(".plot svg.main-svg").count() >= 3
     assert (
         "<img src=x onerror='window.hacked = 3'>"
-        in page.locator("#rows").inner_text() + page.locator(".tables").inner_text()
+        in page.locator("#rows").inner_text() + page.locator("#extremes").inner_text()
     )
     # Hover over a dot: its text appears, as text.
     page.locator("#dd .points path").first.scroll_into_view_if_needed()
@@ -206,32 +181,43 @@ def test_page_of_a_bare_test(open_page, tmp_path):
 
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    "options", [{"texts": False}, {"projection": "none"}, {"reference": "split"}, {"n": 2, "m": 2}]
+    "options",
+    [
+        {"texts": False},
+        {"projection": "none"},
+        {"mode": "fast"},
+        {"explain": False},
+        {"tests": "knn"},
+        {"n": 2, "m": 2},
+    ],
 )
 def test_other_pages(open_page, tmp_path, options):
     result_of(**options).report(tmp_path / "page.html")
     assert open_page(tmp_path / "page.html").complaints == []
 
 
-def big_result(n):
+@pytest.fixture(scope="module")
+def big_page(tmp_path_factory):
+    """Return a page with as many texts as a page holds, of 12,000."""
     rng = np.random.default_rng(0)
+    n = 12_000
     vocabulary = np.array(
         [f"{a}{b}" for a in ("ba", "ro", "ti", "lu", "mes", "kon") for b in ("ra", "ten", "lo", "ish", "ed")]
     )
     texts = [" ".join(rng.choice(vocabulary, size=rng.integers(10, 60))) for _ in range(n)]
     X = rng.normal(0.8, 1.0, size=(n, 16))
-    return compare_corpora(X[: n // 2], X[n // 2 :], texts=(texts[: n // 2], texts[n // 2 :]))
+    path = tmp_path_factory.mktemp("big") / "big.html"
+    compare_corpora(X[: n // 2], X[n // 2 :], texts=(texts[: n // 2], texts[n // 2 :])).report(path)
+    return path
 
 
-def test_size_of_a_page_with_ten_thousand_texts(tmp_path):
-    big_result(10_000).report(tmp_path / "big.html")
-    assert (tmp_path / "big.html").stat().st_size < 2_500_000
+def test_size_of_a_page_with_ten_thousand_texts(big_page):
+    assert big_page.stat().st_size < 2_500_000
 
 
 @pytest.mark.browser
-def test_a_large_page_says_what_it_leaves_out(open_page, tmp_path):
-    big_result(12_000).report(tmp_path / "big.html")
-    page = open_page(tmp_path / "big.html")
+def test_a_large_page_says_what_it_leaves_out(open_page, big_page):
+    page = open_page(big_page)
     text = page.locator("main").inner_text()
     assert "Showing 10,000 of 12,000 texts" in text and "Showing 5,000 of 12,000 texts" in text
     assert "cut after 160 characters" in text

@@ -1,8 +1,9 @@
 """Plotly figures, without colours: the page's script gives them those of its theme.
 
-A trace says in ``meta`` which corpus it shows (0 or 1); colour is never the only cue (dashes, symbols). No text of a
-user goes into a figure, since plotly reads markup in labels; names are escaped for that reason. Hover texts are looked
-up by the script from ``customdata``, the position of a dot's text in the table of rows.
+A trace names its colour in the style sheet by ``meta`` ("f" and "g" are the corpora), a shape by its ``name``; colour
+is never the only cue (dashes, symbols). No text of a user goes into a figure, since plotly reads markup in labels;
+names are escaped for that reason. Hover texts are looked up by the script from ``customdata``, the position of a dot's
+text in the table of rows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from xembed.reports._script_data import script_json
 
 Array = npt.NDArray[Any]
+_COLOURS = ("f", "g")
 _SYMBOLS = ("circle", "diamond-open")
 _DASHES = ("solid", "dash")
 
@@ -31,18 +33,17 @@ def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], media
     for which, (depths, name) in enumerate(zip(tested, names, strict=True)):
         share = np.histogram(depths, edges)[0] / len(depths)
         figure.add_scatter(
-            x=np.concatenate([edges[:1], (edges[:-1] + edges[1:]) / 2, edges[-1:]]),
-            y=np.concatenate([[0.0], share, [0.0]]) * 100,
+            **_steps(edges, share * 100),
             mode="lines",
             line={"shape": "hvh", "dash": _DASHES[which], "width": 2},
             fill="tozeroy",
             name=_label(name),
-            meta=which,
+            meta=_COLOURS[which],
             hovertemplate="depth %{x:.3f}: %{y:.1f}% of texts<extra></extra>",
         )
-        figure.add_vline(x=medians[which], line={"width": 1.5, "dash": _DASHES[which]}, name=f"corpus-{which}")
+        figure.add_vline(x=medians[which], line={"width": 1.5, "dash": _DASHES[which]}, name=_COLOURS[which])
     figure.update_layout(xaxis_title="depth (right: typical)", yaxis_title="% of texts", hovermode="x")
-    return _json(figure)
+    return to_script(figure)
 
 
 def dd_plot(in_F: Array, in_G: Array, corpus: Array, rows: Array, names: Sequence[str]) -> str:
@@ -55,7 +56,7 @@ def dd_plot(in_F: Array, in_G: Array, corpus: Array, rows: Array, names: Sequenc
         yaxis_title=f"depth in {_label(names[1])}",
         dragmode="lasso",
     )
-    return _json(figure)
+    return to_script(figure)
 
 
 def text_map(points: Array, corpus: Array, rows: Array, names: Sequence[str], projection: str) -> str:
@@ -64,7 +65,56 @@ def text_map(points: Array, corpus: Array, rows: Array, names: Sequence[str], pr
     axis = "UMAP" if projection == "umap" else "principal component"
     figure.update_layout(xaxis_title=f"{axis} 1", yaxis_title=f"{axis} 2", dragmode="lasso")
     figure.update_yaxes(scaleanchor="x", scaleratio=1)
-    return _json(figure)
+    return to_script(figure)
+
+
+def histogram(
+    values: Array,
+    *,
+    title: str,
+    mark: float | None = None,
+    mark_name: str = "observed",
+    bounds: tuple[float, float] | None = None,
+) -> str:
+    """Return how often values occur, with a line at ``mark``."""
+    import plotly.graph_objects as go
+
+    edges = _edges(values, len(values)) if bounds is None else np.linspace(*bounds, 21)
+    counts = np.histogram(values, edges)[0]
+    figure = go.Figure()
+    figure.add_scatter(
+        **_steps(edges, counts),
+        mode="lines",
+        line={"shape": "hvh", "width": 1.5},
+        fill="tozeroy",
+        name=title,
+        meta="quiet",
+        hovertemplate="%{x:.4g}: %{y}<extra></extra>",
+    )
+    if mark is not None:
+        figure.add_scatter(
+            x=[mark, mark],
+            y=[0, int(counts.max())],
+            mode="lines",
+            line={"width": 3, "dash": "dash"},
+            name=mark_name,
+            meta="found",
+            hovertemplate=f"{mark_name}: %{{x:.4g}}<extra></extra>",
+        )
+    low, high = bounds or (edges[0], edges[-1])
+    if mark is not None:
+        low, high = min(low, mark), max(high, mark)
+    pad = 0.0 if bounds else 0.03 * (high - low)
+    figure.update_xaxes(range=[low - pad, high + pad])
+    figure.update_layout(xaxis_title=title, yaxis_title="how many", showlegend=mark is not None, hovermode="closest")
+    return to_script(figure)
+
+
+def to_script(figure: Any) -> str:
+    """Return the figure as JSON that can stand in a script element."""
+    spec = json.loads(figure.to_json())
+    spec["layout"].pop("template", None)  # 7 kB of colours that the page sets itself
+    return script_json(spec)
 
 
 def _dots(x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str]) -> Any:
@@ -80,15 +130,22 @@ def _dots(x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str]) 
             mode="markers",
             marker={"symbol": _SYMBOLS[which], "size": 7 if len(x) < 1000 else 5},
             name=_label(name),
-            meta=which,
+            meta=_COLOURS[which],
             hoverinfo="none",
         )
     return figure
 
 
+def _steps(edges: Array, heights: Array) -> dict[str, Array]:
+    """Return the coordinates of a histogram's outline for lines of the shape 'hvh', which step halfway."""
+    width = edges[1] - edges[0]
+    centres = np.concatenate([edges[:1] - width, edges]) + width / 2
+    return {"x": centres, "y": np.concatenate([[0.0], heights, [0.0]])}
+
+
 def _edges(values: Array, smallest: int) -> Array:
     low, high = float(values.min()), float(values.max())
-    if high - low < 1e-9:  # all depths equal: one bin around them
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # all values equal: one bin around them
         return np.array([low - 1e-6, high + 1e-6])
     bins = int(np.clip(2 * np.cbrt(smallest), 8, 60))  # Rice's rule for the smaller corpus
     return np.linspace(low, high, bins + 1)
@@ -96,10 +153,3 @@ def _edges(values: Array, smallest: int) -> Array:
 
 def _label(name: str) -> str:
     return escape(name if len(name) <= 40 else name[:39] + "…")
-
-
-def _json(figure: Any) -> str:
-    """Return the figure as JSON that can stand in a script element."""
-    spec = json.loads(figure.to_json())
-    spec["layout"].pop("template", None)  # 7 kB of colours that the page sets itself
-    return script_json(spec)

@@ -5,20 +5,46 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
 from xembed._files import check_writable, write_together
-from xembed._results import dump_json
-from xembed.reports._shift import shift_context
+from xembed._results import dump_json, versions
+from xembed.reports._drift import drift_context
+from xembed.reports._many import many_context
+from xembed.reports._shift import rank_sum_context, shift_context
+from xembed.reports._small import (
+    coverage_context,
+    outliers_context,
+    regions_context,
+    self_check_context,
+    surface_context,
+    terms_context,
+    test_context,
+)
 
 # The cartesian bundle of plotly.js, of the version that the plotly package writes figures for. It holds every trace
 # that the reports use, is a third of the full bundle and loads in half its time. MIT licence, beside it.
 _PLOTLY = "plotly-cartesian-4.1.1.min.js.gz"
 _PLOTLY_SHA256 = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"
+
+
+_BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "xembed.coverage/1": coverage_context,
+    "xembed.drift/1": drift_context,
+    "xembed.many/1": many_context,
+    "xembed.outliers/1": outliers_context,
+    "xembed.rank_sum/1": rank_sum_context,
+    "xembed.regions/1": regions_context,
+    "xembed.self_check/1": self_check_context,
+    "xembed.shift/1": shift_context,
+    "xembed.surface/1": surface_context,
+    "xembed.terms/1": terms_context,
+    "xembed.test/1": test_context,
+}
 
 
 class HasDict(Protocol):
@@ -88,24 +114,23 @@ def check_report_path(path: str | os.PathLike[str]) -> Path:
 
 def render_page(data: Mapping[str, Any]) -> str:
     """Return the HTML page for a result's plain data (`Result.to_dict`)."""
-    builders = {"xembed.shift/1": shift_context, "xembed.rank_sum/1": shift_context}
     schema = data.get("schema")
-    if schema not in builders:
-        raise ValueError(f"There are pages for the schemas {sorted(builders)}. Got {schema!r} instead.")
-    context = builders[schema](data)
+    if schema not in _BUILDERS:
+        raise ValueError(f"There are pages for the schemas {sorted(_BUILDERS)}. Got {schema!r} instead.")
+    context = _BUILDERS[schema](data)
     script = _asset("report.js").decode("utf-8")
-    library = _asset(_PLOTLY)
+    made = data.get("provenance")  # parts of other results have none
     page: str = (
         _environment()
-        .get_template("shift.html.j2")
+        .get_template(context["template"])
         .render(
             **context,
             style=_asset("report.css").decode("utf-8"),
             script=script,
             script_hash=_csp_hash(script.encode("utf-8")),
-            library=base64.b64encode(library).decode("ascii"),
+            library=base64.b64encode(_asset(_PLOTLY)).decode("ascii"),
             library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
-            versions=data["provenance"]["versions"],
+            made_by=(made["versions"] if made else versions())["xembed"],
         )
     )
     return page

@@ -35,9 +35,9 @@ const CONFIG = {
   modeBarButtonsToRemove: ["sendChartToCloud", "autoScale2d"],
   toImageButtonOptions: { format: "svg", filename: "xembed" },
 };
-const corpusColour = (which) => colour(which === 0 ? "f" : "g");
+// A trace says in meta, and a shape in its name, which colour of the style sheet it takes.
 const traceColours = (plot) => {
-  const colours = plot.data.map((trace) => corpusColour(trace.meta));
+  const colours = plot.data.map((trace) => colour(trace.meta));
   const fills = colours.map((c) => `${c}2e`);
   return { "line.color": colours, "marker.color": colours, fillcolor: fills };
 };
@@ -54,8 +54,7 @@ const layoutColours = (plot) => {
     update[`${axis}.linecolor`] = colour("line");
   }
   (plot.layout.shapes || []).forEach((shape, i) => {
-    const corpus = /^corpus-(\d)$/.exec(shape.name || "");
-    update[`shapes[${i}].line.color`] = corpus ? corpusColour(Number(corpus[1])) : colour("quiet");
+    update[`shapes[${i}].line.color`] = colour(shape.name || "quiet");
   });
   return update;
 };
@@ -71,8 +70,9 @@ const drawFigure = async (plot) => {
   plot.layout = layout;
   const colours = traceColours(plot);
   spec.data.forEach((trace, i) => {
-    if (trace.mode === "markers") trace.marker = { ...trace.marker, color: colours["marker.color"][i] };
-    else { trace.line = { ...trace.line, color: colours["line.color"][i] }; trace.fillcolor = colours.fillcolor[i]; }
+    trace.marker = { ...trace.marker, color: colours["marker.color"][i] };
+    trace.line = { ...trace.line, color: colours["line.color"][i] };
+    trace.fillcolor = colours.fillcolor[i];
     trace.unselected = { marker: { opacity: 0.12 } };
   });
   await Plotly.newPlot(plot, spec.data, layout, CONFIG);
@@ -86,7 +86,14 @@ let order = [];       // positions in the table, sorted and filtered
 let lassoed = null;   // positions drawn around, or null
 let sortKey = "depth", sortDown = false, shown = 0;
 const STEP = 25;
-const LABELS = [["depth", () => "depth"], ["inF", () => `in ${rows.names[0]}`], ["inG", () => `in ${rows.names[1]}`]];
+const signed = (x) => `${x >= 0 ? "+" : ""}${x.toFixed(2)}`;
+const NUMBERS = [
+  ["depth", () => "depth", (x) => x.toFixed(3)],
+  ["inF", () => `in ${rows.names[0]}`, (x) => x.toFixed(3)],
+  ["inG", () => `in ${rows.names[1]}`, (x) => x.toFixed(3)],
+  ["lean", () => "leaning", signed],
+];
+const regionOf = (i) => (rows.region ? rows.regions[rows.region[i]] : "");
 const cell = (parent, text, name, label) => {
   const td = document.createElement("td");
   td.className = name;
@@ -105,8 +112,16 @@ const addRows = () => {
     mark.className = rows.corpus[i] ? "mark g" : "mark";
     cell(tr, rows.names[rows.corpus[i]], "corpus").prepend(mark);
     cell(tr, rows.row[i], "num", "row");
-    for (const [key, label] of LABELS) cell(tr, rows[key][i].toFixed(3), "num", label());
-    if (rows.text) cell(tr, rows.text[i], "text");
+    for (const [key, label, format] of NUMBERS) if (rows[key]) cell(tr, format(rows[key][i]), "num", label());
+    if (rows.text || rows.region) {
+      const td = cell(tr, rows.text ? rows.text[i] : "", "text");
+      if (rows.region) {
+        const region = document.createElement("span");
+        region.className = "region";
+        region.textContent = regionOf(i);
+        td.append(region);
+      }
+    }
     part.append(tr);
   }
   body.append(part);
@@ -139,7 +154,7 @@ const refresh = () => {
 const select = (positions) => {
   lassoed = positions;
   for (const plot of plots) {
-    if (plot.id === "distribution") continue;
+    if (!("texts" in plot.dataset)) continue;
     const chosen = plot.data.map((trace) => {
       if (!positions) return null;
       const points = [];
@@ -159,11 +174,14 @@ const csvCell = (value) => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 const downloadCsv = () => {
-  const head = ["corpus", "row", "depth", "depth_in_F", "depth_in_G", "text"];
-  const lines = [head.join(",")];
-  for (const i of order)
-    lines.push([rows.names[rows.corpus[i]], rows.row[i], rows.depth[i], rows.inF[i], rows.inG[i],
-      rows.text ? rows.text[i] : ""].map(csvCell).join(","));
+  const columns = [
+    ["corpus", (i) => rows.names[rows.corpus[i]]], ["row", (i) => rows.row[i]], ["depth", (i) => rows.depth[i]],
+    ["depth_in_F", (i) => rows.inF[i]], ["depth_in_G", (i) => rows.inG[i]],
+  ];
+  if (rows.region) columns.push(["leaning", (i) => rows.lean[i]], ["region", regionOf]);
+  columns.push(["text", (i) => (rows.text ? rows.text[i] : "")]);
+  const lines = [columns.map(([name]) => name).join(",")];
+  for (const i of order) lines.push(columns.map(([, value]) => csvCell(value(i))).join(","));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
   link.download = "xembed-texts.csv";
@@ -185,7 +203,19 @@ const startRows = async () => {
       else { sortKey = button.dataset.key; sortDown = false; }
       refresh();
     });
+  for (const button of document.querySelectorAll("button[data-region]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => showRegion(Number(button.dataset.region)));
+  }
   refresh();
+};
+const showRegion = (region) => {
+  const inside = new Set();
+  rows.region.forEach((one, i) => { if (one === region) inside.add(i); });
+  $("search").value = "";
+  select(inside);
+  $("all").scrollIntoView();
+  $("clear").focus({ preventScroll: true });
 };
 
 /* ---- hovering and selecting ---- */
@@ -194,11 +224,19 @@ const showTip = (event) => {
   const point = event.points[0];
   const i = Number(point.customdata);
   const head = document.createElement("b");
-  head.textContent = `${rows.names[rows.corpus[i]]}, row ${rows.row[i]}, depth ${rows.depth[i].toFixed(3)}`;
+  const lean = rows.lean ? `, leaning ${signed(rows.lean[i])}` : "";
+  head.textContent = `${rows.names[rows.corpus[i]]}, row ${rows.row[i]}, depth ${rows.depth[i].toFixed(3)}${lean}`;
   const text = document.createElement("span");
   text.dir = "auto";
   text.textContent = rows.text ? rows.text[i].slice(0, 400) : "";
   tip.replaceChildren(head, text);
+  if (rows.region) {
+    const region = document.createElement("span");
+    region.className = "region";
+    region.dir = "auto";
+    region.textContent = regionOf(i);
+    tip.append(region);
+  }
   tip.hidden = false;
   const { clientX: x, clientY: y } = event.event;
   const box = tip.getBoundingClientRect();
@@ -230,11 +268,25 @@ const start = async () => {
   document.head.append(script);
   for (const plot of document.querySelectorAll(".plot")) {
     await drawFigure(plot);
-    if (plot.id !== "distribution" && rows) link(plot);
+    if ("texts" in plot.dataset && rows) link(plot);
   }
   root.dataset.ready = "yes";
 };
-addEventListener("beforeprint", () => { printing = true; root.classList.add("light"); onTheme(); });
-addEventListener("afterprint", () => { printing = false; onTheme(); });
+// Paper can't be clicked: what is folded is printed open.
+const folded = [];
+let theme = "";
+addEventListener("beforeprint", () => {
+  printing = true;
+  theme = root.className;
+  root.className = "light";
+  for (const details of document.querySelectorAll("details:not([open])")) { details.open = true; folded.push(details); }
+  onTheme();
+});
+addEventListener("afterprint", () => {
+  printing = false;
+  root.className = theme;
+  for (const details of folded.splice(0)) details.open = false;
+  onTheme();
+});
 start().catch((error) => { fail("The charts could not be drawn. The tables below hold the results."); throw error; });
 })();

@@ -1,0 +1,97 @@
+"""What the commands share: files in, an encoder when it is needed, embeddings out."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from xembed.datasets import TextTable
+
+
+def one_line(text: str, length: int = 90) -> str:
+    """Shorten a text to a line that a terminal shows and does not obey: texts may hold escape sequences."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+Encode = Callable[[], Any]
+
+
+def encoder_on_demand(
+    model: str | None = None,
+    layer: int = -1,
+    pooling: str | None = None,
+    device: str = "auto",
+    max_length: int | None = None,
+    batch_size: int = 32,
+    cache: bool = True,
+    normalize: bool | None = None,
+) -> Encode:
+    """Return a function that loads the encoder when it is first needed: ready embeddings need none."""
+
+    @functools.cache
+    def load() -> Any:
+        if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
+            typer.echo("Loading the encoder ...", err=True)
+        from xembed.encoders import load_encoder
+
+        encoder = load_encoder(
+            model,
+            layer=layer,
+            pooling=pooling,
+            normalize=normalize,
+            device=device,
+            max_length=max_length,
+        )
+        return encoder, batch_size, cache
+
+    return load
+
+
+def read_source(path: Path, text_column: str | None, skip_blank: bool) -> TextTable | npt.NDArray[Any]:
+    from xembed.datasets import read_embeddings, read_texts
+
+    if path.suffix.lower() in {".npy", ".npz"}:
+        return read_embeddings(path)
+    return read_texts(path, text_column=text_column, skip_blank=skip_blank)
+
+
+def texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
+    return getattr(source, "texts", None)
+
+
+def embed_source(
+    source: TextTable | npt.NDArray[Any], encode: Encode, progress: bool | None, name: str
+) -> tuple[npt.NDArray[np.floating[Any]], list[str], dict[str, Any] | None]:
+    """Return embeddings, warnings, and what made them (None for ready ones)."""
+    texts = texts_of(source)
+    if texts is None:
+        return source, [], None  # type: ignore[return-value]
+    encoder, batch_size, cache = encode()
+    encoding = encoder.encode_detailed(list(texts), batch_size=batch_size, progress=progress, cache=cache)
+    notes = []
+    if encoding.n_truncated:
+        notes.append(
+            f"{encoding.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "
+            "comes after is not in their embeddings."
+        )
+    if skipped := getattr(source, "n_skipped", 0):
+        notes.append(f"{skipped} blank text{'s were' if skipped > 1 else ' was'} dropped from {name}.")
+    return encoding.embeddings, notes, encoder.describe()
+
+
+def column_of(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> list[Any]:
+    """Return a column of a table, such as groups or times."""
+    if texts_of(source) is None:
+        raise ValueError(f"{str(path)!r} holds embeddings only, so it has no column {column!r}. Give a table of texts.")
+    values: list[Any] = list(source.column(column))  # type: ignore[union-attr]
+    return values
