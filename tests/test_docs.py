@@ -1,20 +1,21 @@
 """Documentation against what it documents."""
 
 import dataclasses
+import importlib
 import re
 from pathlib import Path
 
-import xembed.depth
-import xembed.shift
-from xembed._results import _SCHEMAS
+from xembed._results import _PACKAGES, _SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_every_field_of_the_json_is_documented():
     text = (ROOT / "docs" / "schemas.md").read_text(encoding="utf-8")
-    for schema, result in _SCHEMAS.items():
-        if not schema.startswith("xembed."):
+    for package in _PACKAGES:
+        importlib.import_module(package)
+    for result in _SCHEMAS.values():
+        if not result.schema.startswith("xembed."):  # another test's own
             continue
         section = text.split(f"## `{result.schema}`")[1].split("\n## ")[0]
         documented = {name for line in section.splitlines() if line.startswith("| `")

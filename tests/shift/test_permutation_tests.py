@@ -109,7 +109,7 @@ def test_large_corpora_are_refused_with_advice(monkeypatch):
         (lambda test: test(GOOD, GOOD, groups=(range(60), range(59))), ValueError,
          "G must have as many groups as rows. Got 59 and 60 rows"),
         (lambda test: test(GOOD, GOOD, groups=(range(60), range(59, 119))), ValueError,
-         r"1 group is in both F and G \(first: 59\)"),
+         r"Got 1 in both F and G \(first: 59\)"),
         (lambda test: test(GOOD, GOOD, groups=(["a"] * 60, range(60))), ValueError,
          "at least 2 groups in each corpus. Got 1 in F and 60 in G"),
         (lambda test: test(GOOD, GOOD, groups=([None, *range(59)], range(60, 120))), ValueError,

@@ -122,9 +122,8 @@ def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.N
     if len(shared):
         example = next(label for label, number in numbers.items() if number == shared[0])
         raise ValueError(
-            f"{len(shared)} group{'s are' if len(shared) > 1 else ' is'} in both F and G (first: {example!r}), so "
-            "whole groups can't be relabelled. Use a grouping that lies within the corpora or, for two versions of the same "
-            "texts, paired=True."
+            f"Groups must lie within one corpus to be relabelled whole. Got {len(shared)} in both F and G (first: "
+            f"{example!r}). Use a finer grouping or, for two versions of the same texts, paired=True."
         )
     if min(len(np.unique(part)) for part in found) < 2:
         raise ValueError(
