@@ -1,5 +1,6 @@
 """Every kind of page: it draws, it holds the numbers of its result, and texts of users do nothing on it."""
 
+import base64
 import json
 import re
 from html.parser import HTMLParser
@@ -245,6 +246,13 @@ def test_numbers_of_a_drift_page(results):
     assert star["y"] == [result.evidence[result.detection_window]]
     levels = [10 ** shape["y0"] if shape["y0"] < 1 else shape["y0"] for shape in spec["layout"]["shapes"]]
     assert result.threshold in levels
+    alone = result.threshold * result.limits / result.pvalues
+    best = np.maximum((result.martingales * result.shares).max(axis=1), alone)
+    drawn = np.frombuffer(base64.b64decode(lines["evidence"]["y"]["bdata"]))
+    np.testing.assert_array_equal(drawn, result.evidence)
+    np.testing.assert_allclose(drawn, best)
+    assert "by bets on several windows" in section(page)
+    assert "by this window alone" in section(render_page(result.to_dict() | {"detected_by": "combined"}))
     assert "Ville's inequality" in section(page, "method")
 
 
@@ -258,8 +266,9 @@ def test_windows_without_times_of_their_own_are_counted():
 def test_long_streams_list_the_last_windows_and_the_alarm():
     data = make("drift").to_dict()
     n, times = len(data["counts"]), 60
-    for key in ("starts", "ends", "counts", "compared", "evidence", "martingales", "evalues", "test_pvalues", "pvalues",
-                "effects", "similarity_within", "similarity_to_reference", "depth_mean", "depth_sd"):  # fmt: skip
+    a_window = """starts ends counts compared evidence martingales evalues test_pvalues pvalues limits effects
+        similarity_within similarity_to_reference depth_mean depth_sd"""
+    for key in a_window.split():
         data[key] = data[key] * times
     rows = rows_of(render_page(data), "windows")[1:]
     assert n * times > 400

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_verdict_and_order_of_planted_topics():
     assert "New in “new”: “region " in result.verdict and "Gone from “new”: “region " in result.verdict
     none = what_shifted(F[:60], F[60:])
     assert none.n_changed == 0 and none.verdict.startswith("None of 11 regions changed by more than chance explains")
-    assert "is found for sure from 15% of its texts on" in none.verdict
+    assert re.search(r"is found for sure from \d+ of its \d+ texts on", none.verdict)
 
 
 def test_clusters_do_not_know_the_corpora_without_a_split():

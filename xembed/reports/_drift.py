@@ -16,6 +16,8 @@ Data = Mapping[str, Any]
 
 # Windows in the table; the last ones, and those of the alarm and of the change.
 _MOST_WINDOWS = 400
+# Whether a window alone raised the alarm.
+_BY = {True: "by this window alone", False: "by bets on several windows"}
 
 
 def drift_context(data: Data) -> dict[str, Any]:
@@ -47,9 +49,9 @@ def _cards(data: Data) -> list[dict[str, str]]:
     if data["detected"]:
         first, change = data["detection_window"], data["change_window"]
         cards = [
-            card("Alarm", f"window {first + 1}", f"{data['starts'][first]} to {data['ends'][first]}"),
+            card("Alarm", f"window {first + 1}", f"{_span(data, first)}; {_BY[data['detected_by'] == 'combined']}"),
             card("Evidence then", f"{evidence[first]:.3g}", f"the alarm is at {data['threshold']:.3g}"),
-            card("The change seems to begin", f"window {change + 1}", f"{data['change_time']}"),
+            card("The change seems to begin", f"window {change + 1}", _time(data["change_time"])),
         ]
     else:
         best = int(evidence.argmax())
@@ -69,18 +71,19 @@ def _running(data: Data) -> dict[str, Any]:
     n = len(data["counts"])
     caption = (
         "The evidence that the stream has changed, window by window, on a log scale. Without drift it ever reaches the "
-        f"dashed line at {data['threshold']:.3g} with a chance of at most {level(data['alpha'])}. Thin lines: the "
-        "tests that it is the largest of."
+        f"dashed line at {data['threshold']:.3g} with a chance of at most {level(data['alpha'])}. Thin lines: "
+        "what it is the largest of, the bets on each test and the window alone."
     )
     if data["detected"]:
         caption += (
             f" The star marks the alarm, the dotted line the window from which on the change shows "
-            f"({data['change_time']}). After the alarm the lines only describe."
+            f"({_time(data['change_time'])}). After the alarm the lines only describe."
         )
     small = sum(p <= 0.05 for p in data["pvalues"])
     of_windows = (
         f"Each window against what came before, by all tests together. {small} of {n} are at most 0.05; without drift "
-        f"about {0.05 * n:.1f} would be. That is why no single one raises an alarm."
+        f"about {0.05 * n:.1f} would be. So a window alone raises the alarm only at or below the dashed line, which "
+        "falls from look to look."
     )
     return {
         "kind": "figures",
@@ -174,6 +177,14 @@ def _windows(data: Data) -> dict[str, Any]:
     }
 
 
+def _span(data: Data, i: int) -> str:
+    return f"{_time(data['starts'][i])} to {_time(data['ends'][i])}"
+
+
+def _time(label: str | float) -> str:
+    return label if isinstance(label, str) else f"{label:.12g}"
+
+
 def _marked(data: Data) -> list[int]:
     return [data["detection_window"], data["change_window"]] if data["detected"] else []
 
@@ -182,8 +193,8 @@ def _window(data: Data, i: int) -> list[str]:
     evidence = data["evidence"][i]
     return [
         f"{i + 1}",
-        f"{data['starts'][i]}",
-        f"{data['ends'][i]}",
+        _time(data["starts"][i]),
+        _time(data["ends"][i]),
         f"{data['counts'][i]:,}",
         f"{data['compared'][i]:,}",
         p_value(data["pvalues"][i]),

@@ -25,6 +25,8 @@ def evidence(data: Data) -> str:
         capital = np.maximum(np.asarray(data["martingales"])[:, k] * share, 1e-300)
         style = {"width": 1.2, "dash": _DASHES[k % len(_DASHES)]}
         _line(figure, x, capital, TITLES[name], f"c{k % 6}", style, "%{y:.3g}")
+    alone = data["threshold"] * np.asarray(data["limits"]) / np.asarray(data["pvalues"])
+    _line(figure, x, alone, "window alone", "quiet", {"width": 1.2, "dash": "longdashdot"}, "%{y:.3g}", dots=True)
     running = np.asarray(data["evidence"])
     _line(figure, x, np.maximum(running, 1e-300), "evidence", "ink", {"width": 3}, "%{y:.4g}")
     figure.add_hline(y=data["threshold"], line={"width": 2, "dash": "dash"}, name="found")
@@ -42,7 +44,7 @@ def evidence(data: Data) -> str:
         figure.add_vline(x=_left(data, data["change_window"]), line={"width": 1.5, "dash": "dot"}, name="found")
     # Shapes do not stretch an axis: the threshold and the first window's start must be on it.
     figure.update_xaxes(range=[_left(data, 0), x[-1] if _timed(data) else len(x) + 0.5])
-    shown = np.append(np.asarray(data["martingales"]) * data["shares"], [*running, data["threshold"]])
+    shown = np.append(np.asarray(data["martingales"]) * data["shares"], [*running, *alone, data["threshold"]])
     low, high = np.log10(np.clip([shown.min(), shown.max()], 1e-300, 1e300))
     figure.update_yaxes(type="log", range=[low - 0.15, high + 0.3], dtick=1 if high - low < 8 else None)
     return to_script(figure)
@@ -51,8 +53,11 @@ def evidence(data: Data) -> str:
 def pvalues(data: Data) -> str:
     """Return the combined p-value of each window."""
     figure = _figure(data, "p-value (log scale)")
-    _line(figure, _positions(data), data["pvalues"], "p-value", "ink", {"width": 1}, "p = %{y:.3g}", dots=True)
-    figure.update_yaxes(type="log", dtick=1, range=[np.floor(np.log10(min(data["pvalues"]))) - 0.1, 0.1])
+    x = _positions(data)
+    _line(figure, x, data["pvalues"], "p-value", "ink", {"width": 1}, "p = %{y:.3g}", dots=True)
+    _line(figure, x, data["limits"], "alarm", "found", {"width": 2, "dash": "dash"}, "p ≤ %{y:.3g}")
+    lowest = np.log10(min(*data["pvalues"], *data["limits"]))
+    figure.update_yaxes(type="log", dtick=1, range=[np.floor(lowest) - 0.1, 0.1])
     figure.update_layout(showlegend=False)
     return to_script(figure)
 

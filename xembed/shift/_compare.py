@@ -45,6 +45,8 @@ _MODES = ("auto", "battery", "fast")
 _PROJECTIONS = ("pca", "umap", "none")
 # Rows in total above which 'auto' takes the tests that need sums only. The battery takes about 10 s there.
 FAST_ROWS = 10_000
+# Rows in total up to which regions and coverage are looked for: about 20 s.
+_EXPLAINED_ROWS = 30_000
 
 
 def compare_corpora(
@@ -93,7 +95,8 @@ def compare_corpora(
     paired : bool, default=False
         Row i of F and row i of G are two versions of one text. Each pair keeps or swaps its labels (sign flips).
     explain : bool, default=True
-        Also look for what shifted: regions, coverage and, with ``texts``, terms and differences of form.
+        Also look for what shifted: regions, coverage and, with ``texts``, terms and differences of form. Up to 30,000
+        rows in total; above, ``warnings`` says so.
     self_check : bool, default=False
         Also split F against itself 200 times and count rejections, so that one sees whether the level holds on these
         data, and whether the order of the texts carries information.
@@ -195,7 +198,12 @@ def compare_corpora(
         found, measure_dispersion(first, second), alpha=alpha, confidence_level=confidence_level, names=both
     )
     regions = coverage_found = terms = surface = None
-    if explain:
+    if explain and len(first) + len(second) > _EXPLAINED_ROWS:
+        notes.append(
+            f"What shifted was not looked for in {len(first) + len(second):,} texts, because it would take minutes. "
+            f"Compare random samples of {_EXPLAINED_ROWS // 2:,} texts of each corpus for that."
+        )
+    elif explain:
         if groups is not None:
             notes.append(
                 "Regions, coverage, terms and differences of form take each row for itself: with groups their p-values "

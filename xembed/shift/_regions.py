@@ -473,6 +473,6 @@ def _smallest_new(n_regions: int, fdr: float, names: tuple[str, str], sizes: tup
     if n_regions < 2 or not len(enough):
         return "So few texts in so many regions can't show a change." if n_regions > 1 else "One region can't change."
     return (
-        f"A topic new in “{names[1]}” that has a region to itself is found for sure from {enough[0] / sizes[1]:.0%} of "
-        "its texts on."
+        f"A topic new in “{names[1]}” that has a region to itself is found for sure from {enough[0]} of its {sizes[1]} "
+        "texts on."
     )
