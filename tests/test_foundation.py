@@ -28,13 +28,13 @@ from xembed._validation import (
 
 @dataclass(frozen=True, repr=False)
 class Inner(Result):
-    schema: ClassVar[str] = "xembed.test_inner/1"
+    schema: ClassVar[str] = "foundation.inner/1"
     values: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
 class Outer(Result):
-    schema: ClassVar[str] = "xembed.test_outer/1"
+    schema: ClassVar[str] = "foundation.outer/1"
     inner: Inner
     maybe: Inner | None
     array: npt.NDArray[np.float64] | None
@@ -186,5 +186,5 @@ def test_what_is_right_passes():
 
 def test_json_of_a_result_is_plain(tmp_path):
     data = json.loads(Inner(np.arange(3.0)).to_json(tmp_path / "x.json"))
-    assert data == {"schema": "xembed.test_inner/1", "values": [0.0, 1.0, 2.0]}
+    assert data == {"schema": "foundation.inner/1", "values": [0.0, 1.0, 2.0]}
     assert (tmp_path / "x.json").is_file()
