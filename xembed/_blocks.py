@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._parallel import row_blocks
-from xembed._validation import FloatArray, check_embeddings, check_same_dims
+from xembed._validation import FloatArray, check_embeddings, check_same_dims, shows_progress
 
 Value = TypeVar("Value")
 Advance: TypeAlias = Callable[[int], object]
@@ -330,19 +330,10 @@ def count_rows(rows: Rows) -> int:
     return rows.count() if isinstance(rows, Blocks) else len(rows)
 
 
-def check_progress(progress: Any, *, caller: str) -> None:
-    """Check that ``progress`` says yes, no or nothing."""
-    if progress is not None and not isinstance(progress, bool | np.bool_):
-        raise TypeError(f"The 'progress' parameter of {caller} must be True, False or None. Got {progress!r} instead.")
-
-
 @contextlib.contextmanager
 def row_progress(progress: bool | None, n_rows: int | None, *, caller: str, description: str) -> Iterator[Advance]:
     """Show a bar of rows on stderr if asked, or, for None, if that is a terminal and it takes a moment."""
-    check_progress(progress, caller=caller)
-    # A program without a console has no stderr.
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-    if not (terminal if progress is None else progress):
+    if not shows_progress(progress, caller=caller):
         yield no_progress
         return
     from tqdm import tqdm

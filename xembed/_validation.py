@@ -7,6 +7,7 @@ A message says what was expected, what came and, where it is not obvious, what t
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Iterable
 from typing import Any, TypeAlias
 
@@ -151,6 +152,15 @@ def check_names(names: tuple[str, str], *, caller: str) -> tuple[str, str]:
     if names[0] == names[1]:
         raise ValueError(f"The two corpora must have different names. Got {names[0]!r} twice.")
     return names[0], names[1]
+
+
+def shows_progress(progress: Any, *, caller: str) -> bool:
+    """Return whether to show a progress bar: as asked, or, for None, if stderr is a terminal."""
+    if progress is not None and not isinstance(progress, bool | np.bool_):
+        raise TypeError(f"The 'progress' parameter of {caller} must be True, False or None. Got {progress!r} instead.")
+    # A program without a console has no stderr.
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return terminal if progress is None else bool(progress)
 
 
 def raise_for_bad_rows(bad: npt.NDArray[np.bool_], *, name: str, problem: str, remedy: str) -> None:

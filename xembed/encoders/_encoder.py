@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray, check_count, check_texts
+from xembed._validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
 from xembed.encoders._encoding import Encoding
 from xembed.encoders._warn import warn_user
@@ -244,7 +244,7 @@ class Encoder:
     ) -> Encoding:
         checked = check_texts(texts)
         batch_size = check_count(batch_size, name="batch_size", caller=caller)
-        show = _show_progress(progress, caller=caller)
+        show = shows_progress(progress, caller=caller)
         store = self._open_cache(cache, caller=caller)
         positions: dict[str, int] = {}
         inverse = np.fromiter(
@@ -366,11 +366,3 @@ class Encoder:
             f"and {'was' if n_truncated == 1 else 'were'} cut: what follows has no influence on the embedding. "
             f"Split long texts{longer}."
         )
-
-
-def _show_progress(progress: bool | None, *, caller: str) -> bool:
-    if progress is not None and not isinstance(progress, bool | np.bool_):
-        raise TypeError(f"The 'progress' parameter of {caller} must be True, False or None. Got {progress!r} instead.")
-    # A program without a console has no stderr.
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-    return terminal if progress is None else bool(progress)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from xembed._blocks import (
     Advance,
     Rows,
-    check_progress,
     check_same_width,
     count_rows,
     known_rows,
@@ -21,7 +20,7 @@ from xembed._blocks import (
     row_progress,
 )
 from xembed._results import Result, provenance
-from xembed._validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng
+from xembed._validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng, shows_progress
 from xembed.depth import tte_depth
 from xembed.depth._depth import leave_one_out
 from xembed.depth._pairwise import DISTANCES
@@ -210,7 +209,7 @@ def rank_sum_test(
     check_option(alternative, _ALTERNATIVES, name="alternative", caller=caller)
     check_option(method, _METHODS, name="method", caller=caller)
     check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    check_progress(progress, caller=caller)
+    shows_progress(progress, caller=caller)  # refused before any work is done
     generator = check_rng(rng, caller=caller)
 
     if (reference, distance) == ("pooled", "cosine"):
