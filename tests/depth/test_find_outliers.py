@@ -12,7 +12,7 @@ from scipy import special, stats
 from xembed import read_result
 from xembed.depth import OutlierResult, find_outliers, local_depth, tte_depth
 from xembed.depth._empirical_null import empirical_null
-from xembed.depth._outliers import benjamini_hochberg, conformal_pvalues
+from xembed.depth._outliers import conformal_pvalues
 
 
 def unit(X):
@@ -50,18 +50,6 @@ def clusters(rng, n, d):
 def planted(rng, n, d, n_out, population=cone):
     """Good texts after ``n_out`` texts of no topic."""
     return np.concatenate([isotropic(rng, n_out, d), population(rng, n - n_out, d)])
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_q_values_equal_scipys(pvalues):
-    found = benjamini_hochberg(np.array(pvalues))
-    np.testing.assert_allclose(found, stats.false_discovery_control(pvalues), rtol=1e-12, atol=0)
-    assert (np.diff(found[np.argsort(pvalues)]) >= 0).all() and found.max() <= 1
-
-
-def test_q_values_by_hand():
-    np.testing.assert_allclose(benjamini_hochberg(np.array([0.04, 0.01, 0.5, 0.02])), [0.16 / 3, 0.04, 0.5, 0.04])
-    assert benjamini_hochberg(np.array([])).shape == (0,)
 
 
 def test_conformal_p_values_by_hand():

@@ -7,6 +7,7 @@ import pytest
 
 from xembed.depth import tte_depth
 from xembed.shift import ShiftResult, compare_corpora, rank_sum_test
+from xembed.shift._notes import note_resolution
 
 
 def corpora(seed=0, n=60, m=50, spread=0.6):
@@ -109,6 +110,32 @@ def test_fast_mode_says_so_and_agrees():
         rng.normal(size=(6000, 4)), rng.normal(size=(4001, 4)), n_resamples=19, explain=False, projection="none"
     )
     assert large.mode == "fast" and large.separability is None
+
+
+def test_verdicts_of_tests_in_fast_mode_are_corrected():
+    F, G = corpora(spread=0.85)
+    p = compare_corpora(F, G, mode="fast", explain=False).test.pvalue
+    between = compare_corpora(F, G, mode="fast", explain=False, alpha=1.5 * p)  # its own p-value is below, adjusted not
+    assert between.tests[0].pvalue < between.alpha < between.tests[0].adjusted_pvalue
+    for test in between.tests:
+        assert test.verdict.startswith("No difference found")
+    assert compare_corpora(F, G, mode="fast", explain=False, alpha=2.5 * p).tests[0].verdict.startswith("The corpora")
+
+
+def test_self_check_measures_the_distance_that_is_used():
+    F, G = corpora()
+    found = [
+        compare_corpora(F, G, distance=d, tests=["depth"], self_check=True, explain=False, n_resamples=19).self_check
+        for d in ("cosine", "angular")
+    ]
+    assert not np.array_equal(found[0].pvalues, found[1].pvalues)
+
+
+def test_resolution_is_known_at_once_for_millions_of_rows():
+    assert note_resolution(5_000_000, 5_000_000, 999, 0.05, "texts") == []
+    assert note_resolution(9, 9, 999, 0.001, "pairs")[0].count("0.002") == 1  # 2^-9
+    (note,) = note_resolution(2, 3, 999, 0.05, "groups")
+    assert "p-values of 0.1 or more" in note
 
 
 def test_groups_and_pairs():
@@ -236,6 +263,10 @@ F, G = corpora()
     ("call", "error", "message"),
     [
         (lambda: compare_corpora(F, G, alpha=0), ValueError, r"The 'alpha' parameter of compare_corpora .* \(0, 1\)"),
+        (lambda: compare_corpora(F, G, mode="fast", tests=["energy"]), ValueError,
+         r"'tests' parameter of compare_corpora goes with mode 'auto' or 'battery'"),
+        (lambda: compare_corpora(F, G, groups=([[1]] * 60, range(50))), TypeError,
+         "groups of F in compare_corpora must be strings, numbers or tuples of them. Got list objects"),
         (lambda: compare_corpora(F, G, mode="slow"), ValueError, "The 'mode' parameter of compare_corpora"),
         (lambda: compare_corpora(F, G, tests=["depth", "t"]), ValueError,
          r"The 'tests' parameter of compare_corpora must be 'default' or names of \{'classifier'"),

@@ -107,7 +107,7 @@ def test_large_corpora_are_refused_with_advice(monkeypatch):
         (lambda test: test(GOOD, GOOD, paired=True, groups=([1], [2])), ValueError, "'groups' or paired=True, not"),
         (lambda test: test(GOOD, GOOD, groups=[1, 2]), ValueError, "'groups' parameter .* must be a pair: .* Got list"),
         (lambda test: test(GOOD, GOOD, groups=(range(60), range(59))), ValueError,
-         "G must have as many groups as rows. Got 59 and 60 rows"),
+         "G must have as many groups as rows in .*_test. Got 59 and 60 rows"),
         (lambda test: test(GOOD, GOOD, groups=(range(60), range(59, 119))), ValueError,
          r"Got 1 in both F and G \(first: 59\)"),
         (lambda test: test(GOOD, GOOD, groups=(["a"] * 60, range(60))), ValueError,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from xembed._parallel import ordered_map, row_blocks
 from xembed._validation import FloatArray, check_count, check_embeddings, check_same_dims
-from xembed.depth._pairwise import _BLOCK, _SLICE, Directions, _working_dtype
+from xembed.depth._pairwise import BLOCK, SLICE, Directions, pair_dtype
 
 
 def local_depth(
@@ -115,12 +115,12 @@ def nearest_similarity(
 
     With ``skip_self`` both hold the same rows, and none is its own neighbour.
     """
-    dtype = _working_dtype(X, reference)
+    dtype = pair_dtype(X, reference)
     depths = np.empty(len(X))
-    for rows in row_blocks(0, len(X), _BLOCK):
+    for rows in row_blocks(0, len(X), BLOCK):
         block = X.unit(rows, dtype)
         best = np.full((len(block), n_neighbors), -np.inf, dtype)
-        for columns in row_blocks(0, len(reference), _BLOCK):
+        for columns in row_blocks(0, len(reference), BLOCK):
             _keep_largest(block, reference.unit(columns, dtype), best, skip_diagonal=skip_self and rows == columns)
         best.sort(axis=1)  # the same neighbours give the same sum, whatever the order they came in
         depths[rows] = best.mean(axis=1, dtype=np.float64)
@@ -144,5 +144,5 @@ def _keep_largest(A: FloatArray, B: FloatArray, best: npt.NDArray[Any], *, skip_
         both.partition(both.shape[1] - k, axis=1)
         best[rows] = both[:, -k:]
 
-    for _ in ordered_map(one, row_blocks(0, len(A), _SLICE)):
+    for _ in ordered_map(one, row_blocks(0, len(A), SLICE)):
         pass

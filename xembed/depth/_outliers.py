@@ -215,6 +215,8 @@ def find_outliers(
     >>> print(result.verdict)
     3 of 23 texts are outliers: ...
     """
+    from scipy.stats import false_discovery_control  # slow to import, and depth alone does not need it
+
     caller = "find_outliers"
     level = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
     check_option(score, _SCORES, name="score", caller=caller)
@@ -231,7 +233,7 @@ def find_outliers(
         scores, pvalues, n_calibration = _against_a_reference(points, corpus, score, neighbors, generator)
         warnings = _warn_of_resolution(n_calibration, len(points), level)
         method = "conformal"
-    qvalues = benjamini_hochberg(pvalues)
+    qvalues = false_discovery_control(pvalues)
     rows = np.flatnonzero(qvalues <= level * (1 + 1e-9))  # conformal q-values hit the level; rounding must not decide
     threshold = float(scores[rows].max()) if len(rows) else None
     if method == "empirical_null" and len(rows) > _BULK_SHARE * len(points):
@@ -270,15 +272,6 @@ def conformal_pvalues(calibration: npt.NDArray[np.float64], scores: npt.NDArray[
     return pvalues
 
 
-def benjamini_hochberg(pvalues: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the q-values: the smallest false discovery rate at which each p-value is rejected."""
-    order = np.argsort(pvalues)
-    scaled = pvalues[order] * len(pvalues) / np.arange(1, len(pvalues) + 1)
-    qvalues = np.empty(len(pvalues))
-    qvalues[order] = np.minimum.accumulate(scaled[::-1])[::-1]
-    return np.minimum(qvalues, 1.0)
-
-
 def _against_a_reference(
     points: FloatArray, corpus: FloatArray, score: str, n_neighbors: int, generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
@@ -297,7 +290,7 @@ def _against_a_reference(
 def _against_the_bulk(
     points: FloatArray, score: str, n_neighbors: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int, list[str]]:
-    from xembed.depth._empirical_null import empirical_null  # the only part that needs scipy
+    from xembed.depth._empirical_null import empirical_null
 
     if score == "local":
         where = "X besides each text itself"

@@ -64,6 +64,17 @@ def resultant(
     return total, weights
 
 
+def mean_cosines(totals: npt.NDArray[np.float64], counts: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+    """Return the mean cosines of two different texts within (diagonal) and between corpora, (K, K).
+
+    ``totals`` (K, d) are their resultants and ``counts`` (K,) their sizes.
+    """
+    products = totals @ totals.T
+    result: npt.NDArray[np.float64] = products / np.outer(counts, counts)
+    np.fill_diagonal(result, (np.diag(products) - counts) / (counts * (counts - 1)))
+    return result
+
+
 def affine_projection(
     X: FloatArray,
     direction: npt.NDArray[np.float64],

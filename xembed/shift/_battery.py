@@ -17,13 +17,12 @@ from xembed.shift import _statistics as statistics
 from xembed.shift._pairs import ENERGY, pass_over_pairs, rbf
 from xembed.shift._permutation import Floats, StepDown, column_pvalues, westfall_young
 from xembed.shift._pool import Pool
+from xembed.shift._rank_sum import DECIMALS
 from xembed.shift._statistics import Statistic
 
 N_NEIGHBORS = 10
 # Multiples of 1 / (2 median squared distance): the scale of the whole corpus, and local ones. Powers of 2.
 _SCALES = (1.0, 4.0, 16.0)
-# Depths that differ by less than rounding are tied, as those of duplicated texts should be.
-_DECIMALS = 12
 # Rows up to which matrix products run on one thread.
 _SMALL = 1024
 
@@ -46,7 +45,7 @@ KINDS = {
     "depth": TestKind("pooled depth", "2Q − 1: in how many more pairs the text of G is the deeper one", 1.0, True),
     "mean": TestKind("means", "share of the variance that lies between the corpora", 2.0),
     "rbf": TestKind("fused RBF MMD", "share of the variance between the corpora in the space of the kernel", 1.0),
-    "knn": TestKind("nearest neighbours", "excess of neighbours of the same corpus; 1: all are", 0.5),
+    "knn": TestKind("nearest neighbours", "excess of nearest neighbours of the same corpus; 1: all are", 0.5),
     "tail": TestKind("low-depth tail", "share of G below the depth that 5 % of F are below, less 5 %", 0.5),
     "linear": TestKind("linear MMD", "share of the variance that lies between the corpora", 1.0),
     "energy": TestKind("energy distance", "share of the mean distance that is due to the corpora", 1.0),
@@ -124,4 +123,4 @@ def _measure(pool: Pool, tests: tuple[str, ...], distance: str) -> dict[str, Sta
 
 def pooled_depths(pool: Pool, distance: str = "cosine") -> npt.NDArray[np.float64]:
     """Return the depth of each row of the pool in it, itself left out, with rounding removed."""
-    return tte_depth(pool.unit, distance=distance).round(_DECIMALS)
+    return tte_depth(pool.unit, distance=distance).round(DECIMALS)

@@ -22,8 +22,8 @@ from xembed._validation import (
     describe_rng,
 )
 from xembed.depth import tte_depth
-from xembed.depth._resultant import resultant
-from xembed.shift._battery import KINDS, check_tests, run_battery
+from xembed.depth._resultant import mean_cosines, resultant
+from xembed.shift._battery import DEFAULT, KINDS, check_tests, run_battery
 from xembed.shift._coverage import coverage
 from xembed.shift._facets import find_facets, measure_dispersion
 from xembed.shift._notes import note_duplicates, note_groups, note_resolution, note_sizes
@@ -31,21 +31,21 @@ from xembed.shift._permutation import holm
 from xembed.shift._permutation_tests import streamed_linear_mmd
 from xembed.shift._pool import Groups, check_pair, make_pool, number_groups
 from xembed.shift._projection import make_map
-from xembed.shift._rank_sum import RankSumResult, pooled_depths, rank_sum_test
+from xembed.shift._rank_sum import RankSumResult, rank_sum_test
 from xembed.shift._regions import check_pair_of_texts, what_shifted
 from xembed.shift._self_check import check_against_itself
 from xembed.shift._shift_result import ShiftResult
 from xembed.shift._statistics import classifier_statistic
 from xembed.shift._surface import compare_surface
 from xembed.shift._terms import distinguishing_terms
-from xembed.shift._test_result import POWER, TestResult, describe_test
+from xembed.shift._test_result import POWER, TestResult, describe_test, verdict_of_test
 from xembed.shift._verdict import shift_verdict
 
 _MODES = ("auto", "battery", "fast")
 _PROJECTIONS = ("pca", "umap", "none")
-# Rows in total above which 'auto' takes the tests that need sums only. The battery takes about 10 s there.
+# Rows in total above which 'auto' takes the tests that need sums only: the battery needs the square of the rows.
 FAST_ROWS = 10_000
-# Rows in total up to which regions and coverage are looked for: about 20 s.
+# Rows in total up to which regions and coverage are looked for.
 _EXPLAINED_ROWS = 30_000
 
 
@@ -138,8 +138,8 @@ def compare_corpora(
     rows (groups, pairs) are exchangeable without a shift, whatever the data look like; adjusted p-values control the
     chance of any false finding. Power and level are tabled in docs/power.md.
 
-    Intervals are approximate: DeLong's for depth, otherwise normal with the spread of the statistic's linear part (with
-    groups or pairs: over the relabellings).
+    Intervals are approximate: DeLong's for depth, otherwise normal with the spread of the statistic's linear part.
+    With groups or pairs those of depth, mean, rbf and tail still take each row for itself, and are too narrow.
 
     References
     ----------
@@ -173,10 +173,16 @@ def compare_corpora(
     seeds = generator.spawn(6)
 
     depth_test = rank_sum_test(first, second, distance=distance, confidence_level=confidence_level)
+    units = _units(first, second, groups)
     notes = [*warnings, *note_sizes(len(first), len(second)), *note_groups(groups)]
     notes += note_duplicates(first, second, texts_F, texts_G, paired=paired)
-    notes += note_resolution(*_units(first, second, groups), n_resamples, alpha, _unit_name(groups, paired))
-    fast = mode == "fast" or (mode == "auto" and tests == "default" and len(first) + len(second) > FAST_ROWS)
+    notes += note_resolution(*units, n_resamples, alpha, _unit_name(groups, paired))
+    if mode == "fast" and chosen != DEFAULT:
+        raise ValueError(
+            f"The 'tests' parameter of {caller} goes with mode 'auto' or 'battery': mode='fast' runs pooled depth and "
+            f"linear MMD. Got tests={tests!r}."
+        )
+    fast = mode == "fast" or (mode == "auto" and chosen == DEFAULT and len(first) + len(second) > FAST_ROWS)
     if fast:
         chosen = ("depth", "linear")
         notes.append(
@@ -204,11 +210,6 @@ def compare_corpora(
             f"Compare random samples of {_EXPLAINED_ROWS // 2:,} texts of each corpus for that."
         )
     elif explain:
-        if groups is not None:
-            notes.append(
-                "Regions, coverage, terms and differences of form take each row for itself: with groups their p-values "
-                "are too small. The tests relabel whole groups."
-            )
         pair = None if texts_F is None or texts_G is None else (texts_F, texts_G)
         regions = what_shifted(first, second, texts=pair, names=both, rng=seeds[4])
         coverage_found = coverage(first, second, names=both, rng=seeds[5])
@@ -218,9 +219,10 @@ def compare_corpora(
     checked = None
     if self_check:
         own = None if groups is None else list(groups[0])
-        checked = check_against_itself(first, chosen, alpha=float(alpha), groups=own, rng=seeds[1])
+        checked = check_against_itself(first, chosen, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
     points, shares, projection = make_map(first, second, projection, seeds[2], notes)
-    within_F, within_G, between = mean_similarities(first, second)
+    totals = np.stack([resultant(rows, name=name)[0] for name, rows in (("F", first), ("G", second))])
+    similarities = mean_cosines(totals, np.array([len(first), len(second)]))
     return ShiftResult(
         verdict=shift_verdict(pvalue, found, facets, regions, alpha=float(alpha)),
         shifted=pvalue <= alpha,
@@ -231,15 +233,15 @@ def compare_corpora(
         facets=facets,
         separability=_separability(first, second, seeds[3]),
         test=depth_test,
-        similarity_within_F=within_F,
-        similarity_within_G=within_G,
-        similarity_between=between,
+        similarity_within_F=float(similarities[0, 0]),
+        similarity_within_G=float(similarities[1, 1]),
+        similarity_between=float(similarities[0, 1]),
         regions=regions,
         coverage=coverage_found,
         terms=terms,
         surface=surface,
         self_check=checked,
-        depths=np.concatenate(pooled_depths(first, second, distance)),
+        depths=np.concatenate([depth_test.depths_F, depth_test.depths_G]),
         depths_in_F=np.concatenate([tte_depth(first, distance=distance), tte_depth(second, first, distance=distance)]),
         depths_in_G=np.concatenate([tte_depth(first, second, distance=distance), tte_depth(second, distance=distance)]),
         coordinates=points,
@@ -338,7 +340,7 @@ def _run_fast(
     depth = TestResult(
         name="depth",
         title=kind.title,
-        verdict=depth_test.verdict,
+        verdict=verdict_of_test("depth", float(adjusted[0]), depth_test.effect_size, alpha),
         statistic=abs(depth_test.statistic),
         pvalue=depth_test.pvalue,
         adjusted_pvalue=float(adjusted[0]),
@@ -353,7 +355,12 @@ def _run_fast(
         null=np.empty(0),
         provenance=depth_test.provenance,
     )
-    return float(adjusted.min()), (depth, replace(linear, adjusted_pvalue=float(adjusted[1])))
+    linear = replace(
+        linear,
+        adjusted_pvalue=float(adjusted[1]),
+        verdict=verdict_of_test("linear", float(adjusted[1]), linear.effect_size, alpha),
+    )
+    return float(adjusted.min()), (depth, linear)
 
 
 def _separability(F: FloatArray, G: FloatArray, rng: np.random.Generator) -> float | None:
@@ -372,14 +379,3 @@ def _units(F: FloatArray, G: FloatArray, groups: Groups | None) -> tuple[int, in
 
 def _unit_name(groups: Groups | None, paired: bool) -> str:
     return "pairs" if paired else "texts" if groups is None else "groups"
-
-
-def mean_similarities(F: FloatArray, G: FloatArray) -> tuple[float, float, float]:
-    """Return the mean cosine of two different texts within F, within G, and between F and G."""
-    (s, _), (t, _) = resultant(F, name="F"), resultant(G, name="G")
-    n, m = len(F), len(G)
-    return (
-        float((s @ s - n) / (n * (n - 1))),
-        float((t @ t - m) / (m * (m - 1))),
-        float(s @ t / (n * m)),
-    )

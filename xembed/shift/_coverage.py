@@ -27,11 +27,10 @@ from xembed.depth._pairwise import Directions
 from xembed.shift._neighbors import (
     BLOCK_ELEMENTS,
     MAX_CANDIDATES,
+    cosine_dtype,
     cosine_tolerance,
     nearest,
-    pair_dtype,
     top,
-    unit_rows,
 )
 
 if TYPE_CHECKING:
@@ -232,7 +231,7 @@ def coverage(
             f"The 'n_neighbors' parameter of {caller} must be smaller than both corpora. Got {n_neighbors} for "
             f"{len(first)} and {len(second)} texts."
         )
-    dtype = pair_dtype(len(first), len(second))
+    dtype = cosine_dtype(len(first), len(second))
     corpus_F = _Corpus.of(first, "F", dtype, generator)
     corpus_G = _Corpus.of(second, "G", dtype, generator)
 
@@ -300,7 +299,7 @@ class _Corpus:
         sample = np.arange(len(X))
         if len(X) > MAX_CANDIDATES:
             sample = np.sort(rng.choice(len(X), MAX_CANDIDATES, replace=False))
-        return cls(directions, sample, unit_rows(directions, sample, dtype))
+        return cls(directions, sample, directions.unit(sample, dtype))
 
     def __len__(self) -> int:
         return len(self.directions)
@@ -316,7 +315,7 @@ def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -
     scores, pvalues = np.empty(len(tested)), np.empty(len(tested))
     for block in row_blocks(0, len(tested), max(1, BLOCK_ELEMENTS // max(n, len(tested.sample)))):
         rows = np.arange(block.start, block.stop)
-        points = unit_rows(tested.directions, rows, reference.unit.dtype)
+        points = tested.directions.unit(rows, reference.unit.dtype)
         cosines = points @ reference.unit.T
         score = top(cosines, k).mean
         # A member takes the text tested in as a neighbour if it is nearer than its last.

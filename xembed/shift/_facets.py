@@ -12,6 +12,7 @@ from scipy import stats
 from xembed._results import Result
 from xembed._validation import FloatArray
 from xembed.depth._resultant import affine_projection, resultant
+from xembed.shift._statistics import TAIL
 from xembed.shift._test_result import TestResult
 from xembed.shift._verdict import format_p
 
@@ -51,11 +52,9 @@ class Facet(Result):
 
 @dataclass(frozen=True)
 class Dispersion:
-    """Mean cosine distances of two different texts within each corpus, and their log ratio with its error."""
+    """Log ratio of the mean cosine distances of two different texts of G and of F, with its error."""
 
-    within_F: float
-    within_G: float
-    log_ratio: float  # of G to F; negative: G is collapsed
+    log_ratio: float  # negative: G is collapsed
     standard_error: float
 
 
@@ -71,10 +70,8 @@ def measure_dispersion(F: FloatArray, G: FloatArray) -> Dispersion:
         spread = float(mean_cosines.std(ddof=1))
         errors.append(2 * spread / np.sqrt(len(rows)) / distance if distance > 1e-12 else 0.0)
     if min(distances) <= 1e-12:  # a corpus of one text, repeated
-        return Dispersion(distances[0], distances[1], 0.0, 0.0)
-    return Dispersion(
-        distances[0], distances[1], float(np.log(distances[1] / distances[0])), float(np.hypot(errors[0], errors[1]))
-    )
+        return Dispersion(0.0, 0.0)
+    return Dispersion(float(np.log(distances[1] / distances[0])), float(np.hypot(errors[0], errors[1])))
 
 
 def find_facets(
@@ -181,7 +178,7 @@ def _contamination(test: TestResult | None, alpha: float, names: tuple[str, str]
         sentence = f"“{names[1]}” is not found to hold more outlying texts ({p})."
     else:
         sentence = (
-            f"“{names[1]}” holds more outlying texts ({p}): {0.05 + test.effect_size:.0%} of it are shallower than all "
-            f"but 5% of “{names[0]}”."
+            f"“{names[1]}” holds more outlying texts ({p}): {TAIL + test.effect_size:.0%} of it are shallower than all "
+            f"but {TAIL:.0%} of “{names[0]}”."
         )
     return _of("contamination", test, alpha, sentence)

@@ -22,7 +22,7 @@ from xembed._validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.depth._resultant import resultant
+from xembed.depth._resultant import mean_cosines, resultant
 from xembed.shift._battery import KINDS, Battery, check_tests, run_battery
 from xembed.shift._permutation import holm
 from xembed.shift._pool import make_pool
@@ -189,7 +189,9 @@ def compare_many(
             "Use compare_corpora or tail_test for a pair."
         )
     names, arrays = _check_corpora(corpora)
-    similarities = _similarities(names, arrays)  # names bad rows with their corpus
+    # Here bad rows are named with their corpus.
+    totals = np.stack([resultant(array, name=repr(name))[0] for name, array in zip(names, arrays, strict=True)])
+    counts = np.array([len(array) for array in arrays])
     scale = next((name for name in _BY_DISTANCE if name in chosen), chosen[0])
     pairs = list(combinations(range(len(names)), 2))
     needed = max(_FEWEST_RESAMPLES, math.ceil(2 * len(pairs) / alpha) - 1)
@@ -211,14 +213,14 @@ def compare_many(
     return ManyResult(
         verdict=_verdict(names, pvalues, adjusted, np.abs(effects[chosen.index(scale)]), alpha),
         names=names,
-        counts=np.array([len(array) for array in arrays]),
+        counts=counts,
         alpha=float(alpha),
         n_different=int((adjusted[upper] <= alpha).sum()),
         pvalues=pvalues,
         adjusted_pvalues=adjusted,
         tests=chosen,
         effects=effects,
-        similarities=similarities,
+        similarities=mean_cosines(totals, counts),
         warnings=_warn(len(pairs), count, alpha),
         provenance=provenance(
             _CALLER,
@@ -253,16 +255,6 @@ def _effects(battery: Battery) -> tuple[list[float], list[float]]:
     found = [float(battery.measured[name].effects[0]) for name in battery.names]
     signs = [-1 if KINDS[name].two_sided else 1 for name in battery.names]
     return found, [effect * sign for effect, sign in zip(found, signs, strict=True)]
-
-
-def _similarities(names: tuple[str, ...], arrays: list[FloatArray]) -> npt.NDArray[np.float64]:
-    totals = np.stack([resultant(array, name=repr(name))[0] for name, array in zip(names, arrays, strict=True)])
-    counts = np.array([len(array) for array in arrays])
-    products = totals @ totals.T
-    within = (np.diag(products) - counts) / (counts * (counts - 1))
-    result: npt.NDArray[np.float64] = products / np.outer(counts, counts)
-    np.fill_diagonal(result, within)
-    return result
 
 
 def _verdict(

@@ -48,26 +48,20 @@ class PooledRows(NamedTuple):
         cut = int(np.searchsorted(positions, self.n))
         return np.concatenate(
             [
-                unit_rows(self.F, positions[:cut], self.dtype),
-                unit_rows(self.G, positions[cut:] - self.n, self.dtype),
+                self.F.unit(positions[:cut], self.dtype),
+                self.G.unit(positions[cut:] - self.n, self.dtype),
             ]
         )
 
 
-def pair_dtype(n: int, m: int) -> np.dtype[Any]:
-    """Return the dtype for the cosines of ``n`` rows with ``m`` rows."""
+def cosine_dtype(n: int, m: int) -> np.dtype[Any]:
+    """Return the dtype for the cosines of ``n`` rows with ``m`` rows, whatever that of the rows: ranks need no more."""
     return np.dtype(np.float64 if n * m <= _EXACT_PAIRS else np.float32)
 
 
 def cosine_tolerance(dtype: np.dtype[Any]) -> float:
     """Return the difference up to which cosines are equal: duplicates must not be ranked by rounding."""
     return 1e-9 if dtype == np.float64 else 1e-5
-
-
-def unit_rows(directions: Directions, rows: Ints, dtype: np.dtype[Any]) -> FloatArray:
-    """Return some rows scaled to length 1."""
-    scaled: FloatArray = np.asarray(directions.rows[rows], dtype) * directions.weights[rows, None].astype(dtype)
-    return scaled
 
 
 def nearest(points: FloatArray, candidates: FloatArray, k: int, exclude: Ints | None = None) -> Near:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,18 +105,11 @@ def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.N
             f"The 'groups' parameter of {caller} must be a pair: the group of each row of F, and of each row of G. "
             f"Got {type(groups).__name__}."
         )
-    numbers: dict[Any, int] = {}
-    found = []
-    for name, rows, labels in (("F", n, list(groups[0])), ("G", m, list(groups[1]))):
-        if len(labels) != rows:
-            raise ValueError(f"{name} must have as many groups as rows. Got {len(labels)} and {rows} rows.")
-        missing = [i for i, label in enumerate(labels) if label is None or label != label]
-        if missing:
-            raise ValueError(
-                f"{name} holds {len(missing)} row{'s' * (len(missing) > 1)} without a group (first: row {missing[0]}). "
-                "Give each a group of its own, or drop them."
-            )
-        found.append(np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.intp))
+    numbers: dict[Hashable, int] = {}
+    found = [
+        number_labels(labels, n_rows, numbers, name=name, caller=caller)
+        for name, n_rows, labels in (("F", n, groups[0]), ("G", m, groups[1]))
+    ]
     shared = np.intersect1d(found[0], found[1])
     if len(shared):
         example = next(label for label, number in numbers.items() if number == shared[0])
@@ -131,6 +123,28 @@ def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.N
             f"{len(np.unique(found[1]))} in G: nothing can be said about groups from one of them."
         )
     return found[0], found[1]
+
+
+def number_labels(
+    labels: Iterable[Hashable], n_rows: int, numbers: dict[Hashable, int], *, name: str, caller: str
+) -> npt.NDArray[np.intp]:
+    """Return the group of each row as a number; new groups are added to ``numbers``."""
+    groups = list(labels)
+    if len(groups) != n_rows:
+        raise ValueError(f"{name} must have as many groups as rows in {caller}. Got {len(groups)} and {n_rows} rows.")
+    missing = [row for row, group in enumerate(groups) if group is None or group != group]
+    if missing:
+        raise ValueError(
+            f"{name} holds {len(missing)} row{'s' * (len(missing) > 1)} without a group (first: row {missing[0]}). "
+            "Give each a group of its own, or drop them."
+        )
+    try:
+        return np.array([numbers.setdefault(group, len(numbers)) for group in groups], np.intp)
+    except TypeError:
+        raise TypeError(
+            f"The groups of {name} in {caller} must be strings, numbers or tuples of them. Got "
+            f"{type(groups[0]).__name__} objects."
+        ) from None
 
 
 def _check_memory(n_rows: int, n_dims: int, n_resamples: int, itemsize: int, caller: str) -> None:

@@ -32,7 +32,7 @@ _ALTERNATIVES = ("two-sided", "greater", "less")
 _METHODS = ("auto", "exact", "asymptotic")
 _REFERENCES = ("pooled", "split", "first")
 # Depths that differ by less than rounding are tied, as those of duplicated texts should be.
-_DECIMALS = 12
+DECIMALS = 12
 _BLOCKS_FOR = "reference='pooled' with distance='cosine'"
 
 
@@ -229,8 +229,8 @@ def rank_sum_test(
         depths_F, depths_G, rows = _depths_of_arrays(first, second, reference, distance, generator)
 
     test = rank_sum(
-        depths_F.round(_DECIMALS),
-        depths_G.round(_DECIMALS),
+        depths_F.round(DECIMALS),
+        depths_G.round(DECIMALS),
         alternative=alternative,
         method=method,
         confidence_level=confidence_level,

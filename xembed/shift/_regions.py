@@ -24,7 +24,7 @@ from xembed._validation import (
 )
 from xembed.depth._pairwise import Directions
 from xembed.shift._clusters import assign, cluster_centres, default_clusters, keep_all, sample_rows, split_halves
-from xembed.shift._neighbors import MAX_CANDIDATES, PooledRows, neighbor_shares, pair_dtype
+from xembed.shift._neighbors import MAX_CANDIDATES, PooledRows, cosine_dtype, neighbor_shares
 from xembed.shift._terms import (
     adjust,
     count_texts,
@@ -282,7 +282,7 @@ def what_shifted(
     pool = PooledRows(
         Directions.of(first, name="F"),
         Directions.of(second, name="G"),
-        pair_dtype(len(first) + len(second), len(first) + len(second)),
+        cosine_dtype(len(first) + len(second), len(first) + len(second)),
     )
 
     n, m = len(first), len(second)

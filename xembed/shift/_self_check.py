@@ -67,6 +67,7 @@ def check_against_itself(
     tests: tuple[str, ...],
     *,
     alpha: float,
+    distance: str,
     groups: Sequence[Hashable] | None,
     rng: np.random.Generator,
     n_splits: int = N_SPLITS,
@@ -95,7 +96,7 @@ def check_against_itself(
             )
         halves = F[np.concatenate(first)], F[np.concatenate(second)]
         pool = make_pool(*halves, n_resamples=_N_RESAMPLES, rng=seed, groups=labels, caller=caller)
-        return run_battery(pool, tests).combined.pvalue
+        return run_battery(pool, tests, distance).combined.pvalue
 
     half = len(members) // 2
     size = min(half, _MOST_ROWS)

@@ -95,12 +95,10 @@ def describe_test(
     null = measured.effects[1:]
     spread = np.abs(null) if kind.two_sided else null
     detectable = float(np.quantile(spread, 1 - level) + stats.norm.ppf(POWER) * null.std())
-    found = pvalue if adjusted is None else adjusted
     return TestResult(
         name=name,
         title=kind.title,
-        verdict=f"{'The corpora differ' if found <= alpha else 'No difference found'} ({format_p(found)}) by "
-        f"{kind.title}: {effect:+.3g} ({kind.effect}).",
+        verdict=verdict_of_test(name, pvalue if adjusted is None else adjusted, effect, alpha),
         statistic=float(measured.values[0]),
         pvalue=pvalue,
         adjusted_pvalue=adjusted,
@@ -114,3 +112,10 @@ def describe_test(
         null=measured.values[1:],
         provenance=made,
     )
+
+
+def verdict_of_test(name: str, pvalue: float, effect: float, alpha: float) -> str:
+    """Say whether a test found a difference, and how large it is."""
+    kind = KINDS[name]
+    found = "The corpora differ" if pvalue <= alpha else "No difference found"
+    return f"{found} ({format_p(pvalue)}) by {kind.title}: {effect:+.3g} ({kind.effect})."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from xembed._validation import FloatArray, check_embeddings, check_same_dims
 from xembed.depth._resultant import direction_weights
+from xembed.shift._pool import number_labels
 
 Times: TypeAlias = npt.NDArray[Any]  # float64 or datetime64[us]
 Label: TypeAlias = str | float
@@ -110,16 +111,16 @@ def _number_units(X: FloatArray, outside: FloatArray | None, groups: Any, caller
     if groups is None:
         return np.arange(n_outside + len(X))
     if outside is None:
-        return _number(groups, len(X), {}, name="X", caller=caller)
+        return number_labels(groups, len(X), {}, name="X", caller=caller)
     if isinstance(groups, str) or not hasattr(groups, "__len__") or len(groups) != 2:
         raise ValueError(
             f"The 'groups' parameter of {caller} must be a pair where the reference is an array: the group of each row "
             f"of the reference, and of each row of X. Got {type(groups).__name__}."
         )
     numbers: dict[Hashable, int] = {}
-    first = _number(groups[0], n_outside, numbers, name="reference", caller=caller)
+    first = number_labels(groups[0], n_outside, numbers, name="reference", caller=caller)
     n_groups = len(numbers)
-    second = _number(groups[1], len(X), numbers, name="X", caller=caller)
+    second = number_labels(groups[1], len(X), numbers, name="X", caller=caller)
     shared = np.flatnonzero(second < n_groups)
     if len(shared):
         raise ValueError(
@@ -127,21 +128,6 @@ def _number_units(X: FloatArray, outside: FloatArray | None, groups: Any, caller
             f"{list(groups[1])[shared[0]]!r}): leave them out of one."
         )
     return np.concatenate([first, second])
-
-
-def _number(
-    groups: Iterable[Hashable], n_rows: int, numbers: dict[Hashable, int], *, name: str, caller: str
-) -> Indices:
-    names = list(groups)
-    if len(names) != n_rows:
-        raise ValueError(f"{name} must have as many groups as rows in {caller}. Got {len(names)} and {n_rows} rows.")
-    missing = [row for row, group in enumerate(names) if group is None or group != group]
-    if missing:
-        raise ValueError(
-            f"{name} holds {len(missing)} row{'s' * (len(missing) > 1)} without a group (first: row {missing[0]}). "
-            "Give each a group of its own, or drop them."
-        )
-    return np.array([numbers.setdefault(group, len(numbers)) for group in names], np.intp)
 
 
 class Window(NamedTuple):
