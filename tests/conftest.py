@@ -31,6 +31,13 @@ def real_data():
 
 
 @pytest.fixture(scope="session")
+def wordnet_folder():
+    """Return the folder of Debian's wordnet-base."""
+    folder = Path("/usr/share/wordnet")
+    return folder if folder.is_dir() else missing("no WordNet: install wordnet-base", "XEMBED_REQUIRE_DATA")
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Return a headless Chromium."""
     executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

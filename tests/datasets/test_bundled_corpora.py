@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xembed.datasets import _bundled, load_corpora, load_planted_vocabulary
+from xembed.datasets import _bundled, load_corpora, load_dictionary, load_planted_vocabulary
 
 DATA = Path(__file__).parents[2] / "datasets"
 CONTRACTION = re.compile(r"n't\b|'(m|d|ll|re|ve)\b|\b(it|that|there|he|she|what)'s\b", re.IGNORECASE)
@@ -82,15 +82,18 @@ def test_card_names_the_row_count_and_what_must_be_said(corpus):
 def test_every_file_has_a_card_and_every_card_is_in_the_index():
     index = (DATA / "README.md").read_text(encoding="utf-8")
     data_files = [path for path in DATA.iterdir() if path.suffix != ".md"]
-    assert len(data_files) == 4
+    assert len(data_files) == 5
     for path in data_files:
         corpus_name = path.name.split(".")[0]
         card = DATA / f"{corpus_name}.md"
         assert card.is_file(), f"{path.name} has no card"
-        assert path.name == f"{corpus_name}.jsonl" or path.name in card.read_text(encoding="utf-8")
+        assert path.name in {f"{corpus_name}.jsonl", f"{corpus_name}.tsv"} or path.name in card.read_text(
+            encoding="utf-8"
+        )
         assert f"]({card.name})" in index
         assert f"`{path.name}`" in index
-        assert f"| {len(load_corpora(corpus_name))} |" in index
+        size = len(load_dictionary()) if path.suffix == ".tsv" else len(load_corpora(corpus_name))
+        assert f"| {size} |" in index
 
 
 def test_the_folder_is_not_a_package():

@@ -9,7 +9,6 @@ import numpy as np
 
 from xembed._validation import check_embeddings, check_texts
 from xembed.encoders._cache import CacheOption
-from xembed.encoders._encoder import Encoder
 from xembed.encoders._encoding import Encoding
 
 
@@ -27,11 +26,12 @@ def encode_texts(
     ----------
     encoder : Encoder or object with ``.encode(list of str)``
         Of an object of your own only ``.encode(texts)`` is called, once, with all texts: without cache,
-        and with repeated texts as they are.
+        and with repeated texts as they are. If it has ``.encode_detailed``, that is called as the one of an
+        `Encoder`, and has to return an `Encoding`, too.
     texts : iterable of str
         The texts, none of them blank.
     batch_size, progress, cache
-        For an `Encoder`, see its ``encode``. For other objects they have no effect.
+        For an `Encoder`, see its ``encode``. For objects without ``.encode_detailed`` they have no effect.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def encode_texts(
     Raises
     ------
     TypeError
-        If ``encoder`` has no ``.encode``, or ``texts`` are not strings.
+        If ``encoder`` has no ``.encode``, its ``.encode_detailed`` gives no `Encoding`, or ``texts`` are not strings.
     ValueError
         If a text is blank, or the encoder does not give one finite row a text.
 
@@ -54,8 +54,15 @@ def encode_texts(
     >>> encode_texts(Lengths(), ["a b", "c"]).embeddings
     array([[3., 1.], [1., 0.]])
     """
-    if isinstance(encoder, Encoder):
-        return encoder.encode_detailed(texts, batch_size, progress=progress, cache=cache)
+    encode_detailed = getattr(encoder, "encode_detailed", None)
+    if callable(encode_detailed) and not isinstance(encoder, type):
+        encoding = encode_detailed(texts, batch_size, progress=progress, cache=cache)
+        if not isinstance(encoding, Encoding):
+            raise TypeError(
+                f"What {type(encoder).__name__}.encode_detailed returns must be an xembed.encoders.Encoding. "
+                f"Got {type(encoding).__name__} instead."
+            )
+        return encoding
     encode = _find_encode(encoder, caller="encode_texts")
     checked = check_texts(texts)
     name = f"what {type(encoder).__name__}.encode returns"

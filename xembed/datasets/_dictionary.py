@@ -1,0 +1,399 @@
+"""Dictionaries: entries and their definitions."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xembed._validation import RNG, check_count, check_number, check_rng, check_texts
+from xembed.datasets._bundled import _find
+from xembed.datasets._formats import _decode, _lines
+from xembed.datasets._read import _check_file
+from xembed.datasets._wordnet import is_wordnet, read_wordnet
+
+# How the published dictionaries of DefSent+ part the definitions of one entry.
+_MORE = "<|list_more_def|>"
+_HEADERS = {"entry", "word", "term"}, {"definition", "definitions", "gloss"}
+_SUFFIXES = (".csv", ".tsv", ".txt")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
+
+Pair = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Dictionary:
+    """Entries with their definitions; `load_dictionary` reads one.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports.
+    entries : sequence of str
+        Words or phrases, each once. Upper and lower case are kept, and tell entries apart.
+    definitions : sequence of sequence of str
+        For each entry one definition at least.
+    card : str, default=''
+        What the data are, and their licence.
+    n_dropped_empty, n_duplicates : int, default=0
+        Definitions that were dropped on reading: empty ones, and those that the entry had already. Entries that
+        differ in case only count as one there.
+
+    Raises
+    ------
+    ValueError
+        If there is no entry, an entry comes twice, is blank or has no definition, a definition is blank, a text is
+        not valid Unicode, or lengths differ.
+    TypeError
+        If an entry or a definition is not a string.
+
+    See Also
+    --------
+    load_dictionary : the bundled dictionary, WordNet, and files.
+
+    Examples
+    --------
+    >>> from xembed.datasets import Dictionary
+    >>> Dictionary.from_mapping({"kettle": "a vessel to boil water in", "rain": ["water that falls", "to fall so"]})
+    Dictionary('mapping': 2 entries, 3 definitions)
+    """
+
+    name: str
+    entries: tuple[str, ...]
+    definitions: tuple[tuple[str, ...], ...]
+    card: str = ""
+    n_dropped_empty: int = 0
+    n_duplicates: int = 0
+
+    def __post_init__(self) -> None:
+        entries = tuple(check_texts(self.entries, name="entries"))
+        if isinstance(self.definitions, str | bytes) or not isinstance(self.definitions, Iterable):
+            raise TypeError(
+                "The 'definitions' of a Dictionary must be a sequence of sequences of strings. "
+                f"Got {type(self.definitions).__name__} instead."
+            )
+        groups = list(self.definitions)
+        if len(groups) != len(entries):
+            raise ValueError(
+                "The 'definitions' of a Dictionary must hold one sequence an entry. "
+                f"Got {len(groups)} for {len(entries)} entries."
+            )
+        if len(set(entries)) < len(entries):
+            seen: set[str] = set()
+            twice = next(entry for entry in entries if entry in seen or seen.add(entry))  # type: ignore[func-returns-value]
+            raise ValueError(
+                f"A Dictionary must hold each entry once. Got {twice!r:.60} more than once: give it all its "
+                "definitions together."
+            )
+        definitions = _check_all(groups, entries)
+        object.__setattr__(self, "entries", entries)  # the way a frozen dataclass sets its own fields
+        object.__setattr__(self, "definitions", definitions)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], *, name: str = "mapping") -> Dictionary:
+        """Make a dictionary of a mapping of entries to a definition or a list of definitions.
+
+        Empty and repeated definitions are dropped and counted, and entries that have no other.
+
+        Raises
+        ------
+        ValueError
+            If nothing is left, or an entry is blank.
+        TypeError
+            If it is not a mapping of strings to strings or lists of strings.
+
+        Examples
+        --------
+        >>> from xembed.datasets import Dictionary
+        >>> Dictionary.from_mapping({"kettle": ["a vessel to boil water in", ""]}).n_dropped_empty
+        1
+        """
+        if not isinstance(mapping, Mapping):
+            raise TypeError(
+                "The 'mapping' parameter of Dictionary.from_mapping must be a mapping of entries to definitions. "
+                f"Got {type(mapping).__name__} instead."
+            )
+        entries = check_texts(mapping, name="The entries of the mapping", min_texts=0)
+        pairs: list[Pair] = []
+        for entry, group in zip(entries, mapping.values(), strict=True):
+            texts = [group] if isinstance(group, str) else group
+            found = check_texts(texts, name=f"The definitions of {entry!r:.60}", min_texts=0, blank=True)
+            pairs.extend((entry, text) for text in found)
+        return _collect(pairs, name=name, shown="The mapping")
+
+    @property
+    def n_definitions(self) -> int:
+        """The number of definitions of all entries."""
+        return sum(map(len, self.definitions))
+
+    def pairs(self) -> Iterator[Pair]:
+        """Yield (entry, definition) for each definition, in order.
+
+        Examples
+        --------
+        >>> from xembed.datasets import Dictionary
+        >>> list(Dictionary.from_mapping({"rain": ["water that falls", "to fall so"]}).pairs())
+        [('rain', 'water that falls'), ('rain', 'to fall so')]
+        """
+        for entry, group in zip(self.entries, self.definitions, strict=True):
+            for definition in group:
+                yield entry, definition
+
+    def sample(self, n: int, rng: RNG = None) -> Dictionary:
+        """Return ``n`` random entries with all their definitions, in their order.
+
+        Parameters
+        ----------
+        n : int
+            At most the number of entries.
+        rng : int, numpy.random.Generator or None, default=None
+            None is seed 0.
+
+        Raises
+        ------
+        ValueError
+            If there are not so many entries.
+
+        Examples
+        --------
+        >>> from xembed.datasets import load_dictionary
+        >>> len(load_dictionary().sample(20))
+        20
+        """
+        caller = "Dictionary.sample"
+        n = check_count(n, name="n", caller=caller)
+        generator = check_rng(rng, caller=caller)
+        if n > len(self):
+            raise ValueError(
+                f"The 'n' parameter of {caller} must be at most {len(self)}, the number of entries. Got {n} instead."
+            )
+        return self._take(np.sort(generator.permutation(len(self))[:n]).tolist(), self.name)
+
+    def split(self, fraction: float, rng: RNG = None) -> tuple[Dictionary, Dictionary]:
+        """Hold out a random part of the entries.
+
+        Parameters
+        ----------
+        fraction : float in (0, 1)
+            Share of the entries that is held out, one entry at least; one at least stays, too.
+        rng : int, numpy.random.Generator or None, default=None
+            None is seed 0.
+
+        Returns
+        -------
+        rest, held_out : Dictionary
+            No entry is in both. A definition can be, if it belongs to several entries, as the synonyms of WordNet do.
+
+        Raises
+        ------
+        ValueError
+            If there is only one entry, or the fraction is out of range.
+
+        Examples
+        --------
+        >>> from xembed.datasets import load_dictionary
+        >>> rest, held_out = load_dictionary().split(0.1)
+        >>> set(rest.entries) & set(held_out.entries)
+        set()
+        """
+        caller = "Dictionary.split"
+        fraction = check_number(fraction, name="fraction", caller=caller, low=0, high=1, closed="neither")
+        generator = check_rng(rng, caller=caller)
+        if len(self) < 2:
+            raise ValueError(f"A Dictionary must hold at least 2 entries for {caller}. Got {len(self)}.")
+        n_held_out = min(max(round(fraction * len(self)), 1), len(self) - 1)
+        order = generator.permutation(len(self))
+        return (
+            self._take(np.sort(order[n_held_out:]).tolist(), f"{self.name} (rest)"),
+            self._take(np.sort(order[:n_held_out]).tolist(), f"{self.name} (held out)"),
+        )
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __repr__(self) -> str:
+        n, m = len(self), self.n_definitions
+        return f"Dictionary({self.name!r}: {n} entr{'y' if n == 1 else 'ies'}, {m} definition{'s' * (m != 1)})"
+
+    def _take(self, rows: list[int], name: str) -> Dictionary:
+        return dataclasses.replace(
+            self,
+            name=name,
+            entries=tuple(self.entries[i] for i in rows),
+            definitions=tuple(self.definitions[i] for i in rows),
+        )
+
+
+def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
+    r"""Read a dictionary: the one that comes with xembed, a WordNet database, or a file.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        None: the bundled dictionary of everyday words, written for this project; for trials, not for results.
+
+        A folder: a WordNet database with data.noun, data.verb, data.adj and data.adv, such as ``/usr/share/wordnet``
+        of Debian's package ``wordnet-base``. Each word of a synset becomes an entry with the synset's definition: the
+        gloss before its first quoted example. Underscores become spaces, and marks of an adjective's position,
+        "(a)", "(p)" and "(ip)", go.
+
+        A .tsv, .txt or .csv file: an entry and a definition a line, without a header or with the header
+        ``entry`` and ``definition``. Lines of the same entry are joined. ``<|list_more_def|>`` between definitions is
+        understood, as in the published dictionaries of DefSent+. Quotes are literal where tabs are the separator,
+        also in a .csv whose first line has one, and follow the rules of .csv where commas are. UTF-8, or UTF-16 with
+        a byte order mark.
+
+    Returns
+    -------
+    Dictionary
+        Empty definitions, and those that an entry had already, are dropped and counted.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If the file can't be opened.
+    ValueError
+        If the suffix is unknown, the file is not in one of the forms (its line is named), a folder is not a WordNet
+        database, or nothing is left.
+    TypeError
+        If ``path`` is not a path.
+
+    Notes
+    -----
+    An entry that repeats another one with the same definition, but for upper and lower case, is a duplicate: "moose"
+    and "Moose" of one synset. WordNet 3.0 in Debian's files has 206,978 words of synsets, and 206,906 pairs of entry
+    and definition without such duplicates (34 are exact, 38 differ in case).
+
+    WordNet's synonyms share their definition, so that it is in the dictionary once for each of them.
+
+    References
+    ----------
+    .. [1] C. Fellbaum (ed.). "WordNet: An Electronic Lexical Database". MIT Press, 1998.
+
+    Examples
+    --------
+    >>> from xembed.datasets import load_dictionary
+    >>> dictionary = load_dictionary()
+    >>> dictionary.definitions[dictionary.entries.index("umbrella")]
+    ('a folding shade on a stick that keeps rain off the person beneath it',)
+    """
+    if path is None:
+        pairs = _read_file(_find("dictionary.tsv"), "the bundled dictionary")
+        card = _find("dictionary.md").read_text(encoding="utf-8")
+        return _collect(pairs, name="dictionary", shown="The bundled dictionary", card=card)
+    if isinstance(path, str | os.PathLike) and Path(path).is_dir():
+        folder, shown = Path(path), repr(os.fspath(path))
+        if not is_wordnet(folder):
+            raise ValueError(
+                f"{shown} must be a file, or the folder of a WordNet database with data.noun, data.verb, data.adj and "
+                "data.adv. None of them is in it."
+            )
+        pairs, card = read_wordnet(folder, shown)
+        return _collect(pairs, name=folder.resolve().name, shown=shown, card=card)
+    file, shown = _check_file(path, "load_dictionary")
+    if file.suffix.lower() not in _SUFFIXES:
+        raise ValueError(
+            f"{shown} must end in one of {', '.join(_SUFFIXES)} to be read by load_dictionary, or be the folder of a "
+            f"WordNet database. Got {file.suffix!r} instead."
+        )
+    return _collect(_read_file(file, shown), name=file.stem, shown=shown)
+
+
+def _read_file(file: Path, shown: str) -> list[Pair]:
+    content = _read_text(file, shown)
+    first = content.partition("\n")[0]
+    with_commas = file.suffix.lower() == ".csv" and "\t" not in first
+    pairs: list[Pair] = []
+    for number, cells in _csv_rows(content, shown) if with_commas else _tab_rows(content):
+        if len(cells) != 2:
+            separator = "comma" if with_commas else "tab"
+            raise ValueError(
+                f"{shown}: line {number} must hold an entry and a definition with one {separator} between them. "
+                f"Got {len(cells)} cell{'s' * (len(cells) != 1)}."
+            )
+        entry, definitions = (cell.strip() for cell in cells)
+        if number == 1 and entry.lower() in _HEADERS[0] and definitions.lower() in _HEADERS[1]:
+            continue
+        if not entry:
+            raise ValueError(f"{shown}: line {number} must hold an entry before its definition. Got none.")
+        pairs.extend((entry, definition) for definition in definitions.split(_MORE))
+    return pairs
+
+
+def _read_text(file: Path, shown: str) -> str:
+    data = file.read_bytes()
+    if data.startswith(_UTF16) and not data.startswith(_UTF32):
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{shown} is not valid UTF-16: {error.reason} at byte {error.start}.") from None
+    return _decode(file, shown)
+
+
+def _tab_rows(content: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(_lines(content), start=1):
+        if line.strip():
+            yield number, line.removesuffix("\r").split("\t")
+
+
+def _csv_rows(content: str, shown: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    before = 0
+    try:
+        for cells in reader:
+            if cells:
+                yield before + 1, cells
+            before = reader.line_num
+    except csv.Error as error:
+        raise ValueError(f"{shown} is not well-formed at line {before + 1}: {error}.") from None
+
+
+def _collect(pairs: Iterable[Pair], *, name: str, shown: str, card: str = "") -> Dictionary:
+    """Join the definitions of each entry; drop and count what is empty or repeated."""
+    groups: dict[str, list[str]] = {}
+    seen: set[Pair] = set()
+    n_empty = n_duplicates = 0
+    for entry, text in pairs:
+        definition = text.strip()
+        key = (entry.lower(), definition)
+        if not definition:
+            n_empty += 1
+        elif key in seen:
+            n_duplicates += 1
+        else:
+            seen.add(key)
+            groups.setdefault(entry, []).append(definition)
+    if not groups:
+        raise ValueError(
+            f"{shown} holds no definition. {n_empty} empty one{'s were' if n_empty != 1 else ' was'} dropped."
+        )
+    return Dictionary(
+        name=name,
+        entries=tuple(groups),
+        definitions=tuple(map(tuple, groups.values())),
+        card=card,
+        n_dropped_empty=n_empty,
+        n_duplicates=n_duplicates,
+    )
+
+
+def _check_all(groups: list[Any], entries: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Check the definitions of each entry: all at once, and one by one only to find what is wrong."""
+    if all(isinstance(group, list | tuple) and group for group in groups):
+        flat = [text for group in groups for text in group]
+        try:
+            checked = iter(check_texts(flat))
+            return tuple(tuple(next(checked) for _ in group) for group in groups)
+        except (TypeError, ValueError):
+            pass  # found again below, with the entry it belongs to
+    return tuple(
+        tuple(check_texts(group, name=f"The definitions of {entry!r:.60}"))
+        for entry, group in zip(entries, groups, strict=True)
+    )

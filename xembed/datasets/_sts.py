@@ -1,0 +1,332 @@
+"""Pairs of sentences with human scores of their similarity (STS)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._validation import RNG, check_count, check_option, check_rng, check_texts, quote_options
+from xembed.datasets._formats import FORMATS, _decode, _lines
+from xembed.datasets._read import _check_file
+
+_INPUT, _GOLD, _END = "STS.input.", "STS.gs.", ".txt"
+_ALL = "ALL"  # the concatenation of the other files
+_STSB_CELLS = 7  # genre, file, year, id, score, sentence 1, sentence 2; some rows add sources
+_SICK = ("sentence_A", "sentence_B", "relatedness_score")
+
+
+class _Row(NamedTuple):
+    where: str
+    first: Any
+    second: Any
+    score: Any
+    subset: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class STSPairs:
+    """Pairs of sentences, each with a score of how similar they are; `load_sts` reads them.
+
+    Parameters
+    ----------
+    name : str
+        What the set is called in reports.
+    first, second : sequence of str
+        The sentences of each pair.
+    scores : array-like of shape (n_pairs,)
+        Finite; higher means more similar. Kept as a read-only float64 array.
+    subset : sequence of str, optional
+        Which part of the set each pair is from.
+    n_unscored : int, default=0
+        Pairs without a score, which were dropped on reading.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair, lengths differ, a sentence is blank, or a score is not finite.
+    TypeError
+        If a sentence is not a string or a score no number.
+
+    See Also
+    --------
+    load_sts : reads the usual files.
+
+    Examples
+    --------
+    >>> from xembed.datasets import STSPairs
+    >>> STSPairs("mine", ["A cat.", "Rain."], ["A kitten.", "A train."], [4.2, 0.4])
+    STSPairs('mine': 2 pairs)
+    """
+
+    name: str
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    scores: npt.NDArray[np.float64]
+    subset: tuple[str, ...] | None = None
+    n_unscored: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise ValueError(f"The 'name' of STSPairs must be a name. Got {self.name!r} instead.")
+        first = tuple(check_texts(self.first, name="first"))
+        second = tuple(check_texts(self.second, name="second"))
+        try:
+            scores = np.array(self.scores, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"The 'scores' of STSPairs must be numbers: {error}.") from None
+        subset = None if self.subset is None else tuple(check_texts(self.subset, name="subset", blank=True))
+        lengths = {"first": len(first), "second": len(second), "scores": len(scores) if scores.ndim == 1 else None}
+        lengths |= {} if subset is None else {"subset": len(subset)}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"The parts of STSPairs must have one item a pair. Got {lengths} items.")
+        bad = np.flatnonzero(~np.isfinite(scores))
+        if len(bad):
+            raise ValueError(
+                f"The 'scores' of STSPairs must be finite. Got {len(bad)} that {'is' if len(bad) == 1 else 'are'} not "
+                f"(first: pair {bad[0]}). Drop pairs without a score."
+            )
+        scores.setflags(write=False)
+        for field, value in {"first": first, "second": second, "scores": scores, "subset": subset}.items():
+            object.__setattr__(self, field, value)  # the way a frozen dataclass sets its own fields
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All different sentences, in the order in which they come first."""
+        return tuple(dict.fromkeys((*self.first, *self.second)))
+
+    def sample(self, n: int, rng: RNG = None) -> STSPairs:
+        """Return ``n`` random pairs, in their order; ``rng=None`` is seed 0.
+
+        Raises
+        ------
+        ValueError
+            If there are not so many pairs.
+
+        Examples
+        --------
+        >>> from xembed.datasets import STSPairs
+        >>> len(STSPairs("mine", ["A cat.", "Rain."], ["A kitten.", "A train."], [4.2, 0.4]).sample(1))
+        1
+        """
+        caller = "STSPairs.sample"
+        n = check_count(n, name="n", caller=caller)
+        generator = check_rng(rng, caller=caller)
+        if n > len(self):
+            raise ValueError(
+                f"The 'n' parameter of {caller} must be at most {len(self)}, the number of pairs. Got {n} instead."
+            )
+        rows = np.sort(generator.permutation(len(self))[:n]).tolist()
+        return dataclasses.replace(
+            self,
+            first=tuple(self.first[i] for i in rows),
+            second=tuple(self.second[i] for i in rows),
+            scores=self.scores[rows],
+            subset=None if self.subset is None else tuple(self.subset[i] for i in rows),
+        )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __repr__(self) -> str:
+        return f"STSPairs({self.name!r}: {len(self)} pair{'s' * (len(self) != 1)})"
+
+
+def load_sts(
+    path: str | os.PathLike[str],
+    *,
+    sentence1: str = "sentence1",
+    sentence2: str = "sentence2",
+    score: str = "score",
+) -> tuple[STSPairs, ...]:
+    r"""Read pairs of sentences with scores, in the forms in which they are usually found.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder of SemEval's STS tasks, with ``STS.input.*.txt`` and ``STS.gs.*.txt``: one `STSPairs` a file.
+        ``STS.input.ALL.txt``, the concatenation, is read only if it is the only one.
+
+        ``sts-train.csv``, ``sts-dev.csv`` or ``sts-test.csv`` of the STS Benchmark [1]_ (with tabs, without a
+        header; the genre becomes ``subset``).
+
+        A file of SICK [2]_, with its header: ``sentence_A``, ``sentence_B`` and ``relatedness_score``.
+
+        A table (.csv, .tsv, .jsonl, .ndjson or .parquet) with named columns.
+    sentence1, sentence2, score : str
+        Names of the columns; only for tables.
+
+    Returns
+    -------
+    tuple of STSPairs
+        One for a file, one for each pair of files in a folder, sorted by name. Quotes are literal but in .csv tables.
+        Pairs without a score are dropped and counted in ``n_unscored``.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If a file can't be opened.
+    ValueError
+        If a folder or file is in none of these forms, inputs and scores differ in number, a score is no finite number,
+        a sentence is missing, or no scored pair is left. File and line are named.
+    TypeError
+        If ``path`` is not a path.
+
+    References
+    ----------
+    .. [1] D. Cer et al. "SemEval-2017 Task 1: Semantic Textual Similarity Multilingual and Crosslingual Focused
+           Evaluation". SemEval 2017.
+    .. [2] M. Marelli et al. "A SICK cure for the evaluation of compositional distributional semantic models".
+           LREC 2014.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from xembed.datasets import load_sts
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "pairs.csv"
+    ...     _ = path.write_text("sentence1,sentence2,score\nA cat.,A kitten.,4.2\nRain.,A train.,0.4\n")
+    ...     (pairs,) = load_sts(path)
+    >>> pairs, pairs.scores
+    (STSPairs('pairs': 2 pairs), array([4.2, 0.4]))
+    """
+    if isinstance(path, str | os.PathLike) and Path(path).is_dir():
+        return _read_semeval(Path(path), repr(os.fspath(path)))
+    file, shown = _check_file(path, "load_sts")
+    suffix = file.suffix.lower()
+    if suffix in {".txt", ".csv", ".tsv"}:
+        lines = _read_lines(file, shown)
+        header = lines[0].split("\t") if lines else []
+        if {*_SICK} <= {*header}:
+            return (_collect(_sick_rows(lines, header, shown), name=file.stem, shown=shown),)
+        if len(header) >= _STSB_CELLS and _is_number(header[4]):
+            return (_collect(_stsb_rows(lines, shown), name=file.stem, shown=shown),)
+    if suffix == ".txt" or suffix not in FORMATS:
+        raise ValueError(
+            f"{shown} must be a file of the STS Benchmark, of SICK, or a table that ends in one of "
+            f"{quote_options(set(FORMATS) - {'.txt'})}, to be read by load_sts. Of a SemEval task give the folder."
+        )
+    columns = {"sentence1": sentence1, "sentence2": sentence2, "score": score}
+    return (_collect(_table_rows(file, shown, columns), name=file.stem, shown=shown),)
+
+
+def _read_lines(file: Path, shown: str) -> list[str]:
+    return [line.removesuffix("\r") for line in _lines(_decode(file, shown))]
+
+
+def _read_semeval(folder: Path, shown: str) -> tuple[STSPairs, ...]:
+    inputs, golds = _parts(folder, _INPUT), _parts(folder, _GOLD)
+    if not inputs:
+        raise ValueError(
+            f"{shown} must hold files {_INPUT}*{_END} and {_GOLD}*{_END} of a SemEval task, or be a file. "
+            f"Got no {_INPUT}*{_END}."
+        )
+    if len(inputs) > 1 or len(golds) > 1:
+        inputs, golds = inputs - {_ALL}, golds - {_ALL}
+    for one, other, lacking in ((inputs, golds, _GOLD), (golds, inputs, _INPUT)):
+        if missing := sorted(one - other):
+            raise ValueError(
+                f"{shown} must hold {_INPUT}*{_END} and {_GOLD}*{_END} for each part. "
+                f"Got no {lacking}{missing[0]}{_END}."
+            )
+    name = folder.resolve().name
+    return tuple(
+        _collect(_semeval_rows(folder, part), name=f"{name}/{part}", shown=repr(str(folder / f"{_INPUT}{part}{_END}")))
+        for part in sorted(inputs)
+    )
+
+
+def _parts(folder: Path, start: str) -> set[str]:
+    return {path.name.removeprefix(start).removesuffix(_END) for path in folder.glob(f"{start}*{_END}")}
+
+
+def _semeval_rows(folder: Path, part: str) -> Iterator[_Row]:
+    file, gold = folder / f"{_INPUT}{part}{_END}", folder / f"{_GOLD}{part}{_END}"
+    lines, scores = _read_lines(file, repr(str(file))), _read_lines(gold, repr(str(gold)))
+    if len(lines) != len(scores):
+        raise ValueError(
+            f"{str(gold)!r} must hold one line (a score, or nothing) for each line of {file.name}. "
+            f"Got {len(scores)} for {len(lines)}."
+        )
+    for number, (line, score) in enumerate(zip(lines, scores, strict=True), start=1):
+        cells = line.split("\t")
+        if len(cells) < 2:
+            raise ValueError(
+                f"{str(file)!r}: line {number} must hold two sentences with a tab between them. Got one cell."
+            )
+        yield _Row(f"{str(file)!r}: line {number}", cells[0], cells[1], score)
+
+
+def _stsb_rows(lines: list[str], shown: str) -> Iterator[_Row]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        cells = line.split("\t")
+        if len(cells) < _STSB_CELLS:
+            raise ValueError(
+                f"{shown}: line {number} must hold {_STSB_CELLS} cells with tabs between them (genre, file, year, id, "
+                f"score, two sentences). Got {len(cells)}."
+            )
+        yield _Row(f"{shown}: line {number}", cells[5], cells[6], cells[4], subset=cells[0])
+
+
+def _sick_rows(lines: list[str], header: list[str], shown: str) -> Iterator[_Row]:
+    first, second, score = (header.index(name) for name in _SICK)
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        cells = line.split("\t")
+        if len(cells) < len(header):
+            raise ValueError(f"{shown}: line {number} must hold {len(header)} cells, as its header. Got {len(cells)}.")
+        yield _Row(f"{shown}: line {number}", cells[first], cells[second], cells[score])
+
+
+def _table_rows(file: Path, shown: str, names: dict[str, str]) -> Iterator[_Row]:
+    rows = FORMATS[file.suffix.lower()](file, shown)
+    for parameter, name in names.items():
+        check_option(name, list(rows.columns), name=parameter, caller="load_sts")
+    columns = (rows.columns[name] for name in names.values())
+    for number, first, second, score in zip(rows.numbers, *columns, strict=True):
+        yield _Row(f"{shown}: {rows.unit} {number}", first, second, score)
+
+
+def _collect(rows: Iterable[_Row], *, name: str, shown: str) -> STSPairs:
+    kept: list[_Row] = []
+    scores: list[float] = []
+    n_unscored = 0
+    for row in rows:
+        if row.score is None or (isinstance(row.score, str) and not row.score.strip()):
+            n_unscored += 1
+            continue
+        for sentence in (row.first, row.second):
+            if not isinstance(sentence, str) or not sentence.strip():
+                raise ValueError(f"{row.where} must hold two sentences. Got {sentence!r:.60} for one of them.")
+        if not _is_number(row.score):
+            raise ValueError(f"{row.where} must hold a finite number as score. Got {row.score!r:.60} instead.")
+        kept.append(row)
+        scores.append(float(row.score))
+    if not kept:
+        raise ValueError(f"{shown} holds no pair with a score. {n_unscored} without one were dropped.")
+    subset = tuple(row.subset or "" for row in kept) if any(row.subset is not None for row in kept) else None
+    return STSPairs(
+        name=name,
+        first=tuple(row.first.strip() for row in kept),
+        second=tuple(row.second.strip() for row in kept),
+        scores=np.array(scores),
+        subset=subset,
+        n_unscored=n_unscored,
+    )
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    try:
+        return bool(np.isfinite(float(value)))
+    except (TypeError, ValueError, OverflowError):
+        return False

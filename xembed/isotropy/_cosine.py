@@ -1,0 +1,340 @@
+"""Measures of the directions of embeddings: cosines, uniformity, and the dimensions that make them large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._blocks import count_rows, read_array, read_rows
+from xembed._parallel import row_blocks
+from xembed._results import Result, provenance
+from xembed._validation import (
+    RNG,
+    FloatArray,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_rng,
+    check_same_dims,
+)
+from xembed.depth._pairwise import Directions
+from xembed.depth._resultant import unit_total
+from xembed.isotropy._scatter import Array, Columns, read_moments
+
+_BLOCK = 256
+_FLOAT64 = np.dtype(np.float64)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OutlierDimensions(Result):
+    """Result of `outlier_dimensions`.
+
+    Attributes
+    ----------
+    n, n_dims : int
+        Texts and dimensions.
+    average_cosine : float
+        Of two different texts.
+    contributions : ndarray of shape (n_dims,)
+        What each dimension adds to the average cosine. They sum to it.
+    top_share : float or None
+        Share of the largest contribution in the average cosine; None where that is not above 0.01, because the share
+        would be one of noise.
+    rogue : tuple of int
+        Dimensions that add at least ``min_contribution`` and at least ``min_ratio`` times the mean, largest first.
+    dead : tuple of int
+        Dimensions that are constant within rounding.
+    min_contribution, min_ratio : float
+        As asked for.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.outlier_dimensions/1"
+
+    n: int
+    n_dims: int
+    average_cosine: float
+    contributions: npt.NDArray[np.float64]
+    top_share: float | None
+    rogue: tuple[int, ...]
+    dead: tuple[int, ...]
+    min_contribution: float
+    min_ratio: float
+    provenance: dict[str, Any]
+
+
+def average_cosine(X: Any) -> float:
+    r"""Return the mean cosine of two different texts, exactly.
+
+    With unit rows :math:`u_i`, :math:`(|\sum_i u_i|^2 - n) / (n (n - 1))`: all pairs, without sampling them [1]_.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_texts, n_dims), or blocks of it
+        Embeddings, one row a text, two at least; blocks as in `participation_ratio`. They are read once.
+
+    Returns
+    -------
+    float
+        In [-1/(n - 1), 1]. 0: no common direction.
+
+    Raises
+    ------
+    ValueError
+        If rows are zero or not finite (they are named), or there are fewer than two.
+    TypeError
+        If ``X`` does not hold real numbers.
+
+    Notes
+    -----
+    It measures the mean direction, not isotropy: adding a constant vector to all rows changes it from 0 to nearly 1 and
+    leaves the covariance as it is. O(n d) time.
+
+    References
+    ----------
+    .. [1] K. Ethayarajh. "How Contextual are Contextualized Word Representations?". EMNLP 2019.
+
+    Examples
+    --------
+    >>> from xembed.isotropy import average_cosine
+    >>> average_cosine([[1, 0], [0, 2], [3, 0]])
+    0.3333333333333333
+    """
+    rows = read_rows(X, name="X", caller="average_cosine", min_rows=2)
+    total, _ = unit_total(rows, name="X")
+    return mean_cosine(total, count_rows(rows))
+
+
+def mean_cosine(unit_sum: Array, n_rows: int) -> float:
+    """Return the mean cosine of two different of ``n_rows`` rows with this sum of unit rows."""
+    value = (float(unit_sum @ unit_sum) - n_rows) / (n_rows * (n_rows - 1))
+    return float(np.clip(value, -1 / (n_rows - 1), 1.0))
+
+
+def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: float = 10.0) -> OutlierDimensions:
+    r"""Find dimensions that make most of the average cosine, and dimensions that hold nothing.
+
+    The contribution of dimension j is the mean of :math:`u_{ij} u_{kj}` over all pairs of different texts [1]_,
+    computed exactly. Contributions sum to the average cosine.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_texts, n_dims), or blocks of it
+        Embeddings, one row a text, two at least; blocks as in `participation_ratio`. They are read once.
+    min_contribution : float, default=0.01
+        A rogue dimension adds at least this to the average cosine ...
+    min_ratio : float, default=10
+        ... and at least so many times the mean contribution of a dimension. So there are none in fewer than
+        ``min_ratio`` dimensions. Both thresholds are conventions of this function.
+
+    Returns
+    -------
+    OutlierDimensions
+        With ``contributions``, ``top_share``, ``rogue`` and ``dead``.
+
+    Raises
+    ------
+    ValueError
+        If rows are zero or not finite (they are named), there are fewer than two, or a parameter is out of range.
+    TypeError
+        If ``X`` does not hold real numbers, or a parameter is not a number.
+
+    Notes
+    -----
+    A dimension is dead if its standard deviation is below 1e-6 of its mean, or of the root mean variance of all
+    dimensions. A z-score divides by that standard deviation: `Standardize` leaves such dimensions unscaled.
+
+    References
+    ----------
+    .. [1] W. Timkey, M. van Schijndel. "All Bark and No Bite: Rogue Dimensions in Transformer Language Models Obscure
+           Representational Quality". EMNLP 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.isotropy import outlier_dimensions
+    >>> X = np.random.default_rng(0).normal(size=(500, 32))
+    >>> X[:, 7] += 10
+    >>> X[:, 3] = 1
+    >>> found = outlier_dimensions(X)
+    >>> found.rogue, found.dead, round(found.top_share, 2)
+    ((7,), (3,), 0.99)
+    """
+    caller = "outlier_dimensions"
+    check_number(min_contribution, name="min_contribution", caller=caller, low=0, closed="right")
+    check_number(min_ratio, name="min_ratio", caller=caller, low=0, closed="right")
+    rows = read_rows(X, name="X", caller=caller, min_rows=2)
+    columns = Columns.of(rows, read_moments(rows, name="X", unit=True), unit=True, name="X")
+    contributions = columns.contributions()
+    return OutlierDimensions(
+        n=columns.n_rows,
+        n_dims=len(contributions),
+        average_cosine=mean_cosine(columns.unit_total, columns.n_rows),
+        contributions=contributions,
+        top_share=top_share(contributions),
+        rogue=rogue_dimensions(contributions, min_contribution, min_ratio),
+        dead=tuple(columns.dead().tolist()),
+        min_contribution=float(min_contribution),
+        min_ratio=float(min_ratio),
+        provenance=provenance(caller, min_contribution=float(min_contribution), min_ratio=float(min_ratio)),
+    )
+
+
+def top_share(contributions: Array) -> float | None:
+    """Return the share of the largest contribution, or None where the sum is not above 0.01."""
+    total = float(contributions.sum())
+    return float(contributions.max()) / total if total > 0.01 else None
+
+
+def rogue_dimensions(contributions: Array, min_contribution: float = 0.01, min_ratio: float = 10.0) -> tuple[int, ...]:
+    """Return the dimensions that contribute at least so much, largest first."""
+    lowest = max(min_contribution, min_ratio * float(contributions.mean()))
+    order = np.argsort(-contributions, kind="stable")
+    return tuple(order[contributions[order] >= lowest].tolist())
+
+
+def uniformity(X: Any, *, t: float = 2.0, max_rows: int = 5000, rng: RNG = None) -> float:
+    r"""Return how evenly directions fill the sphere: the uniformity of Wang and Isola; lower is more even.
+
+    :math:`\log \mathrm{mean}_{i<j} \exp(-t |u_i - u_j|^2)` for unit rows [1]_.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_texts, n_dims)
+        Embeddings, one row a text, two at least.
+    t : float, default=2
+        The paper's.
+    max_rows : int, default=5000
+        Of more rows, a random subset of so many is taken: time grows with the square of their number.
+    rng : int, numpy.random.Generator or None, default=None
+        For the subset. None is seed 0.
+
+    Returns
+    -------
+    float
+        In [-4t, 0]. 0: all directions are the same. Directions drawn uniformly at random have
+        :math:`-2t + \log {}_0F_1(d/2; t^2)`, which is near -2t in many dimensions.
+
+    Raises
+    ------
+    ValueError
+        If rows are zero or not finite (they are named), there are fewer than two, or a parameter is out of range.
+    TypeError
+        If ``X`` does not hold real numbers, or a parameter is of the wrong type.
+
+    References
+    ----------
+    .. [1] T. Wang, P. Isola. "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
+           Hypersphere". ICML 2020.
+
+    Examples
+    --------
+    >>> from xembed.isotropy import uniformity
+    >>> round(uniformity([[1, 0], [-1, 0]]), 9)
+    -8.0
+    """
+    caller = "uniformity"
+    check_number(t, name="t", caller=caller, low=0, closed="right")
+    check_count(max_rows, name="max_rows", caller=caller, low=2)
+    generator = check_rng(rng, caller=caller)
+    rows = read_array(X, name="X", caller=caller, blocks_for="other measures", min_rows=2)
+    directions = Directions.of(rows, name="X")
+    unit = directions.unit(random_rows(len(rows), max_rows, generator), _FLOAT64)
+    blocks = row_blocks(0, len(unit), _BLOCK)
+    return _log_mean((_kernel_sum(unit[block] @ unit[: block.stop].T, t) for block in blocks), len(unit))
+
+
+def _kernel_sum(cosines: Array, t: float) -> float:
+    """Return the sum of exp(-t |u - v|²) over pairs of the last rows with all rows before them."""
+    n_rows, n_columns = cosines.shape
+    cosines -= 1.0
+    np.minimum(cosines, 0.0, out=cosines)
+    cosines *= 2 * t
+    np.exp(cosines, out=cosines)
+    corner = cosines[:, n_columns - n_rows :]
+    return float(cosines[:, : n_columns - n_rows].sum()) + (float(corner.sum()) - float(np.trace(corner))) / 2
+
+
+def uniformity_of(cosines: Array, t: float = 2.0) -> float:
+    """Return the uniformity of rows with these cosines, (n, n)."""
+    blocks = row_blocks(0, len(cosines), _BLOCK)
+    return _log_mean((_kernel_sum(cosines[block, : block.stop].copy(), t) for block in blocks), len(cosines))
+
+
+def _log_mean(sums: Iterable[float], n_rows: int) -> float:
+    """Return the logarithm of the mean over all pairs."""
+    return float(np.log(sum(sums) / (n_rows * (n_rows - 1) / 2)))
+
+
+def uniform_uniformity(n_dims: int, t: float = 2.0) -> float:
+    """Return the uniformity of directions that are uniformly random."""
+    from scipy.special import hyp0f1
+
+    return float(-2 * t + np.log(hyp0f1(n_dims / 2, t * t)))
+
+
+def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
+    r"""Return how near texts are to their partners: the alignment of Wang and Isola; lower is nearer.
+
+    :math:`\mathrm{mean}_i |u_i - v_i|^\alpha` for the unit rows of pairs with the same meaning [1]_.
+
+    Parameters
+    ----------
+    X, Y : array-like of shape (n_pairs, n_dims)
+        Embeddings; row i of ``Y`` is the partner of row i of ``X``.
+    alpha : float, default=2
+        The paper's.
+
+    Returns
+    -------
+    float
+        In [0, 2**alpha].
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, rows are zero or not finite (they are named), or ``alpha`` is not positive.
+    TypeError
+        If an array does not hold real numbers, or ``alpha`` is not a number.
+
+    References
+    ----------
+    .. [1] T. Wang, P. Isola. "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
+           Hypersphere". ICML 2020.
+
+    Examples
+    --------
+    >>> from xembed.isotropy import alignment
+    >>> alignment([[1, 0], [0, 1]], [[2, 0], [1, 0]])
+    1.0
+    """
+    caller = "alignment"
+    check_number(alpha, name="alpha", caller=caller, low=0, closed="right")
+    first = check_embeddings(X, name="X", caller=caller)
+    second = check_embeddings(Y, name="Y", caller=caller)
+    check_same_dims(("X", first), ("Y", second))
+    if len(first) != len(second):
+        raise ValueError(f"X and Y must hold the same number of rows, one a pair. Got {len(first)} and {len(second)}.")
+    left, right = Directions.of(first, name="X"), Directions.of(second, name="Y")
+    total = 0.0
+    for rows in row_blocks(0, len(first), _BLOCK):
+        difference = left.unit(rows, _FLOAT64) - right.unit(rows, _FLOAT64)
+        total += float((np.vecdot(difference, difference) ** (alpha / 2)).sum())
+    return total / len(first)
+
+
+def random_rows(n_rows: int, n_wanted: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return sorted random rows without repetition, all of them if no more are wanted."""
+    if n_rows <= n_wanted:
+        return np.arange(n_rows)
+    return np.sort(rng.choice(n_rows, n_wanted, replace=False))
+
+
+def unit_rows(X: FloatArray, *, name: str) -> Array:
+    """Return the rows scaled to length 1, in float64."""
+    return Directions.of(X, name=name).unit(slice(None), _FLOAT64).astype(np.float64, copy=False)

@@ -1,0 +1,315 @@
+"""What a correction does to neighbourhoods, and to a linear classifier."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._parallel import row_blocks
+from xembed._results import provenance
+from xembed._validation import (
+    RNG,
+    FloatArray,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_rng,
+    describe_rng,
+)
+from xembed.depth._pairwise import Directions
+from xembed.isotropy._cosine import random_rows
+from xembed.isotropy._evaluation_result import NeighborOverlap, ProbeResult
+from xembed.isotropy._fit_statistics import raise_for_infinite_rows
+from xembed.isotropy._sts_resampling import Array, interval, mean_intervals
+
+_BLOCK = 512
+_TIE_DECIMALS = 10
+_MAX_ITERATIONS = 1000
+
+
+class ProbeFolds(NamedTuple):
+    """Labels as numbers and a fold for each text."""
+
+    classes: tuple[str, ...]
+    targets: npt.NDArray[np.intp]
+    folds: npt.NDArray[np.intp]
+
+
+def neighbor_overlap(
+    X: Any,
+    Y: Any,
+    *,
+    n_neighbors: int = 10,
+    max_rows: int = 2000,
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> NeighborOverlap:
+    """Measure how many nearest neighbours texts keep from one space to another.
+
+    Parameters
+    ----------
+    X, Y : array-like of shape (n_texts, n_dims_X) and (n_texts, n_dims_Y)
+        Embeddings of the same texts in the same order, for example before and after a correction. More than
+        ``n_neighbors`` texts.
+    n_neighbors : int, default=10
+        Neighbours by cosine, the text itself left out.
+    max_rows : int, default=2000
+        Of more texts, so many random ones are compared with each other. With fewer texts neighbours are farther away.
+    n_resamples : int, default=1000
+        For the interval; 0 computes none.
+    confidence_level : float in (0, 1), default=0.95
+        Of the interval.
+    rng : int, numpy.random.Generator or None, default=None
+        For the random texts and the resamples. None is seed 0.
+
+    Returns
+    -------
+    NeighborOverlap
+        With ``value`` in [0, 1], its interval and ``chance``.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of rows differ, there are too few, or rows are zero or not finite (they are named).
+    TypeError
+        If an argument is of the wrong type.
+
+    Notes
+    -----
+    1 means that every text keeps its neighbours; a rotation or scaling does that. A low value says that rankings
+    change, not that they get worse. Of neighbours that are equally near, those first in the order of texts count.
+
+    The interval is the percentile bootstrap over texts as queries; the texts among which neighbours are looked for are
+    held fixed. Memory O(max_rows x n_dims), time O(max_rows² x n_dims).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.isotropy import neighbor_overlap
+    >>> X = np.random.default_rng(0).normal(size=(200, 8))
+    >>> neighbor_overlap(X, 3 * X).value
+    1.0
+    """
+    caller = "neighbor_overlap"
+    first = check_embeddings(X, name="X", caller=caller, min_rows=2)
+    second = check_embeddings(Y, name="Y", caller=caller, min_rows=2)
+    k = check_count(n_neighbors, name="n_neighbors", caller=caller)
+    most = check_count(max_rows, name="max_rows", caller=caller, low=k + 1)
+    count = check_count(n_resamples, name="n_resamples", caller=caller, low=0)
+    level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    generator = check_rng(rng, caller=caller)
+    if len(first) != len(second):
+        raise ValueError(f"X and Y must have the same rows (texts). Got {len(first)} and {len(second)}.")
+    if len(first) <= k:
+        raise ValueError(f"X must hold more than {k} rows (texts) to have {k} neighbours each. Got {len(first)}.")
+    directions = Directions.of(first, name="X"), Directions.of(second, name="Y")
+    kept = random_rows(len(first), most, generator)
+    before, after = (rows.unit(kept, np.dtype(np.float64)) for rows in directions)
+    shares = shared_neighbors(before, after, k)
+    low, high = interval(mean_intervals(shares[:, None], count, generator)[:, 0], level)
+    return NeighborOverlap(
+        value=float(shares.mean()),
+        low=low,
+        high=high,
+        chance=k / (len(shares) - 1),
+        n_neighbors=k,
+        n_rows_used=len(shares),
+        provenance=provenance(
+            caller,
+            n_neighbors=k,
+            max_rows=most,
+            n_resamples=count,
+            confidence_level=level,
+            rng=describe_rng(rng),
+        ),
+    )
+
+
+def linear_probe(
+    X: Any,
+    labels: Any,
+    *,
+    n_splits: int = 5,
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> ProbeResult:
+    """Measure how well a linear classifier finds labels from embeddings.
+
+    Logistic regression (L2, C = 1) on standardised dimensions, cross-validated in stratified folds: each text is
+    classified by a model that has not seen it.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_texts, n_dims)
+        Embeddings.
+    labels : sequence of length n_texts
+        Strings or integers; at least two different ones, each on ``n_splits`` texts or more.
+    n_splits : int, default=5
+        Folds, at least 2.
+    n_resamples : int, default=1000
+        For the intervals; 0 computes none.
+    confidence_level : float in (0, 1), default=0.95
+        Of the intervals.
+    rng : int, numpy.random.Generator or None, default=None
+        For folds and resamples. None is seed 0.
+
+    Returns
+    -------
+    ProbeResult
+        With ``accuracy``, ``balanced_accuracy``, their intervals, and ``majority`` to compare with.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as rows, a label is too rare, there is only one, or rows are not finite.
+    TypeError
+        If an argument is of the wrong type.
+
+    Notes
+    -----
+    Linear corrections that are invertible (standardising, whitening) lose nothing that a linear classifier could not
+    get back, so with enough texts it gains nothing from them; what changes is the effect of the penalty.
+
+    Intervals are percentiles of the bootstrap over texts with the classifiers held fixed: that the classifiers would
+    be others with other texts is not in them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.isotropy import linear_probe
+    >>> rng = np.random.default_rng(0)
+    >>> labels = ["shop", "sky"] * 50
+    >>> X = rng.normal(size=(100, 4)) + np.arange(100)[:, None] % 2 * 3
+    >>> linear_probe(X, labels).accuracy > 0.9
+    True
+    """
+    caller = "linear_probe"
+    rows = check_embeddings(X, name="X", caller=caller, min_rows=2)
+    raise_for_infinite_rows(rows, name="X")
+    splits = check_count(n_splits, name="n_splits", caller=caller, low=2)
+    count = check_count(n_resamples, name="n_resamples", caller=caller, low=0)
+    level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    generator = check_rng(rng, caller=caller)
+    folds = probe_folds(labels, len(rows), splits, generator, caller=caller)
+    correct = probe_correct(rows, folds)
+    made = provenance(caller, n_splits=splits, n_resamples=count, confidence_level=level, rng=describe_rng(rng))
+    return summarise_probe(
+        correct, folds, splits, probe_resamples(correct[:, None], folds, count, generator), level, made
+    )
+
+
+def shared_neighbors(first: FloatArray, second: FloatArray, k: int) -> Array:
+    """Return for each row the share of its ``k`` nearest neighbours that are the same in both; rows are unit rows."""
+    shares = np.empty(len(first))
+    for rows in row_blocks(0, len(first), _BLOCK):
+        shares[rows] = (_nearest(first, rows, k) & _nearest(second, rows, k)).sum(axis=1) / k
+    return shares
+
+
+def _nearest(unit: FloatArray, rows: slice, k: int) -> npt.NDArray[np.bool_]:
+    """Return a mask of the ``k`` nearest neighbours of the rows; ties go to the first."""
+    cosines = (unit[rows] @ unit.T).astype(np.float64).round(_TIE_DECIMALS)
+    cosines[np.arange(len(cosines)), np.arange(rows.start, rows.start + len(cosines))] = -np.inf
+    least = np.partition(cosines, -k, axis=1)[:, -k, None]
+    above, tied = cosines > least, cosines == least
+    room = k - above.sum(axis=1, keepdims=True)
+    nearest: npt.NDArray[np.bool_] = above | (tied & (np.cumsum(tied, axis=1) <= room))
+    return nearest
+
+
+def probe_folds(labels: Any, n_texts: int, n_splits: int, rng: np.random.Generator, *, caller: str) -> ProbeFolds:
+    """Check labels and deal the texts of each class to the folds, as evenly as can be."""
+    classes, targets = check_labels(labels, n_texts, caller=caller)
+    sizes = np.bincount(targets)
+    if sizes.min() < n_splits:
+        rare = int(np.argmin(sizes))
+        raise ValueError(
+            f"Each label must be on at least {n_splits} texts for {caller}, one a fold. Got {classes[rare]!r} on "
+            f"{sizes[rare]}: drop rare labels, or choose a smaller 'n_splits'."
+        )
+    folds = np.empty(n_texts, np.intp)
+    start = 0
+    for label in range(len(classes)):
+        members = rng.permutation(np.flatnonzero(targets == label))
+        folds[members] = (start + np.arange(len(members))) % n_splits
+        start += len(members)  # the next class goes on where this one ended, so that folds are of one size
+    return ProbeFolds(classes, targets, folds)
+
+
+def check_labels(labels: Any, n_texts: int, *, caller: str) -> tuple[tuple[str, ...], npt.NDArray[np.intp]]:
+    """Return the different labels, sorted, and the number of each text's label."""
+    if isinstance(labels, str | bytes) or not hasattr(labels, "__len__"):
+        raise TypeError(
+            f"The 'labels' parameter of {caller} must be a sequence with one label a text. Got {labels!r:.60} instead."
+        )
+    values = list(labels)
+    wrong = [value for value in values if not isinstance(value, str | int | np.integer)]
+    if wrong:
+        raise TypeError(
+            f"The 'labels' parameter of {caller} must hold strings or integers. Got {wrong[0]!r:.60}: drop such texts, "
+            "or name a class for them."
+        )
+    if len(values) != n_texts:
+        raise ValueError(f"There must be one label a text for {caller}. Got {len(values)} labels for {n_texts} texts.")
+    classes, targets = np.unique([str(value) for value in values], return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"The 'labels' parameter of {caller} must hold at least 2 different labels. Got {len(classes)}."
+        )
+    return tuple(classes.tolist()), targets.astype(np.intp)
+
+
+def probe_correct(X: FloatArray, folds: ProbeFolds) -> Array:
+    """Return 1.0 for each text whose label is found by a classifier that has not seen it, else 0.0."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    # The scale is none of the probe's business; a power of two changes no digit, and squares can't overflow.
+    rows = np.ldexp(X.astype(np.float64), -int(np.frexp(np.abs(X).max())[1]))
+    correct = np.empty(len(rows))
+    for fold in np.unique(folds.folds):
+        held_out = folds.folds == fold
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_MAX_ITERATIONS))
+        model.fit(rows[~held_out], folds.targets[~held_out])
+        correct[held_out] = model.predict(rows[held_out]) == folds.targets[held_out]
+    return correct
+
+
+def probe_resamples(correct: Array, folds: ProbeFolds, n_resamples: int, rng: np.random.Generator) -> Array:
+    """Return accuracy and balanced accuracy of resamples, shape (n_resamples, 2, n_columns of ``correct``).
+
+    Texts are drawn within their class for both, so that every resample has all classes.
+    """
+    sizes = np.bincount(folds.targets)
+    recalls = np.stack(
+        [mean_intervals(correct[folds.targets == label], n_resamples, rng) for label in range(len(sizes))], axis=1
+    )  # (n_resamples, n_classes, n_columns)
+    return np.stack([np.einsum("bck,c->bk", recalls, sizes / sizes.sum()), recalls.mean(axis=1)], axis=1)
+
+
+def summarise_probe(
+    correct: Array, folds: ProbeFolds, n_splits: int, resampled: Array, level: float, made: dict[str, Any]
+) -> ProbeResult:
+    """Return the result of one column; ``resampled`` has the shape (n_resamples, 2, 1)."""
+    sizes = np.bincount(folds.targets)
+    recalls = np.bincount(folds.targets, weights=correct) / sizes
+    low, high = interval(resampled[:, 0, 0], level)
+    balanced_low, balanced_high = interval(resampled[:, 1, 0], level)
+    return ProbeResult(
+        accuracy=float(correct.mean()),
+        accuracy_low=low,
+        accuracy_high=high,
+        balanced_accuracy=float(recalls.mean()),
+        balanced_low=balanced_low,
+        balanced_high=balanced_high,
+        majority=float(sizes.max() / sizes.sum()),
+        classes=folds.classes,
+        n_texts=len(correct),
+        n_splits=n_splits,
+        provenance=made,
+    )

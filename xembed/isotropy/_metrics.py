@@ -1,0 +1,239 @@
+"""The table of what `measure` computes, and the data that its functions read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._parallel import row_blocks
+from xembed._validation import FloatArray, quote_options
+from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of, unit_rows
+from xembed.isotropy._neighborhood import (
+    HubStatistics,
+    count_occurrences,
+    dimension_of_distances,
+    first_of_equals,
+    hub_statistics,
+    neighbor_distances,
+)
+from xembed.isotropy._scatter import Array, Moments
+from xembed.isotropy._spectrum import (
+    debiased_score,
+    eigenvalues,
+    participation,
+    plain_score,
+    rank_of_singular_values,
+    rank_of_spectrum,
+    spectrum,
+)
+
+N_NEIGHBORS = 10
+_DISTANCES = 20
+_TIE = 1e-10
+_BLOCK = 256
+
+
+class Space:
+    """What follows from sums over rows, each computed once."""
+
+    def __init__(self, moments: Moments) -> None:
+        self.moments = moments
+
+    @cached_property
+    def spectrum(self) -> Array:
+        """Return the eigenvalues of the covariance."""
+        return spectrum(self.moments)
+
+    @cached_property
+    def axes(self) -> tuple[Array, Array]:
+        """Return the eigenvalues of the rows' products, largest first, and the eigenvectors in columns."""
+        values, vectors = np.linalg.eigh(self.moments.second)
+        return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+
+    @property
+    def squares(self) -> Array:
+        """Return the squared singular values of the rows, from the axes if these are known."""
+        return self.axes[0] if "axes" in self.__dict__ else eigenvalues(self.moments.second)
+
+
+class Sample:
+    """Some rows with their cosines: what measures of pairs and neighbourhoods are computed from."""
+
+    def __init__(self, rows: Array, cosines: Array, n_repeated: int) -> None:
+        self.rows = rows
+        self.cosines = cosines
+        self.n_repeated = n_repeated
+
+    @classmethod
+    def of(cls, X: FloatArray, *, name: str) -> Sample:
+        """Compute the cosines of all pairs of rows."""
+        unit = unit_rows(X, name=name)
+        rows = np.asarray(X, dtype=np.float64)
+        kept = first_of_equals(X)
+        return cls((rows - rows.mean(axis=0))[kept], unit @ unit.T, len(rows) - len(kept))
+
+    def __len__(self) -> int:
+        return len(self.cosines)
+
+    def half(self, rng: np.random.Generator) -> Sample:
+        """Return a random half of the rows."""
+        n = len(self.cosines)
+        of_cosines = np.sort(rng.choice(n, n // 2, replace=False))
+        if self.n_repeated:
+            of_rows = np.sort(rng.choice(len(self.rows), len(self.rows) // 2, replace=False))
+        else:
+            of_rows = of_cosines
+        return Sample(self.rows[of_rows], self.cosines[np.ix_(of_cosines, of_cosines)], self.n_repeated)
+
+    @cached_property
+    def hubs(self) -> HubStatistics:
+        """Return the statistics of the rows' k-occurrences."""
+        if len(self) <= N_NEIGHBORS:
+            raise ValueError(f"X must hold more than {N_NEIGHBORS} rows (texts) to count neighbours. Got {len(self)}.")
+        counts = np.zeros(len(self))
+        for rows in row_blocks(0, len(self), _BLOCK):
+            similarities = self.cosines[rows].copy()
+            similarities[np.arange(len(similarities)), np.arange(rows.start, rows.stop)] = -np.inf
+            counts += count_occurrences(similarities, N_NEIGHBORS, _TIE)
+        return hub_statistics(counts)
+
+    @cached_property
+    def distances(self) -> Array:
+        """Return the distances to the nearest different rows."""
+        return neighbor_distances(self.rows, min(_DISTANCES, len(self.rows) - 1))
+
+    def dimension(self, method: str, needed: int) -> float:
+        """Return the intrinsic dimension."""
+        if len(self.rows) < needed:
+            raise ValueError(
+                f"X must hold at least {needed} rows (texts) that differ for the method {method!r}. "
+                f"Got {len(self.rows)}."
+            )
+        return dimension_of_distances(self.distances, method)
+
+
+Bound = Callable[[int, int], float | None]
+
+
+def _nothing(n: int, d: int) -> None:
+    return None
+
+
+def _always(value: float) -> Bound:
+    return lambda n, d: value
+
+
+def _rank(n: int, d: int) -> float:
+    return float(min(n - 1, d))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measure: how it is called, what it is compared with and how it is computed.
+
+    ``source`` says from what: 'moments', 'unit' (sums of unit rows too), 'partition' or 'sample'.
+    """
+
+    name: str
+    label: str
+    better: str
+    source: str
+    minimum: Bound
+    maximum: Bound
+    perfect: Bound
+    of_space: Callable[[Space], float] | None = None
+    of_sample: Callable[[Sample], float] | None = None
+
+    def compute(self, data: Any) -> float:
+        """Return the value from a space or a sample."""
+        function = self.of_space or self.of_sample
+        if function is None:
+            raise NotImplementedError(f"{self.name} is computed from other data")
+        return float(function(data))
+
+
+def _average_cosine(space: Space) -> float:
+    return mean_cosine(space.moments.unit_total, space.moments.n_rows)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("debiased_isoscore", "IsoScore, debiased", "higher", "moments", _nothing, _nothing, _always(1.0),
+               of_space=lambda space: debiased_score(space.moments)),
+        Metric("isoscore", "IsoScore", "higher", "moments", _always(0.0), _always(1.0), _always(1.0),
+               of_space=lambda space: plain_score(space.moments)),
+        Metric("participation_ratio", "Participation ratio", "higher", "moments", _always(1.0), _rank, _rank,
+               of_space=lambda space: participation(space.moments)),
+        Metric("effective_rank", "Effective rank", "higher", "moments", _always(1.0), _rank, _rank,
+               of_space=lambda space: rank_of_spectrum(space.spectrum)),
+        Metric("rankme", "RankMe", "higher", "moments", _always(1.0), lambda n, d: float(min(n, d)),
+               lambda n, d: float(min(n, d)),
+               of_space=lambda space: rank_of_singular_values(space.squares, space.moments)),
+        Metric("average_cosine", "Average cosine", "lower", "unit", lambda n, d: -1 / (n - 1), _always(1.0),
+               _always(0.0), of_space=_average_cosine),
+        Metric("top_dimension_share", "Share of the top dimension in the average cosine", "lower", "unit",
+               _always(0.0), _nothing, lambda n, d: 1 / d),
+        Metric("partition_isotropy", "Partition isotropy I(W)", "higher", "partition", _always(0.0), _always(1.0),
+               _always(1.0)),
+        Metric("uniformity", "Uniformity (t = 2)", "lower", "sample", _always(-8.0), _always(0.0),
+               lambda n, d: uniform_uniformity(d), of_sample=lambda sample: uniformity_of(sample.cosines)),
+        Metric("hubness", f"Hubness: skewness of {N_NEIGHBORS}-occurrences", "lower", "sample", _nothing, _nothing,
+               _always(0.0), of_sample=lambda sample: sample.hubs.skewness),
+        Metric("robin_hood", "Hubness: Robin Hood index", "lower", "sample", _always(0.0), _always(1.0), _always(0.0),
+               of_sample=lambda sample: sample.hubs.robin_hood),
+        Metric("antihub_rate", "Hubness: share of antihubs", "lower", "sample", _always(0.0), _always(1.0),
+               _always(0.0), of_sample=lambda sample: sample.hubs.antihub_rate),
+        Metric("twonn", "Intrinsic dimension (TwoNN)", "none", "sample", _always(0.0), _nothing, _nothing,
+               of_sample=lambda sample: sample.dimension("twonn", 3)),
+        Metric("mle", "Intrinsic dimension (MLE, 20 neighbours)", "none", "sample", _always(0.0), _nothing, _nothing,
+               of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1)),
+    )
+}  # fmt: skip
+
+
+def check_metrics(metrics: Any, *, caller: str) -> list[Metric]:
+    """Return the metrics asked for, in the order of the table."""
+    if isinstance(metrics, str):
+        metrics = list(METRICS) if metrics == "all" else [metrics]
+    try:
+        names = list(metrics)
+    except TypeError:
+        raise TypeError(
+            f"The 'metrics' parameter of {caller} must be 'all', a name or a list of names. Got {metrics!r} instead."
+        ) from None
+    unknown = [name for name in names if not isinstance(name, str) or name not in METRICS]
+    if unknown or not names:
+        raise ValueError(
+            f"The 'metrics' parameter of {caller} must be 'all' or hold names from {quote_options(METRICS)}. "
+            f"Got {unknown[0] if unknown else metrics!r} instead."
+        )
+    return [metric for name, metric in METRICS.items() if name in names]
+
+
+def cosine_histogram(
+    cosines: Array, n_dims: int, rng: np.random.Generator, *, n_pairs: int = 100_000, n_bins: int = 100
+) -> tuple[Array, npt.NDArray[np.int64], Array]:
+    """Return bin edges, counts of cosines of (random) pairs, and counts expected of uniformly random directions."""
+    from scipy.stats import beta
+
+    n = len(cosines)
+    if n * (n - 1) // 2 <= n_pairs:
+        first, second = np.triu_indices(n, 1)
+    else:
+        first = rng.integers(n, size=n_pairs)
+        second = (first + rng.integers(1, n, size=n_pairs)) % n
+    edges = np.linspace(-1.0, 1.0, n_bins + 1)
+    counts = np.histogram(np.clip(cosines[first, second], -1.0, 1.0), edges)[0].astype(np.int64)
+    if n_dims == 1:  # cosines are 1 and -1
+        shares = np.zeros(n_bins)
+        shares[[0, -1]] = 0.5
+    else:
+        shape = (n_dims - 1) / 2
+        shares = np.diff(beta.cdf((1 + edges) / 2, shape, shape))
+    return edges, counts, shares * len(first)
