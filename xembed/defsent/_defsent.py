@@ -1,0 +1,296 @@
+"""DefSent: training against the word embeddings of a masked language model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator
+
+from xembed._validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
+from xembed.defsent import _defaults as defaults
+from xembed.defsent._body import Body
+from xembed.defsent._checkpoints import Checkpoints
+from xembed.defsent._definitions import Definitions, hold_out, read_definitions
+from xembed.defsent._entry_task import EMBED_AT_ONCE, evaluation
+from xembed.defsent._masked_lm import load_masked_lm, single_tokens
+from xembed.defsent._options import check_settings, fingerprint, make_result, save_trained
+from xembed.defsent._prompt import TEMPLATE
+from xembed.defsent._result import DefSentResult, TrainingRound
+from xembed.defsent._training import Evaluation, Settings, Tensors, Trainer, TrainingStep
+from xembed.encoders import Encoder
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_CALLER = "DefSent"
+
+
+class DefSent(BaseEstimator):
+    r"""Train a masked language model so that it predicts a word from the pooled vector of its definition.
+
+    The pooled vector of a definition goes through the model's own pretrained prediction layers, and the cross-entropy
+    over the vocabulary with the defined word as the target is minimised [1]_. Prediction layers and token embeddings
+    are frozen; so only entries that are one token of the vocabulary can be used (see `DefSentPlus` for all).
+
+    Parameters
+    ----------
+    model : str or path
+        Folder or hub id of a model with a masked-language-model head, found as by `xembed.load_encoder`.
+    pooling : {'mean', 'cls', 'max'}, default='mean'
+        How a definition, and later a sentence, becomes a vector.
+    learning_rate : float, optional
+        By default the published one for this pooling of BERT or RoBERTa, base or large, recognised by the model's
+        name, and 1e-5 for others.
+    batch_size : int, default=16
+        Definitions a step.
+    epochs : int, default=1
+        Passes over all definitions.
+    warmup : float in [0, 1), default=0.1
+        Share of the steps in which the learning rate rises linearly; after that it is constant.
+    weight_decay : float, default=0.0
+        Of AdamW (eps 1e-8); with 0 it is Adam, as published.
+    max_grad_norm : float, optional
+        Gradients are cut to this length; by default they aren't.
+    max_length : int, optional
+        Tokens read of a definition in training. By default what the model reads.
+    validation_fraction : float in [0, 1), default=0.05
+        Share of the usable entries that are held out of training.
+    patience, eval_every, log_every, checkpoint_dir, checkpoint_every, device, progress, random_state
+        As for `DefSentPlus`.
+
+    Attributes
+    ----------
+    encoder_ : Encoder
+        The trained encoder, on ``device``.
+    history_ : list of TrainingRound
+        One record.
+    result_ : DefSentResult
+        All that can be said about the training, for JSON; ``n_entries`` are kept and ``n_dropped`` not one token.
+
+    Notes
+    -----
+    Published [1]_: Adam with batches of 16, one epoch, warm-up over 10 % of the steps, then constant; learning rates
+    of 4e-6 to 1.131e-5. The order of the definitions is drawn here for each epoch.
+
+    References
+    ----------
+    .. [1] H. Tsukagoshi, R. Sasano, K. Takeda. "DefSent: Sentence Embeddings using Definition Sentences". ACL-IJCNLP
+           2021 (short papers), arXiv:2105.04339.
+
+    Examples
+    --------
+    >>> from xembed.defsent import DefSent
+    >>> DefSent("bert-base-uncased", pooling="cls", epochs=2)
+    DefSent(epochs=2, model='bert-base-uncased', pooling='cls')
+    """
+
+    encoder_: Encoder
+    history_: list[TrainingRound]
+    result_: DefSentResult
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        *,
+        pooling: str = "mean",
+        learning_rate: float | None = None,
+        batch_size: int = 16,
+        epochs: int = 1,
+        warmup: float = 0.1,
+        weight_decay: float = 0.0,
+        max_grad_norm: float | None = None,
+        max_length: int | None = None,
+        validation_fraction: float = 0.05,
+        patience: int | None = None,
+        eval_every: int | None = None,
+        log_every: int = 50,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = None,
+        device: str = "auto",
+        progress: bool | None = None,
+        random_state: RNG = 0,
+    ) -> None:
+        self.model = model
+        self.pooling = pooling
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.max_length = max_length
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.eval_every = eval_every
+        self.log_every = log_every
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.device = device
+        self.progress = progress
+        self.random_state = random_state
+
+    def fit(
+        self, dictionary: Any, validation: Any = None, *, callback: Callable[[TrainingStep], object] | None = None
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        dictionary, validation, callback
+            As for `DefSentPlus.fit`. Entries that are not one token of the vocabulary are left out and counted.
+
+        Returns
+        -------
+        DefSent
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the model has no masked-language-model head, or one that its checkpoint lacks; if fewer than 2 entries
+            are one token of the vocabulary; and as `DefSentPlus.fit`.
+        TypeError, RuntimeError
+            As `DefSentPlus.fit`.
+        FileNotFoundError
+            If there is no such model.
+        """
+        from xembed.encoders._pipeline import find_device
+
+        settings, notes = self._check()
+        seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
+        device = find_device(self.device, caller=_CALLER)
+        show = shows_progress(self.progress, caller=_CALLER)
+        definitions = read_definitions(dictionary, validation, caller=_CALLER)
+        encoder, head = load_masked_lm(self.model, pooling=self.pooling, device=device, seed=seed, caller=_CALLER)
+        body = Body(encoder, pooling=None, template=TEMPLATE, max_length=self.max_length, device=device, caller=_CALLER)
+        tokens = single_tokens(body.transformer.tokenizer, definitions.entries)
+        n_found, definitions = len(tokens), definitions.keep(tokens >= 0)
+        tokens = tokens[tokens >= 0]
+        if np.count_nonzero(~definitions.held_out) < 2:
+            raise ValueError(
+                f"The dictionary must hold at least 2 entries for {_CALLER} that are one token of the vocabulary of "
+                f"{encoder.name!r}. Got {np.count_nonzero(~definitions.held_out)} of {n_found} entries: "
+                "DefSentPlus can use all."
+            )
+        definitions = hold_out(
+            definitions, float(self.validation_fraction), np.random.default_rng(seed), caller=_CALLER
+        )
+        transformer = body.transformer.auto_model
+        transformer.get_input_embeddings().requires_grad_(False)
+        task = _WordTask(body, head, definitions, tokens)
+        parameters = self._parameters(seed, settings.learning_rate)
+        trainer = Trainer(
+            trained=torch.nn.ModuleDict({"transformer": body.transformer}),
+            settings=settings,
+            begin=lambda number, arrays: task,
+            n_rounds=1,
+            restart=False,
+            seed=seed,
+            device=device,
+            checkpoints=Checkpoints(
+                self.checkpoint_dir,
+                fingerprint("defsent", parameters, definitions, body, head),
+                caller=_CALLER,
+            ),
+            callback=callback,
+            show_progress=show,
+        )
+        described = encoder.describe()
+        n_truncated = body.count_truncated(definitions.texts)
+        self.history_, _ = trainer.run()
+        self.encoder_ = body.to_encoder("DefSent")
+        self.result_ = make_result(
+            "defsent",
+            body,
+            definitions,
+            dropped="are not one token of the vocabulary",
+            n_given=n_found,
+            n_truncated=n_truncated,
+            learning_rate=settings.learning_rate,
+            rounds=self.history_,
+            trained=self.encoder_,
+            encoder=described,
+            notes=notes,
+            parameters=parameters,
+            caller=_CALLER,
+        )
+        return self
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the trained encoder and ``defsent.json`` to a new folder, as `DefSentPlus.save`."""
+        save_trained(self, folder)
+
+    def _check(self) -> tuple[Settings, list[str]]:
+        check_option(self.pooling, ("cls", "max", "mean"), name="pooling", caller=_CALLER)
+        if self.max_length is not None:
+            check_count(self.max_length, name="max_length", caller=_CALLER, low=4)
+        notes: list[str] = []
+        rate = self.learning_rate
+        if rate is None:
+            name = Path(os.fspath(self.model)).name.lower() if isinstance(self.model, str | os.PathLike) else ""
+            published = defaults.PUBLISHED_LEARNING_RATES.get((name, self.pooling))
+            rate = defaults.OTHER_LEARNING_RATE if published is None else published
+            origin = f"published for {name}" if published else "chosen for a model that none is published for"
+            notes.append(f"The learning rate {rate:g} is the one {origin} with the pooling {self.pooling!r}.")
+        settings = check_settings(
+            self,
+            decay=False,
+            eps=1e-8,
+            learning_rate=check_number(rate, name="learning_rate", caller=_CALLER, low=0, high=1, closed="right"),
+            max_grad_norm=self.max_grad_norm,
+            caller=_CALLER,
+        )
+        return settings, notes
+
+    def _parameters(self, seed: int, learning_rate: float) -> dict[str, Any]:
+        """Return what the outcome depends on."""
+        ignored = {"model", "checkpoint_dir", "checkpoint_every", "device", "progress", "random_state"}
+        chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in ignored}
+        return chosen | {"learning_rate": learning_rate, "seed": seed}
+
+
+@dataclasses.dataclass
+class _WordTask:
+    """Definitions against the words of the vocabulary."""
+
+    body: Body
+    head: torch.nn.Module
+    definitions: Definitions
+    tokens: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        self._train = self.definitions.rows(held_out=False)
+        self._validation = self.definitions.rows(held_out=True)
+        self.n_pairs = len(self._train)
+        self.arrays: Tensors = {}
+        names = ("entry_isoscore", "entry_average_cosine", "target_isoscore", "target_average_cosine")
+        self.facts: Mapping[str, Any] = {**dict.fromkeys(names), "projected": False}
+
+    def loss(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Return the mean cross-entropy over the vocabulary."""
+        logits, targets = self._logits(self._train[rows.numpy()])
+        return torch.nn.functional.cross_entropy(logits, targets)
+
+    def validate(self) -> Evaluation | None:
+        """Look for the words of held-out definitions in the whole vocabulary."""
+        if not len(self._validation):
+            return None
+        losses, ranks = [], []
+        for start in range(0, len(self._validation), EMBED_AT_ONCE):
+            logits, targets = self._logits(self._validation[start : start + EMBED_AT_ONCE])
+            right = logits.gather(1, targets[:, None])
+            losses.append(torch.nn.functional.cross_entropy(logits, targets, reduction="none").double().cpu().numpy())
+            ranks.append((logits >= right).sum(dim=1).cpu().numpy())  # the right one is among them
+        return evaluation(np.concatenate(losses), np.concatenate(ranks))
+
+    def _logits(self, chosen: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        vectors = self.body.pool([self.definitions.texts[i] for i in chosen])
+        targets = torch.from_numpy(self.tokens[self.definitions.owners[chosen]]).to(vectors.device)
+        return self.head(vectors), targets

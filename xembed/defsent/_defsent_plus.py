@@ -1,0 +1,457 @@
+"""DefSent+: training against entry embeddings that are made of definitions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator
+
+from xembed._validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
+from xembed.defsent import _defaults as defaults
+from xembed.defsent._body import Body
+from xembed.defsent._checkpoints import Checkpoints
+from xembed.defsent._definitions import hold_out, read_definitions
+from xembed.defsent._entries import ENTRY_POOLINGS, PROJECTIONS, embed_entries, make_targets
+from xembed.defsent._entry_task import EMBED_AT_ONCE, EntryTask
+from xembed.defsent._heads import HEADS, make_head
+from xembed.defsent._options import check_settings, fingerprint, make_result, save_trained
+from xembed.defsent._prompt import TEMPLATE
+from xembed.defsent._result import DefSentResult, TrainingRound
+from xembed.defsent._training import (
+    Settings,
+    Tensors,
+    Trainer,
+    TrainingStep,
+    dropout_of,
+    own_randomness,
+    progress_bar,
+)
+from xembed.encoders import Encoder, load_encoder
+from xembed.encoders._layers import require_transformer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_CALLER = "DefSentPlus"
+
+
+class DefSentPlus(BaseEstimator):
+    r"""Train an encoder so that definitions are close to the embeddings of their dictionary entries.
+
+    The embedding of an entry is the mean of the embeddings of its definitions, by the encoder itself. These frozen
+    vectors are the output layer: the encoder, with a head :math:`g` on top, is trained to find the entry of each
+    definition, by the cross-entropy of the softmax of :math:`g(\mathrm{pool}(d))^\top W^\top` over all entries. Then
+    the trained encoder makes new entry embeddings, and the next round begins (progressive separate training [1]_). The
+    head is dropped in the end. Nothing but definitions is used, never an entry's name.
+
+    Parameters
+    ----------
+    encoder : Encoder, optional
+        What `xembed.load_encoder` gives, or a `PromptEncoder`. It is copied, never changed. By default the default
+        encoder. Parameters that don't require a gradient stay as they are. With an inner layer only the blocks up to it
+        are trained. Modules after the pooling are left out, but for bringing to unit length.
+    rounds : int
+        Rounds of training.
+    entry_pooling : {'amp', 'ac'}
+        Entries are averages of mean-pooled token embeddings, or of those of the first token ([CLS]).
+    pooling : {'mean', 'cls', 'prompt'}, optional
+        How a definition, and later a sentence, becomes a vector; 'prompt' gives a `PromptEncoder`. By default as the
+        encoder does.
+    template : str
+        For ``pooling='prompt'``.
+    shared_definitions : {'drop', 'keep'}
+        What to do with entries that share a definition, such as the synonyms of WordNet: 'drop' keeps, in random order,
+        the entries that come first, so that every definition has one entry; with 'keep' a definition is asked for
+        several entries at once, which can't be learned.
+    projection : {'ica', 'whitening'}, optional
+        What makes the entry matrix isotropic. 'ica' is the published one: standardising, then FastICA, times 100.
+        'whitening' (ZCA, times 100) has the same Gram matrix up to the standardising, in a fraction of the time, and
+        without the rotation that the head has to learn. Fitted on the entries that are trained on.
+    projection_rounds : {'last', 'all'} or tuple of int
+        Rounds, counted from 1, in which entries are projected.
+    normalize_entries : bool
+        Bring the rows of the entry matrix to unit length, after projection.
+    entry_scale : float or tuple of float
+        Then multiply it by this: the inverse temperature of the softmax. One number for all rounds, or one a round.
+    head : {'pooler', 'identity', 'linear', 'orthogonal'} or torch.nn.Module
+        'pooler': the dense layer of the model's own pooler with tanh, or a new one if it has none (a checkpoint without
+        pooler is given random weights by transformers when it is loaded). 'identity': none. 'linear': a dense layer
+        that starts as the identity. 'orthogonal': a rotation that starts as the identity. A module of your own, from
+        (batch, d) to (batch, d), is copied.
+    learning_rate : float
+        The largest.
+    batch_size : int, default=32
+        Definitions a step.
+    epochs : int, default=1
+        Passes over all definitions in each round.
+    warmup : float in [0, 1), default=0.0
+        Share of the steps in which the learning rate rises linearly; after that it falls linearly to 0.
+    weight_decay : float, default=0.0
+        Of AdamW (eps 1e-6).
+    max_grad_norm : float or None, default=1.0
+        Gradients are cut to this length.
+    dropout : float in [0, 1), optional
+        Probability of all dropout layers in training. None leaves them as the model has them.
+    max_length : int or None, default=150
+        Tokens read of a definition in training, at most what the encoder reads. The trained encoder reads as much as
+        before.
+    restart : bool
+        Every round starts from the original weights, as published; False goes on with those of the round before.
+    n_sampled : int, optional
+        Estimate the softmax from so many uniformly drawn entries a step, the same for the whole batch. By default all
+        entries count, which is exact.
+    softmax_chunk : int, default=8192
+        Entries at a time in the exact softmax: it bounds the memory, and changes nothing else but rounding.
+    validation_fraction : float in [0, 1), default=0.05
+        Share of the entries that are held out of training. The softmax of training does not hold them; in validation,
+        their definitions are looked for among all entries.
+    patience : int, optional
+        Stop a round after so many evaluations without a smaller validation loss, and keep the best weights of the
+        round. By default all steps are taken, and the last weights kept.
+    eval_every : int, optional
+        Steps between evaluations. By default an epoch.
+    log_every : int, default=50
+        Steps that a loss in the record is the mean of.
+    checkpoint_dir : path, optional
+        Folder for checkpoints; its parent has to exist. If it holds one of the same training, that is gone on with, and
+        gives the same weights, to the bit on a CPU with the same number of threads.
+    checkpoint_every : int, optional
+        Steps between checkpoints. By default only after each round.
+    device : str, default='auto'
+        Where to train. The trained encoder is on the device that the given one was on.
+    progress : bool, optional
+        Show progress bars on stderr. By default only if that is a terminal.
+    random_state : int, numpy.random.Generator or None, default=0
+        For what is held out, the order of definitions, dropout, a new head and ICA. None is seed 0. PyTorch's global
+        generators are left as they were.
+
+    Attributes
+    ----------
+    encoder_ : Encoder
+        The trained encoder, without the head.
+    entry_embeddings_ : ndarray of shape (n_entries, d), float32
+        Of the last round, before projection, in the order of the dictionary (with those of ``validation`` behind).
+    history_ : list of TrainingRound
+        A record of each round.
+    result_ : DefSentResult
+        All that can be said about the training, for JSON.
+
+    See Also
+    --------
+    DefSent : against the word embeddings of a masked language model.
+
+    Notes
+    -----
+    Published [1]_: three rounds, each from the original weights, ICA in the third for BERT and none for encoders that
+    were trained contrastively; head 'pooler', and for RoBERTa the dense layer of its masked-language-model head, which
+    an `Encoder` does not hold: ``head=torch.nn.Sequential(model.lm_head.dense, torch.nn.GELU())``; batches of 32, one
+    epoch, AdamW with eps 1e-6, linear decay without warm-up, gradients cut to 1, learning rates of 1e-6 to 2e-5. The
+    defaults here for ``projection``, ``head``, ``learning_rate``, ``dropout``, ``shared_definitions`` and the scale of
+    entries are this library's.
+
+    The entry matrix takes n_entries × d × 4 bytes, a step ``batch_size`` × ``softmax_chunk`` × 4 more.
+
+    References
+    ----------
+    .. [1] X. Liu. "DefSent+". arXiv:2405.16153 (2024).
+
+    Examples
+    --------
+    >>> import xembed
+    >>> from xembed.defsent import DefSentPlus
+    >>> dictionary = {
+    ...     "cat": ["a small pet that purrs", "an animal that chases mice"],
+    ...     "rain": "water that falls from clouds",
+    ...     "bread": "food baked from flour",
+    ... }
+    >>> encoder = xembed.load_encoder(device="cpu")
+    >>> trained = DefSentPlus(encoder, rounds=1, validation_fraction=0).fit(dictionary)
+    >>> trained.encoder_.encode(["a purring animal"], cache=False).shape
+    (1, 384)
+    >>> trained.result_.n_definitions
+    4
+    """
+
+    encoder_: Encoder
+    entry_embeddings_: npt.NDArray[np.float32]
+    history_: list[TrainingRound]
+    result_: DefSentResult
+
+    def __init__(
+        self,
+        encoder: Encoder | None = None,
+        *,
+        rounds: int = defaults.ROUNDS,
+        entry_pooling: str = defaults.ENTRY_POOLING,
+        pooling: str | None = None,
+        template: str = TEMPLATE,
+        shared_definitions: str = defaults.SHARED_DEFINITIONS,
+        projection: str | None = defaults.PROJECTION,
+        projection_rounds: str | tuple[int, ...] = defaults.PROJECTION_ROUNDS,
+        normalize_entries: bool = defaults.NORMALIZE_ENTRIES,
+        entry_scale: float | tuple[float, ...] = defaults.ENTRY_SCALE,
+        head: str | torch.nn.Module = defaults.HEAD,
+        learning_rate: float = defaults.LEARNING_RATE,
+        batch_size: int = 32,
+        epochs: int = 1,
+        warmup: float = 0.0,
+        weight_decay: float = 0.0,
+        max_grad_norm: float | None = 1.0,
+        dropout: float | None = defaults.DROPOUT,
+        max_length: int | None = 150,
+        restart: bool = defaults.RESTART,
+        n_sampled: int | None = None,
+        softmax_chunk: int = 8192,
+        validation_fraction: float = 0.05,
+        patience: int | None = None,
+        eval_every: int | None = None,
+        log_every: int = 50,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = None,
+        device: str = "auto",
+        progress: bool | None = None,
+        random_state: RNG = 0,
+    ) -> None:
+        self.encoder = encoder
+        self.rounds = rounds
+        self.entry_pooling = entry_pooling
+        self.pooling = pooling
+        self.template = template
+        self.shared_definitions = shared_definitions
+        self.projection = projection
+        self.projection_rounds = projection_rounds
+        self.normalize_entries = normalize_entries
+        self.entry_scale = entry_scale
+        self.head = head
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.dropout = dropout
+        self.max_length = max_length
+        self.restart = restart
+        self.n_sampled = n_sampled
+        self.softmax_chunk = softmax_chunk
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.eval_every = eval_every
+        self.log_every = log_every
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.device = device
+        self.progress = progress
+        self.random_state = random_state
+
+    def fit(
+        self, dictionary: Any, validation: Any = None, *, callback: Callable[[TrainingStep], object] | None = None
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        dictionary : Dictionary or mapping
+            What `xembed.datasets.load_dictionary` gives, or a mapping of entries to a definition or a list of them.
+        validation : Dictionary or mapping, optional
+            Other entries to hold out, in place of ``validation_fraction`` of ``dictionary``.
+        callback : callable, optional
+            Called with a ``TrainingStep`` (round, step, n_steps, loss, learning_rate) after each step.
+
+        Returns
+        -------
+        DefSentPlus
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the encoder is not made of a transformer, there are fewer than 2 entries, a definition is empty, an entry
+            is there twice or in both dictionaries, an option is none of those above, or the checkpoint is of another
+            training.
+        TypeError
+            If something else than texts or an `Encoder` comes.
+        RuntimeError
+            If the loss is not finite: the step and the learning rate are named.
+        """
+        from xembed.encoders._pipeline import find_device
+
+        settings, scales, projected, seed = self._check()
+        device = find_device(self.device, caller=_CALLER)
+        show = shows_progress(self.progress, caller=_CALLER)
+        definitions = given = read_definitions(dictionary, validation, caller=_CALLER)
+        if self.shared_definitions == "drop":
+            definitions = given.without_shared(np.random.default_rng([seed, 1]), caller=_CALLER)
+        definitions = hold_out(
+            definitions, float(self.validation_fraction), np.random.default_rng(seed), caller=_CALLER
+        )
+        encoder = load_encoder(device=device) if self.encoder is None else self.encoder
+        body = Body(
+            encoder,
+            pooling=self.pooling,
+            template=self.template,
+            max_length=self.max_length,
+            device=device,
+            caller=_CALLER,
+        )
+        with own_randomness(device, seed):
+            head = make_head(self.head, body.transformer.auto_model, body.dimension).to(device)
+        trained = torch.nn.ModuleDict({"transformer": body.transformer, "head": head})
+        if not any(p.requires_grad for p in trained.parameters()):
+            raise ValueError(
+                f"The 'encoder' parameter of {_CALLER} must have weights that require gradients. Got none."
+            )
+
+        def begin(number: int, arrays: Tensors | None) -> EntryTask:
+            if arrays is None:
+                with progress_bar(show, "Entries", "definition", len(definitions.texts)) as bar:
+                    entries = embed_entries(body, definitions, self.entry_pooling, EMBED_AT_ONCE, bar.update)
+                targets = make_targets(
+                    entries,
+                    ~definitions.held_out,
+                    projection=self.projection if number in projected else None,
+                    normalize=self.normalize_entries,
+                    scale=scales[number - 1],
+                    seed=seed,
+                )
+                arrays = {"entries": torch.from_numpy(entries), "targets": torch.from_numpy(targets)}
+            return EntryTask(
+                body,
+                head,
+                definitions,
+                arrays,
+                projected=number in projected,
+                n_sampled=self.n_sampled,
+                softmax_chunk=self.softmax_chunk,
+            )
+
+        parameters = self._parameters(seed)
+        trainer = Trainer(
+            trained=trained,
+            settings=settings,
+            begin=begin,
+            n_rounds=self.rounds,
+            restart=self.restart,
+            seed=seed,
+            device=device,
+            checkpoints=Checkpoints(
+                self.checkpoint_dir,
+                fingerprint("defsent+", parameters, definitions, body, head),
+                caller=_CALLER,
+            ),
+            callback=callback,
+            show_progress=show,
+        )
+        described = encoder.describe()
+        n_truncated = body.count_truncated(definitions.texts)
+        with dropout_of(body.transformer, self.dropout):
+            self.history_, task = trainer.run()
+        self.entry_embeddings_ = task.arrays["entries"].numpy()
+        self.encoder_ = body.to_encoder("DefSent+")
+        self.result_ = make_result(
+            "defsent+",
+            body,
+            definitions,
+            dropped="share a definition with another one",
+            n_given=len(given.entries),
+            n_truncated=n_truncated,
+            learning_rate=settings.learning_rate,
+            rounds=self.history_,
+            trained=self.encoder_,
+            encoder=described,
+            notes=(),
+            parameters=parameters,
+            caller=_CALLER,
+        )
+        return self
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the trained encoder as a SentenceTransformer, and ``defsent.json`` with the result, to a new folder.
+
+        `xembed.load_encoder` reads the folder again; for ``pooling='prompt'``, put a `PromptEncoder` around that.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder exists and is not empty.
+        FileNotFoundError
+            If its parent does not exist.
+        sklearn.exceptions.NotFittedError
+            If nothing was trained yet.
+        """
+        save_trained(self, folder)
+
+    def _check(self) -> tuple[Settings, tuple[float, ...], frozenset[int], int]:
+        """Return the checked options: settings, the scale of each round, the rounds with projection, the seed."""
+        if self.encoder is not None:
+            require_transformer(self.encoder, caller=_CALLER)
+        rounds = check_count(self.rounds, name="rounds", caller=_CALLER)
+        check_option(self.entry_pooling, ENTRY_POOLINGS, name="entry_pooling", caller=_CALLER)
+        if self.pooling is not None:
+            check_option(self.pooling, ("cls", "mean", "prompt"), name="pooling", caller=_CALLER)
+        check_option(self.shared_definitions, ("drop", "keep"), name="shared_definitions", caller=_CALLER)
+        if self.dropout is not None:
+            check_number(self.dropout, name="dropout", caller=_CALLER, low=0, high=1, closed="left")
+        if self.projection is not None:
+            check_option(self.projection, PROJECTIONS, name="projection", caller=_CALLER)
+        if not isinstance(self.head, torch.nn.Module):
+            check_option(self.head, HEADS, name="head", caller=_CALLER)
+        for name in ("normalize_entries", "restart"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(
+                    f"The {name!r} parameter of {_CALLER} must be True or False. Got {getattr(self, name)!r} instead."
+                )
+        for name in ("n_sampled", "max_length"):
+            if getattr(self, name) is not None:
+                check_count(getattr(self, name), name=name, caller=_CALLER, low=1 if name == "n_sampled" else 4)
+        check_count(self.softmax_chunk, name="softmax_chunk", caller=_CALLER)
+        settings = check_settings(
+            self,
+            decay=True,
+            eps=1e-6,
+            learning_rate=self.learning_rate,
+            max_grad_norm=self.max_grad_norm,
+            caller=_CALLER,
+        )
+        seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
+        return settings, self._scales(rounds), self._projected(rounds), seed
+
+    def _scales(self, rounds: int) -> tuple[float, ...]:
+        scales = self.entry_scale if isinstance(self.entry_scale, tuple) else (self.entry_scale,) * rounds
+        if len(scales) != rounds:
+            raise ValueError(
+                f"The 'entry_scale' parameter of {_CALLER} must be one number, or one for each of the {rounds} rounds. "
+                f"Got {self.entry_scale!r} instead."
+            )
+        return tuple(
+            check_number(scale, name="entry_scale", caller=_CALLER, low=0, high=1e6, closed="right") for scale in scales
+        )
+
+    def _projected(self, rounds: int) -> frozenset[int]:
+        chosen = self.projection_rounds
+        if isinstance(chosen, tuple):
+            if not chosen or not all(
+                isinstance(i, int) and not isinstance(i, bool) and 1 <= i <= rounds for i in chosen
+            ):
+                raise ValueError(
+                    f"The 'projection_rounds' parameter of {_CALLER} must be 'last', 'all' or a tuple of rounds from 1 "
+                    f"to {rounds}. Got {chosen!r} instead."
+                )
+            found = frozenset(chosen)
+        else:
+            check_option(chosen, ("all", "last"), name="projection_rounds", caller=_CALLER)
+            found = frozenset(range(1, rounds + 1) if chosen == "all" else [rounds])
+        return found if self.projection is not None else frozenset()
+
+    def _parameters(self, seed: int) -> dict[str, Any]:
+        """Return what the outcome depends on."""
+        ignored = {"encoder", "checkpoint_dir", "checkpoint_every", "device", "progress", "random_state"}
+        chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in ignored}
+        if isinstance(self.head, torch.nn.Module):
+            chosen["head"] = type(self.head).__name__
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in chosen.items()} | {"seed": seed}

@@ -1,0 +1,125 @@
+"""What training gives: one result for DefSent and DefSent+, with a record of every round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._results import Result
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainingRound(Result):
+    """One round of training.
+
+    Attributes
+    ----------
+    round : int
+        Counted from 1.
+    n_steps : int
+        Steps of the optimiser that were taken.
+    steps : ndarray of int
+        Steps after which a loss was noted.
+    losses : ndarray of shape (len(steps),), float64
+        Mean training loss of the steps since the one noted before.
+    validation_steps : ndarray of int
+        Steps after which the held-out definitions were looked at; 0 is before training.
+    validation_losses : ndarray of shape (len(validation_steps),), float64
+        Their mean cross-entropy over all entries, or words.
+    validation_top1 : ndarray of shape (len(validation_steps),), float64
+        Share of held-out definitions whose own entry has the largest logit, in [0, 1]. Ties count against it.
+    validation_mrr : ndarray of shape (len(validation_steps),), float64
+        Mean of one over the rank of the own entry, in (0, 1].
+    best_step : int or None
+        Step whose weights were kept, if training watched for the best; otherwise the last weights are kept.
+    stopped_early : bool
+        Whether training ended because the validation loss no longer fell.
+    entry_isoscore, entry_average_cosine : float or None
+        Debiased IsoScore and average cosine of the entry embeddings, before projection. ``None`` where there are none
+        (DefSent), or too few entries to say.
+    target_isoscore, target_average_cosine : float or None
+        The same of the entry matrix that was trained against: projected and scaled.
+    projected : bool
+        Whether the entries were projected in this round.
+    seconds : float
+        Time that the round took, interruptions left out.
+    """
+
+    schema: ClassVar[str] = "xembed.defsent_round/1"
+
+    round: int
+    n_steps: int
+    steps: npt.NDArray[np.int64]
+    losses: npt.NDArray[np.float64]
+    validation_steps: npt.NDArray[np.int64]
+    validation_losses: npt.NDArray[np.float64]
+    validation_top1: npt.NDArray[np.float64]
+    validation_mrr: npt.NDArray[np.float64]
+    best_step: int | None
+    stopped_early: bool
+    entry_isoscore: float | None
+    entry_average_cosine: float | None
+    target_isoscore: float | None
+    target_average_cosine: float | None
+    projected: bool
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DefSentResult(Result):
+    """Result of `DefSent.fit` and `DefSentPlus.fit`.
+
+    Attributes
+    ----------
+    method : str
+        'defsent' or 'defsent+'.
+    n_entries : int
+        Entries used, those for validation included.
+    n_definitions : int
+        Their definitions.
+    n_dropped : int
+        Entries left out: not one token of the vocabulary (DefSent), or with a definition of another entry (DefSent+).
+    n_validation : int
+        Entries held out of training.
+    n_truncated : int
+        Definitions longer than the model reads in training, which were cut.
+    learning_rate : float
+        The largest of the schedule.
+    pooling : str
+        How a sentence becomes a vector: 'mean', 'cls', 'max', 'prompt' or another that the encoder had.
+    template : str or None
+        Of the prompt, for ``pooling='prompt'``: what `PromptEncoder` needs to read a saved encoder.
+    rounds : tuple of TrainingRound
+        In order.
+    encoder : dict
+        The encoder before training.
+    trained_encoder : dict
+        The encoder that training gave.
+    notes : tuple of str
+        What to know about the run, in plain words.
+    seconds : float
+        Time that training took, interruptions left out.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.defsent/1"
+
+    method: str
+    n_entries: int
+    n_definitions: int
+    n_dropped: int
+    n_validation: int
+    n_truncated: int
+    learning_rate: float
+    pooling: str
+    template: str | None
+    rounds: tuple[TrainingRound, ...]
+    encoder: dict[str, Any]
+    trained_encoder: dict[str, Any]
+    notes: tuple[str, ...]
+    seconds: float
+    provenance: dict[str, Any]
