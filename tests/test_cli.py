@@ -4,20 +4,24 @@ import json
 import re
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from xembed import __version__
+from xembed import __version__, read_result
 from xembed.cli import app, main
 from xembed.datasets import load_corpora
+from xembed.isotropy import load_correction
 
 
 def run(*arguments, code=0, monkeypatch=None):
     """Run the command in this process; errors come back as the user sees them."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    words = [str(a) for a in arguments]
+    with mock.patch.object(sys, "argv", ["xembed", *words]):  # what a result's provenance says was called
+        result = CliRunner().invoke(app, words)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output
@@ -159,10 +163,11 @@ def test_drift_over_a_table_and_over_embeddings(tmp_path):
         "--resamples",
         "199",
     )
-    assert "drift" in run(*arguments).lower() and out.is_file()
+    assert "drifts: the alarm came with window" in run(*arguments) and out.is_file()
     run(*arguments, "--fail-on-shift", code=3)
     data = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
-    assert data["detected"] and data["change_time"] == 200.0 and data["provenance"]["command"].startswith("xembed")
+    assert data["detected"] and data["change_time"] == 200.0
+    assert data["provenance"]["command"].startswith("xembed drift ")
     np.save(tmp_path / "R.npy", X[:100])
     np.save(tmp_path / "S.npy", X[100:180])
     quiet = ("drift", tmp_path / "S.npy", "--reference", tmp_path / "R.npy", "--window", "20", "--out", out)
@@ -198,6 +203,46 @@ def test_shift_is_reproducible_to_the_byte(corpora, tmp_path, monkeypatch):
         run("shift", corpora / "F.npy", corpora / "G.npy", "--out", tmp_path / "r.html", "--map", "umap", "--seed", "4")
         contents.append((tmp_path / "r.html").read_bytes() + (tmp_path / "r.json").read_bytes())
     assert contents[0] == contents[1]
+
+
+def test_isotropy_recommends_saves_and_reports(corpora, tmp_path):
+    rng = np.random.default_rng(0)
+    reviews = load_corpora("product_reviews").texts
+
+    def pairs(name, first):
+        """Return texts against their own first half, which is alike, or against that of another, which is not."""
+        rows = []
+        for i, text in enumerate(reviews[first : first + 60]):
+            other = text if i % 2 else reviews[first + int(rng.integers(60))]
+            rows.append({"sentence1": text, "sentence2": other[: len(other) // 2], "score": float(i % 2)})
+        pd.DataFrame(rows).to_csv(tmp_path / name, index=False)
+        return tmp_path / name
+
+    tune, test = pairs("tune.csv", 0), pairs("test.csv", 60)
+    said = run(
+        "isotropy", corpora / "people.txt", "--tune", tune, "--test", test, "--layer", 1, "--pooling", "mean",
+        "--no-normalize", "--resamples", 20, "--out", tmp_path / "i.html", "--save", tmp_path / "c.safetensors",
+    )  # fmt: skip
+    found = read_result(tmp_path / "i.json")
+    assert found.reason in said and found.name == "people" and found.corrections.fit_on == "tune"
+    assert found.provenance["command"].startswith("xembed isotropy ") and (tmp_path / "i.html").is_file()
+    applied = found.recommendation != "none"
+    assert (tmp_path / "c.safetensors").exists() == applied
+    if applied:
+        assert f"Correction: {tmp_path / 'c.safetensors'}" in said
+        assert load_correction(tmp_path / "c.safetensors").n_samples_fit_ == found.corrections.n_fit
+    else:
+        assert "no correction is recommended" in said
+
+
+def test_isotropy_of_embeddings(corpora, tmp_path):
+    said = run("isotropy", corpora / "F.npy", "--resamples", 20, "--out", tmp_path / "i.html", "--name", "F")
+    assert "IsoScore, debiased" in said and "No recommendation" in said
+    run("isotropy", corpora / "F.npy", "--fit", corpora / "F.npy", "--resamples", 20, "--out", tmp_path / "j.html")
+    assert read_result(tmp_path / "j.json").correction == "center"
+    with pytest.raises(ValueError, match="The texts and --fit must both be texts, or both embeddings"):
+        run("isotropy", corpora / "F.npy", "--fit", corpora / "people.txt", "--out", tmp_path / "k.html")
+    assert not (tmp_path / "k.html").exists()
 
 
 def test_depth_prints_and_writes(corpora, tmp_path):

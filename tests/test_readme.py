@@ -34,10 +34,17 @@ def test_shell_example(tmp_path, monkeypatch):
     tickets = load_corpora("support_tickets")
     for week, name in ((1, "last_week.csv"), (2, "this_week.csv")):
         tickets.where(week=week).to_frame().rename(columns={"text": "message"}).to_csv(name, index=False)
-    (command,) = [line for block in blocks("shell") for line in block.splitlines() if line.startswith("xembed ")]
-    result = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
-    assert result.exit_code in (0, 3), result.output
-    assert (tmp_path / "shift.html").is_file()
+    for number, name in enumerate(("sts-train.csv", "sts-dev.csv")):
+        texts = tickets.texts[20 * number : 20 * number + 20]
+        pairs = [f"{text[:40]},{text[20:60]},{i % 5}" for i, text in enumerate(t.replace(",", "") for t in texts)]
+        (tmp_path / name).write_text("\n".join(["sentence1,sentence2,score", *pairs]) + "\n", encoding="utf-8")
+    tickets.to_frame()[:60].to_csv("tickets.csv", index=False)
+    commands = [line for block in blocks("shell") for line in block.splitlines() if line.startswith("xembed ")]
+    assert len(commands) == 2
+    for command in commands:
+        result = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
+        assert result.exit_code in (0, 3), result.output
+    assert (tmp_path / "shift.html").is_file() and (tmp_path / "isotropy.html").is_file()
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -65,6 +67,15 @@ def read_source(path: Path, text_column: str | None, skip_blank: bool) -> TextTa
     return read_texts(path, text_column=text_column, skip_blank=skip_blank)
 
 
+def check_same_kind(first: Any, second: Any, names: str) -> None:
+    """Refuse texts beside embeddings; ``names`` says which inputs these are."""
+    if (texts_of(first) is None) != (texts_of(second) is None):
+        raise ValueError(
+            f"{names} must both be texts, or both embeddings of the same model. Got one of each: embed the texts with "
+            "that model first (xembed embed)."
+        )
+
+
 def texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
     return getattr(source, "texts", None)
 
@@ -95,3 +106,17 @@ def column_of(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> 
         raise ValueError(f"{str(path)!r} holds embeddings only, so it has no column {column!r}. Give a table of texts.")
     values: list[Any] = list(source.column(column))  # type: ignore[union-attr]
     return values
+
+
+Made = TypeVar("Made")
+
+
+def signed(result: Made) -> Made:
+    """Add the command and the date to a result's provenance."""
+    from dataclasses import replace
+    from datetime import datetime, timezone
+
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")  # for reports that are the same to the byte
+    moment = datetime.fromtimestamp(int(epoch), timezone.utc) if epoch else datetime.now(timezone.utc)
+    made = {"command": shlex.join(["xembed", *sys.argv[1:]]), "created": moment.strftime("%Y-%m-%d %H:%M UTC")}
+    return replace(result, provenance=result.provenance | made)  # type: ignore[type-var, attr-defined]

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xembed._cli_inputs import Encode, column_of, embed_source, encoder_on_demand, one_line, read_source, texts_of
+from xembed._cli_inputs import (
+    Encode,
+    check_same_kind,
+    column_of,
+    embed_source,
+    encoder_on_demand,
+    one_line,
+    read_source,
+    signed,
+    texts_of,
+)
+from xembed._cli_isotropy import isotropy
+from xembed._cli_options import (
+    INPUT,
+    BatchSize,
+    Cache,
+    Device,
+    Distance,
+    Layer,
+    Map,
+    MaxLength,
+    Mode,
+    Model,
+    PoolingOption,
+    Progress,
+    SkipBlank,
+    TextColumn,
+)
 
 if TYPE_CHECKING:
     from xembed.shift import DriftResult, ShiftResult
@@ -27,40 +53,7 @@ app = typer.Typer(
 )
 cache_app = typer.Typer(help="Show or clear the cache of embeddings.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
-
-
-class Distance(Enum):
-    """Distances of `xembed.depth`."""
-
-    cosine = "cosine"
-    chord = "chord"
-    angular = "angular"
-
-
-class Mode(Enum):
-    """Modes of `xembed.shift.compare_corpora`."""
-
-    auto = "auto"
-    battery = "battery"
-    fast = "fast"
-
-
-class Map(Enum):
-    """Projections of `xembed.shift.compare_corpora`."""
-
-    pca = "pca"
-    umap = "umap"
-    none = "none"
-
-
-class Pooling(Enum):
-    """Poolings of `xembed.load_encoder`."""
-
-    mean = "mean"
-    cls = "cls"
-    max = "max"
-    last_token = "last_token"
-    weighted_mean = "weighted_mean"
+app.command()(isotropy)
 
 
 class Demo(Enum):
@@ -75,20 +68,6 @@ _DEMOS: dict[str, tuple[str, Any, Any, tuple[str, str]]] = {
     "support_tickets": ("week", 1, 2, ("week 1", "week 2")),
     "product_reviews": ("source", "human_style", "imitation", ("human style", "imitation")),
 }
-
-_INPUT = "texts in .txt (one a line), .csv, .jsonl or .parquet, or ready embeddings in .npy"
-Model = Annotated[str | None, typer.Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")]
-Layer = Annotated[int, typer.Option(help="Layer to read; -1 is the model's output.")]
-PoolingOption = Annotated[Pooling | None, typer.Option(help="How tokens become one vector. Default: the model's own.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
-MaxLength = Annotated[int | None, typer.Option(help="Tokens after which texts are cut. Default: the model's own.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
-Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep embeddings on disk.")]
-Progress = Annotated[
-    bool | None, typer.Option("--progress/--no-progress", help="Progress bar. Default: on a terminal only.")
-]
-TextColumn = Annotated[str | None, typer.Option(help="Column that holds the texts.")]
-SkipBlank = Annotated[bool, typer.Option("--skip-blank", help="Drop blank texts instead of refusing them.")]
 
 
 def main() -> None:
@@ -144,7 +123,7 @@ def demo(
 
 @app.command()
 def shift(
-    f: Annotated[Path, typer.Argument(metavar="F", help=f"The reference corpus: {_INPUT}.")],
+    f: Annotated[Path, typer.Argument(metavar="F", help=f"The reference corpus: {INPUT}.")],
     g: Annotated[Path, typer.Argument(metavar="G", help="The corpus compared with it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The report; its numbers go to a .json beside it.")] = Path(
         "shift.html"
@@ -208,7 +187,7 @@ def shift(
 
 @app.command()
 def drift(
-    stream: Annotated[Path, typer.Argument(help=f"The texts in the order of time: {_INPUT}.")],
+    stream: Annotated[Path, typer.Argument(help=f"The texts in the order of time: {INPUT}.")],
     reference: Annotated[
         str,
         typer.Option(
@@ -274,7 +253,7 @@ def drift(
         warnings=notes,
         rng=seed,
     )
-    result = _signed(result)
+    result = signed(result)
     _finish(result, out)
     if fail_on_shift and result.detected:
         raise typer.Exit(3)
@@ -292,7 +271,7 @@ def _number_or_text(value: str) -> int | float | str:
 
 @app.command()
 def depth(
-    texts: Annotated[Path, typer.Argument(help=f"The texts to rank: {_INPUT}.")],
+    texts: Annotated[Path, typer.Argument(help=f"The texts to rank: {INPUT}.")],
     reference: Annotated[
         Path | None, typer.Option(help="Corpus to measure depth in. Default: the texts themselves, each left out.")
     ] = None,
@@ -421,12 +400,8 @@ def _compare(
 ) -> ShiftResult:
     from xembed.shift import compare_corpora
 
+    check_same_kind(*sources, "F and G")
     texts = [texts_of(source) for source in sources]
-    if (texts[0] is None) != (texts[1] is None):
-        raise ValueError(
-            "F and G must both be texts, or both embeddings of the same model. Got one of each: embed the texts with "
-            "that model first (xembed embed)."
-        )
     (F, notes, encoder), (G, more, _) = (
         embed_source(source, encode, progress, name) for source, name in zip(sources, names, strict=True)
     )
@@ -440,21 +415,7 @@ def _compare(
         rng=seed,
         **options,
     )
-    return _signed(result)
-
-
-Made = TypeVar("Made", "ShiftResult", "DriftResult")
-
-
-def _signed(result: Made) -> Made:
-    """Add the command and the date to a result's provenance."""
-    from dataclasses import replace
-    from datetime import datetime, timezone
-
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")  # for reports that are the same to the byte
-    moment = datetime.fromtimestamp(int(epoch), timezone.utc) if epoch else datetime.now(timezone.utc)
-    made = {"command": shlex.join(["xembed", *sys.argv[1:]]), "created": moment.strftime("%Y-%m-%d %H:%M UTC")}
-    return replace(result, provenance=result.provenance | made)
+    return signed(result)
 
 
 def _finish(result: ShiftResult | DriftResult, out: Path) -> None:

@@ -1,16 +1,17 @@
 """Every kind of page: it draws, it holds the numbers of its result, and texts of users do nothing on it."""
 
 import base64
+import importlib
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import check_looks, rows_of, section
 
 from xembed import _results
 from xembed.depth import find_outliers
-from xembed.reports import _page, render_page
+from xembed.reports import _page, _wording, render_page
 from xembed.shift import (
     compare_corpora,
     compare_many,
@@ -23,9 +24,23 @@ from xembed.shift import (
     rank_sum_test,
     what_shifted,
 )
+from xembed.shift._battery import KINDS as TEST_KINDS
 
 NAMES = ("<b>F</b> & co", "</script><script>window.hacked=9</script>")
-PARTS = {"xembed.facet/1", "xembed.region/1", "xembed.surface_feature/1", "xembed.term/1"}
+PARTS = {
+    "xembed.correction_row/1",
+    "xembed.cosine_histogram/1",
+    "xembed.defsent_round/1",
+    "xembed.facet/1",
+    "xembed.gain/1",
+    "xembed.hub/1",
+    "xembed.layer/1",
+    "xembed.measure/1",
+    "xembed.region/1",
+    "xembed.sts_correlation/1",
+    "xembed.surface_feature/1",
+    "xembed.term/1",
+}
 
 
 def corpora(n=120, m=100):
@@ -90,41 +105,6 @@ def results():
     return result
 
 
-class _Text(HTMLParser):
-    """What a reader sees of a page without scripts."""
-
-    def __init__(self):
-        super().__init__()
-        self.parts, self.silent = [], 0
-
-    def handle_starttag(self, tag, attributes):
-        self.silent += tag in ("script", "style")
-
-    def handle_endtag(self, tag):
-        self.silent -= tag in ("script", "style")
-        if tag not in ("b", "bdi", "span", "a"):  # blocks and cells stand apart
-            self.parts.append(" ")
-
-    def handle_data(self, data):
-        if not self.silent:
-            self.parts.append(data)
-
-
-def section(page, id_=None):
-    """Return the visible text of a page, or of one of its sections, with white space made one."""
-    if id_ is not None:
-        page = re.search(rf'<section[^>]* id="{id_}".*?</section>|<section id="{id_}".*?</section>', page, re.DOTALL)[0]
-    reader = _Text()
-    reader.feed(page)
-    return " ".join("".join(reader.parts).split())
-
-
-def rows_of(page, id_):
-    """Return the texts of the table rows in a section."""
-    body = re.search(rf'<section id="{id_}".*?</section>', page, re.DOTALL)[0]
-    return [section(row) for row in re.findall(r"<tr.*?</tr>", body, re.DOTALL)]
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_of_each_kind(open_page, results, tmp_path, kind):
@@ -133,20 +113,7 @@ def test_a_page_of_each_kind(open_page, results, tmp_path, kind):
     results(kind).report(path)
     page = open_page(path)
     assert page.locator(".verdict").inner_text() == results(kind).verdict
-    figures = page.locator(".plot").count()
-    assert page.locator(".plot > .plot-container").count() == figures
-    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
-    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    page.locator("#theme").click()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
-    page.set_viewport_size({"width": 360, "height": 800})
-    for details in page.locator("main details:visible > summary").all():
-        if details.is_visible():
-            details.click()
-    page.wait_for_timeout(200)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert page.evaluate("window.hacked") is None
-    assert page.complaints == []
+    check_looks(page)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,8 +126,17 @@ def test_the_json_makes_the_same_page(results, kind):
 
 
 def test_every_result_has_a_page_or_is_a_part_of_one():
+    for package in _results._PACKAGES:
+        importlib.import_module(package)
     schemas = {schema for schema in _results._SCHEMAS if schema.startswith("xembed.")}
     assert schemas - set(_page._BUILDERS) == PARTS
+
+
+def test_pages_call_tests_what_results_call_them():
+    """Reports import no analysis, so they hold these words again: they must be the same."""
+    assert {name: kind.title for name, kind in TEST_KINDS.items()} == _wording.TITLES
+    for name, kind in TEST_KINDS.items():
+        assert f"{kind.effect[0].upper()}{kind.effect[1:]}." == _wording.MEANINGS[name]
 
 
 def test_numbers_of_the_battery_and_the_facets(results):

@@ -19,12 +19,14 @@ def page_context(
     names: Sequence[str] | None = None,
     warnings: Sequence[Mapping[str, str | None]] = (),
     package: str = "xembed.shift",
+    verdict: str | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """Return what the frame of a page needs.
 
     ``names`` stand as the heading where a page is about two corpora, otherwise ``title`` does. ``chip`` is whether
-    something was found, the words for it, and a mark where it is not the usual one.
+    something was found, the words for it, and a mark where it is not the usual one. ``verdict`` is the sentence below
+    it, by default that of the result.
     """
     return {
         "schema": data["schema"],
@@ -32,7 +34,7 @@ def page_context(
         "kind": kind,
         "title": title,
         "names": None if names is None else tuple(names),
-        "verdict": data["verdict"],
+        "verdict": data["verdict"] if verdict is None else verdict,
         "found": chip[0],
         "chip": chip[1],
         "mark": chip[2] if len(chip) == 3 else "✓" if chip[0] else "○",

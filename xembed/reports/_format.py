@@ -22,6 +22,47 @@ def interval(bounds: Sequence[float]) -> str:
     return f"{effect(bounds[0])} to {effect(bounds[1])}"
 
 
+def number(value: float | None) -> str:
+    """Write a number of any size with about three digits: three decimals below 10, fewer above, none for whole ones."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    if size < 1e-12:  # what rounding leaves of nothing
+        return "0"
+    if value == round(value) and size < 1e7:
+        return f"{value:,.0f}"
+    if size < 0.0095:
+        return f"{value:.2g}"
+    if size < 10:
+        return f"{value:.3f}"
+    return f"{value:.1f}" if size < 1000 else f"{value:,.0f}" if size < 1e7 else f"{value:.3g}"
+
+
+def bounds(low: float | None, high: float | None) -> str | None:
+    """Write an interval of numbers, or None where there is none."""
+    return None if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def point_bounds(low: float | None, high: float | None) -> str | None:
+    """Write an interval of correlations or accuracies times 100, or None where there is none."""
+    return None if low is None or high is None else f"{points(low)} to {points(high)}"
+
+
+def gain_bounds(low: float | None, high: float | None) -> str | None:
+    """Write an interval of differences times 100, or None where there is none."""
+    return None if low is None or high is None else f"{gain_points(low)} to {gain_points(high)}"
+
+
+def points(value: float) -> str:
+    """Write a correlation or an accuracy times 100, as papers print them."""
+    return f"{100 * value:.1f}"
+
+
+def gain_points(value: float) -> str:
+    """Write a difference of correlations or accuracies times 100, with its sign."""
+    return f"{100 * value:+.1f}"
+
+
 def percent(share: float) -> str:
     """Write a share as a percentage, with a decimal where it is near nothing or all."""
     return f"{share:.1%}" if 0 < share < 0.0995 or 0.99 < share < 1 else f"{share:.0%}"

@@ -13,7 +13,17 @@ from typing import Any, Protocol
 
 from xembed._files import check_writable, write_together
 from xembed._results import dump_json, versions
+from xembed.reports._corrections import corrections_context, sts_context
 from xembed.reports._drift import drift_context
+from xembed.reports._isotropy import (
+    diagnosis_context,
+    hubness_context,
+    isotropy_context,
+    neighbor_overlap_context,
+    outlier_dimensions_context,
+    probe_context,
+)
+from xembed.reports._layers import layers_context
 from xembed.reports._many import many_context
 from xembed.reports._shift import rank_sum_context, shift_context
 from xembed.reports._small import (
@@ -25,6 +35,7 @@ from xembed.reports._small import (
     terms_context,
     test_context,
 )
+from xembed.reports._training import defsent_context
 
 # The cartesian bundle of plotly.js, of the version that the plotly package writes figures for. It holds every trace
 # that the reports use, is a third of the full bundle and loads in half its time. MIT licence, beside it.
@@ -33,14 +44,24 @@ _PLOTLY_SHA256 = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba
 
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "xembed.corrections/1": corrections_context,
     "xembed.coverage/1": coverage_context,
+    "xembed.defsent/1": defsent_context,
+    "xembed.diagnosis/1": diagnosis_context,
     "xembed.drift/1": drift_context,
+    "xembed.hubness/1": hubness_context,
+    "xembed.isotropy/1": isotropy_context,
+    "xembed.layers/1": layers_context,
     "xembed.many/1": many_context,
+    "xembed.neighbor_overlap/1": neighbor_overlap_context,
+    "xembed.outlier_dimensions/1": outlier_dimensions_context,
     "xembed.outliers/1": outliers_context,
+    "xembed.probe/1": probe_context,
     "xembed.rank_sum/1": rank_sum_context,
     "xembed.regions/1": regions_context,
     "xembed.self_check/1": self_check_context,
     "xembed.shift/1": shift_context,
+    "xembed.sts/1": sts_context,
     "xembed.surface/1": surface_context,
     "xembed.terms/1": terms_context,
     "xembed.test/1": test_context,
