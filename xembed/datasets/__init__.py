@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xembed.datasets._bundled import load_corpora, load_planted_vocabulary
 from xembed.datasets._dictionary import Dictionary, load_dictionary
+from xembed.datasets._paired import PairedSentences
 from xembed.datasets._read import read_embeddings, read_texts
 from xembed.datasets._sts import STSPairs, load_sts
 from xembed.datasets._tables import TextTable
@@ -11,6 +12,7 @@ from xembed.datasets._write import check_table_path, write_table
 
 __all__ = [
     "Dictionary",
+    "PairedSentences",
     "STSPairs",
     "TextTable",
     "check_table_path",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 # DefSent+. Chosen by the correlation on 1,500 pairs of STS-B train, in trials with four lower blocks of
 # all-MiniLM-L6-v2 and 2,000 entries of WordNet. Head and learning rate decide. What dropout, rounds and shared
-# definitions change there is within what the seed changes (64.6 to 68.6 for three seeds). The published recipe is in the
-# docstring of DefSentPlus.
+# definitions change there is within what the seed changes (64.6 to 68.6 for three seeds). The published recipe is in
+# the docstring of DefSentPlus.
 ROUNDS = 3
 ENTRY_POOLING = "amp"
 PROJECTION: str | None = None

@@ -1,0 +1,3 @@
+"""Attributions: which words of a text decide what a model says, and which method can be trusted."""
+
+from __future__ import annotations

@@ -1,0 +1,189 @@
+"""Sentences in two or more forms that differ only in marked words: the data of an attribution benchmark."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._validation import RNG, check_count, check_rng, quote_options
+
+
+@dataclass(frozen=True, repr=False)
+class PairedSentences:
+    """Sentences in two or more forms; the words in which the forms differ are the ground truth.
+
+    Attributes
+    ----------
+    name : str
+        What results call the data.
+    sentences : tuple of tuple of str
+        The words of each row, none of them blank.
+    ground_truth : tuple of tuple of bool
+        Whether each word is one of those that tell the forms apart; as long as the words.
+    labels : tuple of int
+        The form of each row: its place in ``classes``.
+    groups : tuple of int
+        Rows with the same number are forms of one sentence.
+    classes : tuple of str
+        The names of the forms, such as ``('female', 'male')``.
+    defects : mapping of str to int
+        What was found wrong on reading and what became of it, with counts.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, lengths differ, a word is blank, a label has no class, or a group holds a form twice.
+    TypeError
+        If a word is not a string.
+
+    See Also
+    --------
+    load_gendered_pairs, load_geco, make_pairs : make them.
+
+    Examples
+    --------
+    >>> from xembed.datasets import PairedSentences
+    >>> pairs = PairedSentences(
+    ...     name="mine",
+    ...     sentences=[["She", "sings", "."], ["He", "sings", "."]],
+    ...     ground_truth=[[1, 0, 0], [1, 0, 0]],
+    ...     labels=[0, 1],
+    ...     groups=[7, 7],
+    ...     classes=("female", "male"),
+    ... )
+    >>> pairs.texts[1], pairs.complete_groups()
+    ('He sings .', {7: (0, 1)})
+    """
+
+    name: str
+    sentences: tuple[tuple[str, ...], ...]
+    ground_truth: tuple[tuple[bool, ...], ...]
+    labels: tuple[int, ...]
+    groups: tuple[int, ...]
+    classes: tuple[str, ...]
+    defects: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise ValueError(f"The 'name' of PairedSentences must be a name. Got {self.name!r} instead.")
+        rows = {
+            "sentences": tuple(tuple(words) for words in self.sentences),
+            "ground_truth": tuple(tuple(bool(mark) for mark in marks) for marks in self.ground_truth),
+            "labels": tuple(int(label) for label in self.labels),
+            "groups": tuple(int(group) for group in self.groups),
+        }
+        lengths = {name: len(values) for name, values in rows.items()}
+        if len(set(lengths.values())) > 1 or not lengths["sentences"]:
+            raise ValueError(f"The parts of PairedSentences must have one item a row, and a row. Got {lengths} items.")
+        for name, values in (rows | {"classes": tuple(self.classes)}).items():
+            object.__setattr__(self, name, values)  # the way a frozen dataclass sets its own fields
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(
+                f"The 'classes' of PairedSentences must be two or more different names. Got {self.classes!r}."
+            )
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        seen: set[tuple[int, int]] = set()
+        for row, (words, marks, label, group) in enumerate(
+            zip(self.sentences, self.ground_truth, self.labels, self.groups, strict=True)
+        ):
+            wrong = [word for word in words if not isinstance(word, str)]
+            if wrong or isinstance(self.sentences[row], str):
+                raise TypeError(f"Row {row} of {self.name!r} must be a list of words. Got {wrong[:1]!r} among them.")
+            if not words or any(not word.strip() for word in words):
+                raise ValueError(f"Row {row} of {self.name!r} must be words, none of them blank. Got {words!r:.80}.")
+            if len(marks) != len(words):
+                raise ValueError(
+                    f"Row {row} of {self.name!r} must have a mark of ground truth for each of its {len(words)} words. "
+                    f"Got {len(marks)} marks."
+                )
+            if not 0 <= label < len(self.classes):
+                raise ValueError(
+                    f"Row {row} of {self.name!r} must have a label from 0 to {len(self.classes) - 1}, "
+                    f"one for each of {self.classes}. Got {label}."
+                )
+            if (group, label) in seen:
+                raise ValueError(f"Group {group} of {self.name!r} holds the form {self.classes[label]!r} twice.")
+            seen.add((group, label))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The rows, words joined by blanks."""
+        return tuple(" ".join(words) for words in self.sentences)
+
+    def complete_groups(self) -> dict[int, tuple[int, ...]]:
+        """Return, for each group that has every form, its rows in the order of ``classes``."""
+        found: dict[int, dict[int, int]] = {}
+        for row, (group, label) in enumerate(zip(self.groups, self.labels, strict=True)):
+            found.setdefault(group, {})[label] = row
+        n = len(self.classes)
+        return {group: tuple(forms[i] for i in range(n)) for group, forms in found.items() if len(forms) == n}
+
+    def take(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> PairedSentences:
+        """Return these rows, in this order."""
+        return dataclasses.replace(
+            self,
+            sentences=tuple(self.sentences[i] for i in rows),
+            ground_truth=tuple(self.ground_truth[i] for i in rows),
+            labels=tuple(self.labels[i] for i in rows),
+            groups=tuple(self.groups[i] for i in rows),
+        )
+
+    def where(self, form: str) -> PairedSentences:
+        """Return the rows of one form, such as 'female'.
+
+        Raises
+        ------
+        ValueError
+            If there is no such form.
+        """
+        if form not in self.classes:
+            raise ValueError(f"The form must be one of {quote_options(self.classes)}. Got {form!r} instead.")
+        label = self.classes.index(form)
+        return self.take([row for row, found in enumerate(self.labels) if found == label])
+
+    def sample(self, n_groups: int, rng: RNG = None) -> PairedSentences:
+        """Return all rows of ``n_groups`` random groups, in their order; ``rng=None`` is seed 0.
+
+        Raises
+        ------
+        ValueError
+            If there are not so many groups.
+        """
+        chosen, _ = self._draw(n_groups, rng, caller="PairedSentences.sample")
+        return self.take([row for row, group in enumerate(self.groups) if group in chosen])
+
+    def split(self, n_groups: int, rng: RNG = None) -> tuple[PairedSentences, PairedSentences]:
+        """Return the rows of all groups but ``n_groups`` random ones, and the rows of those: no twins on both sides."""
+        chosen, rest = self._draw(n_groups, rng, caller="PairedSentences.split")
+        if not rest:
+            raise ValueError(
+                f"The 'n_groups' of PairedSentences.split must leave a group. Got {n_groups}, all of them."
+            )
+        return (
+            self.take([row for row, group in enumerate(self.groups) if group in rest]),
+            self.take([row for row, group in enumerate(self.groups) if group in chosen]),
+        )
+
+    def _draw(self, n_groups: int, rng: RNG, *, caller: str) -> tuple[set[int], set[int]]:
+        n = check_count(n_groups, name="n_groups", caller=caller)
+        names = list(dict.fromkeys(self.groups))
+        if n > len(names):
+            raise ValueError(
+                f"The 'n_groups' parameter of {caller} must be at most {len(names)}, the number of groups. Got {n}."
+            )
+        order = check_rng(rng, caller=caller).permutation(len(names))
+        return {names[i] for i in order[:n]}, {names[i] for i in order[n:]}
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __repr__(self) -> str:
+        groups = len(set(self.groups))
+        return f"PairedSentences({self.name!r}: {len(self)} rows of {groups} sentences, {' / '.join(self.classes)})"
