@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xembed.datasets import _bundled, load_corpora, load_dictionary, load_planted_vocabulary
+from xembed.datasets import _bundled, load_corpora, load_dictionary, load_gendered_pairs, load_planted_vocabulary
 
 DATA = Path(__file__).parents[2] / "datasets"
 CONTRACTION = re.compile(r"n't\b|'(m|d|ll|re|ve)\b|\b(it|that|there|he|she|what)'s\b", re.IGNORECASE)
@@ -36,7 +36,7 @@ def counts(table, *columns):
 
 
 def test_every_corpus_in_the_folder_can_be_loaded():
-    assert sorted(path.stem for path in DATA.glob("*.jsonl")) == sorted(CORPORA)
+    assert sorted(path.stem for path in DATA.glob("*.jsonl")) == sorted((*CORPORA, "gendered_pairs"))
 
 
 def test_size_and_names(corpus):
@@ -82,7 +82,7 @@ def test_card_names_the_row_count_and_what_must_be_said(corpus):
 def test_every_file_has_a_card_and_every_card_is_in_the_index():
     index = (DATA / "README.md").read_text(encoding="utf-8")
     data_files = [path for path in DATA.iterdir() if path.suffix != ".md"]
-    assert len(data_files) == 5
+    assert len(data_files) == 6
     for path in data_files:
         corpus_name = path.name.split(".")[0]
         card = DATA / f"{corpus_name}.md"
@@ -92,7 +92,10 @@ def test_every_file_has_a_card_and_every_card_is_in_the_index():
         )
         assert f"]({card.name})" in index
         assert f"`{path.name}`" in index
-        size = len(load_dictionary()) if path.suffix == ".tsv" else len(load_corpora(corpus_name))
+        if corpus_name == "gendered_pairs":
+            size = len(set(load_gendered_pairs(split="both").groups))
+        else:
+            size = len(load_dictionary()) if path.suffix == ".tsv" else len(load_corpora(corpus_name))
         assert f"| {size} |" in index
 
 

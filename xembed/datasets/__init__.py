@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xembed.datasets._bundled import load_corpora, load_planted_vocabulary
 from xembed.datasets._dictionary import Dictionary, load_dictionary
+from xembed.datasets._gendered import load_gendered_pairs
 from xembed.datasets._paired import PairedSentences
 from xembed.datasets._read import read_embeddings, read_texts
 from xembed.datasets._sts import STSPairs, load_sts
@@ -18,6 +19,7 @@ __all__ = [
     "check_table_path",
     "load_corpora",
     "load_dictionary",
+    "load_gendered_pairs",
     "load_planted_vocabulary",
     "load_sts",
     "read_embeddings",
