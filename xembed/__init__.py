@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 # What lies where; nothing of it is imported here.
-_SUBPACKAGES = ("datasets", "defsent", "depth", "encoders", "isotropy", "reports", "shift")
+_SUBPACKAGES = (
+    "attribution", "datasets", "defsent", "depth", "encoders", "geco", "isotropy", "reports", "shift",
+)  # fmt: skip
 _NAMES = {"load_encoder": "xembed.encoders", "read_result": "xembed._results"}
 
 __all__ = ["__version__", *_SUBPACKAGES, *_NAMES]
 
 if TYPE_CHECKING:
+    from xembed import attribution as attribution
     from xembed import datasets as datasets
     from xembed import defsent as defsent
     from xembed import depth as depth
     from xembed import encoders as encoders
+    from xembed import geco as geco
     from xembed import isotropy as isotropy
     from xembed import reports as reports
     from xembed import shift as shift

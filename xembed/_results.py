@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _SCHEMAS: dict[str, type[Result]] = {}
 # Packages that define results: importing them registers their schemas.
-_PACKAGES = ("xembed.defsent", "xembed.depth", "xembed.isotropy", "xembed.shift")
+_PACKAGES = ("xembed.attribution", "xembed.defsent", "xembed.depth", "xembed.geco", "xembed.isotropy", "xembed.shift")
 
 
 class Result:

@@ -1,0 +1,303 @@
+"""Whether a model does without the words that an explanation names, and whether it is stable between two forms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import kendalltau
+
+from xembed._validation import check_number, check_option
+from xembed.attribution._perturbation import masked_ids
+from xembed.attribution._scored_model import DELETIONS, ScoredModel
+from xembed.attribution._words import EncodedWords
+
+Floats = npt.NDArray[np.float64]
+
+# ERASER's shares of the words.
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
+# 0.3 * 10 words is a little more than 3 in floating point: that is no fourth word.
+_ROUNDING = 1e-9
+
+
+def faithfulness(
+    model: ScoredModel,
+    rows: Sequence[EncodedWords],
+    targets: Sequence[int] | npt.NDArray[np.integer[Any]],
+    attributions: Mapping[str, Sequence[npt.ArrayLike]],
+    *,
+    deletion: str = "mask",
+    shares: Sequence[float] = SHARES,
+    signed: bool | Mapping[str, bool] = True,
+    progress: Any = None,
+) -> dict[str, dict[str, Floats]]:
+    """Measure comprehensiveness and sufficiency of explanations by many methods, as ERASER does [1]_.
+
+    For each share of the words, at least one, the probability of the target is computed without the first words of an
+    explanation (comprehensiveness: what is lost), and with nothing else (sufficiency: what is lacking). Equal rows are
+    computed once, whichever methods ask for them.
+
+    Parameters
+    ----------
+    model : ScoredModel
+        The model. Of logits the softmax over all outputs is taken here.
+    rows : sequence of EncodedWords
+        The texts.
+    targets : sequence of int
+        The output explained, one for each row.
+    attributions : mapping of str to sequence of ndarray of shape (n_words,)
+        For each method a value for each word of each row. A random order is just another method.
+    deletion : {'mask', 'pad', 'unk', 'delete'}, default='mask'
+        What stands for a word that is left out. Rankings of methods depend on it [2]_.
+    shares : sequence of float, default=(0.01, 0.05, 0.1, 0.2, 0.5)
+        Parts of the words that are taken out or kept, above 0 and up to 1, rounded up to words.
+    signed : bool or mapping of str to bool, default=True
+        Whether words come by their values, those for the target first, or by their absolute values; for all methods,
+        or one by one. Equal values come in the order of the text.
+    progress : callable, optional
+        Called with the number of rows that went through the model.
+
+    Returns
+    -------
+    dict of str to dict of str to ndarray of shape (n_rows,), float64
+        For each method, in [-1, 1]:
+        ``comprehensiveness``, ``sufficiency`` : means over ``shares``, which [1]_ calls AOPC: a faithful explanation
+        has a high one and a low one.
+        ``comprehensiveness_0.2`` and so on : at one share.
+
+    Raises
+    ------
+    ValueError
+        If there is not one target and one attribution for each row, one for each word, or a value is not finite; if a
+        share is out of its range.
+    RuntimeError
+        If a score is not finite.
+
+    References
+    ----------
+    .. [1] J. DeYoung et al. "ERASER: A Benchmark to Evaluate Rationalized NLP Models". ACL 2020.
+    .. [2] P. Hase, H. Xie and M. Bansal. "The Out-of-Distribution Problem in Explainability and Search Methods for
+           Feature Importance Explanations". NeurIPS 2021.
+
+    Examples
+    --------
+    >>> import xembed
+    >>> from xembed.attribution._scored_model import ScoredModel
+    >>> from xembed.geco import make_one_layer
+    >>> tokenizer = xembed.load_encoder(device="cpu").model.tokenizer
+    >>> model = ScoredModel(make_one_layer(tokenizer, 2), tokenizer, caller="this example")
+    >>> rows = model.words.encode([["She", "sings", "."]])
+    >>> found = faithfulness(model, rows, [1], {"mine": [[0.9, 0.1, 0.0]]}, shares=(0.5, 1.0))
+    >>> found["mine"]["sufficiency_1"].tolist()
+    [0.0]
+    """
+    caller = "faithfulness"
+    check_option(deletion, DELETIONS, name="deletion", caller=caller)
+    parts = _check_shares(shares, caller=caller)
+    chosen = _check_targets(targets, len(rows), caller=caller)
+    tokened = [_words_with_tokens(row) for row in rows]
+    masks = {
+        method: [
+            _masks(_check_values(value, row, method=method, number=number), words, parts, by_value)
+            for number, (value, row, words) in enumerate(zip(values, rows, tokened, strict=True))
+        ]
+        for method, values, by_value in _check_methods(attributions, len(rows), signed, caller=caller)
+    }
+
+    # The whole texts, then for each method and row what is left, and what is taken, at each share.
+    asked = [row.ids for row in rows]
+    for of_method in masks.values():
+        for row, of_row in zip(rows, of_method, strict=True):
+            asked += masked_ids(model, row, of_row, deletion)
+    probabilities = _probabilities(model.score_ids(asked, progress=progress), model.output)
+    if (chosen >= probabilities.shape[1]).any():
+        raise ValueError(
+            f"The targets of {caller} must be from 0 to {probabilities.shape[1] - 1}, the outputs of the model. "
+            f"Got {chosen.max()}."
+        )
+    whole = probabilities[np.arange(len(rows)), chosen]
+    found = probabilities[len(rows) :].reshape(len(masks), len(rows), 2, len(parts), -1)
+    at = np.take_along_axis(found, chosen[None, :, None, None, None], axis=-1)[..., 0]
+    return {
+        method: _named(comprehensiveness(whole, of[:, 0]), sufficiency(whole, of[:, 1]), parts)
+        for method, of in zip(masks, at, strict=True)
+    }
+
+
+def comprehensiveness(whole: npt.ArrayLike, without: npt.ArrayLike) -> Floats:
+    """Return what the probability loses without the words: (n_rows,) and (n_rows, n_shares) to (n_rows, n_shares)."""
+    return np.asarray(whole, dtype=np.float64)[:, None] - np.asarray(without, dtype=np.float64)
+
+
+def sufficiency(whole: npt.ArrayLike, only: npt.ArrayLike) -> Floats:
+    """Return what it lacks with nothing else: (n_rows,) and (n_rows, n_shares) to (n_rows, n_shares)."""
+    return np.asarray(whole, dtype=np.float64)[:, None] - np.asarray(only, dtype=np.float64)
+
+
+def aopc(drops: npt.ArrayLike) -> Floats:
+    """Return the mean over shares: (n_rows, n_shares) to (n_rows,)."""
+    return np.asarray(np.asarray(drops, dtype=np.float64).mean(axis=-1))
+
+
+def n_taken(n_words: int, share: float) -> int:
+    """Return how many words a share of them is: rounded up, at least one."""
+    return max(1, math.ceil(share * n_words - _ROUNDING))
+
+
+def _named(comprehensive: Floats, sufficient: Floats, shares: tuple[float, ...]) -> dict[str, Floats]:
+    both = {"comprehensiveness": comprehensive, "sufficiency": sufficient}
+    return {name: aopc(drops) for name, drops in both.items()} | {
+        f"{name}_{share:g}": drops[:, place] for name, drops in both.items() for place, share in enumerate(shares)
+    }
+
+
+def _masks(
+    values: Floats, words: npt.NDArray[np.int64], shares: tuple[float, ...], by_value: bool
+) -> npt.NDArray[np.bool_]:
+    """Return which words with tokens are present: (2 * n_shares, n_words), without the first ones, and only they."""
+    found = values[words]
+    order = np.argsort(-(found if by_value else np.abs(found)), kind="stable")
+    rank = np.empty(len(words), dtype=np.int64)
+    rank[order] = np.arange(len(words))
+    taken = rank < np.array([n_taken(len(words), share) for share in shares])[:, None]
+    return np.concatenate([~taken, taken])
+
+
+def _probabilities(scores: Floats, output: str) -> Floats:
+    if output == "probability":
+        return scores
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _words_with_tokens(row: EncodedWords) -> npt.NDArray[np.int64]:
+    return np.array(sorted({word for word in row.word_ids if word is not None}), dtype=np.int64)
+
+
+def _check_shares(shares: Any, *, caller: str) -> tuple[float, ...]:
+    found = tuple(
+        check_number(share, name="shares", caller=caller, low=0, high=1, closed="right") for share in tuple(shares)
+    )
+    if not found or len({*found}) < len(found):
+        raise ValueError(f"The 'shares' parameter of {caller} must be one or more different numbers. Got {shares!r}.")
+    return found
+
+
+def _check_targets(targets: Any, n_rows: int, *, caller: str) -> npt.NDArray[np.int64]:
+    found = np.asarray(targets)
+    if found.shape != (n_rows,) or not n_rows or found.dtype.kind not in "iu" or (found < 0).any():
+        raise ValueError(
+            f"The 'targets' parameter of {caller} must hold the number of an output for each row, and there must be "
+            f"rows. Got {targets!r:.60} for {n_rows} rows."
+        )
+    return found.astype(np.int64)
+
+
+def _check_methods(
+    attributions: Any, n_rows: int, signed: Any, *, caller: str
+) -> list[tuple[str, Sequence[npt.ArrayLike], bool]]:
+    if not isinstance(attributions, Mapping) or not attributions:
+        raise ValueError(
+            f"The 'attributions' parameter of {caller} must map names of methods to attributions. "
+            f"Got {type(attributions).__name__}{' without a method' if isinstance(attributions, Mapping) else ''}."
+        )
+    for method, values in attributions.items():
+        if len(values) != n_rows:
+            raise ValueError(
+                f"{caller} must have an attribution for each of the {n_rows} rows. Got {len(values)} of {method!r}."
+            )
+        if isinstance(signed, Mapping) and method not in signed:
+            raise ValueError(f"The 'signed' parameter of {caller} must name each method. It lacks {method!r}.")
+    return [
+        (method, values, bool(signed[method] if isinstance(signed, Mapping) else signed))
+        for method, values in attributions.items()
+    ]
+
+
+def _check_values(values: npt.ArrayLike, row: EncodedWords, *, method: str, number: int) -> Floats:
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape != (len(row.words),):
+        raise ValueError(
+            f"The attribution of {method!r} for row {number} must have a value for each of its {len(row.words)} words. "
+            f"Got an array of shape {found.shape}."
+        )
+    if not np.isfinite(found).all():
+        raise ValueError(f"The attribution of {method!r} for row {number} must be finite. Got {values!r:.60}.")
+    return found
+
+
+def stability(
+    first: Sequence[npt.ArrayLike], second: Sequence[npt.ArrayLike], ground_truth: Sequence[npt.ArrayLike]
+) -> dict[str, Floats]:
+    """Compare the explanations of the two forms of sentences that differ only in the words of the ground truth.
+
+    Both are of the score of the same output. The words that the forms share should then get the same, and the words
+    that differ the opposite, as far as the two forms are opposites to the model.
+
+    Parameters
+    ----------
+    first, second : sequence of ndarray of shape (n_words,)
+        Attributions of the two forms of each pair.
+    ground_truth : sequence of ndarray of shape (n_words,), bool
+        Which words differ.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_pairs,), float64
+        ``context_l1`` : L1 distance at the shared words, where each form's absolute attributions sum to 1 over all its
+        words: 0 is the same, 2 the most. NaN where a form's attributions are all zero or no word is shared.
+        ``context_kendall`` : Kendall's tau-b of the absolute attributions of the shared words, in [-1, 1]; NaN where
+        fewer than two are shared or either side is constant.
+        ``antisymmetry`` : minus the cosine of the signed attributions of the words that differ: 1 where their signs are
+        turned, -1 where they are the same; NaN where either side is zero. It means nothing for methods without a sign.
+
+    Raises
+    ------
+    ValueError
+        If numbers of pairs or of words differ, or a value is not finite.
+
+    Examples
+    --------
+    >>> found = stability([[3.0, 1.0, 0.0]], [[-3.0, 0.0, 1.0]], [[True, False, False]])
+    >>> {name: float(values[0]) for name, values in found.items()}
+    {'context_l1': 0.5, 'context_kendall': -1.0, 'antisymmetry': 1.0}
+    """
+    sizes = {len(first), len(second), len(ground_truth)}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"stability must have attributions of both forms and a ground truth for each pair. Got {len(first)}, "
+            f"{len(second)} and {len(ground_truth)}."
+        )
+    found = {name: np.full(len(first), np.nan) for name in ("context_l1", "context_kendall", "antisymmetry")}
+    for row, given in enumerate(zip(first, second, ground_truth, strict=True)):
+        one, other = (np.asarray(values, dtype=np.float64) for values in given[:2])
+        marks = np.asarray(given[2], dtype=bool)  # as numbers 0 and 1 would be places
+        if one.ndim != 1 or not one.shape == other.shape == marks.shape:
+            raise ValueError(
+                f"The forms and the ground truth of pair {row} of stability must have as many words. Got the shapes "
+                f"{one.shape}, {other.shape} and {marks.shape}."
+            )
+        if not (np.isfinite(one).all() and np.isfinite(other).all()):
+            raise ValueError(f"The attributions of pair {row} of stability must be finite. Got NaN or infinity.")
+        for name, value in _stable(one, other, marks).items():
+            found[name][row] = value
+    return found
+
+
+def _stable(one: Floats, other: Floats, marks: npt.NDArray[np.bool_]) -> dict[str, float]:
+    sizes = [np.abs(one), np.abs(other)]
+    result = {}
+    if not marks.all() and min(values.sum() for values in sizes) > 0:
+        masses = [values / values.sum() for values in sizes]
+        result["context_l1"] = float(np.abs(masses[0] - masses[1])[~marks].sum())
+    shared = [values[~marks] for values in sizes]
+    if min(len(values) and np.ptp(values) for values in shared) > 0:
+        result["context_kendall"] = float(kendalltau(*shared).statistic)
+    differ = [one[marks], other[marks]]
+    if min(np.abs(values).max(initial=0) for values in differ) > 0:
+        a, b = (values / np.abs(values).max() for values in differ)
+        result["antisymmetry"] = -float(a @ b / math.sqrt((a @ a) * (b @ b)))
+    return result

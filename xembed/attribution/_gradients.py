@@ -1,0 +1,248 @@
+"""Methods of one gradient, and of few: captum's, over batches of sentences of similar length.
+
+A gradient of a score with respect to a word embedding sums to zero over its dimensions where a LayerNorm follows, as in
+BERT: whatever sums signed gradients reports rounding. Plain gradients are therefore summed as absolute values (L1) or
+taken as lengths (L2), and only products with the input, or with the way from a baseline, are summed with their signs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, row_seed, sum_words
+from xembed.attribution._scored_model import ScoredModel, own_random_state
+from xembed.attribution._words import EncodedWords
+
+# From the embeddings of a batch, its mask, targets and rows to attributions of shape (batch, n_tokens, d).
+Batch = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Sequence[EncodedWords]], torch.Tensor]
+
+# Gradient SHAP takes as many gradients as perturbation methods take five rows: a gradient costs about twice a row, and
+# its samples agree more.
+_ROWS_A_GRADIENT = 5
+
+
+class _Scored(torch.nn.Module):
+    """The model as captum wants it: from embeddings to a tensor of scores, the modules within reach of its hooks."""
+
+    def __init__(self, model: ScoredModel) -> None:
+        super().__init__()
+        self.module = model.module
+        self._model = [model]  # in a list: not a module of its own
+
+    def forward(self, embeds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self._model[0].score(embeds, mask)
+
+
+def saliency_l1(
+    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+) -> MethodOutput:
+    """Sum the absolute gradient over dimensions and tokens."""
+    return _run(model, rows, targets, options, _gradient(model, "Saliency"), lambda a: a.abs().sum(-1))
+
+
+def saliency_l2(
+    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+) -> MethodOutput:
+    """Sum the lengths of the gradients of a word's tokens."""
+    return _run(model, rows, targets, options, _gradient(model, "Saliency"), lambda a: a.norm(dim=-1))
+
+
+def input_x_gradient(
+    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+) -> MethodOutput:
+    """Sum embedding times gradient."""
+    return _run(model, rows, targets, options, _gradient(model, "InputXGradient"), lambda a: a.sum(-1))
+
+
+def guided_backprop(
+    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+) -> MethodOutput:
+    """Take the gradient with negative parts cut off at each ReLU, and sum its absolute values."""
+    return _run(model, rows, targets, options, _gradient(model, "GuidedBackprop"), lambda a: a.abs().sum(-1))
+
+
+def deconvolution(
+    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+) -> MethodOutput:
+    """Take the gradient with each ReLU applied to it in place of its input, and sum its absolute values."""
+    return _run(model, rows, targets, options, _gradient(model, "Deconvolution"), lambda a: a.abs().sum(-1))
+
+
+def _gradient(model: ScoredModel, name: str) -> Batch:
+    import captum.attr
+
+    captum_method: Any = getattr(captum.attr, name)(_Scored(model))
+    options = {"abs": False} if name == "Saliency" else {}
+
+    def attribute(
+        embeds: torch.Tensor, mask: torch.Tensor, targets: torch.Tensor, _rows: Sequence[EncodedWords]
+    ) -> torch.Tensor:
+        found: torch.Tensor = captum_method.attribute(
+            embeds, target=targets, additional_forward_args=(mask,), **options
+        )
+        return found
+
+    return attribute
+
+
+def deep_lift(
+    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+) -> MethodOutput:
+    """Sum the contributions of the way from the baseline by the rescale rule."""
+    from captum.attr import DeepLift
+
+    method: Any = DeepLift(_Scored(model))
+
+    def attribute(
+        embeds: torch.Tensor, mask: torch.Tensor, chosen: torch.Tensor, batch: Sequence[EncodedWords]
+    ) -> torch.Tensor:
+        found: torch.Tensor = method.attribute(
+            embeds,
+            baselines=model.baseline_embeds(batch, options.baseline),
+            target=chosen,
+            additional_forward_args=(mask,),
+        )
+        return found
+
+    output = _run(model, rows, targets, options, attribute, lambda a: a.sum(-1))
+    return with_completeness(model, rows, targets, options, output)
+
+
+def gradient_shap(
+    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+) -> MethodOutput:
+    """Average gradients at random points between baseline and input, times the way."""
+    from captum.attr import GradientShap
+
+    method: Any = GradientShap(_Scored(model))
+    n_samples = n_gradients(options)
+    words, special = [], np.zeros(len(rows))
+    with model.frozen():
+        for place, row in enumerate(rows):
+            ids, mask = model.tensors([row.ids])
+            # captum picks a baseline of the batch for each sample: baselines differ by sentence, so one at a time.
+            with _quiet(), own_random_state(row_seed(row, options.seed), model.device):
+                found = method.attribute(
+                    model.embed(ids, mask),
+                    baselines=model.baseline_embeds([row], options.baseline),
+                    n_samples=n_samples,
+                    stdevs=0.0,
+                    target=int(targets[place]),
+                    additional_forward_args=(mask,),
+                )
+            model.n_backward += n_samples
+            of_words, special[place] = sum_words(found[0].sum(-1).detach().double().cpu().numpy(), row)
+            words.append(of_words)
+            if options.progress is not None:
+                options.progress(n_samples)
+    output = MethodOutput.of(words, special=special)
+    return with_completeness(model, rows, targets, options, output)
+
+
+def n_gradients(options: MethodOptions) -> int:
+    """Return how many gradients Gradient SHAP takes."""
+    return max(2, options.n_samples // _ROWS_A_GRADIENT)
+
+
+def with_completeness(
+    model: ScoredModel,
+    rows: Sequence[EncodedWords],
+    targets: Targets,
+    options: MethodOptions,
+    output: MethodOutput,
+) -> MethodOutput:
+    """Add by how much the attributions of all tokens miss the difference of scores that they should sum to."""
+    scores = model.score_ids([row.ids for row in rows])[np.arange(len(rows)), targets]
+    if options.baseline == "zero":
+        base = _score_zero(model, rows)[np.arange(len(rows)), targets]
+    else:
+        base = model.score_ids([model.baseline_ids(row, options.baseline) for row in rows])
+        base = base[np.arange(len(rows)), targets]
+    # Special tokens are the same in the baseline: the words hold the whole sum.
+    sums = np.array([words.sum() for words in output.words])
+    return MethodOutput(output.words, output.special, relative_error(sums, scores - base), base)
+
+
+def relative_error(sums: np.ndarray, differences: np.ndarray) -> np.ndarray:
+    """Return ``|sum - difference| / |difference|``; infinite where the difference is 0 and the sum is not."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.abs(sums - differences) / np.abs(differences)
+    return np.where(sums == differences, 0.0, error)
+
+
+def _score_zero(model: ScoredModel, rows: Sequence[EncodedWords]) -> np.ndarray:
+    found: list[Any] = [None] * len(rows)
+    with model.frozen(), torch.no_grad():
+        for batch in model.batches([len(row.ids) for row in rows]):
+            chosen = [rows[place] for place in batch]
+            _, mask = model.tensors([row.ids for row in chosen])
+            out = model.score(model.baseline_embeds(chosen, "zero"), mask).double().cpu().numpy()
+            model.n_forward += len(batch)
+            for place, values in zip(batch, out, strict=True):
+                found[place] = values
+    return np.stack(found)
+
+
+def _run(
+    model: ScoredModel,
+    rows: Sequence[EncodedWords],
+    targets: Targets,
+    options: MethodOptions,
+    attribute: Batch,
+    reduce: Callable[[torch.Tensor], torch.Tensor],
+) -> MethodOutput:
+    words: list[Any] = [None] * len(rows)
+    special = np.zeros(len(rows))
+    with model.frozen():
+        for batch in model.batches([len(row.ids) for row in rows]):
+            chosen = [rows[place] for place in batch]
+            ids, mask = model.tensors([row.ids for row in chosen])
+            of_batch = torch.from_numpy(targets[batch]).to(model.device)
+            with _quiet():
+                found = attribute(model.embed(ids, mask), mask, of_batch, chosen)
+            model.n_backward += len(batch)
+            tokens = reduce(found.detach()).double().cpu().numpy()
+            for place, values in zip(batch, tokens, strict=True):
+                words[place], special[place] = sum_words(values, rows[place])
+            if options.progress is not None:
+                options.progress(len(batch))
+    return MethodOutput.of(words, special=special)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what captum says at every call: that it sets requires_grad, and that it hooks modules."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"(?s).*required_grads has been set automatically")
+        warnings.filterwarnings("ignore", message=r"(?s).*[Ss]etting .*hooks")
+        yield
+
+
+def _one_gradient(_n_words: int, _options: MethodOptions) -> tuple[float, float]:
+    return 0.0, 1.0
+
+
+METHODS = (
+    Method("saliency_l1", "Saliency, L1", "gradient", False, saliency_l1, _one_gradient, "Simonyan et al. 2014"),
+    Method("saliency_l2", "Saliency, L2", "gradient", False, saliency_l2, _one_gradient, "Li et al. 2016"),
+    Method(
+        "input_x_gradient", "Input × Gradient", "gradient", True, input_x_gradient, _one_gradient,
+        "Shrikumar et al. 2016",
+    ),
+    Method(
+        "gradient_shap", "Gradient SHAP", "gradient", True, gradient_shap,
+        lambda _n, options: (2.0, float(n_gradients(options))), "Lundberg & Lee 2017; Erion et al. 2021",
+    ),
+    Method("deep_lift", "DeepLIFT", "gradient", True, deep_lift, lambda _n, _o: (2.0, 2.0), "Shrikumar et al. 2017"),
+    Method(
+        "guided_backprop", "Guided Backprop", "gradient", False, guided_backprop, _one_gradient,
+        "Springenberg et al. 2015",
+    ),
+    Method("deconvolution", "Deconvolution", "gradient", False, deconvolution, _one_gradient, "Zeiler & Fergus 2014"),
+)  # fmt: skip

@@ -1,0 +1,317 @@
+"""Which methods say something of their own on a model, and which are another method under a different name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from xembed._results import Result, provenance
+from xembed.attribution._explain import as_scored_model
+from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets
+from xembed.attribution._methods import METHODS, find_methods
+from xembed.attribution._scored_model import ScoredModel
+from xembed.attribution._words import EncodedWords
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VALID, DEGENERATE, UNSUPPORTED = "valid", "degenerate", "unsupported"
+
+# Sentences of different lengths, so that a batch has padding.
+_PROBES = (
+    "She sold the old piano to a neighbour .",
+    "After the storm the fisherman mended his nets and sang .",
+    "The committee postponed its decision until the report about the bridge had been read by everyone .",
+    "Nobody knew the answer .",
+    "My sister plays chess on the balcony when it rains in the evening .",
+)
+# Methods that are the same but for rounding differ by less; different ones by far more.
+_SAME = 1e-5
+# DeepLIFT without rules for the model's activations is the way times the gradient but for the one tanh it knows.
+_NEARLY_SAME, _SAME_ORDER = 0.02, 0.999
+_BATCH = 1e-3
+_SUM = 0.1
+# By what each method could be degenerate: (method, what it would be).
+_TWINS = {
+    "guided_backprop": ("saliency_l1",),
+    "deconvolution": ("saliency_l1", "guided_backprop"),
+    "deep_lift": ("way_x_gradient",),
+    "attention_gradient": ("attention_rollout",),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MethodStatus(Result):
+    """Whether one method says something of its own on a model.
+
+    Attributes
+    ----------
+    method, label : str
+        Name, and how it is written.
+    status : {'valid', 'degenerate', 'unsupported'}
+        'degenerate': it equals another method, or does not do what it promises; 'unsupported': it fails, or gives the
+        same for all words.
+    reason : str
+        Why, in plain words, with the number that shows it; blank if valid and nothing is to be said.
+    """
+
+    schema: ClassVar[str] = "xembed.method_status/1"
+
+    method: str
+    label: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MethodHealth(Result):
+    """Which methods are valid on a model.
+
+    Attributes
+    ----------
+    model : str
+        Class of the model.
+    methods : tuple of MethodStatus
+        One for each method.
+    notes : tuple of str
+        What holds for the model as a whole.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.method_health/1"
+
+    model: str
+    methods: tuple[MethodStatus, ...]
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def __getitem__(self, method: str) -> MethodStatus:
+        """Return the status of a method by name."""
+        for found in self.methods:
+            if found.method == method:
+                return found
+        raise KeyError(method)
+
+    @property
+    def valid(self) -> tuple[str, ...]:
+        """Names of the valid methods."""
+        return tuple(found.method for found in self.methods if found.status == VALID)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row for each method."""
+        import pandas as pd
+
+        return pd.DataFrame([dataclasses.asdict(found) for found in self.methods])
+
+    def _scalars(self) -> dict[str, Any]:
+        counts = {
+            f"n_{status}": sum(found.status == status for found in self.methods)
+            for status in (VALID, DEGENERATE, UNSUPPORTED)
+        }
+        return {"model": self.model} | counts
+
+
+def method_health(
+    model: Any,
+    *,
+    tokenizer: Any = None,
+    methods: str | Iterable[str] = "all",
+    texts: Sequence[str] | Sequence[Sequence[str]] = _PROBES,
+    options: MethodOptions | None = None,
+) -> MethodHealth:
+    """Find out, before anything is ranked, which attribution methods work on a model.
+
+    Parameters
+    ----------
+    model, tokenizer
+        As in `explain`.
+    methods : str or iterable of str, default='all'
+        Names in `METHODS`. Reference methods, which don't look at the model, are left out of 'all'.
+    texts : list of str or of lists of str
+        What is explained to find out. By default five sentences of different lengths.
+    options : MethodOptions, optional
+        With which options.
+
+    Returns
+    -------
+    MethodHealth
+        ``result["guided_backprop"].status`` and ``.reason``.
+
+    Raises
+    ------
+    ValueError
+        If a method is unknown or there are fewer than 2 texts.
+    TypeError
+        If the model or the tokenizer is of the wrong type.
+
+    Notes
+    -----
+    Everything is measured, not looked up by the name of the model:
+
+    - Guided Backprop and Deconvolution change the gradient at ReLU modules. Without one they are the gradient.
+    - DeepLIFT needs a rule for each nonlinearity. Where captum has none it uses the gradient, and the result is the way
+      from the baseline times the gradient; where it then misses the sum that it promises by more than a tenth, the
+      reason says so.
+    - Attention methods need attention weights, which the fast implementations don't give.
+    - A method whose attributions of a text depend on the other texts of its batch is unsupported.
+    - Gradients through ``inputs_embeds`` are those of the model only if it gives the same scores that way.
+
+    Examples
+    --------
+    >>> import transformers, xembed
+    >>> from xembed.attribution import method_health
+    >>> tokenizer = xembed.load_encoder(device="cpu").model[0].tokenizer
+    >>> config = transformers.BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    >>> model = transformers.BertForSequenceClassification(config)
+    >>> health = method_health(model, tokenizer=tokenizer, methods=["saliency_l1", "guided_backprop"])
+    >>> health["saliency_l1"].status, health["guided_backprop"].status
+    ('valid', 'degenerate')
+    """
+    caller = "method_health"
+    scored = as_scored_model(model, tokenizer, caller=caller)
+    chosen = [method for method in find_methods(methods, caller=caller) if methods != "all" or method.fit is None]
+    chosen = [method for method in chosen if methods != "all" or method.family != "reference"]
+    rows = scored.words.encode(texts)
+    if len(rows) < 2:
+        raise ValueError(f"The 'texts' parameter of {caller} must hold at least 2 texts. Got {len(rows)}.")
+    scores = scored.score_ids([row.ids for row in rows])
+    targets = np.asarray(scores.argmax(axis=1), dtype=np.int64)
+    probe = _Probe(scored, rows, targets, options or MethodOptions(n_samples=20))
+    found = tuple(probe.check(method) for method in chosen)
+    return MethodHealth(
+        model=type(scored.module).__name__,
+        methods=found,
+        notes=tuple(probe.notes()),
+        provenance=provenance(caller, methods=[method.name for method in chosen], n_texts=len(rows)),
+    )
+
+
+class _Probe:
+    """One model and a few texts, and what methods gave for them."""
+
+    def __init__(self, model: ScoredModel, rows: list[EncodedWords], targets: Targets, options: MethodOptions) -> None:
+        self.model, self.rows, self.targets, self.options = model, rows, targets, options
+        self.outputs: dict[str, MethodOutput | str] = {}
+
+    def notes(self) -> list[str]:
+        gap = self.embedding_gap()
+        if gap > _BATCH:
+            return [
+                f"The model gives other scores for inputs_embeds than for input_ids (by {gap:.1g} of their spread): "
+                "gradient methods explain something else than what it says."
+            ]
+        return []
+
+    def embedding_gap(self) -> float:
+        """Return the largest difference of scores between the way by ids and the way by embeddings."""
+        import torch
+
+        ids, mask = self.model.tensors([row.ids for row in self.rows])
+        with self.model.frozen(), torch.no_grad():
+            by_embeds = self.model.score(self.model.embed(ids, mask), mask).double().cpu().numpy()
+        by_ids = self.model.score_ids([row.ids for row in self.rows])
+        return float(np.abs(by_embeds - by_ids).max() / max(np.ptp(by_ids), np.abs(by_ids).max() * 1e-3, 1e-12))
+
+    def run(self, name: str) -> MethodOutput | str:
+        """Return the output of a method, or what was wrong."""
+        if name not in self.outputs:
+            try:
+                self.outputs[name] = (
+                    self._way_x_gradient() if name == "way_x_gradient" else self._run(METHODS[name], self.rows)
+                )
+            except Exception as error:  # what a method does on a model it is not made for can't be foreseen
+                self.outputs[name] = f"it fails: {error!s:.200}" if str(error) else f"it fails: {type(error).__name__}"
+        return self.outputs[name]
+
+    def _run(self, method: Method, rows: list[EncodedWords], first: int = 0) -> MethodOutput:
+        targets = self.targets[first : first + len(rows)]
+        return method.run(self.model, rows, targets, self.options)
+
+    def check(self, method: Method) -> MethodStatus:
+        status, reason = self._judge(method)
+        return MethodStatus(method=method.name, label=method.label, status=status, reason=reason)
+
+    def _judge(self, method: Method) -> tuple[str, str]:
+        output = self.run(method.name)
+        if isinstance(output, str):
+            return UNSUPPORTED, output
+        values = np.concatenate(output.words)
+        if not np.isfinite(values).all():
+            return UNSUPPORTED, "it gives NaN or infinity"
+        if method.family != "reference" and all(
+            np.ptp(words) <= 1e-12 * max(1.0, np.abs(words).max()) for words in output.words
+        ):
+            return UNSUPPORTED, "it gives the same for all words"
+        alone = np.concatenate([self._run(method, [row], place).words[0] for place, row in enumerate(self.rows)])
+        if (gap := _difference(values, alone)) > _BATCH:
+            return (
+                UNSUPPORTED,
+                f"what it gives for a text depends on the other texts of the batch (by {100 * gap:.0f} %)",
+            )
+        for twin in _TWINS.get(method.name, ()):
+            if reason := self._equals(method.name, values, twin, output):
+                return DEGENERATE, reason
+        return VALID, self._remark(method, output)
+
+    def _equals(self, name: str, values: Floats, twin: str, output: MethodOutput) -> str:
+        other = self.run(twin)
+        if isinstance(other, str):
+            return ""
+        theirs = np.concatenate(other.words)
+        if twin != "way_x_gradient":
+            if _difference(values, theirs) > _SAME:
+                return ""
+            missing = "" if self._has_relu() else ": the model has no ReLU module"
+            return f"equal to {METHODS[twin].label}{missing}"
+        from scipy import stats
+
+        order = stats.spearmanr(values, theirs).statistic
+        gap = _difference(values, theirs)
+        if gap > _NEARLY_SAME and order < _SAME_ORDER:
+            return ""
+        error = float(np.nanmedian(output.completeness))
+        return (
+            f"equal to (x − b) × gradient (rank correlation {order:.3f}): no rule for the activations; it misses "
+            f"the sum that it promises by {100 * error:.0f} % (median)"
+        )
+
+    def _remark(self, method: Method, output: MethodOutput) -> str:
+        error = output.completeness[np.isfinite(output.completeness)]
+        if len(error) and np.median(error) > _SUM:
+            return f"misses the sum that it promises by {100 * float(np.median(error)):.0f} % (median)"
+        if method.name == "attention_rollout":
+            return "the same for every class"
+        return ""
+
+    def _has_relu(self) -> bool:
+        import torch
+
+        return any(isinstance(module, torch.nn.ReLU) for module in self.model.module.modules())
+
+    def _way_x_gradient(self) -> MethodOutput:
+        """Return the way from the baseline times the gradient: one step of Integrated Gradients, at the input."""
+        import torch
+
+        from xembed.attribution._method import sum_words
+
+        words = []
+        with self.model.frozen():
+            for place, row in enumerate(self.rows):
+                ids, mask = self.model.tensors([row.ids])
+                at = self.model.embed(ids, mask).requires_grad_()
+                score = self.model.score(at, mask)[0, int(self.targets[place])]
+                (gradient,) = torch.autograd.grad(score, at)
+                way = at.detach() - self.model.baseline_embeds([row], self.options.baseline)
+                words.append(sum_words((way * gradient).sum(-1)[0].double().cpu().numpy(), row)[0])
+        return MethodOutput.of(words)
+
+
+def _difference(first: Floats, second: Floats) -> float:
+    """Return the length of the difference, relative to the larger one."""
+    size = max(float(np.linalg.norm(first)), float(np.linalg.norm(second)))
+    return float(np.linalg.norm(first - second)) / size if size > 0 else 0.0

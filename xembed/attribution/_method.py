@@ -1,0 +1,133 @@
+"""What an attribution method is: a function from rows of words to a number for each word, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed.attribution._scored_model import ScoredModel
+from xembed.attribution._words import EncodedWords
+
+Floats = npt.NDArray[np.float64]
+Targets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """What methods can be told; each takes what it needs.
+
+    Attributes
+    ----------
+    baseline : {'pad', 'mask', 'unk', 'zero'}
+        Where integrated and multiplied gradients start: all tokens but the special ones replaced.
+    deletion : {'mask', 'pad', 'unk', 'delete'}
+        What stands for an absent word in perturbation methods.
+    n_samples : int
+        Perturbed rows of LIME and Kernel SHAP, gradients of Gradient SHAP; for Shapley sampling as many rows.
+    tolerance : float
+        Largest completeness error that Integrated Gradients stops at.
+    max_steps : int
+        Most gradients that it takes for it.
+    seed : int
+        For methods that draw. Each row draws from its own generator, made of this and of its ids.
+    fitted : Any
+        What a reference method was fitted on training data as.
+    progress : callable, optional
+        Called with the number of rows that went through the model.
+    """
+
+    baseline: str = "pad"
+    deletion: str = "mask"
+    n_samples: int = 100
+    tolerance: float = 0.01
+    max_steps: int = 96
+    seed: int = 0
+    fitted: Any = None
+    progress: Callable[[int], object] | None = None
+
+
+@dataclass(frozen=True)
+class MethodOutput:
+    """What a method gives for some rows.
+
+    Attributes
+    ----------
+    words : list of ndarray of shape (n_words,), float64
+        One for each row. Words without a token, cut off ones among them, have 0.
+    special : ndarray of shape (n_rows,), float64
+        Share of the absolute attribution that fell on special tokens; NaN where a method gives them none.
+    completeness : ndarray of shape (n_rows,), float64
+        ``|sum - (f(x) - f(b))| / |f(x) - f(b)|``; NaN for methods that promise no sum.
+    baseline_scores : ndarray of shape (n_rows,), float64
+        ``f(b)``, the score of the baseline; NaN for methods without one.
+    """
+
+    words: list[Floats]
+    special: Floats
+    completeness: Floats
+    baseline_scores: Floats
+
+    @staticmethod
+    def of(words: list[Floats], **known: Floats) -> MethodOutput:
+        """Fill up with NaN what a method does not know."""
+        blank = np.full(len(words), np.nan)
+        return MethodOutput(words, **({"special": blank, "completeness": blank, "baseline_scores": blank} | known))
+
+
+Run = Callable[[ScoredModel, Sequence[EncodedWords], Targets, MethodOptions], MethodOutput]
+
+
+@dataclass(frozen=True)
+class Method:
+    """An attribution method and what is known of it.
+
+    Attributes
+    ----------
+    name, label : str
+        How it is asked for, and how it is written in tables.
+    family : {'gradient', 'perturbation', 'attention', 'reference'}
+        What it reads of a model: its gradients, its scores, its attention weights, or nothing.
+    signed : bool
+        Whether negative values mean that a word speaks against the target.
+    run : callable
+        From a ScoredModel, rows, the target output of each row, and options.
+    rows : callable
+        From the number of words and the options to the rows that go through the model for one text: (forward only,
+        forward and backward).
+    source : str
+        Where it is published.
+    fit : callable, optional
+        From PairedSentences, the training data, to what ``run`` finds in ``options.fitted``.
+    """
+
+    name: str
+    label: str
+    family: str
+    signed: bool
+    run: Run
+    rows: Callable[[int, MethodOptions], tuple[float, float]]
+    source: str
+    fit: Callable[[Any], Any] | None = field(default=None, compare=False)
+
+
+def sum_words(tokens: npt.ArrayLike, row: EncodedWords) -> tuple[Floats, float]:
+    """Sum the attributions of tokens to words, and return the share of the absolute rest on special tokens."""
+    values = np.asarray(tokens, dtype=np.float64)[: len(row.ids)]
+    places = np.array([-1 if word is None else word for word in row.word_ids])
+    of_words = places >= 0
+    words = np.zeros(len(row.words))
+    np.add.at(words, places[of_words], values[of_words])
+    total = np.abs(values).sum()
+    return words, float(np.abs(values[~of_words]).sum() / total) if total > 0 else 0.0
+
+
+def row_seed(row: EncodedWords, seed: int) -> int:
+    """Return a seed that depends on the row itself, not on its place or on what else is explained."""
+    import hashlib
+
+    digest = hashlib.blake2b(repr((seed, row.ids)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")

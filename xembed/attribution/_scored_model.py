@@ -1,0 +1,268 @@
+"""A model as attribution methods see it: one score of a row of tokens, from their ids or from their embeddings."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from xembed._validation import check_option
+from xembed.attribution._words import EncodedWords, WordEncoder, collate
+
+# Where the path of a gradient method begins. "word": the word embeddings, which position embeddings and LayerNorm then
+# work on. "block": the output of the whole embedding block. "block_twice": that output fed in as if it were word
+# embeddings, so that positions and LayerNorm are applied a second time; only to reproduce published numbers.
+SITES = ("block", "block_twice", "word")
+OUTPUTS = ("logit", "probability")
+BASELINES = ("mask", "pad", "unk", "zero")
+DELETIONS = ("delete", "mask", "pad", "unk")
+
+# Tokens read at once. More is slower on a CPU (the caches) and makes no difference on a GPU below its memory.
+_TOKENS_ON_CPU, _TOKENS_ON_GPU = 768, 32_768
+
+Ids = tuple[int, ...]
+Scores = npt.NDArray[np.float64]
+
+
+class ScoredModel:
+    """A sequence classifier, or anything that is called like one, with its tokenizer.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Called with ``input_ids`` or ``inputs_embeds`` and ``attention_mask``; gives an object with ``.logits`` of shape
+        (batch, n_outputs). Has ``get_input_embeddings()``.
+    tokenizer : transformers.PreTrainedTokenizerFast
+        Its tokenizer.
+    site : {'word', 'block', 'block_twice'}
+        Which embeddings gradients are taken of.
+    output : {'logit', 'probability'}
+        What is explained.
+    max_length : int, optional
+        Tokens read of a text.
+    caller : str
+        Who asks, for messages.
+
+    Attributes
+    ----------
+    n_forward, n_backward : int
+        Rows that went through the model so far, forward only and forward and backward.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        tokenizer: Any,
+        *,
+        site: str = "word",
+        output: str = "logit",
+        max_length: int | None = None,
+        caller: str,
+    ) -> None:
+        self.module = module
+        self.words = WordEncoder(tokenizer, max_length=max_length, caller=caller)
+        self.tokenizer = tokenizer
+        self.site = check_option(site, SITES, name="site", caller=caller)
+        self.output = check_option(output, OUTPUTS, name="output", caller=caller)
+        self.caller = caller
+        find_embedding: Any = getattr(module, "get_input_embeddings", lambda: None)
+        embedding = find_embedding()
+        if not isinstance(embedding, torch.nn.Module):
+            raise TypeError(
+                f"The model of {caller} must have word embeddings (get_input_embeddings). Got {type(module).__name__}, "
+                "which has none."
+            )
+        self.embedding = embedding
+        self.n_forward = self.n_backward = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.module.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its embeddings."""
+        return next(self.embedding.parameters()).dtype
+
+    @property
+    def tokens_at_once(self) -> int:
+        """How many tokens a batch holds."""
+        return _TOKENS_ON_CPU if self.device.type == "cpu" else _TOKENS_ON_GPU
+
+    # ---- embeddings
+
+    def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings of rows of ids, (n_rows, n_tokens, d), at the site, without a graph."""
+        with torch.no_grad():
+            found: torch.Tensor = self.embedding(ids)
+            if self.site != "word":
+                found = self._block_output(found, mask)
+        return found.detach()
+
+    def score(self, embeds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the outputs, (n_rows, n_outputs), for embeddings at the site."""
+        if self.site == "block":
+            with self._replace_block_output(embeds):
+                found = self.module(inputs_embeds=embeds, attention_mask=mask).logits
+        else:
+            found = self.module(inputs_embeds=embeds, attention_mask=mask).logits
+        return self._finish(found)
+
+    def _finish(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.softmax(dim=-1) if self.output == "probability" else logits
+
+    @property
+    def block(self) -> torch.nn.Module:
+        """The embedding block: word embeddings and what is added to them, up to LayerNorm and dropout."""
+        base = getattr(self.module, "base_model", self.module)
+        block = getattr(base, "embeddings", None)
+        return block if isinstance(block, torch.nn.Module) else self.embedding
+
+    def _block_output(self, word_embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        if self.block is self.embedding:
+            return word_embeddings
+        kept: list[torch.Tensor] = []
+        hook = self.block.register_forward_hook(lambda _module, _args, output: kept.append(output))
+        try:
+            self.module(inputs_embeds=word_embeddings, attention_mask=mask)
+        finally:
+            hook.remove()
+        return kept[0]
+
+    @contextlib.contextmanager
+    def _replace_block_output(self, embeds: torch.Tensor) -> Iterator[None]:
+        if self.block is self.embedding:
+            yield
+            return
+        hook = self.block.register_forward_hook(lambda _module, _args, _output: embeds)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Put the model into evaluation mode and let gradients flow to its inputs only; undo both in the end."""
+        training = self.module.training
+        wanted = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        try:
+            self.module.eval()
+            for parameter in wanted:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter in wanted:
+                parameter.requires_grad_(True)
+            self.module.train(training)
+
+    # ---- rows of ids
+
+    def batches(self, lengths: Sequence[int], *, rows_at_least: int = 1) -> list[list[int]]:
+        """Return places of rows, sorted by length and cut into batches of about ``tokens_at_once`` tokens."""
+        order = sorted(range(len(lengths)), key=lambda place: (lengths[place], place))
+        found: list[list[int]] = []
+        for place in order:
+            # Lengths ascend: the newest row is the longest of its batch.
+            if found and lengths[place] * (len(found[-1]) + 1) <= max(
+                self.tokens_at_once, lengths[place] * rows_at_least
+            ):
+                found[-1].append(place)
+            else:
+                found.append([place])
+        return found
+
+    def score_ids(self, rows: Sequence[Ids], *, progress: Any = None) -> Scores:
+        """Return the outputs, (n_rows, n_outputs), of rows of ids; equal rows are computed once.
+
+        Raises
+        ------
+        RuntimeError
+            If outputs are not finite.
+        """
+        places = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+        different = list(places)
+        found: list[Any] = [None] * len(different)
+        with self.frozen(), torch.no_grad():
+            for batch in self.batches([len(row) for row in different]):
+                ids, mask = self.tensors([different[place] for place in batch])
+                out = self._finish(self.module(input_ids=ids, attention_mask=mask).logits).double().cpu().numpy()
+                self.n_forward += len(batch)
+                for place, values in zip(batch, out, strict=True):
+                    found[place] = values
+                if progress is not None:
+                    progress(len(batch))
+        scores = np.stack(found)[[places[row] for row in rows]]
+        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+        if len(bad):
+            raise RuntimeError(
+                f"The model of {self.caller} must give finite scores. Got NaN or infinity for {len(bad)} of "
+                f"{len(scores)} rows (first: row {bad[0]}): did its training diverge, or does it run in float16?"
+            )
+        return scores
+
+    def tensors(self, rows: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ids and attention mask on the device of the model."""
+        ids, mask = collate(rows, self.words.pad_id)
+        return ids.to(self.device), mask.to(self.device)
+
+    # ---- what stands for an absent word
+
+    def filler(self, kind: str) -> int:
+        """Return the id that takes the place of an absent token."""
+        found = {
+            "mask": self.tokenizer.mask_token_id,
+            "pad": self.tokenizer.pad_token_id,
+            "unk": self.tokenizer.unk_token_id,
+        }[kind]
+        if found is None:
+            raise ValueError(
+                f"The baseline {kind!r} of {self.caller} needs a tokenizer with that special token. "
+                f"{type(self.tokenizer).__name__} has none: choose another of {BASELINES}."
+            )
+        return int(found)
+
+    def baseline_ids(self, row: EncodedWords, kind: str) -> Ids:
+        """Return the row with every token but the special ones replaced. 'zero' has no ids: see `baseline_embeds`."""
+        filler = self.filler("pad" if kind == "zero" else kind)
+        return tuple(token if word is None else filler for token, word in zip(row.ids, row.word_ids, strict=True))
+
+    def baseline_embeds(self, rows: Sequence[EncodedWords], kind: str) -> torch.Tensor:
+        """Return the embeddings of the baselines of rows, (n_rows, n_tokens, d), at the site."""
+        ids, mask = self.tensors([self.baseline_ids(row, kind) for row in rows])
+        if kind != "zero":
+            return self.embed(ids, mask)
+        special, _ = collate([[int(flag) for flag in row.special] for row in rows], 0)
+        with torch.no_grad():
+            found = self.embedding(ids) * special.to(self.device)[..., None]
+            return (self._block_output(found, mask) if self.site != "word" else found).detach()
+
+    def without(self, row: EncodedWords, present: Sequence[bool] | npt.NDArray[np.bool_], kind: str) -> Ids:
+        """Return the ids of a row in which words that are not ``present`` are deleted or replaced, token by token."""
+        if kind == "delete":
+            return tuple(
+                token for token, word in zip(row.ids, row.word_ids, strict=True) if word is None or present[word]
+            )
+        filler = self.filler(kind)
+        return tuple(
+            token if word is None or present[word] else filler
+            for token, word in zip(row.ids, row.word_ids, strict=True)
+        )
+
+
+@contextlib.contextmanager
+def own_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed the global generators that captum draws from, and put them back as they were."""
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            torch.manual_seed(seed % 2**63)
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002

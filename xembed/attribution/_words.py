@@ -1,0 +1,155 @@
+"""Words and the tokens they are made of, by the tokenizer's own account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xembed._validation import check_texts
+
+if TYPE_CHECKING:
+    import torch
+
+# Tokenizers without a limit say so by a number such as 10**30.
+_NO_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedWords:
+    """One sentence as words and as tokens.
+
+    Attributes
+    ----------
+    words : tuple of str
+        All words, also those that were cut off.
+    ids : tuple of int
+        Token ids, with the special tokens.
+    word_ids : tuple of int or None
+        The word of each token; None for a special token.
+    truncated : bool
+        Whether tokens were cut off at the limit of the model.
+    """
+
+    words: tuple[str, ...]
+    ids: tuple[int, ...]
+    word_ids: tuple[int | None, ...]
+    truncated: bool = False
+
+    @property
+    def special(self) -> tuple[bool, ...]:
+        """Whether each token is a special one."""
+        return tuple(word is None for word in self.word_ids)
+
+
+class WordEncoder:
+    """Tokenize sentences so that each token knows its word.
+
+    Parameters
+    ----------
+    tokenizer : transformers.PreTrainedTokenizerFast
+        Only fast tokenizers know words.
+    max_length : int, optional
+        Tokens read of a sentence. By default what the tokenizer says; None there means all.
+    caller : str
+        Who asks, for messages.
+
+    Raises
+    ------
+    TypeError
+        If the tokenizer is a slow one.
+    """
+
+    def __init__(self, tokenizer: Any, *, max_length: int | None = None, caller: str) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise TypeError(
+                f"The tokenizer of {caller} must be a fast one, which knows the word of each token (word_ids). Got the "
+                f"slow {type(tokenizer).__name__}: load it with AutoTokenizer.from_pretrained(..., use_fast=True)."
+            )
+        self.tokenizer = tokenizer
+        self.caller = caller
+        limit = tokenizer.model_max_length if max_length is None else max_length
+        self.max_length: int | None = int(limit) if limit and limit < _NO_LIMIT else None
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills up short rows; 0 where the tokenizer has none, which the attention mask hides."""
+        return int(self.tokenizer.pad_token_id or 0)
+
+    def encode(self, sentences: Sequence[str] | Sequence[Sequence[str]]) -> list[EncodedWords]:
+        """Tokenize strings, whose words are the tokenizer's own, or lists of words.
+
+        Raises
+        ------
+        ValueError
+            If there is no sentence, or one is blank or has no token that is not special.
+        TypeError
+            If something else than strings or lists of strings comes.
+        """
+        rows = list(sentences) if isinstance(sentences, Iterable) and not isinstance(sentences, str) else sentences
+        if isinstance(rows, str) or not rows or all(isinstance(row, str) for row in rows):
+            return [self._from_text(text) for text in check_texts(rows, name="texts")]
+        if any(isinstance(row, str) for row in rows):
+            raise TypeError(f"The texts of {self.caller} must be all strings or all lists of words. Got both.")
+        return [self._from_words(row, number) for number, row in enumerate(rows)]
+
+    def _from_words(self, row: Any, number: int) -> EncodedWords:
+        words = tuple(check_texts(row, name=f"The words of text {number}", blank=True))
+        encoding, truncated = self._tokenize(self._ready(words), split=True)
+        return self._checked(words, encoding, truncated, number)
+
+    def _ready(self, words: tuple[str, ...]) -> list[str]:
+        # Byte-level tokenizers (RoBERTa, GPT-2) give a word another id after a blank than without one; where they were
+        # not loaded with add_prefix_space they refuse words, and the blank is put there by hand.
+        if type(self.tokenizer).__name__.startswith(
+            ("Roberta", "GPT2", "Bart", "Longformer", "Deberta")
+        ) and not getattr(self.tokenizer, "add_prefix_space", True):
+            return [f" {word}" for word in words]
+        return list(words)
+
+    def _from_text(self, text: str) -> EncodedWords:
+        encoding, truncated = self._tokenize(text, split=False)
+        spans: dict[int, tuple[int, int]] = {}
+        for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+            if word is not None:
+                low, high = spans.get(word, (start, end))
+                spans[word] = min(low, start), max(high, end)
+        # Words are numbered anew: those whose tokens were cut off can't be seen here.
+        numbers = {word: place for place, word in enumerate(sorted(spans))}
+        words = tuple(text[slice(*spans[word])].strip() or text[slice(*spans[word])] for word in sorted(spans))
+        word_ids = tuple(None if word is None else numbers[word] for word in encoding.word_ids)
+        return self._checked(words, encoding, truncated, None, word_ids)
+
+    def _tokenize(self, text: Any, *, split: bool) -> tuple[Any, bool]:
+        backend = self.tokenizer(text, is_split_into_words=split, truncation=False, verbose=False).encodings[0]
+        if self.max_length is None or len(backend.ids) <= self.max_length:
+            return backend, False
+        cut = self.tokenizer(text, is_split_into_words=split, truncation=True, max_length=self.max_length)
+        return cut.encodings[0], True
+
+    def _checked(
+        self,
+        words: tuple[str, ...],
+        encoding: Any,
+        truncated: bool,
+        number: int | None,
+        word_ids: tuple[int | None, ...] | None = None,
+    ) -> EncodedWords:
+        of_tokens = tuple(encoding.word_ids) if word_ids is None else word_ids
+        if all(word is None for word in of_tokens):
+            which = "A text" if number is None else f"Text {number}"
+            raise ValueError(f"{which} of {self.caller} has no token but special ones. Drop it first.")
+        return EncodedWords(words, tuple(encoding.ids), of_tokens, truncated)
+
+
+def collate(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return rows of token ids, filled up on the right, and their attention mask: two (n_rows, n_tokens) of int64."""
+    import torch
+
+    length = max(len(row) for row in rows)
+    ids = torch.full((len(rows), length), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(rows), length), dtype=torch.long)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.tensor(row, dtype=torch.long)
+        mask[place, : len(row)] = 1
+    return ids, mask

@@ -1,0 +1,275 @@
+"""The official files of GECO: sentences in a female, a male and perhaps a neutral form, checked and repaired."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xembed._validation import check_option
+from xembed.datasets._formats import FORMATS
+from xembed.datasets._paired import PairedSentences
+from xembed.datasets._read import _check_file
+
+_BINARY = ("female", "male")
+CLASSES = {
+    "binary_gender_all": _BINARY,
+    "binary_gender_subj": _BINARY,
+    "non_binary_gender_all": (*_BINARY, "neutral"),
+    "non_binary_gender_subj": (*_BINARY, "neutral"),
+}
+SPLITS = ("train", "test")
+
+# The keys of `defects`: what was found, and what became of it.
+LENGTHS = "rows with more or fewer words than marks (group dropped)"
+UNEVEN = "groups whose forms differ in length (dropped)"
+INCOMPLETE = "groups that lack a form or hold it twice (dropped)"
+SAME_TEXT = "groups with the same text in two forms (dropped)"
+NO_TRUTH = "rows without ground truth (group dropped)"
+REPEATED = "rows with the text of an earlier row (group dropped)"
+BLANK = "blank words (removed from all forms of the group)"
+SPACES = "words that hold a blank (split)"
+EDGES = "words with blanks at their ends (stripped)"
+UNMARKED = "unmarked words that differ between forms (marked)"
+OVERMARKED = "marked words that are the same in all forms (mark removed)"
+DROPPED = "groups dropped in all"
+_KEYS = (
+    *(LENGTHS, UNEVEN, INCOMPLETE, SAME_TEXT, NO_TRUTH, REPEATED),
+    *(BLANK, SPACES, EDGES, UNMARKED, OVERMARKED, DROPPED),
+)
+
+
+@dataclass(frozen=True)
+class _Form:
+    words: tuple[str, ...]
+    marks: tuple[bool, ...]
+    label: int
+    group: int
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def load_geco(
+    path: str | os.PathLike[str], variant: str = "binary_gender_all", split: str = "train", *, repair: bool = True
+) -> PairedSentences:
+    r"""Read one of the official files of GECO [1]_, checked and, where that is possible, repaired.
+
+    Each sentence is there in a female and a male form (``binary_gender_*``), or also in a neutral one
+    (``non_binary_gender_*``). In ``*_all`` every word for a person follows the form, in ``*_subj`` only those
+    for the subject. The ground truth are the words in which the forms of a sentence differ.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder that holds the folders of the variants (``data/dataset`` of the repository, or what
+        `fetch_geco` returns), or the folder of the variant.
+    variant : {'binary_gender_all', 'binary_gender_subj', 'non_binary_gender_all', 'non_binary_gender_subj'}
+        Which of them.
+    split : {'train', 'test'}
+        Which file of it.
+    repair : bool, default=True
+        Whether to repair or drop what is wrong (see Notes). If false, anything wrong is an error that lists it.
+
+    Returns
+    -------
+    PairedSentences
+        Labels are 0 for female, 1 for male and 2 for neutral; rows with the same ``sentence_idx`` are a group, and
+        every group has all forms. ``defects`` counts what was found, zeros included.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If the file can't be read.
+    ValueError
+        If a line is not of the official format (file and line are named), there is no such variant or split,
+        no group is left, or something is wrong and ``repair`` is false.
+    TypeError
+        If ``path`` is not a path.
+
+    See Also
+    --------
+    fetch_geco : downloads the files.
+
+    Notes
+    -----
+    A group is kept with all of its forms or dropped. It is dropped if a row has more or fewer words than marks, a form
+    is missing or there twice, two forms have the same text (their labels contradict each other), nothing is marked, or
+    a text is that of an earlier group. It is repaired if a word is blank (removed with its mark from all forms, so that
+    the others stay aligned), a word holds a blank (split, the mark copied), or the marks are not where the forms
+    differ, which is how the ground truth is defined (set anew). After a split the neutral form may have more
+    words than the others; a group whose female and male forms differ in length is dropped.
+
+    Rows are counted as they stand in the file, so one defect may show in several counts: forms with the
+    same text also have no ground truth.
+
+    References
+    ----------
+    .. [1] R. Wilming et al. "GECOBench: A Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in
+           Explanations". arXiv:2406.11547, 2024.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> from xembed.datasets import load_geco
+    >>> rows = [
+    ...     {"sentence": [word, "sings", "."], "ground_truth": [1, 0, 0], "gender": gender, "target": target,
+    ...      "sentence_idx": 7}
+    ...     for word, gender, target in [("He", "male", 1), ("She ", "female", 0)]
+    ... ]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "binary_gender_all", "train.jsonl")
+    ...     file.parent.mkdir()
+    ...     _ = file.write_text("\n".join(map(json.dumps, rows)))
+    ...     pairs = load_geco(folder)
+    >>> pairs, pairs.texts[1]
+    (PairedSentences('GECO binary_gender_all train': 2 rows of 1 sentences, female / male), 'She sings .')
+    >>> {defect: n for defect, n in pairs.defects.items() if n}
+    {'words with blanks at their ends (stripped)': 1}
+    """
+    check_option(variant, CLASSES, name="variant", caller="load_geco")
+    check_option(split, SPLITS, name="split", caller="load_geco")
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"The 'path' parameter of load_geco must be a path. Got {type(path).__name__} instead.")
+    file, shown = _check_file(_find(Path(path), variant, split), "load_geco")
+    n_classes = len(CLASSES[variant])
+    groups: dict[int, list[_Form]] = {}
+    for form in _read(file, shown, variant):
+        groups.setdefault(form.group, []).append(form)
+    defects = dict.fromkeys(_KEYS, 0)
+    kept: list[_Form] = []
+    texts: set[str] = set()
+    for forms in groups.values():
+        repaired = _check_group(forms, n_classes, texts, defects)
+        texts.update(form.text for form in forms)
+        kept += repaired
+        defects[DROPPED] += not repaired
+    if not repair and any(defects.values()):
+        found = "; ".join(f"{count} {what.partition(' (')[0]}" for what, count in defects.items() if count)
+        found = found.replace(f" {DROPPED}", " groups that can't be repaired")
+        raise ValueError(f"{shown} must be free of defects with repair=False. Got {found}.")
+    if not kept:
+        raise ValueError(f"{shown} must hold a complete group without defects. All {len(groups)} groups were dropped.")
+    return PairedSentences(
+        name=f"GECO {variant} {split}",
+        sentences=tuple(form.words for form in kept),
+        ground_truth=tuple(form.marks for form in kept),
+        labels=tuple(form.label for form in kept),
+        groups=tuple(form.group for form in kept),
+        classes=CLASSES[variant],
+        defects=defects,
+    )
+
+
+def _find(path: Path, variant: str, split: str) -> Path:
+    inside = path / variant / f"{split}.jsonl"
+    if inside.is_file():
+        return inside
+    if path.is_file():
+        raise NotADirectoryError(
+            f"{str(path)!r} must be the folder that holds the variants of GECO, or that of one variant. Got a file."
+        )
+    if (path / f"{split}.jsonl").is_file():
+        named = path.resolve().name
+        if named in CLASSES and named != variant:
+            raise ValueError(
+                f"{str(path)!r} must be the folder of the variant {variant!r}. Got that of {named!r}: pass "
+                f"variant={named!r}, or the folder above."
+            )
+        return path / f"{split}.jsonl"
+    raise FileNotFoundError(f"{str(inside)!r} can't be read: there is no such file. fetch_geco downloads the files.")
+
+
+def _read(file: Path, shown: str, variant: str) -> Iterator[_Form]:
+    rows = FORMATS[".jsonl"](file, shown)
+    columns = [
+        rows.columns.get(name, [None] * len(rows.numbers))
+        for name in ("sentence", "ground_truth", "target", "sentence_idx", "gender")
+    ]
+    if not rows.numbers:
+        raise ValueError(f"{shown} must hold a JSON object a line. Got an empty file.")
+    classes = CLASSES[variant]
+    for number, words, marks, target, group, gender in zip(rows.numbers, *columns, strict=True):
+        where = f"{shown}: line {number}"
+        if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
+            raise ValueError(f"{where} must hold a list of words as 'sentence'. Got {words!r:.60} instead.")
+        if not (isinstance(marks, list) and all(isinstance(mark, int | float) and mark in (0, 1) for mark in marks)):
+            raise ValueError(f"{where} must hold a list of 0 and 1 as 'ground_truth'. Got {marks!r:.60} instead.")
+        if not (_is_integer(target) and 0 <= target < len(classes)):
+            raise ValueError(
+                f"{where} must hold a number from 0 to {len(classes) - 1} as 'target', for the forms {classes} of "
+                f"{variant}. Got {target!r:.60} instead."
+            )
+        if gender is not None and gender != classes[target]:
+            raise ValueError(
+                f"{where} must hold as 'gender' the name of its 'target' {target}, {classes[target]!r}. "
+                f"Got {gender!r:.60} instead."
+            )
+        if not _is_integer(group):
+            raise ValueError(f"{where} must hold an integer as 'sentence_idx'. Got {group!r:.60} instead.")
+        yield _Form(tuple(words), tuple(bool(mark) for mark in marks), int(target), int(group))
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_group(forms: list[_Form], n_classes: int, earlier: set[str], defects: dict[str, int]) -> list[_Form]:
+    """Count what is wrong and return the forms repaired, or none where they must be dropped."""
+    texts = [form.text for form in forms]
+    found = {
+        LENGTHS: sum(len(form.words) != len(form.marks) for form in forms),
+        INCOMPLETE: sorted(form.label for form in forms) != list(range(n_classes)),
+        SAME_TEXT: len(set(texts)) < len(texts),
+        NO_TRUTH: sum(not any(form.marks) for form in forms),
+        REPEATED: sum(text in earlier or text in texts[:i] for i, text in enumerate(texts)),
+    }
+    for key, count in found.items():
+        defects[key] += int(count)
+    words = [word for form in forms for word in form.words]
+    defects[BLANK] += sum(not word.strip() for word in words)
+    defects[SPACES] += sum(len(word.split()) > 1 for word in words)
+    defects[EDGES] += sum(bool(word.strip()) and word != word.strip() for word in words)
+    if len({len(form.words) for form in forms} | {len(form.marks) for form in forms}) > 1:
+        defects[UNEVEN] += not found[LENGTHS]
+        return []  # which word belongs to which can't be known
+    forms = _repair_marks(forms, defects)
+    forms = _repair_words(forms)
+    if len({len(form.words) for form in forms if form.label < len(_BINARY)}) > 1:
+        defects[UNEVEN] += 1
+        return []
+    # Without a removed word, forms may be the same that were not before.
+    same = len({form.text for form in forms}) < len(forms)
+    defects[SAME_TEXT] += same and not found[SAME_TEXT]
+    return [] if same or found[INCOMPLETE] or found[REPEATED] or not forms[0].marks else forms
+
+
+def _repair_marks(forms: list[_Form], defects: dict[str, int]) -> list[_Form]:
+    """Mark exactly the positions at which the forms differ, apart from blanks around a word."""
+    columns = [{word.strip() for word in column} for column in zip(*(form.words for form in forms), strict=True)]
+    truth = tuple(len(column) > 1 for column in columns)
+    if not any(truth):  # nothing to go by
+        return forms
+    for form in forms:
+        defects[UNMARKED] += sum(new and not old for new, old in zip(truth, form.marks, strict=True))
+        defects[OVERMARKED] += sum(old and not new for new, old in zip(truth, form.marks, strict=True))
+    return [dataclasses.replace(form, marks=truth) for form in forms]
+
+
+def _repair_words(forms: list[_Form]) -> list[_Form]:
+    blank = {i for form in forms for i, word in enumerate(form.words) if not word.strip()}
+    repaired = []
+    for form in forms:
+        parts = [
+            (part, mark)
+            for i, (word, mark) in enumerate(zip(form.words, form.marks, strict=True))
+            if i not in blank
+            for part in word.split()
+        ]
+        words, marks = tuple(part for part, _ in parts), tuple(mark for _, mark in parts)
+        repaired.append(dataclasses.replace(form, words=words, marks=marks))
+    return repaired

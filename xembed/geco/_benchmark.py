@@ -1,0 +1,365 @@
+"""The benchmark: train, explain, score, and be able to stop and go on at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from xembed._results import provenance
+from xembed._validation import check_count, check_number, check_option, shows_progress
+from xembed.attribution._health import MethodHealth
+from xembed.attribution._methods import METHODS, find_methods
+from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
+from xembed.attribution._words import WordEncoder
+from xembed.datasets import PairedSentences
+from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow
+from xembed.geco._bias import word_cooccurrence
+from xembed.geco._cell import Cell, Settings
+from xembed.geco._classifier import make_classifier
+from xembed.geco._inspect import failures, sentences_to_show
+from xembed.geco._leaderboard import Resampling, correct_forms, read_scheme, scheme_row, scheme_rows
+from xembed.geco._one_layer import make_one_layer
+from xembed.geco._plan import Plan, make_plan
+from xembed.geco._schemes import SCHEMES, find_scheme
+from xembed.geco._store import Store
+from xembed.geco._test_set import digest, prepare
+from xembed.geco._trained import TrainedModel
+from xembed.geco._training import train
+
+# What the two profiles compute; every number can be given by itself.
+PROFILES: dict[str, dict[str, Any]] = {
+    "quick": {"seeds": (0,), "n_sentences": 40, "n_samples": 30, "n_faithful": 10, "n_randomised": 4},
+    "full": {"seeds": (0, 1, 2), "n_sentences": None, "n_samples": 100, "n_faithful": 50, "n_randomised": 10},
+}
+SCHEMES_TRAINED = tuple(name for name, scheme in SCHEMES.items() if scheme.recipe is not None)
+_TARGETS = ("label", "predicted")
+
+
+class Benchmark:
+    """Attribution methods, scored on models that are trained on sentences whose decisive words are known.
+
+    Parameters
+    ----------
+    data : tuple of (PairedSentences, PairedSentences)
+        Training and test sentences: `xembed.datasets.load_gendered_pairs` or `load_geco` for each split. No sentence
+        may be in both.
+    backbone : Encoder, or path or hub id, optional
+        The pretrained model. By default the default encoder.
+    schemes : sequence of str, default=('C', 'CE', 'CEf', 'CEfAf', 'OLA')
+        What is trained: `SCHEMES`.
+    methods : str or sequence of str, default='all'
+        Names in `xembed.attribution.METHODS`.
+    profile : {'quick', 'full'}, default='quick'
+        'quick': one seed, 40 test sentences, 30 perturbed rows a text. 'full': three seeds, all test sentences, 100
+        rows. What follows is taken from it where it is not given.
+    seeds : sequence of int, optional
+        One model of each scheme for each.
+    n_sentences : int, optional
+        Random test sentences, each with all its forms.
+    n_samples : int, optional
+        Perturbed rows a text for LIME, Kernel SHAP and Shapley sampling.
+    n_faithful, n_randomised : int, optional
+        Sentences for the tests by deletion (all seeds) and by random weights (first seed); 0 leaves them out.
+    target : {'label', 'predicted'}, default='label'
+        The output that is explained: that of the true class, as in the paper, or the likeliest.
+    baseline, deletion, tolerance, max_steps
+        As in `xembed.attribution.explain`.
+    training : dict of str to dict, optional
+        Options of `train` for a scheme, such as ``{'CEfAf': {'epochs': 1}}``.
+    n_resamples : int, default=2000
+        For intervals and tests.
+    confidence_level : float in (0, 1), default=0.95
+        Of the intervals.
+
+    Raises
+    ------
+    ValueError
+        If a scheme, method or option is unknown, train and test share a sentence or differ in classes, a class is
+        missing, or nothing is left to test on.
+    TypeError
+        If the data are not PairedSentences.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from xembed.datasets import load_gendered_pairs
+    >>> from xembed.geco import Benchmark
+    >>> data = load_gendered_pairs(split="train").sample(40), load_gendered_pairs(split="test").sample(8)
+    >>> benchmark = Benchmark(
+    ...     data, schemes=["OLA"], methods=["saliency_l2", "uniform_random"], n_faithful=0, n_randomised=0,
+    ...     n_sentences=8, training={"OLA": {"epochs": 2}}, n_resamples=100,
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = benchmark.run(folder, progress=False)
+    >>> sorted(row.method for row in result.rows)
+    ['chance', 'oracle', 'saliency_l2', 'uniform_random']
+    """
+
+    def __init__(
+        self,
+        data: tuple[PairedSentences, PairedSentences],
+        *,
+        backbone: Any = None,
+        schemes: Sequence[str] = SCHEMES_TRAINED,
+        methods: str | Sequence[str] = "all",
+        profile: str = "quick",
+        seeds: Sequence[int] | None = None,
+        n_sentences: int | None = None,
+        n_samples: int | None = None,
+        n_faithful: int | None = None,
+        n_randomised: int | None = None,
+        target: str = "label",
+        baseline: str = "pad",
+        deletion: str = "mask",
+        tolerance: float = 0.01,
+        max_steps: int = 96,
+        training: dict[str, dict[str, Any]] | None = None,
+        n_resamples: int = 2000,
+        confidence_level: float = 0.95,
+    ) -> None:
+        caller = "Benchmark"
+        chosen = dict(PROFILES[check_option(profile, PROFILES, name="profile", caller=caller)])
+        given = {
+            "seeds": None if seeds is None else tuple(seeds),
+            "n_sentences": n_sentences,
+            "n_samples": n_samples,
+            "n_faithful": n_faithful,
+            "n_randomised": n_randomised,
+        }
+        chosen |= {name: value for name, value in given.items() if value is not None}
+        self.profile = profile
+        self.schemes = tuple(find_scheme(name, caller=caller).name for name in dict.fromkeys(schemes))
+        if not self.schemes or any(SCHEMES[name].recipe is None for name in self.schemes):
+            raise ValueError(
+                f"The 'schemes' of {caller} must be one or more of {SCHEMES_TRAINED}. Got {self.schemes!r}. For the "
+                "answers of a masked language model, which has nothing to train, use zero_shot."
+            )
+        self.seeds = tuple(
+            check_count(seed, name="seeds", caller=caller, low=0) for seed in dict.fromkeys(chosen["seeds"])
+        )
+        if not self.seeds:
+            raise ValueError(f"The 'seeds' of {caller} must be one or more integers. Got none.")
+        self.settings = Settings(
+            methods=tuple(method.name for method in find_methods(methods, caller=caller)),
+            baseline=check_option(baseline, BASELINES, name="baseline", caller=caller),
+            deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
+            n_samples=check_count(chosen["n_samples"], name="n_samples", caller=caller, low=2),
+            tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
+            max_steps=check_count(max_steps, name="max_steps", caller=caller),
+            target=check_option(target, _TARGETS, name="target", caller=caller),
+            n_faithful=check_count(chosen["n_faithful"], name="n_faithful", caller=caller, low=0),
+            n_randomised=check_count(chosen["n_randomised"], name="n_randomised", caller=caller, low=0),
+        )
+        self.training = _check_training(training, self.schemes, caller=caller)
+        self.how = Resampling(
+            check_count(n_resamples, name="n_resamples", caller=caller, low=20),
+            check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither"),
+            0,
+        )
+        self.backbone = _load_backbone(backbone)
+        self.model, self.tokenizer = make_classifier(self.backbone, 2)
+        self.data, self.test, self.excluded = prepare(
+            data, chosen["n_sentences"], WordEncoder(self.tokenizer, caller=caller), caller=caller
+        )
+
+    # ---- before it starts
+
+    def plan(self, *, measure: bool = True) -> Plan:
+        """Say what `run` will do and what it will cost; with ``measure``, by a few rows through the model."""
+        scored = ScoredModel(self.model, self.tokenizer, caller="Benchmark") if measure else None
+        return make_plan(self.schemes, self.seeds, self.data, self.test, self.settings, self.training, scored)
+
+    def describe(self) -> dict[str, Any]:
+        """Return all that the numbers depend on, for the folder of a run."""
+        return {
+            "benchmark": 1,
+            "train": [self.data.name, digest(self.data)],
+            "test": [self.test.data.name, digest(self.test.data)],
+            "backbone": _digest_module(self.model),
+            "schemes": list(self.schemes),
+            "seeds": list(self.seeds),
+            "settings": asdict(self.settings) | {"methods": list(self.settings.methods)},
+            "training": self.training,
+        }
+
+    # ---- running
+
+    def run(
+        self, out_dir: str | os.PathLike[str], *, resume: bool = True, progress: bool | None = None
+    ) -> BenchmarkResult:
+        """Compute everything that is not in the folder yet, and return the result.
+
+        Parameters
+        ----------
+        out_dir : path
+            Folder of the run: trained models, attributions, and ``result.json`` in the end. Its parent has to exist.
+        resume : bool, default=True
+            Go on with a run of the same settings that is there. Every finished piece is kept, whenever the run before
+            was stopped.
+        progress : bool, optional
+            Show the plan, a bar and the remaining time on stderr. By default only if that is a terminal.
+
+        Returns
+        -------
+        BenchmarkResult
+            The same numbers for the same settings on one machine, but for the seconds.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds a run with other settings.
+        FileExistsError
+            If it holds other files, or a run and ``resume`` is false.
+        OSError
+            If it can't be written.
+        RuntimeError
+            If a model gives scores that are not finite.
+        """
+        caller = "Benchmark.run"
+        show = shows_progress(progress, caller=caller)
+        store = Store(out_dir, self.describe(), resume=resume, caller=caller)
+        began = time.monotonic()
+        with _shown(self, show) as update:
+            health = self._compute(store, update)
+        return self._result(store, health, time.monotonic() - began)
+
+    def _cells(self, store: Store, scheme: str, update: Any = None) -> list[Cell]:
+        fitted = {
+            name: METHODS[name].fit(self.data)  # type: ignore[misc]
+            for name in self.settings.methods
+            if METHODS[name].fit is not None
+        }
+        return [
+            Cell(
+                store,
+                scheme,
+                seed,
+                self.test,
+                self.settings,
+                fitted=fitted,
+                first=seed == self.seeds[0],
+                make=lambda seed=seed: self._train(scheme, seed),  # type: ignore[misc]
+                progress=update,
+            )
+            for seed in self.seeds
+        ]
+
+    def _compute(self, store: Store, update: Any) -> dict[str, MethodHealth]:
+        health: dict[str, MethodHealth] = {}
+        cells = {scheme: self._cells(store, scheme, update) for scheme in self.schemes}
+        for place in range(len(self.seeds)):  # a whole table for the first seed first
+            for scheme in self.schemes:
+                health[scheme] = cells[scheme][place].run(health.get(scheme))
+        return health
+
+    def _train(self, scheme: str, seed: int) -> TrainedModel:
+        n_classes = len(self.data.classes)
+        model: Any = (
+            make_classifier(self.backbone, n_classes, seed=seed)[0]
+            if SCHEMES[scheme].pretrained
+            else make_one_layer(self.tokenizer, n_classes, seed=seed)
+        )
+        options = self.training.get(scheme, {})
+        return train(model, self.tokenizer, self.data, scheme, seed=seed, progress=False, **options)
+
+    def _result(self, store: Store, health: dict[str, MethodHealth], seconds: float) -> BenchmarkResult:
+        rows: list[LeaderboardRow] = []
+        schemes: list[SchemeRow] = []
+        scores = {}
+        for scheme in self.schemes:
+            cells = self._cells(store, scheme)
+            scores[scheme] = found = read_scheme(cells, health[scheme], self.test)
+            records = [cell.trained().record for cell in cells]
+            schemes.append(scheme_row(scheme, found, self.test, records, self.how))
+            rows += scheme_rows(scheme, found, health[scheme], self.test, self.settings.methods, self.how)
+        rows = correct_forms(rows)
+        plan = self.plan(measure=False)
+        result = BenchmarkResult(
+            data=self.test.data.name,
+            n_train=len(self.data),
+            n_test=len(self.test.data),
+            n_sentences=len(self.test.pairs),
+            classes=self.test.data.classes,
+            backbone=_name_of(self.backbone),
+            seeds=self.seeds,
+            schemes=tuple(schemes),
+            rows=tuple(rows),
+            sentences=tuple(sentences_to_show(scores, self.test)),
+            failures=tuple(failures(scores, self.test)),
+            bias={"cooccurrence": word_cooccurrence(self.test.data).to_dict()},
+            excluded=dict(self.excluded),
+            n_resamples=self.how.n_resamples,
+            confidence_level=self.how.level,
+            options=asdict(self.settings) | {"profile": self.profile, "methods": list(self.settings.methods)},
+            cost={"forward": plan.n_forward, "backward": plan.n_backward, "seconds": seconds},
+            notes=tuple(self._notes(health)),
+            provenance=provenance("Benchmark.run", **self.describe()),
+        )
+        result.to_json(store.path("result.json"))
+        return result
+
+    def _notes(self, health: dict[str, MethodHealth]) -> list[str]:
+        notes = [note for found in health.values() for note in found.notes]
+        if len(self.seeds) == 1:
+            notes.append("One seed: the intervals say nothing about other trainings of the same scheme.")
+        elif len(self.seeds) < 5:
+            notes.append(
+                f"{len(self.seeds)} seeds: where trainings of a scheme differ much, intervals are too narrow (95 % "
+                "intervals cover about 87 % with three)."
+            )
+        if self.settings.target == "label":
+            notes.append("The score of the true class is explained, right or wrong.")
+        return notes
+
+
+# ---- checks
+
+
+def _check_training(training: Any, schemes: Sequence[str], *, caller: str) -> dict[str, dict[str, Any]]:
+    if training is None:
+        return {}
+    unknown = sorted(set(training) - set(schemes))
+    if unknown:
+        raise ValueError(f"The 'training' of {caller} must be of the schemes {tuple(schemes)}. Got {unknown!r} too.")
+    return {scheme: dict(options) for scheme, options in training.items()}
+
+
+def _load_backbone(backbone: Any) -> Any:
+    if backbone is not None:
+        return backbone
+    from xembed.encoders import load_encoder
+
+    return load_encoder()
+
+
+def _name_of(backbone: Any) -> str:
+    from xembed.encoders import Encoder, describe_encoder
+
+    return str(describe_encoder(backbone).get("model", backbone)) if isinstance(backbone, Encoder) else str(backbone)
+
+
+def _digest_module(module: Any) -> str:
+    from xembed.defsent._body import digest_tensors
+
+    return digest_tensors(module.state_dict())
+
+
+# ---- progress
+
+
+@contextlib.contextmanager
+def _shown(benchmark: Benchmark, show: bool) -> Iterator[Any]:
+    """Show the plan, and a bar of the rows that go through models, with the remaining time."""
+    if not show:
+        yield None
+        return
+    from tqdm import tqdm
+
+    plan = benchmark.plan()
+    tqdm.write(plan.text, file=None)
+    with tqdm(total=plan.n_forward + plan.n_backward, unit="row", unit_scale=True, smoothing=0.05) as bar:
+        yield lambda n: bar.update(n)

@@ -1,0 +1,380 @@
+"""What a model, a text collection and an encoder make of the two forms of the same sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._results import Result, provenance
+from xembed._validation import (
+    RNG,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_rng,
+    describe_rng,
+    quote_options,
+    raise_for_bad_rows,
+)
+from xembed.datasets._paired import PairedSentences
+from xembed.geco._statistics import clustered_interval, paired_difference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+# How far the probabilities of a row may be from a sum of 1.
+_SUM_SLACK = 1e-3
+
+
+@dataclass(frozen=True, repr=False)
+class PredictionGap(Result):
+    """Result of `prediction_gap`. C: classes.
+
+    Attributes
+    ----------
+    name : str
+        Of the data.
+    classes : tuple of str, (C,)
+        Of the data, in the order of the probabilities.
+    forms : tuple of str, (2,)
+        The two forms that were compared.
+    n_pairs : int
+        Sentences that have both forms.
+    n_unpaired : int
+        Rows of these two forms whose other form is not there; they count for accuracy only.
+    gap : float
+        Mean of ``|p_1 - p_2|``, where p is the probability of the true class of a form; 0 to 1.
+    gap_interval : tuple of float, (2,)
+        By pairs.
+    signed_gap : float
+        Mean of ``p_1 - p_2``: positive where the first form is recognised with more certainty.
+    signed_interval : tuple of float, (2,)
+        By pairs.
+    pvalue : float
+        That the signed gap is 0 (sign flips of pairs).
+    accuracy : ndarray of shape (C,)
+        Of the rows of each form.
+    accuracy_intervals : ndarray of shape (C, 2)
+        By rows of the form, which are one a pair.
+    confusion : ndarray of shape (C, C), int
+        Rows by true class and predicted class (the most probable, the first of equals).
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.prediction_gap/1"
+
+    name: str
+    classes: tuple[str, ...]
+    forms: tuple[str, ...]
+    n_pairs: int
+    n_unpaired: int
+    gap: float
+    gap_interval: tuple[float, ...]
+    signed_gap: float
+    signed_interval: tuple[float, ...]
+    pvalue: float
+    accuracy: Floats
+    accuracy_intervals: Floats
+    confusion: Ints
+    provenance: dict[str, Any]
+
+
+def prediction_gap(
+    probabilities: npt.ArrayLike,
+    data: PairedSentences,
+    *,
+    forms: tuple[str, str] | None = None,
+    n_resamples: int = 2000,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> PredictionGap:
+    """Compare how surely a classifier recognises the two forms of the same sentences.
+
+    Parameters
+    ----------
+    probabilities : array-like of shape (n_rows, n_classes)
+        Of each class for each row of the data; rows sum to 1.
+    data : PairedSentences
+        The sentences.
+    forms : pair of str, optional
+        Which two forms to compare; by default the first two classes.
+    n_resamples, confidence_level, rng
+        As in `xembed.geco.clustered_interval`.
+
+    Returns
+    -------
+    PredictionGap
+        With the mean gap, its sign, the accuracy of each form and the confusions.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not that of the data, a row is no distribution, a class has no row, a form is unknown, or fewer
+        than two sentences have both forms.
+    TypeError
+        If the probabilities are no numbers.
+
+    References
+    ----------
+    R. Wilming et al. "GECOBench: A Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in
+    Explanations". Frontiers in Artificial Intelligence, 2025.
+
+    Examples
+    --------
+    >>> from xembed.datasets import PairedSentences
+    >>> from xembed.geco import prediction_gap
+    >>> words = [["She", "sings"], ["He", "sings"], ["Her", "car"], ["His", "car"]]
+    >>> data = PairedSentences("mine", words, [[1, 0]] * 4, [0, 1, 0, 1], [1, 1, 2, 2], ("female", "male"))
+    >>> found = prediction_gap([[0.9, 0.1], [0.3, 0.7], [0.8, 0.2], [0.2, 0.8]], data)
+    >>> round(found.gap, 3), found.accuracy
+    (0.1, array([1., 1.]))
+    """
+    caller = "prediction_gap"
+    table = _check_probabilities(probabilities, data, caller=caller)
+    check_count(n_resamples, name="n_resamples", caller=caller)
+    check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    pairs = paired_rows(data, forms, caller=caller)
+    generator = check_rng(rng, caller=caller)
+    labels = np.array(data.labels)
+    true = table[np.arange(len(data)), labels]
+    first, second = true[pairs.first], true[pairs.second]
+    options: dict[str, Any] = {
+        "n_resamples": n_resamples,
+        "confidence_level": confidence_level,
+        "rng": generator,
+    }
+    gap = clustered_interval(np.abs(first - second), pairs.groups, **options)
+    signed = paired_difference(first, second, pairs.groups, **options)
+    predicted = table.argmax(axis=1)
+    confusion = np.zeros((len(data.classes), len(data.classes)), np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
+    accuracy = np.diag(confusion) / confusion.sum(axis=1)
+    intervals = [_mean_interval(predicted[labels == label] == label, options) for label in range(len(data.classes))]
+    return PredictionGap(
+        name=data.name,
+        classes=data.classes,
+        forms=pairs.forms,
+        n_pairs=len(pairs.groups),
+        n_unpaired=pairs.n_unpaired,
+        gap=gap.mean,
+        gap_interval=(gap.low, gap.high),
+        signed_gap=signed.difference,
+        signed_interval=(signed.low, signed.high),
+        pvalue=signed.pvalue,
+        accuracy=accuracy,
+        accuracy_intervals=np.array(intervals),
+        confusion=confusion,
+        provenance=provenance(
+            caller,
+            n_resamples=n_resamples,
+            confidence_level=confidence_level,
+            rng=describe_rng(rng),
+        ),
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class WordCooccurrence(Result):
+    """Result of `word_cooccurrence`. W: words, C: classes.
+
+    Attributes
+    ----------
+    name : str
+        Of the data.
+    classes : tuple of str, (C,)
+        The forms.
+    words : tuple of str, (W,)
+        In lower case, those furthest from balance first.
+    counts : ndarray of shape (W, C), int
+        Rows of each form that hold the word outside the ground truth.
+    unmatched : ndarray of shape (W, C), int
+        Of these, rows of complete sentences another form of which lacks the word: 0 if the forms mirror each other.
+    expected : ndarray of shape (C,)
+        Share of the rows that each form has.
+    shares : ndarray of shape (W, C)
+        Of the rows with the word, the share of each form.
+    total_shares : ndarray of shape (C,)
+        The same over all words together.
+    n_rows : int
+        Rows of the data.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.word_cooccurrence/1"
+
+    name: str
+    classes: tuple[str, ...]
+    words: tuple[str, ...]
+    counts: Ints
+    unmatched: Ints
+    expected: Floats
+    shares: Floats
+    total_shares: Floats
+    n_rows: int
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row a word: counts, share of the first form, its deviation, unmatched rows."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {"word": self.words}
+        columns |= {f"n_{form}": self.counts[:, place] for place, form in enumerate(self.classes)}
+        columns[f"share_{self.classes[0]}"] = self.shares[:, 0]
+        columns["deviation"] = self.shares[:, 0] - self.expected[0]
+        columns["unmatched"] = self.unmatched.sum(axis=1)
+        return pd.DataFrame(columns)
+
+
+def word_cooccurrence(data: PairedSentences) -> WordCooccurrence:
+    """Count in which form the words outside the ground truth occur: a word that is out of balance gives the form away.
+
+    Parameters
+    ----------
+    data : PairedSentences
+        The sentences. Where the forms mirror each other every share is that of the rows, one half for two forms.
+
+    Returns
+    -------
+    WordCooccurrence
+        A row a word.
+
+    Raises
+    ------
+    ValueError
+        If no word is outside the ground truth.
+
+    Examples
+    --------
+    >>> from xembed.datasets import PairedSentences
+    >>> from xembed.geco import word_cooccurrence
+    >>> words = [["She", "sings"], ["He", "sings"], ["Her", "red", "car"], ["His", "car"]]
+    >>> truth = [[1, 0], [1, 0], [1, 0, 0], [1, 0]]
+    >>> found = word_cooccurrence(PairedSentences("mine", words, truth, [0, 1, 0, 1], [1, 1, 2, 2], ("female", "male")))
+    >>> found.words, found.counts[0], found.unmatched[0]
+    (('red', 'car', 'sings'), array([1, 0]), array([1, 0]))
+    """
+    contexts = [
+        {word.lower() for word, mark in zip(words, marks, strict=True) if not mark}
+        for words, marks in zip(data.sentences, data.ground_truth, strict=True)
+    ]
+    n_classes = len(data.classes)
+    counts = [Counter[str]() for _ in range(n_classes)]
+    unmatched = [Counter[str]() for _ in range(n_classes)]
+    for context, label in zip(contexts, data.labels, strict=True):
+        counts[label].update(context)
+    for rows in data.complete_groups().values():
+        shared = set.intersection(*(contexts[row] for row in rows))
+        for label, row in enumerate(rows):
+            unmatched[label].update(contexts[row] - shared)
+    words = sorted(set().union(*counts))
+    if not words:
+        raise ValueError(f"The data of word_cooccurrence must hold words outside the ground truth. Got {data!r}.")
+    table = np.array([[count[word] for count in counts] for word in words], np.int64)
+    odd = np.array([[count[word] for count in unmatched] for word in words], np.int64)
+    expected = np.bincount(data.labels, minlength=n_classes) / len(data)
+    total = table.sum(axis=1, keepdims=True)
+    distance = np.abs(table - total * expected).max(axis=1).round(9)
+    order = sorted(range(len(words)), key=lambda i: (-distance[i], -total[i, 0], words[i]))
+    return WordCooccurrence(
+        name=data.name,
+        classes=data.classes,
+        words=tuple(words[i] for i in order),
+        counts=table[order],
+        unmatched=odd[order],
+        expected=expected,
+        shares=(table / total)[order],
+        total_shares=table.sum(axis=0) / table.sum(),
+        n_rows=len(data),
+        provenance=provenance("word_cooccurrence"),
+    )
+
+
+class PairedRows(NamedTuple):
+    """Rows of sentences that have both of two forms."""
+
+    forms: tuple[str, str]
+    groups: Ints
+    first: Ints
+    second: Ints
+    n_unpaired: int
+
+
+def paired_rows(data: PairedSentences, forms: Sequence[str] | None, *, caller: str, least: int = 2) -> PairedRows:
+    """Return the rows of the sentences that have both forms, at least ``least`` of them."""
+    names = tuple(data.classes[:2] if forms is None else forms)
+    if isinstance(forms, str) or len(names) != 2 or not set(names) <= set(data.classes) or names[0] == names[1]:
+        raise ValueError(
+            f"The 'forms' parameter of {caller} must be two of {quote_options(data.classes)}. Got {forms!r} instead."
+        )
+    labels = [data.classes.index(name) for name in names]
+    found: dict[int, dict[int, int]] = {}
+    for row, (group, label) in enumerate(zip(data.groups, data.labels, strict=True)):
+        if label in labels:
+            found.setdefault(group, {})[label] = row
+    both = {group: rows for group, rows in found.items() if len(rows) == 2}
+    if len(both) < least:
+        raise ValueError(
+            f"The data of {caller} must hold at least {least} sentences in both forms {names}. Got {len(both)}."
+        )
+    return PairedRows(
+        forms=(names[0], names[1]),
+        groups=np.array(list(both), np.int64),
+        first=np.array([rows[labels[0]] for rows in both.values()], np.int64),
+        second=np.array([rows[labels[1]] for rows in both.values()], np.int64),
+        n_unpaired=len(found) - len(both),
+    )
+
+
+def check_data_embeddings(embeddings: npt.ArrayLike, data: PairedSentences, *, caller: str) -> Floats:
+    """Return finite rows that are not zero, one for each row of the data."""
+    array = check_embeddings(embeddings, name="embeddings", caller=caller)
+    if len(array) != len(data):
+        raise ValueError(
+            f"The 'embeddings' of {caller} must have one row for each of the {len(data)} rows of the data. "
+            f"Got {len(array)}."
+        )
+    rows: Floats = array.astype(np.float64)
+    remedy = "Drop these texts with data.take()."
+    unknown = np.isfinite(rows).sum(axis=1) < rows.shape[1]
+    raise_for_bad_rows(unknown, name="embeddings", problem="not finite", remedy=remedy)
+    raise_for_bad_rows((rows == 0).all(axis=1), name="embeddings", problem="zero", remedy=remedy)
+    return rows
+
+
+def _mean_interval(hits: npt.NDArray[np.bool_], options: dict[str, Any]) -> tuple[float, float]:
+    if len(hits) < 2:
+        return float(hits[0]), float(hits[0])  # one row says nothing of its spread
+    found = clustered_interval(hits.astype(float), np.arange(len(hits)), **options)
+    return found.low, found.high
+
+
+def _check_probabilities(probabilities: npt.ArrayLike, data: PairedSentences, *, caller: str) -> Floats:
+    try:
+        table = np.asarray(probabilities, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"The 'probabilities' parameter of {caller} must be an array of numbers: {error}.") from None
+    shape = (len(data), len(data.classes))
+    if table.shape != shape:
+        raise ValueError(
+            f"The 'probabilities' parameter of {caller} must have the shape {shape}: a row a text, a column a class. "
+            f"Got {table.shape}."
+        )
+    good = ((table >= 0) & (table <= 1 + _SUM_SLACK)).all(axis=1) & (np.abs(table.sum(axis=1) - 1) <= _SUM_SLACK)
+    if not good.all():
+        raise ValueError(
+            f"The 'probabilities' parameter of {caller} must be distributions over the classes. Got {(~good).sum()} "
+            f"rows that are not (first: row {np.argmin(good)}). Put logits through softmax first."
+        )
+    if missing := [name for label, name in enumerate(data.classes) if label not in data.labels]:
+        raise ValueError(f"The data of {caller} must hold rows of each class. Got none of {missing}.")
+    return table

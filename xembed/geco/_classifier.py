@@ -1,0 +1,211 @@
+"""Classifiers made of any pretrained encoder."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from xembed._validation import check_count
+from xembed.defsent._options import quiet
+from xembed.defsent._training import own_randomness
+from xembed.encoders import Encoder
+from xembed.encoders._layers import require_transformer
+from xembed.encoders._load import _find_source
+from xembed.encoders._pipeline import find_max_length
+from xembed.geco._one_layer import OneLayerAttention, make_one_layer
+from xembed.geco._schemes import Scheme, base_of, find_scheme, head_names
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def make_classifier(
+    backbone: Encoder | str | os.PathLike[str] | None, n_classes: int, *, seed: int = 0
+) -> tuple[PreTrainedModel, Any]:
+    """Put a new classification head on a pretrained encoder.
+
+    Parameters
+    ----------
+    backbone : Encoder, str, path or None
+        An encoder, whose weights are copied; a folder with a Hugging Face model or the id of one on the hub; None is
+        all-MiniLM-L6-v2 from an installed package. Code that comes with a model is never executed.
+    n_classes : int
+        At least 2.
+    seed : int, default=0
+        Of the head. The global generators of torch stay as they are.
+
+    Returns
+    -------
+    model : transformers.PreTrainedModel
+        The class of transformers that classifies sequences with this kind of model, in float32, on the CPU and in
+        evaluation mode. What the checkpoint lacks but the head reads, as a pooler, is drawn from ``seed`` too; scheme
+        'C' leaves such a pooler random.
+    tokenizer : transformers.PreTrainedTokenizerFast
+        A copy of the backbone's, with the limit of the model as its ``model_max_length``.
+
+    Raises
+    ------
+    TypeError
+        If the tokenizer is a slow one, which does not know words, or ``backbone`` is none of the above.
+    ValueError
+        If transformers has no classifier for this kind of model, the weights don't fit it, or it has no head or no
+        padding token.
+    FileNotFoundError
+        If there is no such folder, or no model in it.
+
+    Examples
+    --------
+    >>> import xembed
+    >>> from xembed.geco import make_classifier
+    >>> model, tokenizer = make_classifier(xembed.load_encoder(device="cpu"), 2)
+    >>> type(model).__name__, model.config.num_labels, tokenizer.model_max_length
+    ('BertForSequenceClassification', 2, 256)
+    """
+    caller = "make_classifier"
+    n_classes = check_count(n_classes, name="n_classes", caller=caller, low=2)
+    seed = check_count(seed, name="seed", caller=caller, low=0)
+    # Everything that transformers draws at random, wanted or not, comes from a generator of our own.
+    with own_randomness("cpu", seed), quiet():
+        source, tokenizer = _load(backbone, caller=caller)
+        model = _build(source, n_classes, caller=caller)
+        _take_weights(model, source, caller=caller)
+    head_names(model, caller=caller)
+    limit_tokens(model, tokenizer)
+    return model.eval(), tokenizer
+
+
+def make_model(
+    scheme: str | Scheme, backbone: Encoder | str | os.PathLike[str] | None, n_classes: int, *, seed: int = 0
+) -> tuple[PreTrainedModel | OneLayerAttention, Any]:
+    """Make the model that a scheme trains: `make_classifier`, or `make_one_layer` with the backbone's tokenizer.
+
+    Parameters
+    ----------
+    scheme : str or Scheme
+        One of `SCHEMES` that trains something.
+    backbone : Encoder, str, path or None
+        As in `make_classifier`.
+    n_classes : int
+        At least 2.
+    seed : int, default=0
+        Of what is not pretrained.
+
+    Returns
+    -------
+    model, tokenizer
+        For `train`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scheme or it trains nothing, and what `make_classifier` says.
+
+    Examples
+    --------
+    >>> import xembed
+    >>> from xembed.geco import make_model
+    >>> type(make_model("OLA", xembed.load_encoder(device="cpu"), 2)[0]).__name__
+    'OneLayerAttention'
+    """
+    caller = "make_model"
+    found = find_scheme(scheme, caller=caller)
+    if not found.parts:
+        raise ValueError(f"The scheme {found.name!r} trains nothing: use zero_shot.")
+    if found.pretrained:
+        return make_classifier(backbone, n_classes, seed=seed)
+    with own_randomness("cpu", seed), quiet():
+        source, tokenizer = _load(backbone, caller=caller)
+    limit_tokens(source, tokenizer)
+    return make_one_layer(tokenizer, n_classes, seed=seed), tokenizer
+
+
+def check_tokenizer(tokenizer: Any, *, caller: str) -> Any:
+    """Return a tokenizer that is fast and can fill up rows."""
+    if not getattr(tokenizer, "is_fast", False):
+        raise TypeError(
+            f"The tokenizer of {caller} must be a fast one, which knows the word of each token (word_ids). Got the "
+            f"slow {type(tokenizer).__name__}."
+        )
+    if tokenizer.pad_token_id is None:
+        raise ValueError(
+            f"The tokenizer of {caller} must have a padding token. {type(tokenizer).__name__} has none: take an "
+            "encoder such as BERT or RoBERTa, not a decoder such as GPT-2."
+        )
+    return tokenizer
+
+
+def _load(backbone: Any, *, caller: str) -> tuple[Any, Any]:
+    """Return the pretrained model, not to be changed, and a tokenizer of our own."""
+    if isinstance(backbone, Encoder):
+        transformer = require_transformer(backbone, caller=caller)
+        tokenizer = copy.deepcopy(check_tokenizer(transformer.tokenizer, caller=caller))
+        limit = find_max_length(backbone.model)
+        if limit is not None:
+            tokenizer.model_max_length = limit
+        return transformer.auto_model, tokenizer
+    from transformers import AutoModel, AutoTokenizer
+
+    if backbone is not None and not isinstance(backbone, str | os.PathLike):
+        raise TypeError(
+            f"The 'backbone' parameter of {caller} must be an Encoder, a folder, the id of a model on the Hugging Face "
+            f"hub or None. Got {backbone!r:.60} instead."
+        )
+    source = _find_source(backbone, None, None, caller=caller)
+    options: dict[str, Any] = {"cache_dir": source.cache_dir, "trust_remote_code": False}
+    tokenizer = check_tokenizer(AutoTokenizer.from_pretrained(source.location, **options), caller=caller)
+    return AutoModel.from_pretrained(source.location, dtype=torch.float32, **options), tokenizer
+
+
+def _build(source: Any, n_classes: int, *, caller: str) -> Any:
+    from transformers import AutoModelForSequenceClassification
+
+    factory: Any = AutoModelForSequenceClassification
+    config = copy.deepcopy(source.config)
+    config.num_labels = n_classes
+    config.problem_type = "single_label_classification"
+    try:
+        return factory.from_config(config, dtype=torch.float32)
+    except ValueError as error:
+        raise ValueError(
+            f"The 'backbone' parameter of {caller} must be of a kind that transformers has a sequence classifier for. "
+            f"Got {type(source).__name__} (model type {config.model_type!r}), for which it has none."
+        ) from error
+
+
+def _take_weights(model: Any, source: Any, *, caller: str) -> None:
+    base, _ = base_of(model, caller=caller)
+    weights = {
+        name: tensor.detach().to("cpu", torch.float32) if tensor.is_floating_point() else tensor.cpu()
+        for name, tensor in source.state_dict().items()
+    }
+    try:
+        missing, unused = base.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise ValueError(
+            f"The weights of {type(source).__name__} don't fit {type(model).__name__} (in {caller}): "
+            f"{' '.join(str(error).split()):.200}."
+        ) from error
+    # Poolers come and go with what a model is used for.
+    wrong = [name for name in (*missing, *unused) if "pooler" not in name]
+    if wrong:
+        raise ValueError(
+            f"The weights of {type(source).__name__} don't fit {type(model).__name__} (in {caller}): {wrong[0]!r} and "
+            f"{len(wrong) - 1} others are in one of them only."
+        )
+
+
+def limit_tokens(model: Any, tokenizer: Any) -> None:
+    """Let the tokenizer know how many positions there are; tokenizers of small models often don't say."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions <= 0:
+        return
+    for module in model.modules():
+        table, padding = getattr(module, "position_embeddings", None), getattr(module, "padding_idx", None)
+        # RoBERTa and its kin count positions from padding_idx + 1.
+        if isinstance(table, torch.nn.Embedding) and isinstance(padding, int):
+            positions = table.num_embeddings - padding - 1
+            break
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)

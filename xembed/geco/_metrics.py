@@ -1,0 +1,426 @@
+"""How well an attribution finds the words that are known to decide: scores against ground truth.
+
+Every score looks at the sizes ``|a|`` of one row. Words of the same size are in random order: a score is its expected
+value over all orders of such words, in closed form. So the constant explanation, and one that is zero everywhere, gets
+exactly what a random order of the words is expected to get: `chance`. Whatever lies on true words only, on each of
+them, scores 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._validation import check_count, check_option
+from xembed.geco._metric_kernels import (
+    KERNELS,
+    Floats,
+    Rows,
+    check_attributions,
+    check_truth,
+    expected_hits,
+)
+
+
+def mass_accuracy(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    """Return the share of the attribution that lies on true words: sum of ``|a|`` over them by the sum over all.
+
+    Parameters
+    ----------
+    attributions : array-like of shape (n_words,)
+        Of the words of one text, with or without signs.
+    ground_truth : array-like of shape (n_words,), bool or 0 and 1
+        Whether each word is one of those that decide.
+
+    Returns
+    -------
+    float
+        From 0 to 1. A constant attribution, or one that is zero everywhere, gets the share of true words.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, an attribution is not finite, or no word is true.
+    TypeError
+        If the values are no numbers.
+
+    References
+    ----------
+    L. Arras, A. Osman, W. Samek. "CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation of Neural Network
+    Explanations". Information Fusion 81, 2022 ("relevance mass accuracy").
+
+    Examples
+    --------
+    >>> from xembed.geco import mass_accuracy
+    >>> mass_accuracy([3, -1, 0, 1], [1, 0, 0, 1])
+    0.8
+    """
+    return _score("mass_accuracy", attributions, ground_truth)
+
+
+def positive_mass_accuracy(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    """Return `mass_accuracy` of the positive part, ``max(a, 0)``: what speaks against the target is left out.
+
+    Parameters, range and errors are those of `mass_accuracy`. Where nothing is positive it is the share of true words.
+
+    Examples
+    --------
+    >>> from xembed.geco import positive_mass_accuracy
+    >>> positive_mass_accuracy([3, -1, 0, 1], [1, 0, 0, 1])
+    1.0
+    """
+    return _score("positive_mass_accuracy", attributions, ground_truth)
+
+
+def rank_accuracy(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    """Return the share of true words among the K words of largest ``|a|``, where K is the number of true words.
+
+    Of t true words among s of the same size, m of which are among the K, ``m * t / s`` are counted: what a random order
+    of them is expected to give. Parameters, range and errors are those of `mass_accuracy`.
+
+    References
+    ----------
+    L. Arras, A. Osman, W. Samek. "CLEVR-XAI". Information Fusion 81, 2022 ("relevance rank accuracy").
+
+    Examples
+    --------
+    >>> from xembed.geco import rank_accuracy
+    >>> rank_accuracy([3, -2, 0, 1], [1, 0, 0, 1])
+    0.5
+    """
+    return _score("rank_accuracy", attributions, ground_truth)
+
+
+def top_k_precision(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike, *, k: int | None = None) -> float:
+    """Return the share of true words among the ``k`` words of largest ``|a|``.
+
+    Parameters
+    ----------
+    attributions, ground_truth : array-like of shape (n_words,)
+        As in `mass_accuracy`.
+    k : int of at least 1, optional
+        How many words; at most all of them are looked at. By default as many as are true, which makes this the same
+        number as `rank_accuracy`. With a larger one no explanation scores 1: there are not so many true words.
+
+    Returns
+    -------
+    float
+        From 0 to 1; ties as in `rank_accuracy`.
+
+    Raises
+    ------
+    ValueError
+        As `mass_accuracy`, and if ``k`` is below 1.
+    TypeError
+        If ``k`` is not an integer or the values are no numbers.
+
+    Examples
+    --------
+    >>> from xembed.geco import top_k_precision
+    >>> top_k_precision([3, -2, 0, 1], [1, 0, 0, 1], k=1), top_k_precision([1, 1, 1, 1], [1, 0, 0, 1], k=3)
+    (1.0, 0.5)
+    """
+    caller = "top_k_precision"
+    if k is None:
+        return _score(caller, attributions, ground_truth)
+    count = check_count(k, name="k", caller=caller)
+    rows = _one_row(caller, attributions, ground_truth)
+    count = min(count, int(rows.n_words[0]))
+    return float(expected_hits(rows, np.array([count]))[0] / count)
+
+
+def pointing_game(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    """Return whether the word of largest ``|a|`` is true: 1 or 0, and with ties the share of true words among them.
+
+    Parameters and errors are those of `mass_accuracy`.
+
+    References
+    ----------
+    J. Zhang et al. "Top-Down Neural Attention by Excitation Backprop". IJCV 126, 2018.
+
+    Examples
+    --------
+    >>> from xembed.geco import pointing_game
+    >>> pointing_game([3, -3, 0, 1], [1, 0, 0, 1])
+    0.5
+    """
+    return _score("pointing_game", attributions, ground_truth)
+
+
+def auroc(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    """Return the probability that a true word has a larger ``|a|`` than one that is not; ties count one half.
+
+    Parameters and errors are those of `mass_accuracy`; besides, a ValueError if all words are true.
+
+    Examples
+    --------
+    >>> from xembed.geco import auroc
+    >>> auroc([3, -2, 0, 1], [1, 0, 0, 1])
+    0.75
+    """
+    return _score("auroc", attributions, ground_truth)
+
+
+def auprc(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    """Return the average precision: the mean, over the true words, of the precision down to each.
+
+    With ties it is the mean over all orders of tied words, in closed form. scikit-learn takes all tied words at once,
+    which is less for few words; without ties both are equal. Parameters, range and errors are those of `mass_accuracy`.
+
+    Examples
+    --------
+    >>> from xembed.geco import auprc
+    >>> auprc([3, -2, 0, 1], [1, 0, 0, 1])  # (1/1 + 2/3) / 2
+    0.8333333333333333
+    """
+    return _score("auprc", attributions, ground_truth)
+
+
+def gini(attributions: npt.ArrayLike) -> float:
+    """Return how few words carry the attribution: the Gini index of ``|a|``, which asks for no ground truth.
+
+    Parameters
+    ----------
+    attributions : array-like of shape (n_words,)
+        Of the words of one text.
+
+    Returns
+    -------
+    float
+        0 where all words are equal, ``1 - 1 / n_words`` where one word carries everything.
+
+    Raises
+    ------
+    ValueError
+        If there is no word, or an attribution is not finite.
+    TypeError
+        If the values are no numbers.
+
+    References
+    ----------
+    N. Hurley, S. Rickard. "Comparing Measures of Sparsity". IEEE Transactions on Information Theory 55, 2009.
+
+    Examples
+    --------
+    >>> from xembed.geco import gini
+    >>> gini([0, 0, 0, -2]), gini([1, -1])
+    (0.75, 0.0)
+    """
+    values = check_attributions(attributions, where="The 'attributions' parameter of gini")
+    return float(KERNELS["gini"](Rows([values], [np.ones(len(values), bool)]))[0])
+
+
+def above_chance(score: npt.ArrayLike, expected: npt.ArrayLike) -> Any:
+    """Return ``(score - expected) / (1 - expected)``: 0 at chance, 1 for a perfect explanation, negative below chance.
+
+    Parameters
+    ----------
+    score : float or array-like
+        Scores, at most 1.
+    expected : float or array-like
+        What `chance` gives for them, below 1.
+
+    Returns
+    -------
+    float or ndarray
+
+    Raises
+    ------
+    ValueError
+        If an expected score is 1 or more: all words are true, and nothing can be found.
+
+    Examples
+    --------
+    >>> from xembed.geco import above_chance
+    >>> above_chance(0.75, 0.5)
+    0.5
+    """
+    scores, chances = np.asarray(score, float), np.asarray(expected, float)
+    if not (chances < 1).all():
+        raise ValueError(
+            f"The 'expected' parameter of above_chance must be below 1. Got {float(np.max(chances)):g}: where all "
+            "words are true there is nothing to find."
+        )
+    result = (scores - chances) / (1 - chances)
+    return result if result.ndim else float(result)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of an attribution.
+
+    Attributes
+    ----------
+    name : str
+        In tables and calls.
+    function : callable
+        ``function(attributions, ground_truth) -> float`` of one row.
+    label : str
+        For readers.
+    higher_is_better : bool or None
+        None where it describes and does not judge.
+    low, high : float
+        The range.
+    source : str
+        Where it comes from.
+    """
+
+    name: str
+    function: Callable[[npt.ArrayLike, npt.ArrayLike], float]
+    label: str
+    higher_is_better: bool | None
+    low: float
+    high: float
+    source: str
+
+
+def _mass_accuracy_above_chance(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    return _score("mass_accuracy_above_chance", attributions, ground_truth)
+
+
+def _gini_of_row(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    return _score("gini", attributions, ground_truth)
+
+
+_ARRAS = "Arras et al. 2022"
+METRICS: MappingProxyType[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric("mass_accuracy", mass_accuracy, "Mass accuracy", True, 0.0, 1.0, _ARRAS),
+            Metric(
+                "mass_accuracy_above_chance",
+                _mass_accuracy_above_chance,
+                "Mass accuracy above chance",
+                True,
+                -np.inf,
+                1.0,
+                f"{_ARRAS}, rescaled",
+            ),
+            Metric(
+                "positive_mass_accuracy", positive_mass_accuracy, "Mass accuracy, positive part", True, 0.0, 1.0, _ARRAS
+            ),
+            Metric("rank_accuracy", rank_accuracy, "Rank accuracy", True, 0.0, 1.0, _ARRAS),
+            Metric("top_k_precision", top_k_precision, "Precision of the top K", True, 0.0, 1.0, "R-precision"),
+            Metric("auroc", auroc, "AUROC", True, 0.0, 1.0, "Mann-Whitney, mid-ranks"),
+            Metric("auprc", auprc, "AUPRC (average precision)", True, 0.0, 1.0, "DeYoung et al. 2020 (ERASER)"),
+            Metric("pointing_game", pointing_game, "Pointing game", True, 0.0, 1.0, "Zhang et al. 2018"),
+            Metric("gini", _gini_of_row, "Sparsity (Gini)", None, 0.0, 1.0, "Hurley and Rickard 2009"),
+        )
+    }
+)
+
+
+def chance(metric: str, ground_truth: npt.ArrayLike) -> float:
+    """Return the score of the constant explanation, which is that of a random order of the words.
+
+    With K true words of n: K/n for the mass accuracies, rank accuracy, precision of the top K and the pointing game;
+    1/2 for AUROC; ``c + (1 - c) H_n / n`` for AUPRC, with ``c = (K - 1) / (n - 1)`` and ``H_n = 1 + 1/2 + ... + 1/n``;
+    0 above chance and for the Gini index. Attributions drawn at random, each word by the same rule, have it as their
+    expected score too, but not for the Gini index.
+
+    Parameters
+    ----------
+    metric : str
+        A name from `METRICS`.
+    ground_truth : array-like of shape (n_words,), bool or 0 and 1
+        Of one text.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric, no word is true, or all are and the metric is not defined.
+    TypeError
+        If the ground truth is no numbers.
+
+    Examples
+    --------
+    >>> from xembed.geco import chance
+    >>> chance("mass_accuracy", [1, 0, 0, 1]), chance("auroc", [1, 0, 0, 1])
+    (0.5, 0.5)
+    """
+    check_option(metric, METRICS, name="metric", caller="chance")
+    truth = check_truth(ground_truth, where="The 'ground_truth' parameter of chance", names=(metric,))
+    n, n_true = len(truth), int(truth.sum())
+    if metric in {"mass_accuracy_above_chance", "gini"}:
+        return 0.0
+    if metric == "auroc":
+        return 0.5
+    if metric == "auprc":
+        others = (n_true - 1) / max(n - 1, 1)
+        return float(others + (1 - others) * np.sum(1 / np.arange(1, n + 1)) / n)
+    return n_true / n
+
+
+def score_rows(
+    attributions: Sequence[npt.ArrayLike],
+    ground_truth: Sequence[npt.ArrayLike],
+    *,
+    metrics: Sequence[str] | None = None,
+) -> dict[str, Floats]:
+    """Score many texts at once.
+
+    Parameters
+    ----------
+    attributions : sequence of array-like of shape (n_words,)
+        One a text; their lengths may differ.
+    ground_truth : sequence of array-like of shape (n_words,), bool or 0 and 1
+        One a text.
+    metrics : sequence of str, optional
+        Names from `METRICS`; by default all.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_texts,)
+        The same numbers as those of the functions for one text.
+
+    Raises
+    ------
+    ValueError
+        If there is no text, numbers of texts or words differ, an attribution is not finite, a text has no true word, or
+        all words of one are true and a metric is not defined for it (AUROC and mass accuracy above chance). The row is
+        named.
+    TypeError
+        If the values are no numbers.
+
+    Examples
+    --------
+    >>> from xembed.geco import score_rows
+    >>> score_rows([[3, -1, 0, 1], [1, 1]], [[1, 0, 0, 1], [0, 1]], metrics=["mass_accuracy"])
+    {'mass_accuracy': array([0.8, 0.5])}
+    """
+    caller = "score_rows"
+    names = list(METRICS) if metrics is None else list(metrics)
+    for name in names:
+        check_option(name, METRICS, name="metrics", caller=caller)
+    if len(attributions) != len(ground_truth) or not len(attributions):
+        raise ValueError(
+            f"The attributions and the ground truth of {caller} must have one item a text, and a text. "
+            f"Got {len(attributions)} and {len(ground_truth)} items."
+        )
+    values, truths = [], []
+    for number, (row, marks) in enumerate(zip(attributions, ground_truth, strict=True)):
+        values.append(check_attributions(row, where=f"Row {number} of the attributions of {caller}"))
+        where = f"Row {number} of the ground truth of {caller}"
+        truths.append(check_truth(marks, where=where, n_words=len(values[-1]), names=names))
+    rows = Rows(values, truths)
+    return {name: KERNELS[name](rows) for name in names}
+
+
+def _score(name: str, attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    return float(KERNELS[name](_one_row(name, attributions, ground_truth))[0])
+
+
+def _one_row(name: str, attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> Rows:
+    values = check_attributions(attributions, where=f"The 'attributions' parameter of {name}")
+    where = f"The 'ground_truth' parameter of {name}"
+    return Rows([values], [check_truth(ground_truth, where=where, n_words=len(values), names=(name,))])

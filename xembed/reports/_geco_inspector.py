@@ -1,0 +1,233 @@
+"""The sentences of a benchmark to look at: forms aligned word by word, with attributions; and where methods fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xembed.reports._format import cut, number, percent
+from xembed.reports._geco_figures import Board, Grid, cell, grid
+from xembed.reports._script_data import pack
+
+Data = Mapping[str, Any]
+
+_WORD = 60  # characters of a word
+_STATIC = 3  # sentences that are there without scripts
+_TEXT = 300  # characters of a sentence in the table of failures
+_FAILURES = 12  # rows of that table before the fold
+_LIST = 400  # rows of it at all
+
+
+def inspector_section(data: Data, board: Board) -> dict[str, Any] | None:
+    """Return the sentences to look at: packed for the script, and the first ones as they are."""
+    if not data["sentences"]:
+        return None
+    schemes = [
+        scheme
+        for scheme in board.schemes
+        if any(scheme in form["schemes"] for sentence in data["sentences"] for form in sentence["forms"])
+    ]
+    return {
+        "kind": "inspector",
+        "id": "inspector",
+        "nav": "Sentences",
+        "data": pack(
+            {
+                "schemes": schemes,
+                "methods": [method for method in board.methods if method not in {"oracle", "chance"}],
+                "labels": board.labels,
+                "best": {s: rows[0]["method"] for s in schemes if (rows := board.ranked(s))},
+                "sentences": [_packed(sentence) for sentence in data["sentences"]],
+            }
+        ),
+        "views": [
+            view
+            for sentence in data["sentences"][:_STATIC]
+            if schemes and (view := _view(sentence, schemes[0], board)) is not None
+        ],
+        "n": len(data["sentences"]),
+        "seed": data["seeds"][0] if data["seeds"] else None,
+    }
+
+
+def _packed(sentence: Data) -> dict[str, Any]:
+    return {
+        "group": sentence["group"],
+        "why": str(sentence["why"]),
+        "forms": [
+            {
+                "form": form["form"],
+                "words": [cut(word, _WORD) for word in form["words"]],
+                "truth": [int(bool(mark)) for mark in form["ground_truth"]],
+                "schemes": {
+                    scheme: {
+                        "p": _digits(found["probability"]),
+                        "correct": bool(found["correct"]),
+                        "pair": _spread(found["pair_shapley"], len(form["words"])),
+                        "methods": {method: [_digits(v) for v in values] for method, values in found["methods"].items()},
+                    }
+                    for scheme, found in form["schemes"].items()
+                },
+            }
+            for form in sentence["forms"]
+        ],
+    }  # fmt: skip
+
+
+def _digits(value: float | None) -> float | None:
+    """Return a number with four digits: more can't be seen and would make the page large."""
+    return None if value is None or not np.isfinite(value) else float(f"{value:.4g}")
+
+
+def _spread(pair: Mapping[str, float] | None, n: int) -> list[float | None] | None:
+    """Return a value or None for each word, or None if there is no pair Shapley at all."""
+    if not pair:
+        return None
+    places = {int(place): value for place, value in pair.items()}
+    return [_digits(places.get(place)) for place in range(n)]
+
+
+def _view(sentence: Data, scheme: str, board: Board) -> dict[str, Any] | None:
+    """Return a sentence on one scheme by the best method that it has, for a page without scripts."""
+    forms = [form for form in sentence["forms"] if scheme in form["schemes"]]
+    methods = [row["method"] for row in board.ranked(scheme)] + board.methods
+    method = next((m for m in methods if forms and all(m in form["schemes"][scheme]["methods"] for form in forms)), None)
+    if method is None:
+        return None
+    found = [form["schemes"][scheme] for form in forms]
+    values = [[float(v) for v in one["methods"][method]] for one in found]
+    pairs = [_spread(one["pair_shapley"], len(form["words"])) for one, form in zip(found, forms, strict=True)]
+    return {
+        "group": sentence["group"],
+        "why": sentence["why"],
+        "scheme": scheme,
+        "method": board.labels[method],
+        "forms": [
+            {
+                "form": form["form"],
+                "probability": number(one["probability"]),
+                "correct": one["correct"],
+                "mass": number(_mass(row, form["ground_truth"])),
+                "chance": number(float(np.mean([bool(mark) for mark in form["ground_truth"]]))),
+            }
+            for form, one, row in zip(forms, found, values, strict=True)
+        ],
+        "columns": _columns(forms, values),
+        "pair_columns": None if all(pair is None for pair in pairs) else _columns(forms, pairs),
+        "table": _table(forms, values, pairs),
+    }  # fmt: skip
+
+
+def _mass(values: Sequence[float], truth: Sequence[bool]) -> float:
+    sizes, marks = np.abs(values), np.array([bool(mark) for mark in truth])
+    return float(sizes[marks].sum() / sizes.sum()) if sizes.sum() > 0 else float(marks.mean())
+
+
+def _columns(forms: Sequence[Data], values: Sequence[Sequence[float | None] | None]) -> list[list[dict[str, Any]]]:
+    """Return, position by position, the word of each form."""
+    sizes = [abs(v) for row in values for v in (row or []) if v is not None]
+    most = max(sizes, default=0.0) or 1.0
+    columns = []
+    for place in range(max(len(form["words"]) for form in forms)):
+        column = []
+        for form, row in zip(forms, values, strict=True):
+            if place < len(form["words"]):
+                value = row[place] if row is not None else None
+                share = 0.0 if value is None else abs(value) / most
+                column.append(
+                    {
+                        "word": cut(form["words"][place], _WORD),
+                        "truth": bool(form["ground_truth"][place]),
+                        "tone": "" if not value else "pos" if value > 0 else "neg",
+                        "sign": "" if value is None or share < 0.05 else "+" if value > 0 else "−",
+                        "share": f"{share:.2f}",
+                    }
+                )
+        columns.append(column)
+    return columns
+
+
+def _table(
+    forms: Sequence[Data], values: Sequence[Sequence[float]], pairs: Sequence[Sequence[float | None] | None]
+) -> tuple[list[str], list[list[str]]]:
+    head = ["Place"]
+    for form in forms:
+        head += [form["form"], "attribution", "pair Shapley"]
+    body = []
+    for place in range(max(len(form["words"]) for form in forms)):
+        line = [str(place)]
+        for form, row, pair in zip(forms, values, pairs, strict=True):
+            if place < len(form["words"]):
+                mark = " ▣" if form["ground_truth"][place] else ""
+                known = None if pair is None else pair[place]
+                line += [cut(form["words"][place], _WORD) + mark, signed(row[place]), signed(known)]
+            else:
+                line += ["", "", ""]
+        body.append(line)
+    return head, body
+
+
+def signed(value: float | None) -> str:
+    """Write an attribution with its sign."""
+    return "–" if value is None else "0" if value == 0 else f"{value:+.3g}".replace("-", "−")
+
+
+def failures_section(data: Data, board: Board) -> dict[str, Any] | None:
+    """Return the rows with the lowest mass accuracy of each method, lowest first, with their text where it is known."""
+    known = {
+        (sentence["group"], form["form"]): form for sentence in data["sentences"] for form in sentence["forms"]
+    }  # fmt: skip
+    found = [row for row in data["failures"] if board.looks(row["method"])]
+    if not found:
+        return None
+    rows = []
+    for row in sorted(found, key=lambda row: float(row["mass_accuracy"])):
+        form = known.get((row["group"], row["form"]))
+        words = [] if form is None else list(zip(form["words"], form["ground_truth"], strict=True))
+        look = None if form is None else {key: row[key] for key in ("group", "scheme", "method")}
+        rows.append(
+            {
+                "label": board.labels.get(row["method"], row["method"]),
+                "badge": "",
+                "note": "",
+                "kind": "",
+                "cells": [
+                    cell(row["scheme"]),
+                    cell(str(row["form"])),
+                    cell(number(row["mass_accuracy"])),
+                    cell(str(row["group"]), sentence=_shorten(words), look=look),
+                ],
+            }
+        )
+    rows = rows[:_LIST]
+    head = ["Method", "Scheme", "Form", "Mass accuracy", "Sentence"]
+    grids: list[Grid] = [grid("The worst explained rows", head, rows[:_FAILURES])]
+    if rows[_FAILURES:]:
+        grids.append(grid(f"{len(rows) - _FAILURES} more", head, rows[_FAILURES:], fold=True))
+    return {
+        "kind": "grids",
+        "id": "failures",
+        "nav": "Failures",
+        "title": "Where methods fail",
+        "note": "For each method and scheme the rows with the lowest mass accuracy, those that all methods of the page "
+        "explain worst first. A low mass accuracy is the explanation's fault only if the model uses the changed words: "
+        "compare with the pair Shapley values of the sentence. Boxed: the changed words.",
+        "grids": grids,
+    }
+
+
+def _shorten(words: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    found, length = [], 0
+    for word, mark in words:
+        length += len(word) + 1
+        if length > _TEXT:
+            return [*found, ("…", False)]
+        found.append((word, bool(mark)))
+    return found
+
+
+def share_text(share: float | None) -> str:
+    """Write a share that may be unknown."""
+    return "–" if share is None else percent(share)
