@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xembed._cli_geco import geco
 from xembed._cli_inputs import (
     Encode,
     check_same_kind,
@@ -54,6 +55,7 @@ app = typer.Typer(
 cache_app = typer.Typer(help="Show or clear the cache of embeddings.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 app.command()(isotropy)
+app.command()(geco)
 
 
 class Demo(Enum):

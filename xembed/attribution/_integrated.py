@@ -14,8 +14,8 @@ from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutp
 from xembed.attribution._scored_model import ScoredModel
 from xembed.attribution._words import EncodedWords
 
-# Steps on the way from the baseline before the first look at the completeness error; doubled from there. Measured with a
-# frozen MiniLM on GECO's sentences: few need less than 24 steps for an error of 1 %, and few need more.
+# Steps on the way from the baseline before the first look at the completeness error; doubled from there. Measured with
+# a frozen MiniLM on GECO's sentences: few need less than 24 steps for an error of 1 %, and few need more.
 FIRST_STEPS = 12
 
 

@@ -10,12 +10,13 @@ from dataclasses import asdict
 from typing import Any
 
 from xembed._results import provenance
-from xembed._validation import check_count, check_number, check_option, shows_progress
+from xembed._validation import check_count, check_number, check_option, quote_options, shows_progress
 from xembed.attribution._health import MethodHealth
 from xembed.attribution._methods import METHODS, find_methods
 from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
 from xembed.attribution._words import WordEncoder
 from xembed.datasets import PairedSentences
+from xembed.encoders._pipeline import find_device
 from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow
 from xembed.geco._bias import word_cooccurrence
 from xembed.geco._cell import Cell, Settings
@@ -24,6 +25,7 @@ from xembed.geco._inspect import failures, sentences_to_show
 from xembed.geco._leaderboard import Resampling, correct_forms, read_scheme, scheme_row, scheme_rows
 from xembed.geco._one_layer import make_one_layer
 from xembed.geco._plan import Plan, make_plan
+from xembed.geco._reference_mode import REFERENCE_METHODS
 from xembed.geco._schemes import SCHEMES, find_scheme
 from xembed.geco._store import Store
 from xembed.geco._test_set import digest, prepare
@@ -74,6 +76,11 @@ class Benchmark:
         For intervals and tests.
     confidence_level : float in (0, 1), default=0.95
         Of the intervals.
+    reference_mode : {'gecobench'}, optional
+        Explain by the recipe of the published benchmark, with its quirks, to compare figures with it; never to judge
+        methods. Methods that it does not have are left out of 'all'.
+    device : str, default='auto'
+        Where to train and explain; 'auto' takes a GPU if there is one.
 
     Raises
     ------
@@ -120,6 +127,8 @@ class Benchmark:
         training: dict[str, dict[str, Any]] | None = None,
         n_resamples: int = 2000,
         confidence_level: float = 0.95,
+        reference_mode: str | None = None,
+        device: str = "auto",
     ) -> None:
         caller = "Benchmark"
         chosen = dict(PROFILES[check_option(profile, PROFILES, name="profile", caller=caller)])
@@ -144,7 +153,8 @@ class Benchmark:
         if not self.seeds:
             raise ValueError(f"The 'seeds' of {caller} must be one or more integers. Got none.")
         self.settings = Settings(
-            methods=tuple(method.name for method in find_methods(methods, caller=caller)),
+            methods=_choose_methods(methods, reference_mode, caller=caller),
+            reference_mode=reference_mode,
             baseline=check_option(baseline, BASELINES, name="baseline", caller=caller),
             deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
             n_samples=check_count(chosen["n_samples"], name="n_samples", caller=caller, low=2),
@@ -160,6 +170,7 @@ class Benchmark:
             check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither"),
             0,
         )
+        self.device = find_device(device, caller=caller)
         self.backbone = _load_backbone(backbone)
         self.model, self.tokenizer = make_classifier(self.backbone, 2)
         self.data, self.test, self.excluded = prepare(
@@ -242,6 +253,7 @@ class Benchmark:
                 self.settings,
                 fitted=fitted,
                 first=seed == self.seeds[0],
+                device=self.device,
                 make=lambda seed=seed: self._train(scheme, seed),  # type: ignore[misc]
                 progress=update,
             )
@@ -264,7 +276,7 @@ class Benchmark:
             else make_one_layer(self.tokenizer, n_classes, seed=seed)
         )
         options = self.training.get(scheme, {})
-        return train(model, self.tokenizer, self.data, scheme, seed=seed, progress=False, **options)
+        return train(model, self.tokenizer, self.data, scheme, seed=seed, device=self.device, progress=False, **options)
 
     def _result(self, store: Store, health: dict[str, MethodHealth], seconds: float) -> BenchmarkResult:
         rows: list[LeaderboardRow] = []
@@ -317,6 +329,19 @@ class Benchmark:
 
 
 # ---- checks
+
+
+def _choose_methods(methods: Any, reference_mode: str | None, *, caller: str) -> tuple[str, ...]:
+    found = tuple(method.name for method in find_methods(methods, caller=caller))
+    if reference_mode is None:
+        return found
+    check_option(reference_mode, ("gecobench",), name="reference_mode", caller=caller)
+    if methods != "all" and (unknown := [name for name in found if name not in REFERENCE_METHODS]):
+        raise ValueError(
+            f"The 'methods' of {caller} with reference_mode={reference_mode!r} must be of "
+            f"{quote_options(REFERENCE_METHODS)}. Got {unknown} too."
+        )
+    return tuple(name for name in found if name in REFERENCE_METHODS)
 
 
 def _check_training(training: Any, schemes: Sequence[str], *, caller: str) -> dict[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from xembed.attribution._randomisation import randomisation_similarity, randomis
 from xembed.attribution._scored_model import ScoredModel
 from xembed.attribution._words import EncodedWords
 from xembed.geco._model_files import load_model, save_model
+from xembed.geco._reference_mode import REFERENCE_METHODS
 from xembed.geco._store import Store, pack, unpack
 from xembed.geco._test_set import TestSet
 from xembed.geco._trained import TrainedModel
@@ -40,6 +41,8 @@ class Settings:
         As in `explain`.
     target : {'label', 'predicted'}
         Which output is explained.
+    reference_mode : {'gecobench'}, optional
+        Explain by the published recipe.
     n_faithful : int
         Sentences whose explanations are tested by deletion, of all seeds.
     n_randomised : int
@@ -53,6 +56,7 @@ class Settings:
     tolerance: float = 0.01
     max_steps: int = 96
     target: str = "label"
+    reference_mode: str | None = None
     n_faithful: int = 50
     n_randomised: int = 10
 
@@ -87,6 +91,8 @@ class Cell:
         What reference methods were fitted as.
     first : bool
         Whether this is the first seed, whose health is that of the scheme and which is randomised.
+    device : str
+        Where the model runs.
     make : callable
         Trains the model.
     progress : callable, optional
@@ -103,11 +109,13 @@ class Cell:
         *,
         fitted: dict[str, Any],
         first: bool,
+        device: str,
         make: Callable[[], TrainedModel],
         progress: Callable[[int], object] | None = None,
     ) -> None:
         self.store, self.scheme, self.seed, self.test, self.settings = store, scheme, seed, test, settings
-        self.fitted, self.first, self.make, self.progress = fitted, first, make, progress
+        self.fitted, self.first, self.device = fitted, first, device
+        self.make, self.progress = make, progress
         self.name = f"{scheme}-{seed}"
         self._scored: ScoredModel | None = None
         self._rows: list[EncodedWords] | None = None
@@ -118,7 +126,7 @@ class Cell:
         """Return the trained model, from its folder if it is there."""
         if not self.store.has("models", self.name):
             save_model(self.make(), self.store.path("models", self.name))
-        return load_model(self.store.path("models", self.name), device="auto")
+        return load_model(self.store.path("models", self.name), device=self.device)
 
     @property
     def scored(self) -> ScoredModel:
@@ -187,6 +195,8 @@ class Cell:
         self, method: Method, model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets
     ) -> MethodOutput:
         options = self.settings.options(self.seed, self.fitted.get(method.name), self.progress)
+        if self.settings.reference_mode is not None:
+            method = REFERENCE_METHODS[method.name]
         return run_method(method, model, rows, targets, options)
 
     def _health(self) -> MethodHealth:

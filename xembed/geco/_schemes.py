@@ -109,7 +109,7 @@ SCHEMES: Mapping[str, Scheme] = types.MappingProxyType(
                 "OLA",
                 "one layer of attention, all from scratch",
                 _PARTS,
-                Recipe(20, 64, 1e-2, 0.1),
+                Recipe(10, 64, 1e-2, 0.1),
                 Recipe(200, 64, 1e-2, 0.1),
                 pretrained=False,
             ),

@@ -93,7 +93,7 @@ class Board:
 
     def looks(self, method: str) -> bool:
         """Return whether a method looks at the model."""
-        return bool(self.families[method] != REFERENCE)
+        return self.families.get(method, REFERENCE) != REFERENCE
 
     def chance(self, scheme: str, metric: str = MAIN) -> float | None:
         """Return the score of chance."""
@@ -110,8 +110,8 @@ class Board:
 
 
 def cell(text: str = "", note: str = "", **more: Any) -> dict[str, Any]:
-    """Return a cell of a grid; ``more``: shade, badge, mark, hear, span, box, sure, dots (a whisker)."""
-    blank = dict.fromkeys(("shade", "badge", "mark", "hear", "box", "whisker"))
+    """Return a cell of a grid; ``more``: shade, badge, mark, hear, span, box, whisker, sure, sentence, look."""
+    blank = dict.fromkeys(("shade", "badge", "mark", "hear", "box", "whisker", "sentence", "look"))
     return {"text": text, "note": note, "span": 1, "sure": False} | blank | more
 
 

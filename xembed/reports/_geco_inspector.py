@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed.reports._format import cut, number, percent
+from xembed.reports._format import cut, number
 from xembed.reports._geco_figures import Board, Grid, cell, grid
 from xembed.reports._script_data import pack
 
@@ -18,6 +18,7 @@ _STATIC = 3  # sentences that are there without scripts
 _TEXT = 300  # characters of a sentence in the table of failures
 _FAILURES = 12  # rows of that table before the fold
 _LIST = 400  # rows of it at all
+_FAINT = 0.05  # share of the largest below which a word gets no sign
 
 
 def inspector_section(data: Data, board: Board) -> dict[str, Any] | None:
@@ -92,13 +93,13 @@ def _spread(pair: Mapping[str, float] | None, n: int) -> list[float | None] | No
 def _view(sentence: Data, scheme: str, board: Board) -> dict[str, Any] | None:
     """Return a sentence on one scheme by the best method that it has, for a page without scripts."""
     forms = [form for form in sentence["forms"] if scheme in form["schemes"]]
+    found = [form["schemes"][scheme] for form in forms]
     methods = [row["method"] for row in board.ranked(scheme)] + board.methods
-    method = next((m for m in methods if forms and all(m in form["schemes"][scheme]["methods"] for form in forms)), None)
+    method = next((m for m in methods if forms and all(m in one["methods"] for one in found)), None)
     if method is None:
         return None
-    found = [form["schemes"][scheme] for form in forms]
-    values = [[float(v) for v in one["methods"][method]] for one in found]
-    pairs = [_spread(one["pair_shapley"], len(form["words"])) for one, form in zip(found, forms, strict=True)]
+    values = [[float(value) for value in one["methods"][method]] for one in found]
+    pairs = _pairs(forms, scheme)
     return {
         "group": sentence["group"],
         "why": sentence["why"],
@@ -115,9 +116,34 @@ def _view(sentence: Data, scheme: str, board: Board) -> dict[str, Any] | None:
             for form, one, row in zip(forms, found, values, strict=True)
         ],
         "columns": _columns(forms, values),
-        "pair_columns": None if all(pair is None for pair in pairs) else _columns(forms, pairs),
+        "strips": [
+            {
+                "form": form,
+                "chips": [
+                    _chip(" / ".join(words[place] for words in texts if place < len(words)), True, value, most)
+                    | {"value": signed(value)}
+                    for place, value in enumerate(pair)
+                    if value is not None
+                ],
+            }
+            for form, texts, pair in pairs
+            for most in [max((abs(value) for value in pair if value is not None), default=0.0)]
+        ],
         "table": _table(forms, values, pairs),
-    }  # fmt: skip
+    }
+
+
+def _pairs(forms: Sequence[Data], scheme: str) -> list[tuple[str, list[list[str]], list[float | None]]]:
+    """Return the pair Shapley values, once where they are the same for all forms: name of the form, words, values."""
+    words = [[cut(word, _WORD) for word in form["words"]] for form in forms]
+    known = [
+        (form["form"], texts, pair)
+        for form, texts in zip(forms, words, strict=True)
+        if (pair := _spread(form["schemes"][scheme]["pair_shapley"], len(texts))) is not None
+    ]
+    if len(known) > 1 and all(pair == known[0][2] for _, _, pair in known):
+        return [("", words, known[0][2])]
+    return [(form, [texts], pair) for form, texts, pair in known]
 
 
 def _mass(values: Sequence[float], truth: Sequence[bool]) -> float:
@@ -125,47 +151,45 @@ def _mass(values: Sequence[float], truth: Sequence[bool]) -> float:
     return float(sizes[marks].sum() / sizes.sum()) if sizes.sum() > 0 else float(marks.mean())
 
 
-def _columns(forms: Sequence[Data], values: Sequence[Sequence[float | None] | None]) -> list[list[dict[str, Any]]]:
+def _chip(word: str, truth: bool, value: float, most: float) -> dict[str, Any]:
+    share = abs(value) / most if most > 0 else 0.0
+    return {
+        "word": word,
+        "truth": truth,
+        "tone": "pos" if value > 0 else "neg" if value < 0 else "",
+        "sign": "" if share < _FAINT else "+" if value > 0 else "−",
+        "share": f"{share:.2f}",
+    }
+
+
+def _columns(forms: Sequence[Data], values: Sequence[Sequence[float]]) -> list[list[dict[str, Any]]]:
     """Return, position by position, the word of each form."""
-    sizes = [abs(v) for row in values for v in (row or []) if v is not None]
-    most = max(sizes, default=0.0) or 1.0
-    columns = []
-    for place in range(max(len(form["words"]) for form in forms)):
-        column = []
-        for form, row in zip(forms, values, strict=True):
-            if place < len(form["words"]):
-                value = row[place] if row is not None else None
-                share = 0.0 if value is None else abs(value) / most
-                column.append(
-                    {
-                        "word": cut(form["words"][place], _WORD),
-                        "truth": bool(form["ground_truth"][place]),
-                        "tone": "" if not value else "pos" if value > 0 else "neg",
-                        "sign": "" if value is None or share < 0.05 else "+" if value > 0 else "−",
-                        "share": f"{share:.2f}",
-                    }
-                )
-        columns.append(column)
-    return columns
+    most = max((abs(value) for row in values for value in row), default=0.0)
+    return [
+        [
+            _chip(cut(form["words"][place], _WORD), bool(form["ground_truth"][place]), row[place], most)
+            for form, row in zip(forms, values, strict=True)
+            if place < len(form["words"])
+        ]
+        for place in range(max(len(form["words"]) for form in forms))
+    ]
 
 
 def _table(
-    forms: Sequence[Data], values: Sequence[Sequence[float]], pairs: Sequence[Sequence[float | None] | None]
+    forms: Sequence[Data], values: Sequence[Sequence[float]], pairs: Sequence[tuple[str, Any, Sequence[float | None]]]
 ) -> tuple[list[str], list[list[str]]]:
     head = ["Place"]
     for form in forms:
-        head += [form["form"], "attribution", "pair Shapley"]
+        head += [form["form"], "Attribution"]
+    head += [f"Pair Shapley {form}".strip() for form, _, _ in pairs]
     body = []
     for place in range(max(len(form["words"]) for form in forms)):
         line = [str(place)]
-        for form, row, pair in zip(forms, values, pairs, strict=True):
-            if place < len(form["words"]):
-                mark = " ▣" if form["ground_truth"][place] else ""
-                known = None if pair is None else pair[place]
-                line += [cut(form["words"][place], _WORD) + mark, signed(row[place]), signed(known)]
-            else:
-                line += ["", "", ""]
-        body.append(line)
+        for form, row in zip(forms, values, strict=True):
+            there = place < len(form["words"])
+            mark = " ▣" if there and form["ground_truth"][place] else ""
+            line += [cut(form["words"][place], _WORD) + mark, signed(row[place])] if there else ["", ""]
+        body.append([*line, *(signed(pair[place]) if place < len(pair) else "" for _, _, pair in pairs)])
     return head, body
 
 
@@ -211,8 +235,7 @@ def failures_section(data: Data, board: Board) -> dict[str, Any] | None:
         "id": "failures",
         "nav": "Failures",
         "title": "Where methods fail",
-        "note": "For each method and scheme the rows with the lowest mass accuracy, those that all methods of the page "
-        "explain worst first. A low mass accuracy is the explanation's fault only if the model uses the changed words: "
+        "note": "For each method and scheme the rows with the lowest mass accuracy, the lowest of all first. A low mass accuracy is the explanation's fault only if the model uses the changed words: "
         "compare with the pair Shapley values of the sentence. Boxed: the changed words.",
         "grids": grids,
     }
@@ -227,7 +250,3 @@ def _shorten(words: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
         found.append((word, bool(mark)))
     return found
 
-
-def share_text(share: float | None) -> str:
-    """Write a share that may be unknown."""
-    return "–" if share is None else percent(share)

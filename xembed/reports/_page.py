@@ -15,6 +15,7 @@ from xembed._files import check_writable, write_together
 from xembed._results import dump_json, versions
 from xembed.reports._corrections import corrections_context, sts_context
 from xembed.reports._drift import drift_context
+from xembed.reports._geco import geco_context
 from xembed.reports._isotropy import (
     diagnosis_context,
     hubness_context,
@@ -49,6 +50,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "xembed.defsent/1": defsent_context,
     "xembed.diagnosis/1": diagnosis_context,
     "xembed.drift/1": drift_context,
+    "xembed.geco/1": geco_context,
     "xembed.hubness/1": hubness_context,
     "xembed.isotropy/1": isotropy_context,
     "xembed.layers/1": layers_context,

@@ -252,6 +252,222 @@ const link = (plot) => {
   plot.on("plotly_deselect", () => select(null));
 };
 
+/* ---- sentences of a benchmark ---- */
+let looks = null;
+const FAINT = 0.05;  // share of the largest below which a word gets no sign
+const make = (tag, name, ...children) => {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  element.append(...children);  // strings become text
+  return element;
+};
+const named = (text) => make("bdi", "", String(text));
+const short = (x) => (x === null || x === undefined ? "–" : x === 0 ? "0"
+  : `${x > 0 ? "+" : "−"}${String(Number(Math.abs(x).toPrecision(3)))}`);
+const decimals = (x) => (x === null ? "–" : x.toFixed(3));
+const tone = (x) => (x > 0 ? "pos" : x < 0 ? "neg" : "");
+const sizeOf = (rows) => Math.max(0, ...rows.flat().map((x) => Math.abs(x || 0)));
+const chip = (word, truth, value, most, lines) => {
+  const share = most > 0 ? Math.abs(value || 0) / most : 0;
+  const sign = make("sup", "", share < FAINT ? "" : value > 0 ? "+" : "−");
+  sign.setAttribute("aria-hidden", "true");
+  const element = make("span", `word ${tone(value)}${truth ? " true" : ""}`, named(word), sign);
+  element.style.setProperty("--share", share.toFixed(2));
+  element.tabIndex = -1;
+  element.setAttribute("role", "img");
+  element.setAttribute("aria-label", [word, ...lines].join(", "));
+  const show = () => placeTip(element, word, lines);
+  element.addEventListener("mouseenter", show);
+  element.addEventListener("focus", show);
+  for (const end of ["mouseleave", "blur"]) element.addEventListener(end, () => { tip.hidden = true; });
+  return element;
+};
+const placeTip = (element, word, lines) => {
+  tip.replaceChildren(make("b", "", named(word)), ...lines.map((line) => make("div", "", named(line))));
+  tip.hidden = false;
+  const [from, box] = [element.getBoundingClientRect(), tip.getBoundingClientRect()];
+  tip.style.left = `${Math.max(4, Math.min(from.left, innerWidth - box.width - 8))}px`;
+  tip.style.top = `${from.bottom + 6 + box.height > innerHeight ? Math.max(4, from.top - box.height - 6) : from.bottom + 6}px`;
+};
+// One stop of the tab key; the arrows go from word to word and from form to form.
+const columnsOf = (columns, label) => {
+  const group = make("div", "columns", ...columns.map((cells) => make("div", "", ...cells)));
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", `${label}. Arrow keys go from word to word.`);
+  const words = () => [...group.children].map((column) => [...column.querySelectorAll(".word")]);
+  const first = group.querySelector(".word");
+  if (first) first.tabIndex = 0;
+  group.addEventListener("keydown", (event) => {
+    const grid = words();
+    let x = grid.findIndex((column) => column.includes(event.target));
+    if (x < 0) return;
+    let y = grid[x].indexOf(event.target);
+    if (event.key === "ArrowRight") x += 1;
+    else if (event.key === "ArrowLeft") x -= 1;
+    else if (event.key === "ArrowDown") y += 1;
+    else if (event.key === "ArrowUp") y -= 1;
+    else if (event.key === "Home") x = 0;
+    else if (event.key === "End") x = grid.length - 1;
+    else if (event.key === "Escape") { tip.hidden = true; return; }
+    else return;
+    event.preventDefault();
+    const next = grid[x] && grid[x][y];
+    if (!next) return;
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
+  return group;
+};
+const tableOf = (name, head, body, label) => {
+  const row = make("tr", "", ...head.map((text) => make("th", "", named(text))));
+  const table = make("table", name, make("thead", "", row), make("tbody", "", ...body));
+  const scroll = make("div", "scroll", table);
+  scroll.tabIndex = 0;
+  scroll.setAttribute("role", "group");
+  scroll.setAttribute("aria-label", label);
+  for (const cell of row.children) cell.scope = "col";
+  return scroll;
+};
+const rowOf = (first, cells) => {
+  const head = make("th", "", named(first));
+  head.scope = "row";
+  return make("tr", "", head, ...cells);
+};
+const unfolded = { numbers: false, all: false };
+const fold = (key, title, ...children) => {
+  const details = make("details", "", make("summary", "", title), ...children);
+  details.open = unfolded[key];
+  details.addEventListener("toggle", () => { unfolded[key] = details.open; });
+  return details;
+};
+// Pair Shapley values once where all forms have the same.
+const pairsOf = (forms) => {
+  const known = forms.filter((form) => form.found.pair);
+  const first = known.length ? JSON.stringify(known[0].found.pair) : "";
+  if (known.length > 1 && known.every((form) => JSON.stringify(form.found.pair) === first))
+    return [{ form: "", words: forms.map((form) => form.words), pair: known[0].found.pair }];
+  return known.map((form) => ({ form: form.form, words: [form.words], pair: form.found.pair }));
+};
+const formsNow = () => {
+  const sentence = looks.sentences[$("inspect-sentence").selectedIndex];
+  const scheme = $("inspect-scheme").value;
+  return sentence.forms.filter((form) => form.schemes[scheme])
+    .map((form) => ({ ...form, found: form.schemes[scheme] }));
+};
+const option = (value, text) => {
+  const element = make("option", "", text);
+  element.value = value;
+  return element;
+};
+const offerMethods = (wanted) => {
+  const forms = formsNow();
+  const there = looks.methods.filter((name) => forms.length && forms.every((form) => form.found.methods[name]));
+  const select = $("inspect-method");
+  select.replaceChildren(...there.map((name) => option(name, looks.labels[name])));
+  const best = looks.best[$("inspect-scheme").value];
+  select.value = there.includes(wanted) ? wanted : there.includes(best) ? best : there[0] || "";
+};
+const renderLook = () => {
+  const at = $("inspect-sentence").selectedIndex;
+  const sentence = looks.sentences[at];
+  const scheme = $("inspect-scheme").value;
+  offerMethods($("inspect-method").value);
+  const method = $("inspect-method").value;
+  const forms = formsNow();
+  tip.hidden = true;
+  $("inspect-back").disabled = at === 0;
+  $("inspect-next").disabled = at === looks.sentences.length - 1;
+  const why = make("span", "quiet", named(sentence.why));
+  const view = make("article", "panel look", make("h3", "", `Sentence ${sentence.group} `, why));
+  $("inspect-view").replaceChildren(view);
+  if (!method) {
+    view.append(make("p", "quiet", "This scheme has no attributions of this sentence."));
+    return;
+  }
+  const values = forms.map((form) => form.found.methods[method]);
+  const most = sizeOf(values);
+  const pairs = pairsOf(forms);
+  const pairAt = (place) => pairs.map(({ form, pair }) => (pair[place] === null || pair[place] === undefined
+    ? "" : `pair Shapley${form && ` ${form}`} ${short(pair[place])}`)).filter(Boolean);
+  forms.forEach((form, i) => {
+    const total = values[i].reduce((sum, x) => sum + Math.abs(x), 0);
+    const n = form.truth.reduce((sum, x) => sum + x, 0);
+    const chance = n / form.truth.length;
+    const mass = total > 0 ? values[i].reduce((sum, x, k) => sum + (form.truth[k] ? Math.abs(x) : 0), 0) / total : chance;
+    const right = form.found.correct ? "right" : "wrong";
+    view.append(make("p", "form", make("b", "", named(form.form)), `: probability ${decimals(form.found.p)}, ${right}; `
+      + `mass accuracy ${decimals(mass)}, chance ${decimals(chance)}`));
+  });
+  const length = Math.max(...forms.map((form) => form.words.length));
+  const places = Array.from({ length }, (_, k) => k);
+  const cellsAt = (k) => forms.flatMap((form, i) => (k < form.words.length ? [chip(
+    form.words[k], form.truth[k], values[i][k], most,
+    [`${form.form}, word ${k + 1} of ${form.words.length}`, `attribution ${short(values[i][k])}`,
+      form.truth[k] ? "changed word" : "not changed", ...pairAt(k)])] : []));
+  view.append(columnsOf(places.map(cellsAt), `${looks.labels[method]} on ${scheme}`));
+  for (const { form, words, pair } of pairs) {
+    const size = sizeOf([pair]);
+    const columns = places.filter((k) => pair[k] !== null && pair[k] !== undefined).map((k) => [
+      chip(words.map((row) => row[k]).join(" / "), 1, pair[k], size, [`word ${k + 1}`, `pair Shapley ${short(pair[k])}`]),
+      make("small", "", short(pair[k])),
+    ]);
+    view.append(make("p", "form", "Exact pair Shapley", form ? ", " : "", form ? named(form) : "", ":"),
+      columnsOf(columns, "Exact pair Shapley"));
+  }
+  const right = (text) => make("td", "num", text);
+  const numbers = places.map((k) => rowOf(String(k), [
+    ...forms.flatMap((form, i) => (k < form.words.length
+      ? [make("td", "", named(form.words[k]), form.truth[k] ? " ▣" : ""), right(short(values[i][k]))]
+      : [right(""), right("")])),
+    ...pairs.map(({ pair }) => right(short(pair[k]))),
+  ]));
+  const head = ["Place", ...forms.flatMap((form) => [form.form, "Attribution"]),
+    ...pairs.map(({ form }) => `Pair Shapley ${form}`.trim())];
+  view.append(fold("numbers", "The numbers", tableOf("plain", head, numbers, "The numbers")));
+  const all = forms.map((form) => {
+    const lines = looks.methods.filter((name) => form.found.methods[name]).map((name) => {
+      const row = form.found.methods[name];
+      const size = sizeOf([row]);
+      return rowOf(looks.labels[name], row.map((x) => {
+        const td = make("td", tone(x), short(x));
+        td.style.setProperty("--share", size > 0 ? (Math.abs(x) / size).toFixed(2) : "0");
+        return td;
+      }));
+    });
+    const box = tableOf("grid shown", [form.form, ...form.words], lines, `All methods, ${form.form}`);
+    form.truth.forEach((mark, k) => { if (mark) box.querySelectorAll("thead th")[k + 1].classList.add("true"); });
+    return box;
+  });
+  view.append(fold("all", `All methods on this sentence, scheme ${scheme}`, ...all));
+};
+const startInspector = async () => {
+  looks = JSON.parse(await unpack("inspect-data"));
+  const sentences = looks.sentences.map((sentence, i) => {
+    const text = sentence.forms.length ? sentence.forms[0].words.join(" ") : "";
+    return option(i, `${sentence.group}: ${text.length > 60 ? `${text.slice(0, 59)}…` : text}`);
+  });
+  $("inspect-sentence").replaceChildren(...sentences);
+  $("inspect-scheme").replaceChildren(...looks.schemes.map((name) => option(name, name)));
+  for (const id of ["inspect-sentence", "inspect-scheme", "inspect-method"]) $(id).addEventListener("change", renderLook);
+  for (const [id, step] of [["inspect-back", -1], ["inspect-next", 1]])
+    $(id).addEventListener("click", () => { $("inspect-sentence").selectedIndex += step; renderLook(); });
+  for (const button of document.querySelectorAll("button.look")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      $("inspect-sentence").selectedIndex =
+        looks.sentences.findIndex((sentence) => String(sentence.group) === button.dataset.group);
+      $("inspect-scheme").value = button.dataset.scheme;
+      offerMethods(button.dataset.method);
+      renderLook();
+      $("inspector").scrollIntoView();
+      $("inspect-sentence").focus({ preventScroll: true });
+    });
+  }
+  $("inspect-controls").hidden = false;
+  if (looks.sentences.length && looks.schemes.length) renderLook();
+};
+
 /* ---- start ---- */
 const fail = (message) => {
   for (const plot of document.querySelectorAll(".plot")) { plot.textContent = message; plot.style.height = "auto"; }
@@ -263,6 +479,7 @@ const start = async () => {
     return;
   }
   if ($("rows-data")) await startRows();
+  if ($("inspect-data")) await startInspector();
   const script = document.createElement("script");
   script.textContent = await unpack("library");
   document.head.append(script);
