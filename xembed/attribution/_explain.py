@@ -120,7 +120,7 @@ def explain(
         deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
         n_samples=check_count(n_samples, name="n_samples", caller=caller, low=2),
         tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
-        max_steps=_check_steps(max_steps, caller=caller),
+        max_steps=check_steps(max_steps, caller=caller),
         seed=int(check_rng(rng, caller=caller).integers(2**63)),
         fitted=fitted,
     )
@@ -158,7 +158,7 @@ def explain(
         completeness=found.completeness,
         special=found.special,
         truncated=truncated,
-        output=output,
+        output=scored.output,
         baseline=options.deletion if chosen.family == "perturbation" else options.baseline,
         notes=tuple(notes),
         seconds=time.monotonic() - began,
@@ -167,8 +167,8 @@ def explain(
             model=type(scored.module).__name__,
             method=chosen.name,
             level=level,
-            output=output,
-            site=site,
+            output=scored.output,
+            site=scored.site,
             baseline=baseline,
             deletion=deletion,
             n_samples=n_samples,
@@ -227,7 +227,7 @@ def check_targets(target: Any, scores: np.ndarray, *, caller: str) -> Targets:
     return values
 
 
-def _check_steps(max_steps: Any, *, caller: str) -> int:
+def check_steps(max_steps: Any, *, caller: str) -> int:
     count = check_count(max_steps, name="max_steps", caller=caller)
     doublings, rest = divmod(count, FIRST_STEPS)
     if rest or doublings & (doublings - 1):

@@ -158,12 +158,15 @@ def with_completeness(
     output: MethodOutput,
 ) -> MethodOutput:
     """Add by how much the attributions of all tokens miss the difference of scores that they should sum to."""
-    scores = model.score_ids([row.ids for row in rows])[np.arange(len(rows)), targets]
-    if options.baseline == "zero":
-        base = _score_zero(model, rows)[np.arange(len(rows)), targets]
+    # What has no ids, and what the model says only of embeddings, is scored by embeddings.
+    twice = model.site == "block_twice"
+    ids = [row.ids for row in rows]
+    all_scores = _score_embeds(model, rows, None) if twice else model.score_ids(ids)
+    if twice or options.baseline == "zero":
+        all_bases = _score_embeds(model, rows, options.baseline)
     else:
-        base = model.score_ids([model.baseline_ids(row, options.baseline) for row in rows])
-        base = base[np.arange(len(rows)), targets]
+        all_bases = model.score_ids([model.baseline_ids(row, options.baseline) for row in rows])
+    scores, base = (found[np.arange(len(rows)), targets] for found in (all_scores, all_bases))
     # Special tokens are the same in the baseline: the words hold the whole sum.
     sums = np.array([words.sum() for words in output.words])
     return MethodOutput(output.words, output.special, relative_error(sums, scores - base), base)
@@ -176,13 +179,15 @@ def relative_error(sums: np.ndarray, differences: np.ndarray) -> np.ndarray:
     return np.where(sums == differences, 0.0, error)
 
 
-def _score_zero(model: ScoredModel, rows: Sequence[EncodedWords]) -> np.ndarray:
+def _score_embeds(model: ScoredModel, rows: Sequence[EncodedWords], baseline: str | None) -> np.ndarray:
+    """Return the outputs of rows, or of their baselines, (n_rows, n_outputs), by their embeddings at the site."""
     found: list[Any] = [None] * len(rows)
     with model.frozen(), torch.no_grad():
         for batch in model.batches([len(row.ids) for row in rows]):
             chosen = [rows[place] for place in batch]
-            _, mask = model.tensors([row.ids for row in chosen])
-            out = model.score(model.baseline_embeds(chosen, "zero"), mask).double().cpu().numpy()
+            ids, mask = model.tensors([row.ids for row in chosen])
+            embeds = model.embed(ids, mask) if baseline is None else model.baseline_embeds(chosen, baseline)
+            out = model.score(embeds, mask).double().cpu().numpy()
             model.n_forward += len(batch)
             for place, values in zip(batch, out, strict=True):
                 found[place] = values

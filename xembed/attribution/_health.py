@@ -199,7 +199,10 @@ class _Probe:
         self.outputs: dict[str, MethodOutput | str] = {}
 
     def notes(self) -> list[str]:
-        gap = self.embedding_gap()
+        try:
+            gap = self.embedding_gap()
+        except Exception as error:  # as in `run`
+            return [f"The model can't be called with inputs_embeds: {error!s:.200}. Gradient methods need that."]
         if gap > _BATCH:
             return [
                 f"The model gives other scores for inputs_embeds than for input_ids (by {gap:.1g} of their spread): "

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._validation import check_option
+from xembed._validation import check_option, quote_options
 from xembed.attribution._words import EncodedWords, WordEncoder, collate
 
 # Where the path of a gradient method begins. "word": the word embeddings, which position embeddings and LayerNorm then
@@ -148,7 +148,7 @@ class ScoredModel:
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """Put the model into evaluation mode and let gradients flow to its inputs only; undo both in the end."""
-        training = self.module.training
+        training = [module for module in self.module.modules() if module.training]
         wanted = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
         try:
             self.module.eval()
@@ -158,7 +158,8 @@ class ScoredModel:
         finally:
             for parameter in wanted:
                 parameter.requires_grad_(True)
-            self.module.train(training)
+            for part in training:  # one by one: some may have been in evaluation mode
+                part.training = True
 
     # ---- rows of ids
 
@@ -221,14 +222,15 @@ class ScoredModel:
         }[kind]
         if found is None:
             raise ValueError(
-                f"The baseline {kind!r} of {self.caller} needs a tokenizer with that special token. "
-                f"{type(self.tokenizer).__name__} has none: choose another of {BASELINES}."
+                f"What stands for an absent word in {self.caller}, {kind!r}, needs a tokenizer with that special "
+                f"token. {type(self.tokenizer).__name__} has none: choose another of "
+                f"{quote_options({*BASELINES, *DELETIONS})}."
             )
         return int(found)
 
     def baseline_ids(self, row: EncodedWords, kind: str) -> Ids:
         """Return the row with every token but the special ones replaced. 'zero' has no ids: see `baseline_embeds`."""
-        filler = self.filler("pad" if kind == "zero" else kind)
+        filler = self.words.pad_id if kind == "zero" else self.filler(kind)
         return tuple(token if word is None else filler for token, word in zip(row.ids, row.word_ids, strict=True))
 
     def baseline_embeds(self, rows: Sequence[EncodedWords], kind: str) -> torch.Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xembed._validation import check_texts
+from xembed._validation import check_count, check_texts
 
 if TYPE_CHECKING:
     import torch
@@ -50,14 +51,16 @@ class WordEncoder:
     tokenizer : transformers.PreTrainedTokenizerFast
         Only fast tokenizers know words.
     max_length : int, optional
-        Tokens read of a sentence. By default what the tokenizer says; None there means all.
+        Tokens read of a sentence, the special ones among them. By default what the tokenizer says.
     caller : str
         Who asks, for messages.
 
     Raises
     ------
     TypeError
-        If the tokenizer is a slow one.
+        If the tokenizer is a slow one, or ``max_length`` is no integer.
+    ValueError
+        If ``max_length`` leaves no place for a token that is not special.
     """
 
     def __init__(self, tokenizer: Any, *, max_length: int | None = None, caller: str) -> None:
@@ -68,8 +71,13 @@ class WordEncoder:
             )
         self.tokenizer = tokenizer
         self.caller = caller
-        limit = tokenizer.model_max_length if max_length is None else max_length
+        limit = tokenizer.model_max_length
+        if max_length is not None:
+            # With fewer, the tokenizer would not cut anything off.
+            least = tokenizer.num_special_tokens_to_add() + 1
+            limit = check_count(max_length, name="max_length", caller=caller, low=least)
         self.max_length: int | None = int(limit) if limit and limit < _NO_LIMIT else None
+        self._blank_first = _loses_blanks(tokenizer)
 
     @property
     def pad_id(self) -> int:
@@ -86,26 +94,20 @@ class WordEncoder:
         TypeError
             If something else than strings or lists of strings comes.
         """
-        rows = list(sentences) if isinstance(sentences, Iterable) and not isinstance(sentences, str) else sentences
-        if isinstance(rows, str) or not rows or all(isinstance(row, str) for row in rows):
-            return [self._from_text(text) for text in check_texts(rows, name="texts")]
+        if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
+            check_texts(sentences)  # says what is wrong
+        rows = list(sentences)
+        if not rows or all(isinstance(row, str) for row in rows):
+            return [self._from_text(text) for text in check_texts(rows)]
         if any(isinstance(row, str) for row in rows):
             raise TypeError(f"The texts of {self.caller} must be all strings or all lists of words. Got both.")
         return [self._from_words(row, number) for number, row in enumerate(rows)]
 
     def _from_words(self, row: Any, number: int) -> EncodedWords:
         words = tuple(check_texts(row, name=f"The words of text {number}", blank=True))
-        encoding, truncated = self._tokenize(self._ready(words), split=True)
+        ready = [f" {word}" for word in words] if self._blank_first else list(words)
+        encoding, truncated = self._tokenize(ready, split=True)
         return self._checked(words, encoding, truncated, number)
-
-    def _ready(self, words: tuple[str, ...]) -> list[str]:
-        # Byte-level tokenizers (RoBERTa, GPT-2) give a word another id after a blank than without one; where they were
-        # not loaded with add_prefix_space they refuse words, and the blank is put there by hand.
-        if type(self.tokenizer).__name__.startswith(
-            ("Roberta", "GPT2", "Bart", "Longformer", "Deberta")
-        ) and not getattr(self.tokenizer, "add_prefix_space", True):
-            return [f" {word}" for word in words]
-        return list(words)
 
     def _from_text(self, text: str) -> EncodedWords:
         encoding, truncated = self._tokenize(text, split=False)
@@ -140,6 +142,20 @@ class WordEncoder:
             which = "A text" if number is None else f"Text {number}"
             raise ValueError(f"{which} of {self.caller} has no token but special ones. Drop it first.")
         return EncodedWords(words, tuple(encoding.ids), of_tokens, truncated)
+
+
+def _loses_blanks(tokenizer: Any) -> bool:
+    """Whether words that come one by one lose the blank before them.
+
+    Byte-level tokenizers (RoBERTa, GPT-2 and most later ones) have other tokens for a word after a blank. Unless they
+    put the blank there themselves (add_prefix_space), each word would be read as if glued to the one before.
+    """
+    pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
+    if pre_tokenizer is None:
+        return False
+    state = json.loads(pre_tokenizer.__getstate__())
+    parts = state.get("pretokenizers", [state])
+    return any(part["type"] == "ByteLevel" and not part["add_prefix_space"] for part in parts)
 
 
 def collate(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -11,11 +12,14 @@ from typing import Any
 
 from xembed._results import provenance
 from xembed._validation import check_count, check_number, check_option, quote_options, shows_progress
+from xembed.attribution._explain import check_steps
 from xembed.attribution._health import MethodHealth
 from xembed.attribution._methods import METHODS, find_methods
 from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
 from xembed.attribution._words import WordEncoder
 from xembed.datasets import PairedSentences
+from xembed.defsent._body import digest_tensors
+from xembed.encoders import Encoder, describe_encoder, load_encoder
 from xembed.encoders._pipeline import find_device
 from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow
 from xembed.geco._bias import word_cooccurrence
@@ -24,6 +28,7 @@ from xembed.geco._classifier import make_classifier
 from xembed.geco._inspect import failures, sentences_to_show
 from xembed.geco._leaderboard import Resampling, correct_forms, read_scheme, scheme_row, scheme_rows
 from xembed.geco._one_layer import make_one_layer
+from xembed.geco._paired_shift import paired_shift
 from xembed.geco._plan import Plan, make_plan
 from xembed.geco._reference_mode import REFERENCE_METHODS
 from xembed.geco._schemes import SCHEMES, find_scheme
@@ -38,6 +43,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "full": {"seeds": (0, 1, 2), "n_sentences": None, "n_samples": 100, "n_faithful": 50, "n_randomised": 10},
 }
 SCHEMES_TRAINED = tuple(name for name, scheme in SCHEMES.items() if scheme.recipe is not None)
+_PAIRS_OF_A_SHIFT = 10
 _TARGETS = ("label", "predicted")
 
 
@@ -159,7 +165,7 @@ class Benchmark:
             deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
             n_samples=check_count(chosen["n_samples"], name="n_samples", caller=caller, low=2),
             tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
-            max_steps=check_count(max_steps, name="max_steps", caller=caller),
+            max_steps=check_steps(max_steps, caller=caller),
             target=check_option(target, _TARGETS, name="target", caller=caller),
             n_faithful=check_count(chosen["n_faithful"], name="n_faithful", caller=caller, low=0),
             n_randomised=check_count(chosen["n_randomised"], name="n_randomised", caller=caller, low=0),
@@ -302,7 +308,7 @@ class Benchmark:
             rows=tuple(rows),
             sentences=tuple(sentences_to_show(scores, self.test)),
             failures=tuple(failures(scores, self.test)),
-            bias={"cooccurrence": word_cooccurrence(self.test.data).to_dict()},
+            bias=self._bias(),
             excluded=dict(self.excluded),
             n_resamples=self.how.n_resamples,
             confidence_level=self.how.level,
@@ -313,6 +319,14 @@ class Benchmark:
         )
         result.to_json(store.path("result.json"))
         return result
+
+    def _bias(self) -> dict[str, Any]:
+        """Return what can be said of the data, and of the backbone's embeddings of them, without a classifier."""
+        found = {"cooccurrence": word_cooccurrence(self.test.data).to_dict()}
+        if isinstance(self.backbone, Encoder) and len(self.test.pairs) >= _PAIRS_OF_A_SHIFT:
+            X = self.backbone.encode(list(self.test.data.texts), progress=False, cache=False)
+            found["paired_shift"] = paired_shift(X, self.test.data).to_dict()
+        return found
 
     def _notes(self, health: dict[str, MethodHealth]) -> list[str]:
         notes = [note for found in health.values() for note in found.notes]
@@ -345,31 +359,23 @@ def _choose_methods(methods: Any, reference_mode: str | None, *, caller: str) ->
 
 
 def _check_training(training: Any, schemes: Sequence[str], *, caller: str) -> dict[str, dict[str, Any]]:
-    if training is None:
-        return {}
-    unknown = sorted(set(training) - set(schemes))
-    if unknown:
+    """Return the options of `train` for each scheme: its recipe, and what is given."""
+    given = {} if training is None else dict(training)
+    if unknown := sorted(set(given) - set(schemes)):
         raise ValueError(f"The 'training' of {caller} must be of the schemes {tuple(schemes)}. Got {unknown!r} too.")
-    return {scheme: dict(options) for scheme, options in training.items()}
+    recipes = {name: recipe for name in schemes if (recipe := SCHEMES[name].recipe) is not None}
+    return {name: recipe._asdict() | dict(given.get(name, {})) for name, recipe in recipes.items()}
 
 
 def _load_backbone(backbone: Any) -> Any:
-    if backbone is not None:
-        return backbone
-    from xembed.encoders import load_encoder
-
-    return load_encoder()
+    return load_encoder() if backbone is None else backbone
 
 
 def _name_of(backbone: Any) -> str:
-    from xembed.encoders import Encoder, describe_encoder
-
     return str(describe_encoder(backbone).get("model", backbone)) if isinstance(backbone, Encoder) else str(backbone)
 
 
 def _digest_module(module: Any) -> str:
-    from xembed.defsent._body import digest_tensors
-
     return digest_tensors(module.state_dict())
 
 
@@ -385,6 +391,6 @@ def _shown(benchmark: Benchmark, show: bool) -> Iterator[Any]:
     from tqdm import tqdm
 
     plan = benchmark.plan()
-    tqdm.write(plan.text, file=None)
+    tqdm.write(plan.text, file=sys.stderr)
     with tqdm(total=plan.n_forward + plan.n_backward, unit="row", unit_scale=True, smoothing=0.05) as bar:
         yield lambda n: bar.update(n)

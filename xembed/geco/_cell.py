@@ -125,7 +125,13 @@ class Cell:
     def trained(self) -> TrainedModel:
         """Return the trained model, from its folder if it is there."""
         if not self.store.has("models", self.name):
-            save_model(self.make(), self.store.path("models", self.name))
+            made = self.make()
+            try:
+                save_model(made, self.store.path("models", self.name))
+            except OSError:
+                if not self.store.has("models", self.name):
+                    raise
+                # Another run in the same folder was faster, with the same weights.
         return load_model(self.store.path("models", self.name), device=self.device)
 
     @property

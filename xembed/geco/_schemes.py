@@ -87,7 +87,7 @@ SCHEMES: Mapping[str, Scheme] = types.MappingProxyType(
                 "CE",
                 "head and embeddings, the embeddings from scratch",
                 ("embeddings", "head"),
-                Recipe(5, 32, 1e-3),
+                Recipe(3, 32, 1e-3),
                 Recipe(20, 32, 1e-4),
                 fresh_embeddings=True,
             ),

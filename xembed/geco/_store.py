@@ -37,7 +37,8 @@ class Store:
         path = self.folder / _PLAN
         text = dump_json(plan)
         if not path.exists():
-            if any(self.folder.iterdir()):
+            # A run that was killed at once leaves a half-written plan behind.
+            if any(not found.name.startswith(f".{_PLAN}.") for found in self.folder.iterdir()):
                 raise FileExistsError(
                     f"{str(self.folder)!r} holds files that are no run of the benchmark. Give a new or an empty folder."
                 )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from xembed.reports._figures import _label, to_script
-from xembed.reports._format import bounds, effect, interval, number, p_value, percent
+from xembed.reports._format import bounds, effect, interval, number, p_value, percent, point_bounds, points
 
 Data = Mapping[str, Any]
 Grid = dict[str, Any]
@@ -56,7 +56,7 @@ _SYMBOLS = ("circle", "diamond", "square", "cross", "triangle-up", "x", "star")
 
 
 class Board:
-    """The rows of a result by scheme and method, methods in the order of their mean mass accuracy."""
+    """The rows of a result by scheme and method, methods by mean mass accuracy."""
 
     def __init__(self, data: Data) -> None:
         self.schemes = [row["scheme"] for row in data["schemes"]]
@@ -65,17 +65,20 @@ class Board:
         self.labels = {row["method"]: row["label"] for row in data["rows"]}
         self.families = {row["method"]: row["family"] for row in data["rows"]}
         self.level = percent(data["confidence_level"])
-        means = {method: self.means(method) for method in self.labels}
-        # The oracle first, then by mean, methods without any number last.
+        gains = {method: self._gains(method) for method in self.labels}
+        # The oracle first, methods without any number last.
         self.methods = sorted(
             self.labels,
-            key=lambda method: (method != ORACLE, not means[method], -float(np.mean(means[method] or [0.0]))),
+            key=lambda method: (method != ORACLE, not gains[method], -float(np.mean(gains[method] or [0.0]))),
         )
 
-    def means(self, method: str) -> list[float]:
-        """Return the mean mass accuracy on each scheme that it has one on."""
-        found = (self.score(scheme, method) for scheme in self.schemes)
-        return [score["mean"] for score in found if score is not None]
+    def _gains(self, method: str) -> list[float]:
+        """Return mass accuracies less the best of the scheme, so that a method that lacks a scheme is not favoured."""
+        return [
+            float(score["mean"]) - float(ranked[0]["metrics"][MAIN]["mean"] if (ranked := self.ranked(scheme)) else 0.0)
+            for scheme in self.schemes
+            if (score := self.score(scheme, method)) is not None
+        ]
 
     def score(self, scheme: str, method: str, metric: str = MAIN) -> Data | None:
         """Return a score, or None where there is none."""
@@ -93,7 +96,7 @@ class Board:
 
     def looks(self, method: str) -> bool:
         """Return whether a method looks at the model."""
-        return self.families.get(method, REFERENCE) != REFERENCE
+        return bool(self.families.get(method, REFERENCE) != REFERENCE)
 
     def chance(self, scheme: str, metric: str = MAIN) -> float | None:
         """Return the score of chance."""
@@ -110,8 +113,8 @@ class Board:
 
 
 def cell(text: str = "", note: str = "", **more: Any) -> dict[str, Any]:
-    """Return a cell of a grid; ``more``: shade, badge, mark, hear, span, box, whisker, sure, sentence, look."""
-    blank = dict.fromkeys(("shade", "badge", "mark", "hear", "box", "whisker", "sentence", "look"))
+    """Return a cell of a grid; ``more``: shade, badge, mark, hear, span, box, whisker, sure, said, sentence, look."""
+    blank = dict.fromkeys(("shade", "badge", "mark", "hear", "box", "whisker", "said", "sentence", "look"))
     return {"text": text, "note": note, "span": 1, "sure": False} | blank | more
 
 
@@ -231,7 +234,7 @@ def boxes(board: Board) -> Grid:
 
 def qualities(board: Board) -> list[Grid]:
     """Return a grid for each scheme with all that is not ground truth of the annotation."""
-    grids = []
+    grids: list[Grid] = []
     for scheme in board.schemes:
         rows = {m: row for m in board.methods if (row := board.rows.get((scheme, m))) and row["status"] == "valid"}
         scored = [q for q in QUALITIES if any(row[q[0]].get(q[1]) for row in rows.values())]
@@ -307,16 +310,17 @@ def accuracy_grid(board: Board, classes: Sequence[str]) -> Grid:
     """Return how well the models of each scheme classify, beside the best explanation of them."""
     forms = [form for form in classes if any(form in row["accuracy_by_form"] for row in board.accuracy.values())]
     head = [
-        "Scheme", "Accuracy ↑", "Of each seed", *forms, "Best explanation ↑", "Prediction gap", "Changed words used",
+        "Scheme", "Accuracy, % ↑", "Of each seed, %", *(f"{form}, %" for form in forms),
+        "Best explanation ↑", "Prediction gap", "Changed words used",
         "Epochs", "Learning rate", "Seconds of a training",
     ]  # fmt: skip
     rows = []
     for scheme, row in board.accuracy.items():
         best = next(iter(board.ranked(scheme)), None)
         cells = [
-            cell(percent(row["accuracy"]["mean"]), f"{percent(row['accuracy']['low'])} to {percent(row['accuracy']['high'])}"),
-            cell(", ".join(percent(value) for value in row["accuracy_by_seed"])),
-            *(cell(_percent(row["accuracy_by_form"].get(form))) for form in forms),
+            cell(points(row["accuracy"]["mean"]), point_bounds(row["accuracy"]["low"], row["accuracy"]["high"]) or ""),
+            cell(", ".join(points(value) for value in row["accuracy_by_seed"])),
+            *(cell("–" if (x := row["accuracy_by_form"].get(form)) is None else points(x)) for form in forms),
             cell("–") if best is None else cell(number(best["metrics"][MAIN]["mean"]), best["label"]),
             cell(number(row["prediction_gap"])),
             cell(_percent(row["used_words"])),

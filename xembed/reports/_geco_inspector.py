@@ -67,7 +67,7 @@ def _packed(sentence: Data) -> dict[str, Any]:
                         "p": _digits(found["probability"]),
                         "correct": bool(found["correct"]),
                         "pair": _spread(found["pair_shapley"], len(form["words"])),
-                        "methods": {method: [_digits(v) for v in values] for method, values in found["methods"].items()},
+                        "methods": {name: [_digits(v) for v in values] for name, values in found["methods"].items()},
                     }
                     for scheme, found in form["schemes"].items()
                 },
@@ -199,54 +199,61 @@ def signed(value: float | None) -> str:
 
 
 def failures_section(data: Data, board: Board) -> dict[str, Any] | None:
-    """Return the rows with the lowest mass accuracy of each method, lowest first, with their text where it is known."""
-    known = {
-        (sentence["group"], form["form"]): form for sentence in data["sentences"] for form in sentence["forms"]
-    }  # fmt: skip
+    """Return the worst explained rows: those that many methods share, and those of each method."""
     found = [row for row in data["failures"] if board.looks(row["method"])]
     if not found:
         return None
-    rows = []
+    known = {(sentence["group"], form["form"]): form for sentence in data["sentences"] for form in sentence["forms"]}
+    shared: dict[tuple[Any, ...], list[Data]] = {}
     for row in sorted(found, key=lambda row: float(row["mass_accuracy"])):
-        form = known.get((row["group"], row["form"]))
-        words = [] if form is None else list(zip(form["words"], form["ground_truth"], strict=True))
-        look = None if form is None else {key: row[key] for key in ("group", "scheme", "method")}
-        rows.append(
-            {
-                "label": board.labels.get(row["method"], row["method"]),
-                "badge": "",
-                "note": "",
-                "kind": "",
-                "cells": [
-                    cell(row["scheme"]),
-                    cell(str(row["form"])),
-                    cell(number(row["mass_accuracy"])),
-                    cell(str(row["group"]), sentence=_shorten(words), look=look),
-                ],
-            }
+        shared.setdefault((row["scheme"], row["group"], row["form"]), []).append(row)
+    worst = sorted(shared.values(), key=lambda rows: -len(rows))[:_FAILURES]
+    by_sentence = [
+        _failure(
+            f"{len(rows)} of {len(board.ranked(rows[0]['scheme']))}",
+            rows[0],
+            known,
+            cell("; ".join(f"{board.labels[row['method']]} {number(row['mass_accuracy'])}" for row in rows), said=True),
         )
-    rows = rows[:_LIST]
-    head = ["Method", "Scheme", "Form", "Mass accuracy", "Sentence"]
-    grids: list[Grid] = [grid("The worst explained rows", head, rows[:_FAILURES])]
-    if rows[_FAILURES:]:
-        grids.append(grid(f"{len(rows) - _FAILURES} more", head, rows[_FAILURES:], fold=True))
+        for rows in worst
+    ]
+    order = {method: place for place, method in enumerate(board.methods)}
+    ordered = sorted(found, key=lambda row: (order[row["method"]], board.schemes.index(row["scheme"])))[:_LIST]
+    by_method = [
+        _failure(board.labels[row["method"]], row, known, cell(number(row["mass_accuracy"]))) for row in ordered
+    ]  # fmt: skip
+    head = ["Scheme", "Form", "Sentence"]
+    grids: list[Grid] = [
+        grid("Sentences that are among the worst of most methods", ["Methods", *head, "Mass accuracy"], by_sentence),
+        grid(f"By method: {len(by_method)} rows", ["Method", *head, "Mass accuracy"], by_method, fold=True),
+    ]
     return {
         "kind": "grids",
         "id": "failures",
         "nav": "Failures",
         "title": "Where methods fail",
-        "note": "For each method and scheme the rows with the lowest mass accuracy, the lowest of all first. A low mass accuracy is the explanation's fault only if the model uses the changed words: "
-        "compare with the pair Shapley values of the sentence. Boxed: the changed words.",
+        "note": "The rows with the lowest mass accuracy of each method and scheme. A low mass accuracy is the "
+        "explanation's fault only if the model uses the changed words: compare with the pair Shapley values of the "
+        "sentence. Boxed: the changed words.",
         "grids": grids,
     }
 
 
+def _failure(label: str, row: Data, known: Mapping[Any, Data], last: Data) -> dict[str, Any]:
+    form = known.get((row["group"], row["form"]))
+    words = [] if form is None else list(zip(form["words"], form["ground_truth"], strict=True))
+    look = None if form is None else {key: row[key] for key in ("group", "scheme", "method")}
+    sentence = cell(str(row["group"]), sentence=_shorten(words), look=look)
+    cells = [cell(row["scheme"]), cell(str(row["form"])), sentence, last]
+    return {"label": label, "badge": "", "note": "", "kind": "", "cells": cells}
+
+
 def _shorten(words: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
-    found, length = [], 0
+    found: list[tuple[str, bool]] = []
+    length = 0
     for word, mark in words:
         length += len(word) + 1
         if length > _TEXT:
             return [*found, ("…", False)]
         found.append((word, bool(mark)))
     return found
-
