@@ -144,12 +144,15 @@ def test_batches_hold_each_row_once_within_the_budget(lengths, at_least):
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [(name, torch.float32) for name in METHODS if name not in READ_BY_NOTHING]
-    + [(name, torch.float64) for name, method in METHODS.items() if method.family in ("gradient", "perturbation")],
+    + [(name, torch.float64) for name, method in METHODS.items() if method.family != "reference"],
 )
 def test_attributions_do_not_depend_on_batch_mates(name, dtype):
     model = ScoredModel(tiny_bert().to(dtype), tiny_tokenizer(), caller="this test")
     # DeepLIFT divides differences of activations, which are small: rounding is larger there.
-    close = 1e-10 if dtype == torch.float64 else 1e-4 if name == "deep_lift" else 1e-5
+    close = 1e-4 if name == "deep_lift" else 1e-5
+    # Attention is multiplied in float32 whatever the model has.
+    if dtype == torch.float64 and METHODS[name].family != "attention":
+        close = 1e-10
     rows = model.words.encode(SENTENCES)
     targets = np.array([0, 1, 1, 0])
     options = MethodOptions(n_samples=24)

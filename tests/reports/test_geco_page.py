@@ -150,7 +150,8 @@ def example_result(schemes=("C", "CEf", "OLA"), n_sentences=12, long=0, **change
             if family != "reference" and method != "guided_backprop" and (method != "deep_lift" or scheme != "C")
         ),
         "bias": {"cooccurrence": {"classes": ["female", "male"], "words": [f"nurse {IMAGE}", "the"],
-                                  "counts": [[3, 1], [90, 90]], "shares": [[0.75, 0.25], [0.5, 0.5]]},
+                                  "expected": [0.5, 0.5], "counts": [[3, 1], [90, 90]],
+                                  "shares": [[0.75, 0.25], [0.5, 0.5]]},
                  "paired_shift": {"cosine": 0.93, "cosine_interval": [0.92, 0.94], "mean_share": 0.31,
                                   "mean_share_interval": [0.29, 0.33], "mean_share_chance": 0.01,
                                   "heldout_accuracy": 0.99, "heldout_interval": [0.97, 1.0], "pvalue": 0.0005}},
@@ -242,7 +243,7 @@ def test_leaderboard_rows_are_ordered_and_marked(html):
     first = re.search(r"<table class=\"grid\">.*?</table>", board, re.DOTALL)[0]
     rows = strings(first)
     assert rows[0] == "Method C CEf OLA"
-    assert rows[1] == "Oracle reference 1 1 to 1 1 1 to 1 1 1 to 1"
+    assert rows[1] == "Oracle reference 1 1 1"
     assert rows[2].startswith("List of gendered words reference")
     assert rows[-1] == f"Guided Backprop degenerate {GUIDED}"  # one reason for all three schemes
     by_name = {name: next(row for row in rows if row.startswith(name)) for _, name, _ in METHODS}
@@ -310,11 +311,11 @@ def test_differences_of_forms(html):
 
 def test_failures_name_the_sentence(html):
     rows = rows_of(html, "failures")
-    assert [row[:13] for row in rows[1:4]] == ["13 of 13 CEf ", "13 of 13 OLA ", "12 of 12 C ma"]
-    assert rows[3].startswith("12 of 12 C male He mended the old piano </script>")
-    assert "sentence 100 Look Integrated Gradients 0.050; Input × Gradient 0.050;" in rows[3]
-    by_method = next(row for row in rows if row.startswith("Integrated Gradients C male"))
-    assert by_method.endswith("sentence 100 Look 0.050")
+    assert [row[:13] for row in rows[1:4]] == ["13 of 13 He s", "13 of 13 He p", "12 of 12 He m"]
+    assert rows[3].startswith("12 of 12 He mended the old piano </script>")
+    assert "sentence 100 Look C male Integrated Gradients 0.050; Input × Gradient 0.050;" in rows[3]
+    by_method = next(row for row in rows if row.startswith("Integrated Gradients He mended"))
+    assert by_method.endswith("sentence 100 Look C male 0.050")
     assert '<b class="true">He</b>' in html
 
 
@@ -323,7 +324,14 @@ def test_run_card_exclusions_and_bias(html):
     assert "Seeds 0, 1, 2" in rows and "Option: baseline pad" in rows and "Cost: forward 123,456" in rows
     assert f"longer than the model reads {IMAGE} 3" in rows
     assert f"nurse {IMAGE} 3 1 75%" in rows_of(html, "bias")
+    assert "1 of 2 words are out of balance" in section(html, "bias")
     assert any(row.startswith("Cosine of the forms 0.930 0.920 to 0.940") for row in rows_of(html, "bias"))
+
+
+def test_balanced_words_are_said_in_a_sentence(data):
+    words = data["bias"]["cooccurrence"] | {"shares": [[0.5, 0.5]] * 2}
+    text = section(render_page(data | {"bias": {"cooccurrence": words}}), "bias")
+    assert "each of 2 words occurs as often in every form" in text and "nurse" not in text
 
 
 def test_warnings_of_few_sentences_and_seeds(data):

@@ -9,40 +9,89 @@ from typing import Any
 import numpy as np
 import torch
 
+from xembed._validation import check_option
 from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, sum_words
 from xembed.attribution._scored_model import ScoredModel
 from xembed.attribution._words import EncodedWords
 
-# From the attention of all layers, (n_rows, n_heads, n_tokens, n_tokens) each, the score of each row's target and the
-# mask to relevances of the tokens for each token, (n_rows, n_tokens, n_tokens).
-Relevance = Callable[[Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
+# From the attention of all layers, (n_rows, n_heads, n_tokens, n_tokens) each, and the score of each row's target to
+# relevances of the tokens for each token, (n_rows, n_tokens, n_tokens).
+Relevance = Callable[[Sequence[torch.Tensor], torch.Tensor], torch.Tensor]
+
+READERS = ("first", "last", "mean")
 
 
 def attention_rollout(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+    model: ScoredModel,
+    rows: Sequence[EncodedWords],
+    targets: Targets,
+    options: MethodOptions,
+    *,
+    reader: str = "first",
 ) -> MethodOutput:
     """Multiply the attention of all layers, averaged over heads, each mixed half and half with the residual way [1]_.
 
-    The same for every class. Read at the first token, which a classifier on [CLS] reads.
+    The same for every class.
+
+    Parameters
+    ----------
+    model, rows, targets, options
+        As for every method.
+    reader : {'first', 'last', 'mean'}
+        What the classifier reads, and so for which token the relevances are taken: the first token ([CLS]), the last
+        one (GPT-2) or the mean of all.
+
+    Returns
+    -------
+    MethodOutput
+        Not negative; with those of the special tokens, the relevances of a row sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If the model gives no attention weights, or ``reader`` is none of the three.
 
     References
     ----------
     .. [1] S. Abnar, W. Zuidema. "Quantifying Attention Flow in Transformers". ACL 2020.
     """
 
-    def roll(attentions: Sequence[torch.Tensor], _scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        found = _identity(mask)
+    def roll(attentions: Sequence[torch.Tensor], _scores: torch.Tensor) -> torch.Tensor:
+        found = _identity(attentions[0])
         for attention in attentions:
-            found = (0.5 * attention.detach().mean(dim=1) + 0.5 * _identity(mask)) @ found
+            found = (0.5 * attention.float().mean(dim=1) + 0.5 * _identity(attention)) @ found
         return found
 
-    return _run(model, rows, targets, options, roll, backward=False)
+    return _run(model, rows, targets, options, roll, reader=reader, backward=False)
 
 
 def attention_gradient(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+    model: ScoredModel,
+    rows: Sequence[EncodedWords],
+    targets: Targets,
+    options: MethodOptions,
+    *,
+    reader: str = "first",
 ) -> MethodOutput:
     """Add up, over layers, the positive part of attention times its gradient, averaged over heads [1]_.
+
+    Parameters
+    ----------
+    model, rows, targets, options
+        As for every method.
+    reader : {'first', 'last', 'mean'}
+        What the classifier reads: the first token ([CLS]), the last one (GPT-2) or the mean of all.
+
+    Returns
+    -------
+    MethodOutput
+        Not negative. What a token keeps of itself on the residual way is left out.
+
+    Raises
+    ------
+    ValueError
+        If the model gives no attention weights, if its scores don't depend on those that it gives, or ``reader`` is
+        none of the three.
 
     References
     ----------
@@ -50,19 +99,26 @@ def attention_gradient(
            Encoder-Decoder Transformers". ICCV 2021, equations 5 and 6.
     """
 
-    def weigh(attentions: Sequence[torch.Tensor], scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        gradients = torch.autograd.grad(scores.sum(), attentions)
-        found = _identity(mask)
-        for attention, gradient in zip(attentions, gradients, strict=True):
-            weighted = (attention.detach() * gradient).clamp(min=0).mean(dim=1)
+    def weigh(attentions: Sequence[torch.Tensor], scores: torch.Tensor) -> torch.Tensor:
+        # The sum over rows: a row's attention has a gradient of that row's score only.
+        gradients = torch.autograd.grad(scores.sum(), attentions, allow_unused=True)
+        identity = _identity(attentions[0])
+        found = identity
+        for layer, (attention, gradient) in enumerate(zip(attentions, gradients, strict=True)):
+            if gradient is None:
+                raise ValueError(
+                    f"The scores of {type(model.module).__name__} must depend on the attention weights that it gives. "
+                    f"Those of layer {layer} are copies, without a gradient. Choose another method."
+                )
+            weighted = (attention.detach() * gradient).float().clamp(min=0).mean(dim=1)
             found = found + weighted @ found
-        return found - _identity(mask)
+        return found - identity
 
-    return _run(model, rows, targets, options, weigh, backward=True)
+    return _run(model, rows, targets, options, weigh, reader=reader, backward=True)
 
 
-def _identity(mask: torch.Tensor) -> torch.Tensor:
-    return torch.eye(mask.shape[1], device=mask.device).expand(len(mask), -1, -1)
+def _identity(attention: torch.Tensor) -> torch.Tensor:
+    return torch.eye(attention.shape[-1], device=attention.device).expand(len(attention), -1, -1)
 
 
 def _run(
@@ -72,36 +128,60 @@ def _run(
     options: MethodOptions,
     relevance: Relevance,
     *,
+    reader: str,
     backward: bool,
 ) -> MethodOutput:
+    check_option(reader, READERS, name="reader", caller=model.caller)
+    chosen = torch.from_numpy(np.asarray(targets, dtype=np.int64))
     words: list[Any] = [None] * len(rows)
     special = np.zeros(len(rows))
     with model.frozen(), eager_attention(model.module):
         for batch in model.batches([len(row.ids) for row in rows]):
-            chosen = [rows[place] for place in batch]
-            ids, mask = model.tensors([row.ids for row in chosen])
+            ids, mask = model.tensors([rows[place].ids for place in batch])
             with torch.set_grad_enabled(backward):
+                # Parameters are frozen: the graph begins at the embeddings.
                 embeds = model.embedding(ids).detach().requires_grad_(backward)
                 output = model.module(inputs_embeds=embeds, attention_mask=mask, output_attentions=True)
-                attentions = tuple(output.attentions or ())
-                if not attentions:
-                    raise ValueError(
-                        f"{type(model.module).__name__} gives no attention weights (output_attentions), which "
-                        "attention methods are made of. Choose another method."
-                    )
-                of_batch = torch.from_numpy(targets[batch]).to(model.device)[:, None]
-                scores = output.logits.gather(1, of_batch)
-                found = relevance(attentions, scores, mask)[:, 0]  # what the first token reads
+                attentions = _attentions(output, ids, type(model.module).__name__)
+                scores = model._finish(output.logits).gather(1, chosen[batch].to(model.device)[:, None])
+                found = _read(relevance(attentions, scores).detach(), mask, reader)
             if backward:
                 model.n_backward += len(batch)
             else:
                 model.n_forward += len(batch)
-            tokens = (found * mask).detach().double().cpu().numpy()
-            for place, values in zip(batch, tokens, strict=True):
+            for place, values in zip(batch, found.cpu().double().numpy(), strict=True):
                 words[place], special[place] = sum_words(values, rows[place])
             if options.progress is not None:
                 options.progress(len(batch))
     return MethodOutput.of(words, special=special)
+
+
+def _attentions(output: Any, ids: torch.Tensor, name: str) -> tuple[torch.Tensor, ...]:
+    found = tuple(getattr(output, "attentions", None) or ())
+    if not found or any(attention is None for attention in found):
+        raise ValueError(
+            f"{name} gives no attention weights (output_attentions), which attention methods are made of. Choose "
+            "another method."
+        )
+    n_rows, n_tokens = ids.shape
+    for attention in found:
+        if attention.ndim != 4 or (len(attention), *attention.shape[2:]) != (n_rows, n_tokens, n_tokens):
+            raise ValueError(
+                f"The attention weights of {name} must have the shape ({n_rows}, n_heads, {n_tokens}, {n_tokens}), a "
+                f"weight for each pair of tokens. Got {tuple(attention.shape)}. Choose another method."
+            )
+    return found
+
+
+def _read(relevances: torch.Tensor, mask: torch.Tensor, reader: str) -> torch.Tensor:
+    """Return what the classifier's token, or all in the mean, has of each token: (n_rows, n_tokens), 0 for padding."""
+    weights = mask.float()  # padding is neither read nor does it read
+    if reader == "mean":
+        of_readers = weights / weights.sum(dim=1, keepdim=True)
+    else:
+        place = torch.zeros(len(mask), dtype=torch.long) if reader == "first" else mask.sum(dim=1) - 1
+        of_readers = torch.nn.functional.one_hot(place.to(mask.device), mask.shape[1]).float()
+    return (of_readers[:, None] @ relevances)[:, 0] * weights
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -201,7 +201,7 @@ class _Probe:
     def notes(self) -> list[str]:
         try:
             gap = self.embedding_gap()
-        except Exception as error:  # as in `run`
+        except Exception as error:  # as in `_attempt`
             return [f"The model can't be called with inputs_embeds: {error!s:.200}. Gradient methods need that."]
         if gap > _BATCH:
             return [
@@ -223,13 +223,16 @@ class _Probe:
     def run(self, name: str) -> MethodOutput | str:
         """Return the output of a method, or what was wrong."""
         if name not in self.outputs:
-            try:
-                self.outputs[name] = (
-                    self._way_x_gradient() if name == "way_x_gradient" else self._run(METHODS[name], self.rows)
-                )
-            except Exception as error:  # what a method does on a model it is not made for can't be foreseen
-                self.outputs[name] = f"it fails: {error!s:.200}" if str(error) else f"it fails: {type(error).__name__}"
+            self.outputs[name] = _attempt(
+                lambda: self._way_x_gradient() if name == "way_x_gradient" else self._run(METHODS[name], self.rows)
+            )
         return self.outputs[name]
+
+    def alone(self, method: Method) -> MethodOutput | str:
+        """Return the output of a method for one text at a time, or what was wrong."""
+        return _attempt(
+            lambda: MethodOutput.of([self._run(method, [row], place).words[0] for place, row in enumerate(self.rows)])
+        )
 
     def _run(self, method: Method, rows: list[EncodedWords], first: int = 0) -> MethodOutput:
         targets = self.targets[first : first + len(rows)]
@@ -250,8 +253,10 @@ class _Probe:
             np.ptp(words) <= 1e-12 * max(1.0, np.abs(words).max()) for words in output.words
         ):
             return UNSUPPORTED, "it gives the same for all words"
-        alone = np.concatenate([self._run(method, [row], place).words[0] for place, row in enumerate(self.rows)])
-        if (gap := _difference(values, alone)) > _BATCH:
+        alone = self.alone(method)
+        if isinstance(alone, str):
+            return UNSUPPORTED, alone
+        if (gap := _difference(values, np.concatenate(alone.words))) > _BATCH:
             return (
                 UNSUPPORTED,
                 f"what it gives for a text depends on the other texts of the batch (by {100 * gap:.0f} %)",
@@ -312,6 +317,14 @@ class _Probe:
                 way = at.detach() - self.model.baseline_embeds([row], self.options.baseline)
                 words.append(sum_words((way * gradient).sum(-1)[0].double().cpu().numpy(), row)[0])
         return MethodOutput.of(words)
+
+
+def _attempt(run: Callable[[], MethodOutput]) -> MethodOutput | str:
+    """Return what ``run`` gives, or that it fails and why."""
+    try:
+        return run()
+    except Exception as error:  # what a method does on a model it is not made for can't be foreseen
+        return f"it fails: {error!s:.200}" if str(error) else f"it fails: {type(error).__name__}"
 
 
 def _difference(first: Floats, second: Floats) -> float:

@@ -30,14 +30,14 @@ def find_methods(names: str | Iterable[str], *, caller: str) -> list[Method]:
     wanted = (
         list(METHODS) if isinstance(names, str) and names == "all" else [names] if isinstance(names, str) else names
     )
-    found = []
-    for name in dict.fromkeys(wanted):
+    found: dict[str, Method] = {}
+    for name in wanted:
         if not isinstance(name, str) or name not in METHODS:
             raise ValueError(f"The method of {caller} must be one of {quote_options(METHODS)}. Got {name!r} instead.")
-        found.append(METHODS[name])
+        found[name] = METHODS[name]
     if not found:
         raise ValueError(f"The methods of {caller} must be one or more of {quote_options(METHODS)}. Got none.")
-    return found
+    return list(found.values())
 
 
 def run_method(

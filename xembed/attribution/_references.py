@@ -2,64 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from xembed._validation import quote_options
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed
 from xembed.attribution._scored_model import ScoredModel
 from xembed.attribution._words import EncodedWords
 from xembed.datasets import PairedSentences
 
-# Words that say a person's gender, in lower case and without those that say it only sometimes.
+# What "man", "men", "woman" and "women" are the second part of.
+_OCCUPATIONS = """
+    anchor business cab camera chair church clergy coach congress council crafts fire fisher foot gentle
+    horse laundry marks middle noble police post sales service spokes sports states trades wash watch weather work
+""".split()  # noqa: SIM905
+
+# English words that say a person's gender, in lower case: a broad list. The plain partner of a marked form is one of
+# them (host for hostess), and so are words that have another sense too (count, miss, god).
 GENDERED_WORDS = frozenset(
     """
-    she her hers herself he him his himself woman women man men girl girls boy boys lady ladies gentleman
-    gentlemen mother mothers father fathers mum mums dad dads mummy daddy mom moms mama papa daughter daughters
-    son sons sister sisters brother brothers wife wives husband husbands bride brides groom grooms bridegroom
-    bridesmaid groomsman widow widows widower widowers aunt aunts uncle uncles niece nieces nephew nephews
-    grandmother grandmothers grandfather grandfathers grandma grandpa granny granddaughter granddaughters
-    grandson grandsons stepmother stepfather stepsister stepbrother stepdaughter stepson godmother godfather
-    goddaughter godson girlfriend girlfriends boyfriend boyfriends queen queens king kings princess princesses
-    prince princes duchess duke countess count baroness baron empress emperor goddess goddesses god gods heroine
-    heroines hero heroes actress actresses actor actors waitress waitresses waiter waiters hostess host
-    stewardess steward mistress master governess governor sorceress sorcerer witch witches wizard wizards nun
-    nuns monk monks priestess priest abbess abbot heiress heir landlady landlord mrs mrs. mr mr. ms ms. miss
-    madam sir lord businesswoman businessman policewoman policeman chairwoman chairman spokeswoman spokesman
-    salesman saleswoman fisherman fisherwoman fireman milkman postman postwoman craftsman craftswoman nobleman
-    noblewoman congressman congresswoman shepherd shepherdess seamstress tailor poetess poet maid maids butler
-    female females male males womanly manly womanhood manhood motherhood fatherhood sisterhood brotherhood
-    maternal paternal feminine masculine
+    she her hers herself he him his himself woman women man men girl girls boy boys lady ladies gentleman gentlemen
+    gentlewoman gentlewomen female females male males lad lads lass lasses guy guys gal gals chap chaps bloke blokes
+    dude dudes fellow fellows dame dames maiden maidens damsel damsels bachelor bachelors bachelorette spinster
+    spinsters tomboy schoolboy schoolboys schoolgirl schoolgirls cowboy cowboys cowgirl cowgirls playboy
+    mother mothers father fathers mum mums dad dads mummy daddy mom moms mommy mama mamma papa pa ma daughter
+    daughters son sons sister sisters brother brothers wife wives husband husbands bride brides groom grooms
+    bridegroom bridesmaid bridesmaids groomsman groomsmen fiancé fiancés fiancée fiancées widow widows widower
+    widowers aunt aunts auntie uncle uncles niece nieces nephew nephews grandmother grandmothers grandfather
+    grandfathers grandma grandpa granny grandad granddad granddaughter granddaughters grandson grandsons stepmother
+    stepfather stepsister stepsisters stepbrother stepbrothers stepdaughter stepson step-mother step-father
+    step-sister step-brother step-daughter step-son half-sister half-sisters half-brother half-brothers
+    mother-in-law father-in-law sister-in-law brother-in-law daughter-in-law son-in-law godmother godfather
+    goddaughter godson girlfriend girlfriends boyfriend boyfriends mistress mistresses master masters
+    queen queens king kings princess princesses prince princes duchess duchesses duke dukes countess countesses
+    count counts baroness baron barons marchioness marquis marquess viscountess viscount empress empresses emperor
+    emperors tsarina tsar sultana sultan goddess goddesses god gods heiress heiresses heir heirs
+    heroine heroines hero heroes actress actresses actor actors waitress waitresses waiter waiters hostess hostesses
+    host hosts stewardess stewardesses steward stewards governess governesses governor governors sorceress sorcerer
+    enchantress enchanter witch witches wizard wizards warlock warlocks nun nuns monk monks friar friars priestess
+    priestesses priest priests abbess abbot landlady landladies landlord landlords headmistress headmaster
+    schoolmistress schoolmaster schoolmasters shepherdess shepherd shepherds seamstress seamstresses tailor tailors
+    poetess poet authoress author huntress huntresses hunter hunters murderess murderer seductress seducer
+    ballerina ballerinas maid maids housemaid milkmaid barmaid barman butler butlers footman footmen milkman milkmen
+    policewoman policeman suitor suitors sir sire lord lords madam madame madams ma'am mister missus mrs mrs. mr mr.
+    ms ms. miss misses monsieur mademoiselle señor señora señorita signor signora
+    womanly manly womanhood manhood girlhood boyhood girlish boyish motherhood fatherhood sisterhood brotherhood
+    motherly fatherly sisterly brotherly maternal paternal feminine masculine femininity masculinity
     """.split()  # noqa: SIM905
-)
+) | {stem + end for stem in _OCCUPATIONS for end in ("man", "men", "woman", "women")}
+
+_FEMALE_PRONOUNS = frozenset(("she", "her", "hers", "herself"))
+_MALE_PRONOUNS = frozenset(("he", "him", "his", "himself"))
 
 
 def uniform_random(
     _model: ScoredModel | None, rows: Sequence[EncodedWords], _targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Draw a number for each word, from a generator that depends on the row and the seed."""
-    return MethodOutput.of([np.random.default_rng(row_seed(row, options.seed)).random(len(row.words)) for row in rows])
+    """Draw a number in [0, 1) for each word, from a generator that depends on the row and the seed."""
+    return _output(rows, [np.random.default_rng(row_seed(row, options.seed)).random(len(row.words)) for row in rows])
 
 
 def constant(
     _model: ScoredModel | None, rows: Sequence[EncodedWords], _targets: Targets, _options: MethodOptions
 ) -> MethodOutput:
     """Give each word the same."""
-    return MethodOutput.of([np.ones(len(row.words)) for row in rows])
+    return _output(rows, [np.ones(len(row.words)) for row in rows])
 
 
 def gendered_lexicon(
     _model: ScoredModel | None, rows: Sequence[EncodedWords], _targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Give 1 to the words of a lexicon, whole and without regard to case; of `GENDERED_WORDS` if none was fitted."""
-    lexicon = GENDERED_WORDS if options.fitted is None else frozenset(options.fitted)
-    return MethodOutput.of([np.array([float(word.lower() in lexicon) for word in row.words]) for row in rows])
+    """Give 1 to the words of a lexicon, whole and without regard to case; of `GENDERED_WORDS` if none was fitted.
+
+    Raises
+    ------
+    TypeError
+        If ``options.fitted`` is neither None nor a set or list of words.
+    """
+    lexicon = GENDERED_WORDS if options.fitted is None else _lexicon(options.fitted)
+    return _output(rows, [np.array([float(word.lower() in lexicon) for word in row.words]) for row in rows])
 
 
-@dataclass(frozen=True)
+def _lexicon(words: Any) -> frozenset[str]:
+    if not isinstance(words, Set | list | tuple) or any(not isinstance(word, str) for word in words):
+        raise TypeError(
+            "The lexicon of gendered_lexicon (fitted) must be a set or list of words. "
+            f"Got {type(words).__name__} {words!r:.40}."
+        )
+    return frozenset(word.lower() for word in words)
+
+
+def _output(rows: Sequence[EncodedWords], words: Sequence[Floats]) -> MethodOutput:
+    # As for every method, words without a token have 0: what no method can see is no reference's advantage.
+    found = []
+    for row, values in zip(rows, words, strict=True):
+        seen = np.zeros(len(row.words), dtype=bool)
+        seen[[word for word in row.word_ids if word is not None]] = True
+        found.append(np.where(seen, values, 0.0))
+    return MethodOutput.of(found)
+
+
+@dataclass(frozen=True, eq=False)
 class WordWeights:
     """What a bag-of-words method was fitted as.
 
@@ -94,40 +141,80 @@ class WordWeights:
 
 
 def fit_linear_tfidf(data: PairedSentences) -> WordWeights:
-    """Fit a logistic regression on the tf-idf of words; its coefficients times the values are its exact explanation."""
+    """Fit a logistic regression on the tf-idf of words; its coefficients times the values are its exact explanation.
+
+    Parameters
+    ----------
+    data : PairedSentences
+        The training data.
+
+    Returns
+    -------
+    WordWeights
+        For ``options.fitted``.
+
+    Raises
+    ------
+    TypeError
+        If ``data`` is something else.
+    ValueError
+        If its rows are all of one class.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    vectorizer, X = _tfidf(data)
-    model = LogisticRegression(C=10.0, max_iter=2000).fit(X, np.array(data.labels))
+    vectorizer, X, labels = _tfidf(data, caller="linear_tfidf")
+    # Rows have length 1, so that coefficients must be large: a light penalty.
+    model = LogisticRegression(C=10.0, max_iter=2000).fit(X, labels)
     found = np.zeros((len(data.classes), X.shape[1]))
-    coefficients = np.vstack([-model.coef_, model.coef_]) if len(model.classes_) == 2 else model.coef_
-    found[model.classes_] = coefficients
+    found[model.classes_] = np.vstack([-model.coef_, model.coef_]) if len(model.classes_) == 2 else model.coef_
     return WordWeights(vectorizer.vocabulary_, vectorizer.idf_, found, times_value=True)
 
 
 def fit_pattern(data: PairedSentences) -> WordWeights:
-    """Take the covariance of each word's tf-idf with each class against the others, over the training rows.
+    """Take the covariance of each word's tf-idf with each class against the others, over the training rows [1]_.
+
+    Parameters
+    ----------
+    data : PairedSentences
+        The training data.
+
+    Returns
+    -------
+    WordWeights
+        For ``options.fitted``.
+
+    Raises
+    ------
+    TypeError
+        If ``data`` is something else.
+    ValueError
+        If its rows are all of one class.
 
     References
     ----------
     .. [1] S. Haufe et al. "On the interpretation of weight vectors of linear models in multivariate neuroimaging".
            NeuroImage 87 (2014), equation 6.
     """
-    vectorizer, X = _tfidf(data)
-    labels = np.array(data.labels)
-    patterns = []
-    for label in range(len(data.classes)):
-        of_class = (labels == label).astype(np.float64)
-        patterns.append(np.asarray(X.T @ (of_class - of_class.mean())).ravel() / (len(labels) - 1))
-    return WordWeights(vectorizer.vocabulary_, vectorizer.idf_, np.array(patterns), times_value=False)
+    vectorizer, X, labels = _tfidf(data, caller="pattern")
+    of_classes = (labels[:, None] == np.arange(len(data.classes))).astype(np.float64)
+    patterns = (X.T @ (of_classes - of_classes.mean(axis=0))).T / (len(labels) - 1)
+    return WordWeights(vectorizer.vocabulary_, vectorizer.idf_, patterns, times_value=False)
 
 
-def _tfidf(data: PairedSentences) -> tuple[Any, sparse.csr_matrix]:
+def _tfidf(data: PairedSentences, *, caller: str) -> tuple[Any, sparse.csr_matrix, Targets]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    if not isinstance(data, PairedSentences):
+        raise TypeError(f"{caller} must be fitted on PairedSentences. Got {type(data).__name__} instead.")
+    labels = np.array(data.labels, dtype=np.int64)
+    if len(set(data.labels)) < 2:
+        raise ValueError(
+            f"The training data of {caller} must have rows of two or more classes. "
+            f"Got only {data.classes[data.labels[0]]!r}."
+        )
     # The words are given: punctuation and words of one letter count as any other.
     vectorizer = TfidfVectorizer(analyzer=_lower)
-    return vectorizer, vectorizer.fit_transform(data.sentences)
+    return vectorizer, vectorizer.fit_transform(data.sentences), labels
 
 
 def _lower(words: Sequence[str]) -> list[str]:
@@ -137,38 +224,66 @@ def _lower(words: Sequence[str]) -> list[str]:
 def weigh_words(
     _model: ScoredModel | None, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Attribute by the fitted weights of words.
+    """Attribute by the fitted weights of words; words that the training data did not have get 0.
 
     Raises
     ------
     ValueError
-        If nothing was fitted.
+        If nothing was fitted, or a target is no class of the training data.
     """
-    if not isinstance(options.fitted, WordWeights):
-        raise ValueError(
-            "This method has to be fitted on training data: pass fitted=METHODS[name].fit(pairs). "
-            f"Got {options.fitted!r:.40}."
-        )
     weights = options.fitted
-    return MethodOutput.of([weights.of(row.words, int(target)) for row, target in zip(rows, targets, strict=True)])
+    if not isinstance(weights, WordWeights):
+        raise ValueError(
+            f"This method has to be fitted on training data: pass fitted=METHODS[name].fit(pairs). Got {weights!r:.40}."
+        )
+    n_classes = len(weights.weights)
+    if wrong := [int(target) for target in targets if not 0 <= target < n_classes]:
+        raise ValueError(
+            f"The targets must be classes of the training data of this method, 0 to {n_classes - 1}. Got {wrong[0]}."
+        )
+    return _output(rows, [weights.of(row.words, int(target)) for row, target in zip(rows, targets, strict=True)])
 
 
-def predict_by_first_word(data: PairedSentences) -> np.ndarray:
-    """Return the class of each row by its first pronoun of one class, -1 without one: the simplest classifier.
+def predict_by_first_word(data: PairedSentences) -> Targets:
+    """Return the class of each row by its first pronoun of 'she' or 'he' in any form: the simplest classifier.
 
-    The classes are those of the words in the training data of nobody: 'she' and 'he' are known.
+    Parameters
+    ----------
+    data : PairedSentences
+        With the classes 'female' and 'male', in any order, and others if need be.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int64
+        Classes. A row without such a pronoun is of the other class, if there is just one ('neutral'), else -1.
+
+    Raises
+    ------
+    ValueError
+        If there is no class 'female' or 'male'.
 
     Examples
     --------
+    >>> from xembed.attribution import predict_by_first_word
     >>> from xembed.datasets import load_gendered_pairs
     >>> data = load_gendered_pairs(split="test")
     >>> float((predict_by_first_word(data) == data.labels).mean()) > 0.6
     True
     """
-    pronouns = {"she": 0, "her": 0, "hers": 0, "herself": 0, "he": 1, "him": 1, "his": 1, "himself": 1}
-    return np.array(
-        [next((pronouns[word.lower()] for word in words if word.lower() in pronouns), -1) for words in data.sentences]
-    )
+    if missing := {"female", "male"}.difference(data.classes):
+        raise ValueError(
+            "The classes of predict_by_first_word must be 'female' and 'male', and others if need be. "
+            f"Got {data.classes!r}, without {quote_options(missing)}."
+        )
+    forms = {"female": _FEMALE_PRONOUNS, "male": _MALE_PRONOUNS}
+    of_word = {word: data.classes.index(name) for name, words in forms.items() for word in words}
+    others = [place for place, name in enumerate(data.classes) if name not in forms]
+    otherwise = others[0] if len(others) == 1 else -1
+    found = [
+        next((of_word[word] for word in map(str.lower, words) if word in of_word), otherwise)
+        for words in data.sentences
+    ]
+    return np.array(found, dtype=np.int64)
 
 
 def _free(_n_words: int, _options: MethodOptions) -> tuple[float, float]:

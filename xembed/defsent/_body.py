@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 
+from xembed._torch import digest_tensors
 from xembed.encoders import Encoder
 from xembed.encoders._fingerprint import describe_modules, describe_tokenizer
 from xembed.encoders._layers import require_transformer
@@ -130,15 +131,6 @@ class Body:
             features = module(features)
         vectors: torch.Tensor = features["sentence_embedding"]
         return vectors
-
-
-def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of names, types, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def lower_modules(model: SentenceTransformer) -> list[torch.nn.Module]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator
 
+from xembed._torch import own_randomness
 from xembed._validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
@@ -28,7 +29,6 @@ from xembed.defsent._training import (
     Trainer,
     TrainingStep,
     dropout_of,
-    own_randomness,
     progress_bar,
 )
 from xembed.encoders import Encoder, load_encoder

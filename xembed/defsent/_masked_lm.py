@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from xembed._torch import own_randomness
 from xembed.defsent._options import quiet
-from xembed.defsent._training import own_randomness
 from xembed.encoders import Encoder, load_encoder
 from xembed.encoders._load import _find_source
 

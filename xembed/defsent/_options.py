@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from xembed._files import check_writable
 from xembed._results import provenance
+from xembed._torch import digest_tensors
 from xembed._validation import check_count, check_number
-from xembed.defsent._body import Body, digest_tensors
+from xembed.defsent._body import Body
 from xembed.defsent._definitions import Definitions
 from xembed.defsent._result import DefSentResult, TrainingRound
 from xembed.defsent._training import Settings

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 
+from xembed._torch import global_generators, own_randomness
 from xembed.defsent._checkpoints import Checkpoints
 from xembed.defsent._result import TrainingRound
 
@@ -119,20 +120,6 @@ def dropout_of(module: torch.nn.Module, probability: float | None) -> Iterator[N
             layer.p = p
 
 
-@contextlib.contextmanager
-def own_randomness(device: str, seed: int) -> Iterator[None]:
-    """Seed the generators that dropout draws from, and leave them as they were found."""
-    generators = _generators(device)
-    before = [generator.get_state() for generator in generators]
-    try:
-        for generator in generators:
-            generator.manual_seed(seed)
-        yield
-    finally:
-        for generator, state in zip(generators, before, strict=True):
-            generator.set_state(state)
-
-
 def weights(trained: torch.nn.Module) -> Tensors:
     """Return the parameters and lasting buffers by name, each once however often it is used."""
     kept = trained.state_dict().keys()
@@ -163,7 +150,7 @@ class _RoundState:
         self.order = torch.empty(0, dtype=torch.int64)  # of the pairs in this epoch
         self.best: Tensors = {}
         self._trained = trained
-        self._sources = [self.generator, *_generators(device)]
+        self._sources = [self.generator, *global_generators(device)]
 
     def tensors(self) -> Tensors:
         """Return the tensors of a checkpoint."""
@@ -386,18 +373,6 @@ def _record(number: int, log: _Log, facts: Mapping[str, Any]) -> TrainingRound:
         seconds=log.seconds,
         **facts,
     )
-
-
-def _generators(device: str) -> list[torch.Generator]:
-    """Return the global generators that a model on this device draws from."""
-    found = torch.device(device)
-    generators = [torch.default_generator]
-    if found.type == "cuda":
-        index = torch.cuda.current_device() if found.index is None else found.index
-        generators.append(torch.cuda.default_generators[index])
-    elif found.type == "mps":
-        generators.append(torch.mps._get_default_mps_generator())
-    return generators
 
 
 def _copy(tensors: Mapping[str, torch.Tensor]) -> Tensors:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from xembed._results import provenance
+from xembed._torch import digest_tensors
 from xembed._validation import check_count, check_number, check_option, quote_options, shows_progress
 from xembed.attribution._explain import check_steps
 from xembed.attribution._health import MethodHealth
@@ -18,7 +20,6 @@ from xembed.attribution._methods import METHODS, find_methods
 from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
 from xembed.attribution._words import WordEncoder
 from xembed.datasets import PairedSentences
-from xembed.defsent._body import digest_tensors
 from xembed.encoders import Encoder, describe_encoder, load_encoder
 from xembed.encoders._pipeline import find_device
 from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow
@@ -45,6 +46,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 SCHEMES_TRAINED = tuple(name for name, scheme in SCHEMES.items() if scheme.recipe is not None)
 _PAIRS_OF_A_SHIFT = 10
 _TARGETS = ("label", "predicted")
+_NOT_OF_TRAINING = {"model", "tokenizer", "data", "scheme", "seed", "device", "progress"}
 
 
 class Benchmark:
@@ -139,7 +141,7 @@ class Benchmark:
         caller = "Benchmark"
         chosen = dict(PROFILES[check_option(profile, PROFILES, name="profile", caller=caller)])
         given = {
-            "seeds": None if seeds is None else tuple(seeds),
+            "seeds": (seeds,) if isinstance(seeds, int) else seeds,
             "n_sentences": n_sentences,
             "n_samples": n_samples,
             "n_faithful": n_faithful,
@@ -363,6 +365,14 @@ def _check_training(training: Any, schemes: Sequence[str], *, caller: str) -> di
     given = {} if training is None else dict(training)
     if unknown := sorted(set(given) - set(schemes)):
         raise ValueError(f"The 'training' of {caller} must be of the schemes {tuple(schemes)}. Got {unknown!r} too.")
+    # Before anything is trained: the last scheme's turn may come after hours.
+    known = set(inspect.signature(train).parameters) - _NOT_OF_TRAINING
+    for name, options in given.items():
+        if not isinstance(options, Mapping) or (wrong := sorted(set(options) - known)):
+            raise ValueError(
+                f"The 'training' of {caller} must be, for each scheme, a dictionary of the options "
+                f"{quote_options(known)}. Got {options if not isinstance(options, Mapping) else wrong!r} for {name!r}."
+            )
     recipes = {name: recipe for name in schemes if (recipe := SCHEMES[name].recipe) is not None}
     return {name: recipe._asdict() | dict(given.get(name, {})) for name, recipe in recipes.items()}
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from xembed._torch import own_randomness
 from xembed._validation import check_count
 from xembed.defsent._options import quiet
-from xembed.defsent._training import own_randomness
 from xembed.encoders import Encoder
 from xembed.encoders._layers import require_transformer
 from xembed.encoders._load import _find_source

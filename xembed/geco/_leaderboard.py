@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -192,10 +193,17 @@ def _valid_row(
         faithfulness=_faithfulness(name, found.faithful, test, how),
         stability=_stability(outputs, test, how) if name != ORACLE else {},
         randomisation=_randomisation(name, found.random, test, how),
-        completeness=float(np.nanmedian(completeness)) if np.isfinite(completeness).any() else None,
+        completeness=_median(completeness),
         special=float(np.nanmean(special)) if np.isfinite(special).any() else None,
         seconds=found.seconds.get(name),
     )
+
+
+def _median(errors: Floats) -> float | None:
+    """Return the median, None where there is none: no error is known, or most of them are infinite."""
+    known = errors[~np.isnan(errors)]
+    median = float(np.median(known)) if len(known) else math.nan
+    return median if math.isfinite(median) else None
 
 
 def _reference_row(
@@ -259,7 +267,7 @@ def _chance_scores(test: TestSet, n_seeds: int) -> dict[str, Floats]:
 def _against_best(found: SchemeScores, test: TestSet, how: Resampling) -> dict[str, float]:
     """Return the best method that looks at the model, and corrected p-values of the others' difference to it."""
     names = [name for name in found.scores if name in METHODS and METHODS[name].family != "reference"]
-    if len(names) < 2:
+    if len(names) < 2 or len(test.pairs) < _FEWEST:
         return {}
     best = max(names, key=lambda name: float(found.scores[name][MAIN].mean()))
     others = [name for name in names if name != best]

@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from xembed._files import check_writable
-from xembed.defsent._body import digest_tensors
+from xembed._torch import digest_tensors, own_randomness
 from xembed.defsent._options import quiet
-from xembed.defsent._training import own_randomness
 from xembed.encoders._pipeline import find_device
 from xembed.geco._one_layer import OneLayerAttention, OneLayerConfig
 from xembed.geco._trained import TrainedModel, TrainingRecord

@@ -49,9 +49,14 @@ class Store:
                 f"{str(self.folder)!r} holds a run already. Go on with it by resume=True, or give a new folder."
             )
         elif (found := path.read_text(encoding="utf-8")) != text:
-            changed = sorted(key for key, value in json.loads(found).items() if json.loads(text).get(key) != value) or [
-                "the number of its settings"
-            ]
+            other = _read_plan(found)
+            if other is None:
+                raise FileExistsError(
+                    f"{str(self.folder)!r} holds a {_PLAN} that is no run of the benchmark. Give a new or an "
+                    "empty folder."
+                )
+            wanted = json.loads(text)
+            changed = sorted(key for key in {*other, *wanted} if other.get(key) != wanted.get(key))
             raise ValueError(
                 f"{str(self.folder)!r} holds a run of {caller} with other settings ({', '.join(changed)} differ). Give "
                 "a new folder, or the settings of that run."
@@ -89,6 +94,14 @@ class Store:
 
         found: dict[str, np.ndarray] = load(self.path(*parts).read_bytes())
         return found
+
+
+def _read_plan(text: str) -> dict[str, Any] | None:
+    try:
+        plan = json.loads(text)
+    except ValueError:
+        return None
+    return plan if isinstance(plan, dict) and "benchmark" in plan else None
 
 
 def pack(output: MethodOutput, seconds: float) -> dict[str, np.ndarray]:

@@ -13,11 +13,10 @@ import numpy as np
 import torch
 
 from xembed._results import provenance
+from xembed._torch import digest_tensors, own_randomness
 from xembed._validation import check_count, check_number, shows_progress
 from xembed.attribution._words import WordEncoder
 from xembed.datasets import PairedSentences
-from xembed.defsent._body import digest_tensors
-from xembed.defsent._training import own_randomness
 from xembed.encoders._pipeline import find_device
 from xembed.geco._classifier import check_tokenizer
 from xembed.geco._evaluation import Ids, count_truncated

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from xembed._torch import own_randomness
 from xembed._validation import check_count, check_texts
 from xembed.attribution._words import EncodedWords, WordEncoder, collate
 from xembed.datasets import PairedSentences
 from xembed.defsent._masked_lm import single_tokens
 from xembed.defsent._options import quiet
-from xembed.defsent._training import own_randomness
 from xembed.encoders import Encoder
 from xembed.encoders._load import _find_source
 from xembed.encoders._pipeline import find_device

@@ -71,8 +71,8 @@ def _grids(id_: str, nav: str, title: str, note: str, grids: Sequence[Data]) -> 
 
 def _leaderboard_section(data: Data, board: Board) -> Section:
     note = (
-        f"In small print: {board.level} intervals for other sentences and seeds; the darker a cell, the further above "
-        "chance. ★: the best method of the scheme that looks at the model; ≈: not clearly below it "
+        f"In small print: {board.level} intervals for other sentences and seeds; the stronger the colour, the further "
+        "above chance. ★: the best method of the scheme that looks at the model; ≈: not clearly below it "
         f"(p > {SURE:g} by Holm, paired); ○: not clearly above chance. References do not look at the model: the oracle "
         "marks exactly the changed words, chance is what a constant explanation gets. In place of a number stands why "
         "a method has none on this model."
@@ -123,17 +123,23 @@ def _forms_section(data: Data, board: Board) -> Section | None:
 def _bias_section(data: Data) -> Section | None:
     """Return what the data and the embeddings do with the forms, as far as it was computed."""
     grids = []
+    note = ""
     words = data["bias"].get("cooccurrence")
     if words and words.get("words"):
+        n = count(len(words["words"]), "word")
         head = ["Word", *(f"Rows: {form}" for form in words["classes"]), f"Share of {words['classes'][0]}"]
+        lines = zip(words["words"], words["counts"], words["shares"], strict=True)
         rows = [
-            _line(cut(word, 60), [*(f"{n:,}" for n in counts), percent(shares[0])])
-            for word, counts, shares in list(zip(words["words"], words["counts"], words["shares"], strict=True))[
-                :_WORDS
-            ]
+            _line(cut(word, 60), [*(f"{rows_of:,}" for rows_of in counts), percent(shares[0])])
+            for word, counts, shares in lines
+            if not np.allclose(shares, words["expected"], rtol=0, atol=1e-9)
         ]
-        note = f"Words outside the changed ones, furthest from balance first; {len(words['words']):,} words in all."
-        grids.append(grid("Words that occur in one form more than in the other", head, rows, note))
+        if rows:
+            more = f"Outside the changed words {len(rows):,} of {n} are out of balance; those furthest from it."
+            title = "Words that occur in one form more than in the other"
+            grids.append(grid(title, head, rows[:_WORDS], more))
+        else:
+            note = f"Outside the changed words each of {n} occurs as often in every form: none gives the form away."
     shift = data["bias"].get("paired_shift")
     if shift:
         rows = [
@@ -148,11 +154,8 @@ def _bias_section(data: Data) -> Section | None:
             if shift.get(key) is not None
         ]  # fmt: skip
         grids.append(grid("Embeddings of the two forms", ["Measure", "Value", "Interval", "Meaning"], rows))
-    return (
-        _grids("bias", "Bias of the data", "What the data and embeddings do with the forms", "", grids)
-        if grids
-        else None
-    )
+    title = "What the data and embeddings do with the forms"
+    return _grids("bias", "Bias of the data", title, note, grids) if grids or note else None
 
 
 def _line(label: str, values: Sequence[str | None]) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def _cells(board: Board, method: str, metric: str, higher: bool | None) -> list[
         mark, hear = _mark(board, scheme, method) if metric == MAIN else ("", "")
         return cell(
             number(score["mean"]),
-            bounds(score["low"], score["high"]) or "",
+            _ends(score),
             shade=f"{shade:.2f}" if higher else None,
             mark=mark,
             hear=hear,
@@ -206,7 +206,12 @@ def _each(board: Board, method: str, found: Any) -> list[dict[str, Any]]:
 
 
 def _plain_score(score: Data | None) -> dict[str, Any]:
-    return cell("–") if score is None else cell(number(score["mean"]), bounds(score["low"], score["high"]) or "")
+    return cell("–") if score is None else cell(number(score["mean"]), _ends(score))
+
+
+def _ends(score: Data) -> str:
+    """Write an interval; of what does not vary there is none."""
+    return "" if score["low"] == score["high"] else bounds(score["low"], score["high"]) or ""
 
 
 def boxes(board: Board) -> Grid:

@@ -191,7 +191,8 @@ def _silent_sentences(board: Board) -> list[str]:
             reasons.setdefault((row["status"], row["reason"]), []).append(scheme)
         for (status, reason), schemes in reasons.items():
             where = "all schemes" if len(schemes) == len(board.schemes) else listed(schemes)
-            sentences.append(f"{label} is {status} on {where}: {reason}")
+            end = "" if reason.endswith((".", "!", "?")) else "."
+            sentences.append(f"{label} is {status} on {where}: {reason}{end}")
     below: dict[str, list[str]] = {}
     for scheme in board.schemes:
         for row in board.ranked(scheme) if board.chance(scheme) is not None else []:

@@ -222,7 +222,7 @@ def failures_section(data: Data, board: Board) -> dict[str, Any] | None:
     by_method = [
         _failure(board.labels[row["method"]], row, known, cell(number(row["mass_accuracy"]))) for row in ordered
     ]  # fmt: skip
-    head = ["Scheme", "Form", "Sentence"]
+    head = ["Sentence", "Scheme", "Form"]
     grids: list[Grid] = [
         grid("Sentences that are among the worst of most methods", ["Methods", *head, "Mass accuracy"], by_sentence),
         grid(f"By method: {len(by_method)} rows", ["Method", *head, "Mass accuracy"], by_method, fold=True),
@@ -244,7 +244,7 @@ def _failure(label: str, row: Data, known: Mapping[Any, Data], last: Data) -> di
     words = [] if form is None else list(zip(form["words"], form["ground_truth"], strict=True))
     look = None if form is None else {key: row[key] for key in ("group", "scheme", "method")}
     sentence = cell(str(row["group"]), sentence=_shorten(words), look=look)
-    cells = [cell(row["scheme"]), cell(str(row["form"])), sentence, last]
+    cells = [sentence, cell(row["scheme"]), cell(str(row["form"])), last]
     return {"label": label, "badge": "", "note": "", "kind": "", "cells": cells}
 
 

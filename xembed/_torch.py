@@ -1,0 +1,44 @@
+"""What everything that trains or runs a model needs: generators of its own, and a fingerprint of weights."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import torch
+
+
+@contextlib.contextmanager
+def own_randomness(device: str, seed: int) -> Iterator[None]:
+    """Seed the generators that dropout draws from, and leave them as they were found."""
+    generators = global_generators(device)
+    before = [generator.get_state() for generator in generators]
+    try:
+        for generator in generators:
+            generator.manual_seed(seed)
+        yield
+    finally:
+        for generator, state in zip(generators, before, strict=True):
+            generator.set_state(state)
+
+
+def global_generators(device: str) -> list[torch.Generator]:
+    """Return the global generators that a model on this device draws from."""
+    found = torch.device(device)
+    generators = [torch.default_generator]
+    if found.type == "cuda":
+        index = torch.cuda.current_device() if found.index is None else found.index
+        generators.append(torch.cuda.default_generators[index])
+    elif found.type == "mps":
+        generators.append(torch.mps._get_default_mps_generator())
+    return generators
+
+
+def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
