@@ -1,10 +1,10 @@
 """What decides whether DefSent+ helps an untuned encoder, and what its default recipe gives.
 
-    python docs/measurements/defsent_plus.py factors --data DATA    # one factor at a time, chosen on STS-B train
-    python docs/measurements/defsent_plus.py recipe --data DATA     # the default, three seeds, judged on other sets; ICA and whitening
+    python docs/measurements/defsent_plus.py factors --data DATA    # one factor at a time, judged by STS-B train
+    python docs/measurements/defsent_plus.py recipe --data DATA     # the default, judged by sets that chose nothing
 
-The starting point is all-MiniLM-L6-v2 without its two upper blocks, mean pooling; the dictionary is WordNet, as Debian's
-package wordnet-base installs it. DATA holds STSBenchmark, STS12-en-test and SICK. Every line is one training.
+The starting point is all-MiniLM-L6-v2 without its two upper blocks, mean pooling; the dictionary is WordNet, as
+Debian's package wordnet-base installs it. DATA holds STSBenchmark, STS12-en-test and SICK. Each line is one training.
 """
 
 import argparse

@@ -253,9 +253,6 @@ def test_rollout_on_one_layer():
     assert words[3] == pytest.approx(0.5 * attention[0, 0, 0, 1:3].detach().numpy(), abs=1e-6)
 
 
-@pytest.mark.xfail(
-    raises=ValueError, strict=True, reason="OneLayerAttention gives a view of its attention weights: no gradient"
-)
 def test_gradient_weighted_on_one_layer():
     model = scored(make_one_layer(tiny_tokenizer(), 2))
     together = run(attention_gradient, model)

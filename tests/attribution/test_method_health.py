@@ -88,14 +88,17 @@ def test_deep_lift_is_the_way_times_the_gradient_without_rules(of_bert):
     assert found.reason.startswith("equal to (x − b) × gradient (rank correlation 1.000): no rule for the activations")
     assert re.search(r"misses the sum that it promises by \d+ % \(median\)$", found.reason)
     # With a tanh that saturates it is something of its own, and not what it promises.
-    assert of_bert["deep_lift"].status == "valid"
-    assert re.fullmatch(r"misses the sum that it promises by \d+ % \(median\)", of_bert["deep_lift"].reason)
+    assert of_bert["deep_lift"].status == "degenerate"
+    assert re.fullmatch(
+        r"misses the sum that it promises by \d+ % \(median\): it has no rule for the model's activations",
+        of_bert["deep_lift"].reason,
+    )
 
 
 def test_the_others_are_valid_on_bert(of_bert):
     expected = {name for name, method in METHODS.items() if method.family != "reference"}
     assert {found.method for found in of_bert.methods} == expected
-    assert set(of_bert.valid) == expected - {"guided_backprop", "deconvolution"}
+    assert set(of_bert.valid) == expected - {"guided_backprop", "deconvolution", "deep_lift"}
     assert of_bert.notes == () and of_bert.model == "BertForSequenceClassification"
     assert of_bert["integrated_gradients"].reason == ""
     assert of_bert["attention_rollout"].reason == "the same for every class"
@@ -244,7 +247,7 @@ def test_a_table(of_bert):
     frame = of_bert.to_frame()
     assert list(frame.columns) == ["method", "label", "status", "reason"]
     assert len(frame) == len(of_bert.methods)
-    assert "n_degenerate=2" in repr(of_bert) and "n_unsupported=0" in repr(of_bert)
+    assert "n_degenerate=3" in repr(of_bert) and "n_unsupported=0" in repr(of_bert)
 
 
 def test_the_model_is_not_changed(bert):

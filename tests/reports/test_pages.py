@@ -28,18 +28,31 @@ from xembed.shift._battery import KINDS as TEST_KINDS
 
 NAMES = ("<b>F</b> & co", "</script><script>window.hacked=9</script>")
 PARTS = {
+    "xembed.attributions/1",
     "xembed.correction_row/1",
     "xembed.cosine_histogram/1",
     "xembed.defsent_round/1",
     "xembed.facet/1",
     "xembed.gain/1",
+    "xembed.geco_form_difference/1",
+    "xembed.geco_row/1",
+    "xembed.geco_scheme/1",
+    "xembed.geco_score/1",
+    "xembed.geco_training/1",
     "xembed.hub/1",
     "xembed.layer/1",
     "xembed.measure/1",
+    "xembed.method_health/1",
+    "xembed.method_status/1",
+    "xembed.pair_shapley/1",
+    "xembed.paired_shift/1",
+    "xembed.prediction_gap/1",
+    "xembed.pseudo_log_likelihood/1",
     "xembed.region/1",
     "xembed.sts_correlation/1",
     "xembed.surface_feature/1",
     "xembed.term/1",
+    "xembed.word_cooccurrence/1",
 }
 
 

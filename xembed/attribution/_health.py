@@ -34,7 +34,8 @@ _SAME = 1e-5
 # DeepLIFT without rules for the model's activations is the way times the gradient but for the one tanh it knows.
 _NEARLY_SAME, _SAME_ORDER = 0.02, 0.999
 _BATCH = 1e-3
-_SUM = 0.1
+# Shares of the promised sum that are missed: worth a remark, and too much for a method that draws nothing.
+_SUM, _BROKEN = 0.1, 0.5
 # By what each method could be degenerate: (method, what it would be).
 _TWINS = {
     "guided_backprop": ("saliency_l1",),
@@ -155,8 +156,8 @@ def method_health(
 
     - Guided Backprop and Deconvolution change the gradient at ReLU modules. Without one they are the gradient.
     - DeepLIFT needs a rule for each nonlinearity. Where captum has none it uses the gradient, and the result is the way
-      from the baseline times the gradient; where it then misses the sum that it promises by more than a tenth, the
-      reason says so.
+      from the baseline times the gradient. It is degenerate if it equals that, or misses the sum that it promises by
+      more than half.
     - Attention methods need attention weights, which the fast implementations don't give.
     - A method whose attributions of a text depend on the other texts of its batch is unsupported.
     - Gradients through ``inputs_embeds`` are those of the model only if it gives the same scores that way.
@@ -264,7 +265,10 @@ class _Probe:
         for twin in _TWINS.get(method.name, ()):
             if reason := self._equals(method.name, values, twin, output):
                 return DEGENERATE, reason
-        return VALID, self._remark(method, output)
+        remark = self._remark(method, output)
+        if method.name == "deep_lift" and _median(output.completeness) > _BROKEN:
+            return DEGENERATE, f"{remark}: it has no rule for the model's activations"
+        return VALID, remark
 
     def _equals(self, name: str, values: Floats, twin: str, output: MethodOutput) -> str:
         other = self.run(twin)
@@ -289,9 +293,8 @@ class _Probe:
         )
 
     def _remark(self, method: Method, output: MethodOutput) -> str:
-        error = output.completeness[np.isfinite(output.completeness)]
-        if len(error) and np.median(error) > _SUM:
-            return f"misses the sum that it promises by {100 * float(np.median(error)):.0f} % (median)"
+        if (error := _median(output.completeness)) > _SUM:
+            return f"misses the sum that it promises by {100 * error:.0f} % (median)"
         if method.name == "attention_rollout":
             return "the same for every class"
         return ""
@@ -331,3 +334,9 @@ def _difference(first: Floats, second: Floats) -> float:
     """Return the length of the difference, relative to the larger one."""
     size = max(float(np.linalg.norm(first)), float(np.linalg.norm(second)))
     return float(np.linalg.norm(first - second)) / size if size > 0 else 0.0
+
+
+def _median(errors: Floats) -> float:
+    """Return the median of those that are finite; 0 if none is."""
+    finite = errors[np.isfinite(errors)]
+    return float(np.median(finite)) if len(finite) else 0.0

@@ -28,6 +28,7 @@ from xembed.geco._paired_shift import PairedShift, paired_shift
 from xembed.geco._plan import Plan
 from xembed.geco._pseudo_likelihood import PseudoLogLikelihood, pseudo_log_likelihood
 from xembed.geco._reference_metrics import reference_metrics
+from xembed.geco._reference_mode import reference_attributions
 from xembed.geco._schemes import SCHEMES, Recipe, Scheme, trainable_parameters
 from xembed.geco._statistics import Interval, PairedDifference, clustered_interval, holm, paired_difference
 from xembed.geco._trained import TrainedModel, TrainingRecord
@@ -81,6 +82,7 @@ __all__ = [
     "prediction_gap",
     "pseudo_log_likelihood",
     "rank_accuracy",
+    "reference_attributions",
     "reference_metrics",
     "save_model",
     "score_rows",

@@ -182,7 +182,9 @@ class Cell:
         return np.asarray(logits.argmax(axis=1), dtype=np.int64)
 
     def valid(self, health: MethodHealth) -> list[str]:
-        """Return the methods that are worth computing, references among them."""
+        """Return the methods that are worth computing, references among them; of a published recipe all."""
+        if self.settings.reference_mode is not None:
+            return list(self.settings.methods)
         sick = {status.method for status in health.methods if status.status != VALID}
         return [name for name in self.settings.methods if name not in sick]
 
@@ -209,6 +211,8 @@ class Cell:
         if self.store.has("cells", self.name, "health.json"):
             return MethodHealth.from_dict(self.store.read_json("cells", self.name, "health.json"))
         asked = [name for name in self.settings.methods if METHODS[name].family != "reference"]
+        if not asked:
+            return MethodHealth(model=type(self.scored.module).__name__, methods=(), notes=(), provenance={})
         options = dataclasses.replace(self.settings.options(self.seed), n_samples=min(20, self.settings.n_samples))
         found = method_health(self.scored, methods=asked, options=options)
         self.store.write_json(found.to_dict(), "cells", self.name, "health.json")

@@ -106,10 +106,11 @@ class OneLayerAttention(nn.Module):
         scores = queries @ self.key(vectors).transpose(1, 2) / math.sqrt(self.config.hidden_size)
         if attention_mask is not None:
             scores = scores.masked_fill(attention_mask[:, None, :] == 0, -math.inf)
-        attention = scores.softmax(dim=-1)
-        seen = attention[:, 0, :, None] * self.value(vectors)
+        # With the axis of heads before it is used: what is given is then what gradients flow through.
+        attention = scores.softmax(dim=-1)[:, None]
+        seen = attention[:, 0, 0, :, None] * self.value(vectors)
         logits = self.classifier(torch.tanh(self.pooler(seen.sum(dim=1))))
-        return OneLayerOutput(logits, (attention[:, None],) if output_attentions else None)
+        return OneLayerOutput(logits, (attention,) if output_attentions else None)
 
 
 def make_one_layer(tokenizer: Any, n_classes: int, *, seed: int = 0, hidden_size: int = 64) -> OneLayerAttention:
