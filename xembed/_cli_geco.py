@@ -37,6 +37,8 @@ def geco(
     seeds: Annotated[str | None, typer.Option(help="One model of each scheme for each, such as 0,1,2.")] = None,
     sentences: Annotated[int | None, typer.Option(min=2, help="Random test sentences, with all their forms.")] = None,
     samples: Annotated[int | None, typer.Option(min=2, help="Perturbed rows a text.")] = None,
+    faithful: Annotated[int | None, typer.Option(min=0, help="Sentences for the test by deletion.")] = None,
+    randomised: Annotated[int | None, typer.Option(min=0, help="Sentences for the test by random weights.")] = None,
     target: Annotated[
         str, typer.Option(help="Explain the score of the true class (label) or of the predicted one.")
     ] = ("label"),
@@ -71,6 +73,8 @@ def geco(
         seeds=None if seeds is None else _integers(seeds),
         n_sentences=sentences,
         n_samples=samples,
+        n_faithful=faithful,
+        n_randomised=randomised,
         target=target,
         reference_mode=reference_mode,
         device=device,
