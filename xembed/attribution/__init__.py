@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from xembed.attribution._axes import Axes, AxesExplanation, explain_axes, make_axes
+from xembed.attribution._depth_words import DepthExplanation, explain_depth
+from xembed.attribution._embedding_targets import (
+    Depth,
+    EmbeddingTarget,
+    Logit,
+    NearestSimilarity,
+    Projection,
+    Similarity,
+)
 from xembed.attribution._explain import explain
 from xembed.attribution._faithfulness import aopc, comprehensiveness, faithfulness, stability, sufficiency
 from xembed.attribution._health import MethodHealth, MethodStatus, method_health
@@ -12,26 +22,57 @@ from xembed.attribution._randomisation import randomisation_similarity, randomis
 from xembed.attribution._references import GENDERED_WORDS, predict_by_first_word
 from xembed.attribution._result import Attributions
 from xembed.attribution._scored_model import ScoredModel
+from xembed.attribution._shift_words import (
+    ShiftComponent,
+    ShiftExample,
+    ShiftExplanation,
+    ShiftTerm,
+    explain_shift,
+)
+from xembed.attribution._similarity import SimilarityExplanation, explain_similarity
+from xembed.attribution._trust import MethodTrust, PlantedExample, TrustResult, trust_check
 from xembed.attribution._words import EncodedWords, WordEncoder
 
 __all__ = [
     "GENDERED_WORDS",
     "METHODS",
     "Attributions",
+    "Axes",
+    "AxesExplanation",
+    "Depth",
+    "DepthExplanation",
+    "EmbeddingTarget",
     "EncodedWords",
+    "Logit",
     "Method",
     "MethodHealth",
     "MethodOptions",
     "MethodOutput",
     "MethodStatus",
+    "MethodTrust",
+    "NearestSimilarity",
     "PairShapley",
+    "PlantedExample",
+    "Projection",
     "ScoredModel",
+    "ShiftComponent",
+    "ShiftExample",
+    "ShiftExplanation",
+    "ShiftTerm",
+    "Similarity",
+    "SimilarityExplanation",
+    "TrustResult",
     "WordEncoder",
     "agreement",
     "aopc",
     "comprehensiveness",
     "explain",
+    "explain_axes",
+    "explain_depth",
+    "explain_shift",
+    "explain_similarity",
     "faithfulness",
+    "make_axes",
     "method_health",
     "pair_shapley",
     "predict_by_first_word",
@@ -40,5 +81,6 @@ __all__ = [
     "shapley_values",
     "stability",
     "sufficiency",
+    "trust_check",
     "used_words",
 ]

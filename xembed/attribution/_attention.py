@@ -27,7 +27,7 @@ def attention_rollout(
     targets: Targets,
     options: MethodOptions,
     *,
-    reader: str = "first",
+    reader: str | None = None,
 ) -> MethodOutput:
     """Multiply the attention of all layers, averaged over heads, each mixed half and half with the residual way [1]_.
 
@@ -37,9 +37,9 @@ def attention_rollout(
     ----------
     model, rows, targets, options
         As for every method.
-    reader : {'first', 'last', 'mean'}
+    reader : {'first', 'last', 'mean'}, optional
         What the classifier reads, and so for which token the relevances are taken: the first token ([CLS]), the last
-        one (GPT-2) or the mean of all.
+        one (GPT-2) or the mean of all. By default what the model says as ``attention_reader``, else 'first'.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def attention_gradient(
     targets: Targets,
     options: MethodOptions,
     *,
-    reader: str = "first",
+    reader: str | None = None,
 ) -> MethodOutput:
     """Add up, over layers, the positive part of attention times its gradient, averaged over heads [1]_.
 
@@ -79,8 +79,8 @@ def attention_gradient(
     ----------
     model, rows, targets, options
         As for every method.
-    reader : {'first', 'last', 'mean'}
-        What the classifier reads: the first token ([CLS]), the last one (GPT-2) or the mean of all.
+    reader : {'first', 'last', 'mean'}, optional
+        What the classifier reads, as in `attention_rollout`.
 
     Returns
     -------
@@ -128,9 +128,10 @@ def _run(
     options: MethodOptions,
     relevance: Relevance,
     *,
-    reader: str,
+    reader: str | None,
     backward: bool,
 ) -> MethodOutput:
+    reader = getattr(model.module, "attention_reader", "first") if reader is None else reader
     check_option(reader, READERS, name="reader", caller=model.caller)
     chosen = torch.from_numpy(np.asarray(targets, dtype=np.int64))
     words: list[Any] = [None] * len(rows)

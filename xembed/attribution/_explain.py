@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_number, check_option, check_rng, describe_rng, shows_progress
+from xembed._validation import (
+    RNG,
+    check_count,
+    check_number,
+    check_option,
+    check_rng,
+    check_texts,
+    describe_rng,
+    shows_progress,
+)
+from xembed.attribution._embedding_targets import EmbeddingTarget
 from xembed.attribution._integrated import FIRST_STEPS
 from xembed.attribution._method import MethodOptions, Targets
 from xembed.attribution._methods import find_methods, run_method
 from xembed.attribution._result import Attributions
 from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
 from xembed.attribution._words import EncodedWords
+from xembed.encoders import describe_encoder
 
 
 def explain(
@@ -29,7 +40,7 @@ def explain(
     output: str = "logit",
     site: str = "word",
     baseline: str = "pad",
-    deletion: str = "mask",
+    deletion: str | None = None,
     n_samples: int = 100,
     tolerance: float = 0.01,
     max_steps: int = 96,
@@ -38,18 +49,22 @@ def explain(
     progress: bool | None = None,
     rng: RNG = None,
 ) -> Attributions:
-    """Attribute the score that a classifier gives texts to their words.
+    """Attribute what a model says of texts to their words: the score of a classifier, or a number of an embedding.
 
     Parameters
     ----------
-    model : torch.nn.Module, or object with .model and .tokenizer
-        A sequence classifier of transformers, or one that `xembed.geco.train` gives. It is not changed.
+    model : torch.nn.Module, object with .model and .tokenizer, or encoder
+        A sequence classifier of transformers, or one that `xembed.geco.train` gives; or an encoder such as
+        `xembed.load_encoder` gives, with corrections around it or not. It is not changed. For any other object with
+        ``.encode`` only methods that leave words out are possible.
     texts : list of str, or list of list of str
         Texts, whose words are then the tokenizer's; or lists of words.
     method : str, default='integrated_gradients'
         A name in `METHODS`.
-    target : int, sequence of int, or None, default=None
-        The output that is explained, one for all texts or one for each. None: what the model finds most likely.
+    target : int, sequence of int, None, or target of an embedding, default=None
+        Of a classifier the output that is explained, one for all texts or one for each; None: what it finds most
+        likely. Of an encoder `Similarity`, `Depth`, `NearestSimilarity`, `Projection`, `Logit`, or a function from
+        embeddings, a torch.Tensor of shape (n, n_dims), to a number for each.
     level : {'word', 'token'}, default='word'
         Sum the attributions of tokens to words, or not.
     tokenizer : transformers.PreTrainedTokenizerFast, optional
@@ -62,8 +77,9 @@ def explain(
     baseline : {'pad', 'mask', 'unk', 'zero'}, default='pad'
         The input without information that gradients are integrated or multiplied from: every token but the special
         ones replaced. Its own score is in ``baseline_scores``: it is what the attributions don't explain.
-    deletion : {'mask', 'pad', 'unk', 'delete'}, default='mask'
-        What stands for an absent word in methods that perturb.
+    deletion : {'mask', 'pad', 'unk', 'delete'}, optional
+        What stands for an absent word in methods that perturb. By default 'mask' for classifiers, and 'delete' for
+        encoders, which read texts of any length.
     n_samples : int, default=100
         Perturbed rows a text for LIME, Kernel SHAP and Shapley sampling; Gradient SHAP takes a fifth as many gradients.
     tolerance : float in (0, 1), default=0.01
@@ -111,27 +127,62 @@ def explain(
     ('She', 'opened', 'the', 'door', '.')
     >>> bool((found.values[0] >= 0).all())
     True
+
+    >>> from xembed.attribution import Similarity
+    >>> found = explain(
+    ...     encoder, ["The king greeted his guests."], target=Similarity("The queen met visitors."), method="occlusion"
+    ... )
+    >>> found.top(0, 1)[0][0]
+    'greeted'
     """
     caller = "explain"
     (chosen,) = find_methods([method], caller=caller)
     check_option(level, ("token", "word"), name="level", caller=caller)
+    of_encoder = is_encoder(model)
     options = MethodOptions(
         baseline=check_option(baseline, BASELINES, name="baseline", caller=caller),
-        deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
+        deletion=check_option(
+            ("delete" if of_encoder else "mask") if deletion is None else deletion,
+            DELETIONS,
+            name="deletion",
+            caller=caller,
+        ),
         n_samples=check_count(n_samples, name="n_samples", caller=caller, low=2),
         tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
         max_steps=check_steps(max_steps, caller=caller),
         seed=int(check_rng(rng, caller=caller).integers(2**63)),
         fitted=fitted,
     )
-    scored = as_scored_model(model, tokenizer, site=site, output=output, max_length=max_length, caller=caller)
-    rows = scored.words.encode(texts)
+    targets: Targets | None = None
+    if of_encoder:
+        if tokenizer is not None or output != "logit":
+            raise ValueError(f"The parameters 'tokenizer' and 'output' of {caller} are for classifiers, not encoders.")
+        scored, rows, targets = read_encoder(
+            model,
+            texts,
+            target,
+            needs_model=chosen.family in ("attention", "gradient"),
+            site=site,
+            max_length=max_length,
+            caller=caller,
+        )
+    else:
+        if isinstance(target, EmbeddingTarget):
+            raise TypeError(
+                f"The 'target' parameter of {caller} is a {type(target).__name__}, which is of an encoder's "
+                f"embeddings. Got a {type(model).__name__} as model: give an encoder, or a class as target."
+            )
+        scored = as_scored_model(model, tokenizer, site=site, output=output, max_length=max_length, caller=caller)
+        rows = scored.words.encode(texts)
     if level == "token":
+        if not hasattr(scored, "tokenizer"):
+            raise ValueError(f"{caller} with level='token' needs an encoder with tokens. Got {type(model).__name__}.")
         rows = [_by_token(row, scored.tokenizer) for row in rows]
     show = shows_progress(progress, caller=caller)
     began = time.monotonic()
     all_scores = scored.score_ids([row.ids for row in rows])
-    targets = check_targets(target, all_scores, caller=caller)
+    if targets is None:
+        targets = check_targets(target, all_scores, caller=caller)
     with _bar(show, chosen.label) as update:
         found = run_method(chosen, scored, rows, targets, _with_progress(options, update))
     truncated = np.array([row.truncated for row in rows])
@@ -164,19 +215,49 @@ def explain(
         seconds=time.monotonic() - began,
         provenance=provenance(
             caller,
-            model=type(scored.module).__name__,
+            model=describe_encoder(model) if of_encoder else type(scored.module).__name__,
+            target=scored.output if of_encoder else None,
             method=chosen.name,
             level=level,
             output=scored.output,
             site=scored.site,
             baseline=baseline,
-            deletion=deletion,
+            deletion=options.deletion,
             n_samples=n_samples,
             tolerance=tolerance,
             max_steps=max_steps,
             rng=describe_rng(rng),
         ),
     )
+
+
+def is_encoder(model: Any) -> bool:
+    """Whether an object gives embeddings of texts, rather than scores of classes."""
+    return callable(getattr(model, "encode", None)) and not isinstance(model, str)
+
+
+def read_encoder(
+    encoder: Any,
+    texts: Any,
+    target: Any,
+    *,
+    needs_model: bool,
+    site: str = "word",
+    max_length: int | None = None,
+    caller: str,
+) -> tuple[ScoredModel, list[EncodedWords], Targets]:
+    """Return an encoder with a target as methods read it, the rows of texts, and the output to explain for each."""
+    from xembed.attribution._encoder_model import ScoredEncoder, as_scored_encoder, prepare_target
+
+    listed = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str | bytes) else check_texts(texts)
+    joined = check_texts([text if isinstance(text, str) else " ".join(text) for text in listed])
+    head, targets, name = prepare_target(encoder, target, joined, caller=caller)
+    scored = as_scored_encoder(encoder, head, needs_model=needs_model, site=site, max_length=max_length, caller=caller)
+    rows = scored.words.encode(listed)
+    if isinstance(scored, ScoredEncoder) and max_length is None:
+        scored.verify(rows[0], joined[0])
+    scored.output = name
+    return scored, rows, targets
 
 
 def as_scored_model(

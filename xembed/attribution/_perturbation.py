@@ -47,7 +47,7 @@ def occlusion(
     ----------
     .. [1] M. D. Zeiler and R. Fergus. "Visualizing and Understanding Convolutional Networks". ECCV 2014.
     """
-    return _run(model, rows, targets, options, _occlusion_plan, sums=False)
+    return _run(model, rows, targets, options, occlusion_plan, sums=False)
 
 
 def lime(model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions) -> MethodOutput:
@@ -103,7 +103,7 @@ def shapley_sampling(
     .. [1] E. Strumbelj and I. Kononenko. "An Efficient Explanation of Individual Classifications using Game Theory".
            JMLR 11 (2010).
     """
-    return _run(model, rows, targets, options, _shapley_sampling_plan, sums=True)
+    return _run(model, rows, targets, options, shapley_sampling_plan, sums=True)
 
 
 # ---- what it costs: rows forward, and none backward
@@ -132,7 +132,7 @@ def shapley_sampling_rows(n_words: int, options: MethodOptions) -> tuple[float, 
 # ---- plans
 
 
-def _occlusion_plan(n_words: int, _seed: int, _options: MethodOptions) -> tuple[Masks, Solve]:
+def occlusion_plan(n_words: int, _seed: int, _options: MethodOptions) -> tuple[Masks, Solve]:
     masks = np.concatenate([np.ones((1, n_words), dtype=bool), ~np.eye(n_words, dtype=bool)])
     return masks, lambda scores: scores[0] - scores[1:]
 
@@ -185,7 +185,7 @@ def _kernel_shap_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[
     return present > 0, lambda scores: _shap_regression(present, scores, weights)
 
 
-def _shapley_sampling_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
+def shapley_sampling_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
     if _is_exact(n_words, options):
         return _all_masks(n_words), shapley_values
     from captum.attr import ShapleyValueSampling
@@ -272,7 +272,7 @@ def _run(
 ) -> MethodOutput:
     words = [np.zeros(len(row.words)) for row in rows]
     full, empty = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    for places in _chunks(rows, plan, options):
+    for places in chunks(rows, plan, options):
         asked: list[Ids] = []
         for place, (_features_of, masks, _solve) in places.items():
             asked += masked_ids(model, rows[place], masks, options.deletion)
@@ -291,7 +291,7 @@ def _run(
     return MethodOutput.of(words, completeness=relative_error(found, full - empty), baseline_scores=empty)
 
 
-def _chunks(
+def chunks(
     rows: Sequence[EncodedWords], plan: Plan, options: MethodOptions
 ) -> Iterator[dict[int, tuple[npt.NDArray[np.int64], Masks, Solve]]]:
     chunk: dict[int, tuple[npt.NDArray[np.int64], Masks, Solve]] = {}

@@ -44,6 +44,8 @@ class ScoredModel:
         What is explained.
     max_length : int, optional
         Tokens read of a text.
+    prefix : str, default=''
+        Put before each text, such as the prompt of an encoder.
     caller : str
         Who asks, for messages.
 
@@ -61,10 +63,11 @@ class ScoredModel:
         site: str = "word",
         output: str = "logit",
         max_length: int | None = None,
+        prefix: str = "",
         caller: str,
     ) -> None:
         self.module = module
-        self.words = WordEncoder(tokenizer, max_length=max_length, caller=caller)
+        self.words = WordEncoder(tokenizer, max_length=max_length, prefix=prefix, caller=caller)
         self.tokenizer = tokenizer
         self.site = check_option(site, SITES, name="site", caller=caller)
         self.output = check_option(output, OUTPUTS, name="output", caller=caller)

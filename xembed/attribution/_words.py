@@ -52,6 +52,8 @@ class WordEncoder:
         Only fast tokenizers know words.
     max_length : int, optional
         Tokens read of a sentence, the special ones among them. By default what the tokenizer says.
+    prefix : str, default=''
+        Put before each text, such as the prompt of an encoder. Its tokens are of no word.
     caller : str
         Who asks, for messages.
 
@@ -63,13 +65,14 @@ class WordEncoder:
         If ``max_length`` leaves no place for a token that is not special.
     """
 
-    def __init__(self, tokenizer: Any, *, max_length: int | None = None, caller: str) -> None:
+    def __init__(self, tokenizer: Any, *, max_length: int | None = None, prefix: str = "", caller: str) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise TypeError(
                 f"The tokenizer of {caller} must be a fast one, which knows the word of each token (word_ids). Got the "
                 f"slow {type(tokenizer).__name__}: load it with AutoTokenizer.from_pretrained(..., use_fast=True)."
             )
         self.tokenizer = tokenizer
+        self.prefix = prefix
         self.caller = caller
         limit = tokenizer.model_max_length
         if max_length is not None:
@@ -105,21 +108,26 @@ class WordEncoder:
 
     def _from_words(self, row: Any, number: int) -> EncodedWords:
         words = tuple(check_texts(row, name=f"The words of text {number}", blank=True))
-        ready = [f" {word}" for word in words] if self._blank_first else list(words)
+        before = self.prefix.split()
+        ready = [f" {word}" if self._blank_first else word for word in (*before, *words)]
         encoding, truncated = self._tokenize(ready, split=True)
-        return self._checked(words, encoding, truncated, number)
+        word_ids = tuple(
+            None if word is None or word < len(before) else word - len(before) for word in encoding.word_ids
+        )
+        return self._checked(words, encoding, truncated, number, word_ids)
 
     def _from_text(self, text: str) -> EncodedWords:
+        text = self.prefix + text
         encoding, truncated = self._tokenize(text, split=False)
         spans: dict[int, tuple[int, int]] = {}
         for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
-            if word is not None:
+            if word is not None and end > len(self.prefix):
                 low, high = spans.get(word, (start, end))
                 spans[word] = min(low, start), max(high, end)
         # Words are numbered anew: those whose tokens were cut off can't be seen here.
         numbers = {word: place for place, word in enumerate(sorted(spans))}
         words = tuple(text[slice(*spans[word])].strip() or text[slice(*spans[word])] for word in sorted(spans))
-        word_ids = tuple(None if word is None else numbers[word] for word in encoding.word_ids)
+        word_ids = tuple(None if word is None else numbers.get(word) for word in encoding.word_ids)
         return self._checked(words, encoding, truncated, None, word_ids)
 
     def _tokenize(self, text: Any, *, split: bool) -> tuple[Any, bool]:
@@ -135,13 +143,12 @@ class WordEncoder:
         encoding: Any,
         truncated: bool,
         number: int | None,
-        word_ids: tuple[int | None, ...] | None = None,
+        word_ids: tuple[int | None, ...],
     ) -> EncodedWords:
-        of_tokens = tuple(encoding.word_ids) if word_ids is None else word_ids
-        if all(word is None for word in of_tokens):
+        if all(word is None for word in word_ids):
             which = "A text" if number is None else f"Text {number}"
             raise ValueError(f"{which} of {self.caller} has no token but special ones. Drop it first.")
-        return EncodedWords(words, tuple(encoding.ids), of_tokens, truncated)
+        return EncodedWords(words, tuple(encoding.ids), word_ids, truncated)
 
 
 def _loses_blanks(tokenizer: Any) -> bool:

@@ -1,0 +1,361 @@
+"""Encoders as attribution methods see them: with gradients where they are made of a transformer, by texts where not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from xembed._validation import check_texts
+from xembed.attribution._embedding_targets import EmbeddingTarget
+from xembed.attribution._scored_model import Ids, ScoredModel
+from xembed.attribution._words import EncodedWords
+from xembed.encoders import Encoder, encode_texts
+
+Floats = npt.NDArray[np.float64]
+Head = Callable[[torch.Tensor], torch.Tensor]
+# By how much embeddings taken apart may differ from those that the encoder gives, relative to their length.
+_SAME = 1e-3
+_AFFINE = 1e-4
+
+
+class EmbeddingModel(torch.nn.Module):
+    """An encoder with a function of its embeddings behind it, called as a classifier of transformers is.
+
+    Parameters
+    ----------
+    encoder : Encoder, or one with corrections around it (`xembed.isotropy.wrap`)
+        Made of a transformer.
+    head : callable
+        From embeddings to outputs.
+    caller : str
+        Who asks, for messages.
+
+    Raises
+    ------
+    TypeError
+        If the encoder is of another kind: it has no gradients.
+    ValueError
+        If a correction around it is not affine, or the pipeline can't be run from word embeddings.
+    """
+
+    def __init__(self, encoder: Any, head: Head, *, caller: str) -> None:
+        super().__init__()
+        inside, corrections = unwrap(encoder)
+        if not has_gradients(inside):
+            raise TypeError(
+                f"{caller} needs the gradients or tokens of an encoder made of a transformer, such as "
+                f"xembed.load_encoder() gives. {type(inside).__name__} gives embeddings only: choose a method that "
+                "leaves words out, such as 'occlusion' or 'shapley_sampling'."
+            )
+        self.pipeline: Any = inside.model
+        self.head = head
+        self.encoder = encoder
+        self._normalize = inside._normalize
+        self._affine = [_affine(correction, caller=caller) for correction in corrections]
+        self._prompt_length = _prompt_length(inside)
+
+    @property
+    def transformer(self) -> Any:
+        """The model of transformers in it."""
+        return self.pipeline[0].auto_model
+
+    @property
+    def base_model(self) -> Any:
+        """As models of transformers call it."""
+        return getattr(self.transformer, "base_model", self.transformer)
+
+    @property
+    def config(self) -> Any:
+        """Of the transformer."""
+        return self.transformer.config
+
+    @property
+    def attention_reader(self) -> str:
+        """Which tokens the pooling reads, for attention methods."""
+        from xembed.encoders import _pipeline
+
+        return {"cls": "first", "last_token": "last"}.get(_pipeline.find_pooling(self.pipeline) or "", "mean")
+
+    def set_attn_implementation(self, name: str) -> None:
+        """Hand on to the transformer."""
+        self.transformer.set_attn_implementation(name)
+
+    def get_input_embeddings(self) -> Any:
+        """Return the word embeddings."""
+        return self.transformer.get_input_embeddings()
+
+    def forward(self, *, attention_mask: torch.Tensor, output_attentions: bool = False, **inputs: torch.Tensor) -> Any:
+        """Return an object with ``.logits``, (n_rows, n_outputs), and ``.attentions``, None unless asked for."""
+        features: dict[str, Any] = {"attention_mask": attention_mask, **inputs}
+        attentions = None
+        if output_attentions:  # the pipeline would drop them
+            found = self.transformer(**features, output_attentions=True, output_hidden_states=True, return_dict=True)
+            attentions = found.attentions
+            features |= {"token_embeddings": found.last_hidden_state, "all_layer_embeddings": found.hidden_states}
+        else:
+            features = self.pipeline[0](features)
+        return SimpleNamespace(logits=self.head(self.pool(features)), attentions=attentions)
+
+    def embed(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings, (n_rows, n_dims), as the encoder gives them."""
+        return self.pool(self.token_features(**inputs))
+
+    def token_features(self, **inputs: torch.Tensor) -> dict[str, Any]:
+        """Return what the transformer makes of ids or word embeddings and their mask, token embeddings among it."""
+        found: dict[str, Any] = self.pipeline[0](dict(inputs))
+        return found
+
+    def pool(self, features: dict[str, Any]) -> torch.Tensor:
+        """Return the embeddings of what the transformer gave."""
+        if self._prompt_length is not None:
+            features["prompt_length"] = self._prompt_length
+        for module in list(self.pipeline)[1:]:
+            features = module(features)
+        return self.finish(features["sentence_embedding"])
+
+    def finish(self, found: torch.Tensor) -> torch.Tensor:
+        """Do to the output of the pipeline what the encoder does."""
+        if self.pipeline.truncate_dim is not None:
+            found = found[:, : self.pipeline.truncate_dim]
+        if self._normalize:
+            found = torch.nn.functional.normalize(found, dim=-1)
+        for matrix, bias in self._affine:
+            found = found @ matrix.to(found) + bias.to(found)
+        return found
+
+
+class ScoredEncoder(ScoredModel):
+    """An `EmbeddingModel` with its tokenizer, for methods to read."""
+
+    def __init__(
+        self, encoder: Any, head: Head, *, site: str = "word", max_length: int | None = None, caller: str
+    ) -> None:
+        module = EmbeddingModel(encoder, head, caller=caller)
+        inside, _ = unwrap(encoder)
+        own = inside.max_length
+        if max_length is not None and own is not None:
+            max_length = min(max_length, own)
+        prompt = module.pipeline.prompts.get(module.pipeline.default_prompt_name or "") or ""
+        super().__init__(
+            module,
+            module.pipeline.tokenizer,
+            site=site,
+            max_length=own if max_length is None else max_length,
+            prefix=prompt,
+            caller=caller,
+        )
+
+    def verify(self, row: EncodedWords, text: str) -> None:
+        """Compare the embedding taken apart with the one that the encoder gives.
+
+        Raises
+        ------
+        ValueError
+            If they differ: the pipeline does something else besides.
+        """
+        ids, mask = self.tensors([row.ids])
+        with self.frozen(), torch.no_grad():
+            found = self.module.embed(input_ids=ids, attention_mask=mask).double().cpu().numpy()[0]  # type: ignore[operator]
+        expected = np.asarray(encode_texts(self.module.encoder, [text]).embeddings[0], dtype=np.float64)
+        if found.shape != expected.shape or np.abs(found - expected).max() > _SAME * np.linalg.norm(expected):
+            raise ValueError(
+                f"The encoder of {self.caller} can't be taken apart: its embedding of {text!r:.40} is not the one that "
+                "its tokens and modules give. Choose a method that leaves words out and wrap the encoder in an object "
+                "that has .encode only."
+            )
+
+
+class ScoredTexts(ScoredModel):
+    """Any object with ``.encode``, as methods that leave words out see it: words are what blanks separate.
+
+    The ids of a row are numbers of words, and rows are put together to texts again. Nothing but deletion can stand for
+    an absent word, because there is no token that could.
+    """
+
+    def __init__(self, encoder: Any, head: Head, *, caller: str) -> None:
+        # Not ScoredModel's: there is no module and no tokenizer.
+        self.encoder, self.head, self.caller = encoder, head, caller
+        self.site, self.output = "word", "logit"
+        self.words = _BlankWords(caller)  # type: ignore[assignment]
+        self.module = encoder
+        self.n_forward = self.n_backward = 0
+
+    def score_ids(self, rows: Sequence[Ids], *, progress: Any = None) -> Floats:
+        """Return the outputs, (n_rows, n_outputs), of rows of word numbers; equal rows are encoded once."""
+        places = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+        texts = [" ".join(self.words.vocabulary[number] for number in row) for row in places]  # type: ignore[attr-defined]
+        vectors = _encode_with_empty(self.encoder, texts, caller=self.caller)
+        with torch.no_grad():
+            found = self.head(torch.from_numpy(vectors)).double().numpy()
+        self.n_forward += len(places)
+        if progress is not None:
+            progress(len(places))
+        return np.asarray(found[[places[row] for row in rows]])
+
+    def filler(self, kind: str) -> int:
+        """Refuse: only deletion is possible."""
+        raise ValueError(
+            f"{self.caller} can only delete words of texts for {type(self.encoder).__name__}, which has no tokens that "
+            f"stand for absent ones: use deletion='delete'. Got {kind!r}."
+        )
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Do nothing: there are no weights."""
+        yield
+
+
+class _BlankWords:
+    """Splits texts at blanks, and numbers the words."""
+
+    max_length: int | None = None
+
+    def __init__(self, caller: str) -> None:
+        self.caller = caller
+        self.vocabulary: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def encode(self, texts: Any) -> list[EncodedWords]:
+        rows = [text if isinstance(text, str) else " ".join(text) for text in texts]
+        found = []
+        for text in check_texts(rows):
+            words = text.split()
+            ids = tuple(self._number(word) for word in words)
+            found.append(EncodedWords(tuple(words), ids, tuple(range(len(words)))))
+        return found
+
+    def _number(self, word: str) -> int:
+        if word not in self._numbers:
+            self._numbers[word] = len(self.vocabulary)
+            self.vocabulary.append(word)
+        return self._numbers[word]
+
+
+def as_scored_encoder(
+    encoder: Any,
+    head: Head,
+    *,
+    needs_model: bool,
+    site: str = "word",
+    max_length: int | None = None,
+    caller: str,
+) -> ScoredModel:
+    """Return what methods read of an encoder, by its tokens if it can be taken apart, else by its texts."""
+    inside, corrections = unwrap(encoder)
+    if has_gradients(inside):
+        try:
+            return ScoredEncoder(encoder, head, site=site, max_length=max_length, caller=caller)
+        except ValueError:
+            if needs_model or not corrections:
+                raise
+    elif needs_model:
+        EmbeddingModel(encoder, head, caller=caller)  # says what is wrong
+    return ScoredTexts(encoder, head, caller=caller)
+
+
+def prepare_target(
+    encoder: Any, target: Any, texts: Sequence[str], *, caller: str
+) -> tuple[Head, npt.NDArray[np.int64], str]:
+    """Return the head, the output to explain for each text, and the name of the target."""
+    if isinstance(target, EmbeddingTarget):
+        head, chosen = target.prepare(encoder, texts, caller=caller)
+        return head, chosen, target.name
+    if callable(target):
+        return _checked_callable(target, caller), np.zeros(len(texts), dtype=np.int64), "score"
+    raise TypeError(
+        f"The 'target' parameter of {caller} must say which number of the embedding is explained: Similarity, Depth, "
+        "NearestSimilarity, Projection or Logit of xembed.attribution, or a function from embeddings, a torch.Tensor "
+        f"of shape (n, d), to numbers of shape (n,). Got {target!r:.60} instead."
+    )
+
+
+def _checked_callable(target: Callable[[torch.Tensor], torch.Tensor], caller: str) -> Head:
+    def head(embeddings: torch.Tensor) -> torch.Tensor:
+        found = target(embeddings)
+        if not isinstance(found, torch.Tensor) or found.shape not in {(len(embeddings),), (len(embeddings), 1)}:
+            shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+            raise ValueError(
+                f"The 'target' of {caller}, a function, must return a tensor of shape ({len(embeddings)},), a number "
+                f"for each embedding. Got {shape}."
+            )
+        return found.reshape(-1, 1)
+
+    return head
+
+
+def unwrap(encoder: Any) -> tuple[Any, list[Any]]:
+    """Return the encoder inside, and the corrections around it in the order in which rows meet them."""
+    from xembed.isotropy import WrappedEncoder
+
+    corrections: list[Any] = []
+    while isinstance(encoder, WrappedEncoder):
+        corrections.insert(0, encoder.correction)
+        encoder = encoder.encoder
+    return encoder, corrections
+
+
+def has_gradients(encoder: Any) -> bool:
+    """Whether an encoder is made of a transformer that reads word embeddings and gives token embeddings."""
+    if not isinstance(encoder, Encoder):
+        return False
+    from sentence_transformers.base.modules import Transformer
+
+    first: Any = encoder.model[0]
+    return isinstance(first, Transformer) and first.module_output_name == "token_embeddings"
+
+
+def _affine(correction: Any, *, caller: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return matrix and bias of a correction, found by what it does to the unit vectors."""
+    width = int(correction.n_features_in_)
+    zero = np.asarray(correction.transform(np.zeros((1, width))), dtype=np.float64)
+    matrix = np.asarray(correction.transform(np.eye(width)), dtype=np.float64) - zero
+    probe = np.random.default_rng(0).normal(size=(8, width))
+    found = np.asarray(correction.transform(probe), dtype=np.float64)
+    if np.abs(probe @ matrix + zero - found).max() > _AFFINE * max(1.0, np.abs(found).max()):
+        raise ValueError(
+            f"{caller} needs a correction that is a matrix and a shift. {type(correction).__name__} is not: choose a "
+            "method that leaves words out, such as 'occlusion' or 'shapley_sampling'."
+        )
+    return torch.from_numpy(matrix), torch.from_numpy(zero[0])
+
+
+def _prompt_length(encoder: Encoder) -> int | None:
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    model: Any = encoder.model
+    prompt = model.prompts.get(model.default_prompt_name or "") or None
+    if prompt is None or not any(isinstance(module, Pooling) and not module.include_prompt for module in model):
+        return None
+    found = model.preprocess(["a"], prompt=prompt).get("prompt_length")
+    return None if found is None else int(found)
+
+
+def _encode_with_empty(encoder: Any, texts: list[str], *, caller: str) -> Floats:
+    """Return embeddings; of an empty text, all words deleted, what the encoder itself makes of it."""
+    filled = [text for text in texts if text]
+    rows = np.zeros((0, 0)) if not filled else np.asarray(encode_texts(encoder, filled).embeddings, dtype=np.float64)
+    if len(filled) == len(texts):
+        return rows
+    try:
+        empty = np.asarray(encoder.encode([""]), dtype=np.float64).reshape(1, -1)
+    except Exception as error:  # what an object of the user's says of an empty text can't be foreseen
+        raise ValueError(
+            f"{caller} needs the embedding of a text without words, which {type(encoder).__name__} refuses "
+            f"({error!s:.80}): choose 'occlusion' for texts of more than one word."
+        ) from error
+    if not np.isfinite(empty).all():
+        raise ValueError(
+            f"{caller} needs the embedding of a text without words. {type(encoder).__name__} gives NaN or infinity: "
+            "choose 'occlusion' for texts of more than one word."
+        )
+    found = np.empty((len(texts), empty.shape[1]))
+    of_filled = iter(rows)
+    for place, text in enumerate(texts):
+        found[place] = next(of_filled) if text else empty[0]
+    return found

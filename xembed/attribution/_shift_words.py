@@ -1,0 +1,613 @@
+"""Which words a shift between two corpora is made of."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from xembed._results import Result, provenance
+from xembed._validation import (
+    RNG,
+    check_count,
+    check_names,
+    check_number,
+    check_option,
+    check_rng,
+    check_texts,
+    describe_rng,
+    shows_progress,
+)
+from xembed.attribution._embedding_targets import unit_rows
+from xembed.attribution._method import MethodOptions
+from xembed.attribution._word_vectors import LABELS, METHODS, word_vectors
+from xembed.encoders import describe_encoder, encode_texts
+from xembed.shift._terms import share_pvalues
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xembed.shift import RegionsResult, ShiftResult
+
+Floats = npt.NDArray[np.float64]
+
+# Texts whose word vectors are held at once: 64 texts of 60 words and 384 dimensions are 12 MB.
+_CHUNK = 64
+_TERM = re.compile(r"\w\w+")
+_COMPARED = 10
+
+
+@dataclass(frozen=True, repr=False)
+class ShiftTerm(Result):
+    """A word, and what it adds to a component of a shift.
+
+    Attributes
+    ----------
+    term : str
+        In lower case.
+    contribution : float
+        What the term adds to the component, in the unit of the component's size.
+    interval : tuple of float
+        95 % interval over texts.
+    pvalue, qvalue : float
+        Of no contribution (two-sided, over texts), and adjusted for all terms of the component (Benjamini-Hochberg).
+    count_F, count_G : int
+        Texts that hold the term, among those that were explained.
+    """
+
+    schema: ClassVar[str] = "xembed.shift_term/1"
+
+    term: str
+    contribution: float
+    interval: tuple[float, float]
+    pvalue: float
+    qvalue: float
+    count_F: int
+    count_G: int
+
+
+@dataclass(frozen=True, repr=False)
+class ShiftExample(Result):
+    """A text that moved, with what its words add."""
+
+    schema: ClassVar[str] = "xembed.shift_example/1"
+
+    corpus: str
+    row: int
+    words: tuple[str, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class ShiftComponent(Result):
+    """One way in which the corpora moved apart.
+
+    Attributes
+    ----------
+    kind : {'location', 'new', 'more', 'vanished', 'less'}
+        The difference of the centres, or a region that changed (see `xembed.shift.what_shifted`).
+    label : str
+        What it is called.
+    size : float
+        For the location the length of the difference of the mean directions; for a region that of its texts from all
+        others: what the contributions of all terms, ``context`` and ``rest`` add up to.
+    context : float
+        What the same terms add by being in other company: none of them came or went for it.
+    rest : float
+        What is in no term of enough texts: rare words, punctuation, special tokens, the reference.
+    came, went : tuple of ShiftTerm
+        Terms that make the component by being in more of the texts that moved (of G, or of the region), and by being in
+        fewer of them; largest contribution first.
+    n_terms, n_significant : int
+        Terms that were tested, and those with ``qvalue <= fdr``.
+    examples : tuple of ShiftExample
+        Texts farthest along it.
+    """
+
+    schema: ClassVar[str] = "xembed.shift_component/1"
+
+    kind: str
+    label: str
+    size: float
+    context: float
+    rest: float
+    came: tuple[ShiftTerm, ...]
+    went: tuple[ShiftTerm, ...]
+    n_terms: int
+    n_significant: int
+    examples: tuple[ShiftExample, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class ShiftExplanation(Result):
+    """Result of `explain_shift`.
+
+    Attributes
+    ----------
+    verdict : str
+        What was found, in plain words.
+    components : tuple of ShiftComponent
+        The location first, then regions that changed, strongest evidence first.
+    agreement : float or None
+        Share of the first ten terms that came, by the embedding, that are among the significant terms by their counts,
+        or the first ten where those are fewer (`xembed.shift.distinguishing_terms`).
+    by_counts_F, by_counts_G : tuple of str
+        Those terms.
+    names : tuple of str
+        What F and G are called.
+    n_F, n_G : int
+        Texts that were explained.
+    fdr : float
+        False discovery rate.
+    method, label : str
+        How words were found.
+    notes : tuple of str
+        What to know about the numbers.
+    seconds : float
+        Time that it took.
+    encoder : dict
+        The encoder.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.shift_explanation/1"
+
+    verdict: str
+    components: tuple[ShiftComponent, ...]
+    agreement: float | None
+    by_counts_F: tuple[str, ...]
+    by_counts_G: tuple[str, ...]
+    names: tuple[str, ...]
+    n_F: int
+    n_G: int
+    fdr: float
+    method: str
+    label: str
+    notes: tuple[str, ...]
+    seconds: float
+    encoder: dict[str, Any]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row for each component and term."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "component": component.label,
+                    "kind": component.kind,
+                    "term": term.term,
+                    "contribution": term.contribution,
+                    "low": term.interval[0],
+                    "high": term.interval[1],
+                    "qvalue": term.qvalue,
+                    "count_F": term.count_F,
+                    "count_G": term.count_G,
+                }
+                for component in self.components
+                for term in (*component.came, *component.went)
+            ]
+        )
+
+
+def explain_shift(
+    encoder: Any,
+    texts_F: Sequence[str],
+    texts_G: Sequence[str],
+    *,
+    result: ShiftResult | None = None,
+    method: str = "last_layer",
+    top: int = 10,
+    min_count: int = 3,
+    fdr: float = 0.05,
+    max_texts: int = 500,
+    names: tuple[str, str] = ("F", "G"),
+    n_samples: int = 100,
+    progress: bool | None = None,
+    rng: RNG = None,
+) -> ShiftExplanation:
+    r"""Say which words a shift between two corpora is made of, in the eyes of the encoder.
+
+    Term counts say which words became more frequent. This says which of them moved the embeddings, and by how much: a
+    word that is new but means what others meant moves nothing.
+
+    Parameters
+    ----------
+    encoder : Encoder or object with ``.encode``
+        For an object of your own, 'leave_one_out' and 'shapley' are possible.
+    texts_F, texts_G : sequence of str
+        The texts; F is the reference corpus.
+    result : ShiftResult, optional
+        What `xembed.shift.compare_corpora` gave for the same texts in the same order. By default the regions are looked
+        for here.
+    method : {'last_layer', 'shapley', 'leave_one_out', 'integrated_jacobian'}, default='last_layer'
+        What each word adds to the embedding, as in `explain_similarity`.
+    top : int, default=10
+        How many terms to return on each side.
+    min_count : int, default=3
+        Terms in fewer texts are left out.
+    fdr : float in (0, 1), default=0.05
+        False discovery rate over the terms of a component.
+    max_texts : int, default=500
+        Texts of each corpus that are explained, a random sample where there are more.
+    names : pair of str, default=('F', 'G')
+        What F and G are called.
+    n_samples : int, default=100
+        Rows for each text of 'shapley'.
+    progress : bool, optional
+        Show a progress bar on stderr. By default only if that is a terminal.
+    rng : int, numpy.random.Generator or None, default=None
+        For samples, and the orders of 'shapley'. None is seed 0.
+
+    Returns
+    -------
+    ShiftExplanation
+        With the ``components``, each with its terms, and ``report(path)``.
+
+    Raises
+    ------
+    ValueError
+        If a corpus holds fewer than 2 texts, ``result`` is of other texts, or an option is unknown.
+    TypeError
+        If a text is not a string.
+
+    Notes
+    -----
+    With :math:`u` the unit direction from the mean of F to that of G and :math:`m_w(x)` what word :math:`w` adds to the
+    embedding of :math:`x`, the distance of the means is the difference of the means of :math:`\sum_w m_w(x) \cdot u`.
+    For each term that is taken apart [1]_: a term in a share :math:`p_G` of the texts of G, where it adds :math:`e_G`
+    on average, contributes :math:`(p_G - p_F)(e_G + e_F)/2` by coming or going; the rest of its difference,
+    :math:`(p_G + p_F)/2 \cdot (e_G - e_F)`, is ``context``. A region that changed is explained in the same way: its
+    texts against all others.
+
+    A term is significant if both its share differs (exact test) and what it adds is not zero (t test over texts); its
+    p-value is the larger one. Texts are taken as independent.
+
+    References
+    ----------
+    .. [1] E. M. Kitagawa. "Components of a Difference Between Two Rates". Journal of the American Statistical
+           Association 50 (1955), 1168-1194.
+
+    Examples
+    --------
+    >>> import xembed
+    >>> from xembed.attribution import explain_shift
+    >>> encoder = xembed.load_encoder(device="cpu")
+    >>> before = ["The router is slow.", "My line is slow today.", "Slow wifi upstairs.", "The bill is wrong."] * 5
+    >>> after = ["Is this text a scam?", "A scam call again.", "Another scam message.", "The bill is wrong."] * 5
+    >>> found = explain_shift(encoder, before, after)
+    >>> found.components[0].came[0].term
+    'scam'
+    """
+    caller = "explain_shift"
+    first = check_texts(texts_F, name="texts_F", min_texts=2)
+    second = check_texts(texts_G, name="texts_G", min_texts=2)
+    check_option(method, METHODS, name="method", caller=caller)
+    top = check_count(top, name="top", caller=caller)
+    min_count = check_count(min_count, name="min_count", caller=caller)
+    fdr = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
+    most = check_count(max_texts, name="max_texts", caller=caller, low=2)
+    both = check_names(names, caller=caller) if result is None else (result.names[0], result.names[1])
+    show = shows_progress(progress, caller=caller)
+    generator = check_rng(rng, caller=caller)
+    options = MethodOptions(
+        deletion="delete",
+        n_samples=check_count(n_samples, name="n_samples", caller=caller, low=2),
+        seed=int(generator.integers(2**63)),
+    )
+    began = time.monotonic()
+    units = [unit_rows(encode_texts(encoder, texts).embeddings) for texts in (first, second)]
+    regions = _find_regions(result, units, (first, second), both, caller)
+    is_G = np.repeat([False, True], [len(first), len(second)])
+    kept = np.concatenate(
+        [
+            start + np.sort(generator.choice(len(texts), size=min(most, len(texts)), replace=False))
+            for start, texts in ((0, first), (len(first), second))
+        ]
+    )
+    kinds, labels, directions, members = _components(units, regions, is_G)
+    every = [*first, *second]
+    words, values = _project(encoder, [every[place] for place in kept], directions, method, options, show, caller)
+    terms, presence = _presence(words)
+    components = tuple(
+        _explain_component(
+            kind,
+            label,
+            [of_text[:, number] for of_text in values],
+            np.concatenate(units)[kept] @ directions[:, number],
+            words,
+            terms,
+            presence,
+            members[number][kept],
+            is_G[kept],
+            kept,
+            (len(first), both),
+            (top, min_count, fdr),
+        )
+        for number, (kind, label) in enumerate(zip(kinds, labels, strict=True))
+    )
+    agreement, counted = _agreement(components[0], first, second, both)
+    notes = [
+        f"A random sample of {most:,} texts of “{name}” was explained."
+        for name, texts in zip(both, (first, second), strict=True)
+        if len(texts) > most
+    ]
+    return ShiftExplanation(
+        verdict=_verdict(components, both, agreement, fdr),
+        components=components,
+        agreement=agreement,
+        by_counts_F=counted[0],
+        by_counts_G=counted[1],
+        names=both,
+        n_F=int((~is_G[kept]).sum()),
+        n_G=int(is_G[kept].sum()),
+        fdr=fdr,
+        method=method,
+        label=LABELS[method],
+        notes=tuple(notes),
+        seconds=time.monotonic() - began,
+        encoder=describe_encoder(encoder),
+        provenance=provenance(
+            caller,
+            method=method,
+            top=top,
+            min_count=min_count,
+            fdr=fdr,
+            max_texts=max_texts,
+            n_samples=n_samples,
+            result=result is not None,
+            rng=describe_rng(rng),
+        ),
+    )
+
+
+def _find_regions(
+    result: ShiftResult | None, units: list[Floats], texts: tuple[list[str], list[str]], names: Any, caller: str
+) -> RegionsResult | None:
+    from xembed.shift import what_shifted
+
+    if result is None:
+        enough = min(len(rows) for rows in units) >= 4
+        return what_shifted(units[0], units[1], texts=texts, names=names) if enough else None
+    sizes = (len(result.depths) - result.test.n_G, result.test.n_G)
+    of_texts = (result.texts_F, result.texts_G)
+    if sizes != (len(texts[0]), len(texts[1])) or any(
+        given is not None and tuple(given) != tuple(own) for given, own in zip(of_texts, texts, strict=True)
+    ):
+        raise ValueError(
+            f"The 'result' parameter of {caller} must be of the same texts in the same order. Got one of {sizes[0]} "
+            f"and {sizes[1]} texts, and {len(texts[0])} and {len(texts[1])} texts to explain."
+        )
+    return result.regions
+
+
+def _components(
+    units: list[Floats], regions: RegionsResult | None, is_G: npt.NDArray[np.bool_]
+) -> tuple[list[str], list[str], Floats, list[npt.NDArray[np.bool_]]]:
+    """Return kinds, labels, unit directions as columns, and which texts stand against all others."""
+    rows = np.concatenate(units)
+    kinds, labels, members = ["location"], ["the centre"], [is_G]
+    for region in regions.regions if regions is not None else ():
+        if region.status != "unchanged" and regions is not None:
+            kinds.append(region.status)
+            labels.append(region.label)
+            members.append(regions.membership == region.id)
+    directions = []
+    for inside in members:
+        difference = rows[inside].mean(axis=0) - rows[~inside].mean(axis=0)
+        length = np.linalg.norm(difference)
+        directions.append(difference / length if length > 0 else difference)
+    return kinds, labels, np.stack(directions, axis=1), members
+
+
+def _project(
+    encoder: Any,
+    texts: list[str],
+    directions: Floats,
+    method: str,
+    options: MethodOptions,
+    show: bool,
+    caller: str,
+) -> tuple[list[tuple[str, ...]], list[Floats]]:
+    """Return the words of each text, and what each adds along each direction: (n_words, n_directions)."""
+    from tqdm import tqdm
+
+    words: list[tuple[str, ...]] = []
+    values: list[Floats] = []
+    with tqdm(total=len(texts), desc=LABELS[method], unit="text", disable=not show) as bar:
+        for start in range(0, len(texts), _CHUNK):
+            some = texts[start : start + _CHUNK]
+            for found in word_vectors(encoder, some, method=method, options=options, caller=caller):
+                words.append(found.words)
+                values.append(found.vectors @ directions)
+            bar.update(len(some))
+    return words, values
+
+
+def _presence(words: list[tuple[str, ...]]) -> tuple[list[str], list[npt.NDArray[np.int64]]]:
+    """Return all terms, and for each text the number of the term of each word; -1 for words that are none."""
+    numbers: dict[str, int] = {}
+    found = []
+    for of_text in words:
+        lowered = [match.group() if (match := _TERM.search(word.lower())) else None for word in of_text]
+        found.append(
+            np.array([-1 if word is None else numbers.setdefault(word, len(numbers)) for word in lowered], np.int64)
+        )
+    return list(numbers), found
+
+
+def _explain_component(
+    kind: str,
+    label: str,
+    values: list[Floats],
+    along: Floats,
+    words: list[tuple[str, ...]],
+    terms: list[str],
+    presence: list[npt.NDArray[np.int64]],
+    inside: npt.NDArray[np.bool_],
+    is_G: npt.NDArray[np.bool_],
+    places: npt.NDArray[np.int64],
+    corpora: tuple[int, tuple[str, str]],
+    options: tuple[int, int, float],
+) -> ShiftComponent:
+    top, min_count, fdr = options
+    n_F, names = corpora
+    of_terms, held = np.zeros((len(values), len(terms))), np.zeros((len(values), len(terms)), dtype=bool)
+    for row, (numbers, of_words) in enumerate(zip(presence, values, strict=True)):
+        counted = numbers >= 0
+        np.add.at(of_terms[row], numbers[counted], of_words[counted])
+        held[row, numbers[counted]] = True
+    size = float(along[inside].mean() - along[~inside].mean())
+    frequent = np.flatnonzero(held.sum(axis=0) >= min_count)
+    found = _effects(of_terms, held, inside, frequent)
+
+    def term(i: int) -> ShiftTerm:
+        number = int(frequent[i])
+        return ShiftTerm(
+            term=terms[number],
+            contribution=float(found.contribution[i]),
+            interval=(float(found.low[i]), float(found.high[i])),
+            pvalue=float(found.pvalues[i]),
+            qvalue=float(found.qvalues[i]),
+            count_F=int((held[:, number] & ~is_G).sum()),
+            count_G=int((held[:, number] & is_G).sum()),
+        )
+
+    order = np.argsort(-found.contribution, kind="stable")
+    helps = [int(i) for i in order if found.contribution[i] > 0]
+    farthest = np.flatnonzero(inside)[np.argsort(-along[inside], kind="stable")][:3]
+    return ShiftComponent(
+        kind=kind,
+        label=label,
+        size=size,
+        context=found.context,
+        rest=size - float(found.contribution.sum()) - found.context,
+        came=tuple([term(i) for i in helps if found.more[i]][:top]),
+        went=tuple([term(i) for i in helps if not found.more[i]][:top]),
+        n_terms=len(frequent),
+        n_significant=int((found.qvalues <= fdr).sum()),
+        examples=tuple(
+            ShiftExample(
+                corpus=names[int(is_G[row])],
+                row=int(places[row]) - (n_F if is_G[row] else 0),
+                words=words[row],
+                values=tuple(float(value) for value in values[row]),
+            )
+            for row in farthest
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Effects:
+    """What terms add to a component by being in more texts or in fewer, and what the rest of their change is."""
+
+    contribution: Floats
+    low: Floats
+    high: Floats
+    pvalues: Floats
+    qvalues: Floats
+    more: npt.NDArray[np.bool_]
+    context: float
+
+
+def _effects(
+    of_terms: Floats, held: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], frequent: npt.NDArray[np.int64]
+) -> _Effects:
+    """Take the difference of the mean values of terms apart, by Kitagawa: how often a term comes, and what it adds.
+
+    With the share p of texts that hold a term and its mean value e where it is held, p1 e1 - p0 e0 is
+    (p1 - p0) (e1 + e0) / 2, the term coming or going, plus (p1 + p0) / 2 (e1 - e0), the same term in other company.
+    """
+    sizes = np.array([inside.sum(), (~inside).sum()])
+    counts = np.stack([held[mask].sum(axis=0) for mask in (inside, ~inside)])
+    sums = np.stack([of_terms[mask].sum(axis=0) for mask in (inside, ~inside)])
+    shares = counts / sizes[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effects = sums / counts
+    effects = np.where(counts > 0, effects, effects[::-1])  # where one side has none, the other's
+    context = float(((shares[0] + shares[1]) / 2 * (effects[0] - effects[1])).sum())
+    difference, effect = (shares[0] - shares[1])[frequent], effects.mean(axis=0)[frequent]
+
+    # The error of a product of two estimates that are about independent.
+    variances = np.zeros((2, len(frequent)))
+    n_held = np.maximum(counts[:, frequent], 1)
+    for side, mask in enumerate((inside, ~inside)):
+        chosen, values = held[mask][:, frequent], of_terms[mask][:, frequent]
+        around = np.where(chosen, values - effects[side, frequent], 0.0)
+        variances[side] = (around**2).sum(axis=0) / np.maximum(n_held[side] - 1, 1) / n_held[side]
+    both = (counts[:, frequent] > 0).sum(axis=0)
+    of_effect = np.sqrt(variances.sum(axis=0)) / np.maximum(both, 1)
+    p = shares[:, frequent]
+    of_difference = np.sqrt((p * (1 - p) / sizes[:, None]).sum(axis=0))
+    error = np.sqrt((difference * of_effect) ** 2 + (effect * of_difference) ** 2)
+    freedom = np.maximum(counts[:, frequent].sum(axis=0) - both, 1)
+    half = stats.t.ppf(0.975, freedom) * error
+    # Both have to differ from nothing: the share of texts, and what the term adds where it is.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(of_effect > 0, np.abs(effect) / of_effect, 0.0)
+    p_effect = 2 * stats.t.sf(t, freedom)
+    p_share = share_pvalues(counts[0, frequent], counts[1, frequent], int(sizes[0]), int(sizes[1]))
+    pvalues = np.clip(np.maximum(p_effect, p_share), 0.0, 1.0)
+    contribution = difference * effect
+    return _Effects(
+        contribution,
+        contribution - half,
+        contribution + half,
+        pvalues,
+        stats.false_discovery_control(pvalues) if len(pvalues) else pvalues,
+        difference > 0,
+        context,
+    )
+
+
+def _agreement(
+    location: ShiftComponent, first: list[str], second: list[str], names: tuple[str, str]
+) -> tuple[float | None, tuple[tuple[str, ...], tuple[str, ...]]]:
+    from xembed.shift import distinguishing_terms
+
+    counted = distinguishing_terms(first, second, top=200, names=names)
+
+    def singles(terms: Any) -> list[Any]:
+        return [term for term in terms if " " not in term.term]
+
+    sides = [singles(counted.more_in_F), singles(counted.more_in_G)]
+    shown = tuple(tuple(term.term for term in side[:_COMPARED]) for side in sides)
+    significant = {term.term for term in sides[1] if term.qvalue <= counted.fdr}
+    against = significant if len(significant) >= _COMPARED else {term.term for term in sides[1][:_COMPARED]}
+    mine = [term.term for term in location.came[:_COMPARED]]
+    return (float(np.mean([term in against for term in mine])) if mine and against else None), (shown[0], shown[1])
+
+
+def _verdict(
+    components: tuple[ShiftComponent, ...], names: tuple[str, str], agreement: float | None, fdr: float
+) -> str:
+    location = components[0]
+
+    def listed(terms: tuple[ShiftTerm, ...]) -> str:
+        sure = [term for term in terms if term.qvalue <= fdr][:5]
+        return ", ".join(f"“{term.term}”" for term in sure)
+
+    came, went = listed(location.came), listed(location.went)
+    said = [
+        f"The centre of “{names[1]}” lies {location.size:.3f} from that of “{names[0]}”; "
+        f"{location.n_significant} of {location.n_terms} terms add to that by more than chance explains."
+    ]
+    if came:
+        said.append(f"Words that came: {came}.")
+    if went:
+        said.append(f"Words that went: {went}.")
+    for component in components[1:4]:
+        if terms := listed(component.came):
+            said.append(f"A region that is {component.kind}: {terms}.")
+    if agreement is not None:
+        said.append(f"{agreement:.0%} of the first terms differ in their counts, too.")
+    return " ".join(said)

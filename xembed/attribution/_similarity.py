@@ -1,0 +1,267 @@
+"""Why two texts are similar: a number for each pair of their words."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._results import Result, provenance
+from xembed._validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
+from xembed.attribution._explain import check_steps, is_encoder
+from xembed.attribution._method import MethodOptions
+from xembed.attribution._scored_model import BASELINES, DELETIONS
+from xembed.attribution._word_vectors import LABELS, METHODS, WordVectors, word_vectors
+from xembed.encoders import describe_encoder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+WHAT = {
+    "last_layer": (
+        "Which tokens of the last layer agree. Their vectors already hold context: a word may stand for its neighbours."
+    ),
+    "integrated_jacobian": (
+        "Which words bring the embeddings together on the way from a reference without words; exact only with respect "
+        "to that reference."
+    ),
+    "leave_one_out": (
+        "By how much the similarity changes without a word, and for a pair, without both beyond each alone. No sum: "
+        "words that say the same hide each other."
+    ),
+    "shapley": "What each word adds on average over all orders in which words may come, starting at empty texts.",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SimilarityExplanation(Result):
+    """Result of `explain_similarity`.
+
+    Attributes
+    ----------
+    similarity : float
+        Cosine of the two embeddings, in [-1, 1].
+    text_a, text_b : str
+        The texts.
+    words_a, words_b : tuple of str
+        Their words.
+    matrix : ndarray of shape (n_words_a, n_words_b), float64
+        What each pair of words adds to the cosine.
+    values_a, values_b : ndarray of shape (n_words,), float64
+        What each word adds to the cosine with the whole other text.
+    rest : dict of str to float, or None
+        What of the cosine is not in ``matrix``: 'special tokens' and 'reference', the embeddings of texts without
+        words. With them the matrix adds up to the cosine. None where a method promises no sum.
+    completeness : float or None
+        By how much matrix and rest miss the cosine.
+    method, label, what : str
+        The method, how it is written, and what it does and does not explain.
+    reference : str or None
+        What stands for the absence of words.
+    truncated : tuple of bool
+        Whether each text is longer than the encoder reads; words that were cut off have 0.
+    notes : tuple of str
+        What to know about the numbers.
+    seconds : float
+        Time that it took.
+    encoder : dict
+        The encoder.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.similarity_explanation/1"
+
+    similarity: float
+    text_a: str
+    text_b: str
+    words_a: tuple[str, ...]
+    words_b: tuple[str, ...]
+    matrix: npt.NDArray[np.float64]
+    values_a: npt.NDArray[np.float64]
+    values_b: npt.NDArray[np.float64]
+    rest: dict[str, float] | None
+    completeness: float | None
+    method: str
+    label: str
+    what: str
+    reference: str | None
+    truncated: tuple[bool, ...]
+    notes: tuple[str, ...]
+    seconds: float
+    encoder: dict[str, Any]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the matrix as a table, words of text_a as rows and of text_b as columns."""
+        import pandas as pd
+
+        return pd.DataFrame(self.matrix, index=list(self.words_a), columns=list(self.words_b))
+
+    def top(self, n: int = 5) -> list[tuple[str, str, float]]:
+        """Return the ``n`` pairs of words with the largest absolute value, largest first."""
+        order = np.argsort(-np.abs(self.matrix), axis=None, kind="stable")[:n]
+        places = zip(*np.unravel_index(order, self.matrix.shape), strict=True)
+        return [(self.words_a[i], self.words_b[j], float(self.matrix[i, j])) for i, j in places]
+
+    def _scalars(self) -> dict[str, Any]:
+        return {
+            "similarity": self.similarity,
+            "method": self.method,
+            "n_words_a": len(self.words_a),
+            "n_words_b": len(self.words_b),
+            "completeness": self.completeness,
+            "seconds": self.seconds,
+        }
+
+
+def explain_similarity(
+    encoder: Any,
+    text_a: str,
+    text_b: str,
+    *,
+    method: str = "shapley",
+    reference: str = "mask",
+    deletion: str = "delete",
+    n_samples: int = 100,
+    tolerance: float = 0.01,
+    max_steps: int = 96,
+    rng: RNG = None,
+) -> SimilarityExplanation:
+    r"""Explain the cosine of two texts by their words.
+
+    Each method says what every word adds to the embedding of its text, as a vector, and an entry of the matrix is the
+    product of two such vectors: :math:`A_{ij} = m_i \cdot m_j`.
+
+    Parameters
+    ----------
+    encoder : Encoder or object with ``.encode``
+        For an object of your own, 'leave_one_out' and 'shapley' are possible.
+    text_a, text_b : str
+        The texts.
+    method : {'shapley', 'last_layer', 'integrated_jacobian', 'leave_one_out'}, default='shapley'
+        'shapley': the mean over orders of words; ``n_samples`` rows for each text, exact for short ones. 'last_layer':
+        the exact decomposition of the pooled output, one pass. 'integrated_jacobian': [1]_, by forward-mode products,
+        one for each word and step. 'leave_one_out': the change of the cosine without one word, and without two.
+    reference : {'mask', 'pad', 'unk', 'zero'}, default='mask'
+        Of the integrated Jacobian: what the way starts at. ``rest['reference']`` says how much of the cosine it holds.
+    deletion : {'delete', 'mask', 'pad', 'unk'}, default='delete'
+        What stands for an absent word where words are left out.
+    n_samples : int, default=100
+        Rows for each text of 'shapley'.
+    tolerance, max_steps
+        Of the integrated Jacobian, as in `explain`.
+    rng : int, numpy.random.Generator or None, default=None
+        For the orders of 'shapley'. None is seed 0.
+
+    Returns
+    -------
+    SimilarityExplanation
+        With ``matrix``, ``values_a``, ``values_b``, ``top()`` and ``report(path)``.
+
+    Raises
+    ------
+    ValueError
+        If a text is blank, or the method needs what the encoder does not have.
+    TypeError
+        If a text is not a string or ``encoder`` is none.
+
+    Notes
+    -----
+    What is compared are embeddings of length 1. Where no sum is promised there is no ``rest``.
+
+    References
+    ----------
+    .. [1] L. Möller, D. Nikolaev, S. Padó. "An Attribution Method for Siamese Encoders". EMNLP 2023.
+
+    Examples
+    --------
+    >>> import xembed
+    >>> from xembed.attribution import explain_similarity
+    >>> encoder = xembed.load_encoder(device="cpu")
+    >>> found = explain_similarity(
+    ...     encoder, "The king greeted his guests.", "The queen welcomed visitors.", method="last_layer"
+    ... )
+    >>> [pair[:2] for pair in found.top(2)]
+    [('greeted', 'welcomed'), ('king', 'queen')]
+    >>> abs(found.matrix.sum() + sum(found.rest.values()) - found.similarity) < 1e-6
+    True
+    """
+    caller = "explain_similarity"
+    if not is_encoder(encoder):
+        raise TypeError(
+            f"The 'encoder' parameter of {caller} must be an encoder: an object with .encode(list of texts), such as "
+            f"xembed.load_encoder() gives. Got {encoder!r:.60} instead."
+        )
+    texts = [check_texts([text], name=name)[0] for name, text in (("text_a", text_a), ("text_b", text_b))]
+    check_option(method, METHODS, name="method", caller=caller)
+    options = MethodOptions(
+        baseline=check_option(reference, BASELINES, name="reference", caller=caller),
+        deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
+        n_samples=check_count(n_samples, name="n_samples", caller=caller, low=2),
+        tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
+        max_steps=check_steps(max_steps, caller=caller),
+        seed=int(check_rng(rng, caller=caller).integers(2**63)),
+    )
+    began = time.monotonic()
+    a, b = word_vectors(encoder, texts, method=method, reference=reference, options=options, caller=caller)
+    similarity = float(a.embedding @ b.embedding)
+    matrix = a.vectors @ b.vectors.T
+    rest = None if method == "leave_one_out" else _rest(a, b, matrix)
+    notes = [
+        f"{name} is longer than the encoder reads: words that were cut off have 0."
+        for name, vectors in (("text_a", a), ("text_b", b))
+        if vectors.truncated
+    ]
+    if texts[0] == texts[1]:
+        notes.append("The two texts are the same.")
+    if rest is not None and abs(sum(rest.values())) > 0.5 * abs(similarity):
+        notes.append(
+            "More than half of the cosine is not in the words but in "
+            + " and ".join(name for name, value in rest.items() if abs(value) > 0.1 * abs(similarity))
+            + ": the matrix tells the smaller part."
+        )
+    return SimilarityExplanation(
+        similarity=similarity,
+        text_a=texts[0],
+        text_b=texts[1],
+        words_a=a.words,
+        words_b=b.words,
+        matrix=matrix,
+        values_a=a.vectors @ b.embedding,
+        values_b=b.vectors @ a.embedding,
+        rest=rest,
+        completeness=None if rest is None else abs(similarity - float(matrix.sum()) - sum(rest.values())),
+        method=method,
+        label=LABELS[method],
+        what=WHAT[method],
+        reference={"last_layer": None, "integrated_jacobian": reference}.get(method, deletion),
+        truncated=(a.truncated, b.truncated),
+        notes=tuple(notes),
+        seconds=time.monotonic() - began,
+        encoder=describe_encoder(encoder),
+        provenance=provenance(
+            caller,
+            method=method,
+            reference=reference,
+            deletion=deletion,
+            n_samples=n_samples,
+            tolerance=tolerance,
+            max_steps=max_steps,
+            rng=describe_rng(rng),
+        ),
+    )
+
+
+def _rest(a: WordVectors, b: WordVectors, matrix: Floats) -> dict[str, float]:
+    """Return what special tokens and the references add to the products of words."""
+    words = [vectors.vectors.sum(axis=0) for vectors in (a, b)]
+    tokens = [total + vectors.special for total, vectors in zip(words, (a, b), strict=True)]
+    whole = [total + vectors.reference for total, vectors in zip(tokens, (a, b), strict=True)]
+    with_special, with_reference = float(tokens[0] @ tokens[1]), float(whole[0] @ whole[1])
+    return {"special tokens": with_special - float(matrix.sum()), "reference": with_reference - with_special}

@@ -1,0 +1,490 @@
+"""Which method finds words that don't belong: a test on the user's own texts, before explanations are believed."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from xembed._results import Result, provenance
+from xembed._validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng, quote_options
+from xembed.attribution._embedding_targets import Depth, EmbeddingTarget, NearestSimilarity, embeddings_of
+from xembed.attribution._explain import explain
+from xembed.attribution._method import Method
+from xembed.attribution._methods import find_methods
+from xembed.attribution._off_topic import OFF_TOPIC
+from xembed.encoders import describe_encoder, encode_texts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+TARGETS = ("depth", "nearest_similarity")
+# What is compared where nothing else is asked: the methods that did best and those that people try first.
+DEFAULT_METHODS = ("occlusion", "shapley_sampling", "integrated_gradients", "input_x_gradient", "saliency_l2")
+# Texts shorter than this have no place to plant words in.
+_MIN_WORDS = 4
+_N_RESAMPLES = 2_000
+_N_EXAMPLES = 3
+_N_NEIGHBORS = 10
+
+
+@dataclass(frozen=True, repr=False)
+class MethodTrust(Result):
+    """How well one method finds planted words by one target.
+
+    Attributes
+    ----------
+    method, label : str
+        The method, and how it is written.
+    target : {'nearest_similarity', 'depth'}
+        What was attributed to words.
+    auroc : float
+        Chance that a planted word pulls away from the corpus more than a word of the text, the mean over texts; in
+        [0, 1], and .5 for guessing.
+    interval : tuple of float
+        95 % interval of it, texts resampled.
+    first : float
+        Share of texts in which a planted word is first.
+    completeness : float or None
+        Median completeness error of the method, None if it promises no sum.
+    seconds : float
+        A text.
+    """
+
+    schema: ClassVar[str] = "xembed.method_trust/1"
+
+    method: str
+    label: str
+    target: str
+    auroc: float
+    interval: tuple[float, float]
+    first: float
+    completeness: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, repr=False)
+class PlantedExample(Result):
+    """A text with planted words, and what the recommended method said of its words."""
+
+    schema: ClassVar[str] = "xembed.planted_example/1"
+
+    words: tuple[str, ...]
+    planted: tuple[bool, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class TrustResult(Result):
+    """Result of `trust_check`.
+
+    Attributes
+    ----------
+    verdict : str
+        What was found, in plain words with its numbers.
+    trusted : bool
+        Whether the interval of the best method is above ``threshold``, and an untrained encoder does worse.
+    recommended, recommended_target : str
+        The method and target with the highest AUROC.
+    methods : tuple of MethodTrust
+        Best first.
+    threshold : float
+        The AUROC that the lower end of the interval has to reach.
+    untrained : float or None
+        AUROC of the recommended method on the same encoder with random weights; None if it has no weights.
+    deletion : float
+        Share of texts in which deleting the word that the recommended method names first moves the target up more than
+        deleting another word of the text drawn at random.
+    n_texts, n_planted : int
+        Texts that words were planted in, and words in all.
+    n_reference : int
+        Texts that the depth was taken in.
+    off_topic : tuple of str
+        The words to draw from.
+    examples : tuple of PlantedExample
+        A few texts with what the recommended method said.
+    encoder : dict
+        The encoder.
+    warnings : tuple of str
+        What to know.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.trust/1"
+
+    verdict: str
+    trusted: bool
+    recommended: str
+    recommended_target: str
+    methods: tuple[MethodTrust, ...]
+    threshold: float
+    untrained: float | None
+    deletion: float
+    n_texts: int
+    n_planted: int
+    n_reference: int
+    off_topic: tuple[str, ...]
+    examples: tuple[PlantedExample, ...]
+    encoder: dict[str, Any]
+    warnings: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row for each method and target, best first."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "method": found.method,
+                    "target": found.target,
+                    "auroc": found.auroc,
+                    "low": found.interval[0],
+                    "high": found.interval[1],
+                    "first": found.first,
+                    "completeness": found.completeness,
+                    "seconds": found.seconds,
+                }
+                for found in self.methods
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Texts with planted words: their words, which of them are planted, and the rest of the corpus."""
+
+    rows: list[list[str]]
+    planted: list[npt.NDArray[np.bool_]]
+    reference: list[str]
+
+
+def trust_check(
+    encoder: Any,
+    texts: Sequence[str],
+    *,
+    reference: Sequence[str] | None = None,
+    methods: Sequence[str] | str = "default",
+    targets: Sequence[str] = ("nearest_similarity", "depth"),
+    n_texts: int = 60,
+    n_words: tuple[int, int] = (2, 4),
+    off_topic: Sequence[str] | None = None,
+    threshold: float = 0.8,
+    n_samples: int = 100,
+    deletion: str | None = None,
+    baseline: str = "pad",
+    rng: RNG = None,
+) -> TrustResult:
+    """Plant words that don't belong in your own texts, and measure which method finds them.
+
+    Explanations of why a text is typical or an outlier can't be checked: nobody knows the true reason. Here the reason
+    is made. A method that doesn't find it in these texts can't be believed about others of the corpus.
+
+    Parameters
+    ----------
+    encoder : Encoder or object with ``.encode``
+        For an object of your own only methods that leave words out are tried.
+    texts : sequence of str
+        Texts of the corpus. Words are planted in some of those with 4 words and more.
+    reference : sequence of str, optional
+        The corpus that depth is taken in. By default those of ``texts`` that nothing is planted in.
+    methods : 'default', or sequence of str
+        Names in `METHODS`. By default occlusion, Shapley sampling, Integrated Gradients, Input × Gradient and Saliency.
+    targets : sequence of {'nearest_similarity', 'depth'}
+        What is attributed to words: the similarity to the nearest texts of the reference, or depth in all of it.
+    n_texts : int, default=60
+        How many texts words are planted in, at most half of them.
+    n_words : pair of int, default=(2, 4)
+        Fewest and most words planted in a text.
+    off_topic : sequence of str, optional
+        Words to plant, single ones. By default 180 common words of many fields, without those that occur in the corpus.
+    threshold : float in (0.5, 1), default=0.8
+        The AUROC that the lower end of the interval of the best method has to reach for ``trusted``.
+    n_samples : int, default=100
+        As in `explain`.
+    deletion, baseline
+        As in `explain`.
+    rng : int, numpy.random.Generator or None, default=None
+        For what is planted where, and the resamples.
+
+    Returns
+    -------
+    TrustResult
+        With a ``verdict`` in words, the methods best first, and ``report(path)``.
+
+    Raises
+    ------
+    ValueError
+        If there are too few texts, all words to plant occur in the corpus, or an option is unknown.
+    TypeError
+        If ``encoder`` is none, or a text is not a string.
+
+    Notes
+    -----
+    A word counts as found by how far it pulls the text away: minus its attribution, its size for methods without signs.
+    AUROCs are taken within each text and averaged.
+
+    Where the corpus is broad, a planted word fits some text in it, and no method finds it: then explanations of depth
+    by words have nothing to go by, and ``verdict`` says so.
+
+    Examples
+    --------
+    >>> import xembed
+    >>> from xembed.attribution import trust_check
+    >>> from xembed.datasets import load_corpora
+    >>> texts = list(load_corpora("support_tickets").texts_F)
+    >>> found = trust_check(
+    ...     xembed.load_encoder(device="cpu"), texts, methods=["occlusion"], targets=["nearest_similarity"], n_texts=8
+    ... )
+    >>> found.trusted, found.methods[0].auroc > 0.8
+    (True, True)
+    """
+    caller = "trust_check"
+    count = check_count(n_texts, name="n_texts", caller=caller, low=2)
+    check_number(threshold, name="threshold", caller=caller, low=0.5, high=1, closed="neither")
+    wanted = find_methods(DEFAULT_METHODS if methods == "default" else methods, caller=caller)
+    if not targets or any(target not in TARGETS for target in targets):
+        raise ValueError(
+            f"The 'targets' parameter of {caller} must be one or both of {quote_options(TARGETS)}. Got {targets!r}."
+        )
+    generator = check_rng(rng, caller=caller)
+    seeds = generator.spawn(3)
+    planted, words = plant(
+        texts, reference, n_texts=count, n_words=n_words, off_topic=off_topic, rng=seeds[0], caller=caller
+    )
+    warnings: list[str] = []
+    if methods == "default":
+        wanted = _possible(wanted, encoder, warnings)
+    options = {"n_samples": n_samples, "deletion": deletion, "baseline": baseline, "rng": 0, "progress": False}
+    found: list[tuple[MethodTrust, list[Floats]]] = []
+    embedded = embeddings_of(encoder, planted.reference, name="reference", caller=caller)
+    for name in targets:
+        target = make_target(name, embedded)
+        for method in wanted:
+            found.append(_measure(encoder, planted, method, target, options, seeds[1]))
+    found.sort(key=lambda item: -item[0].auroc)
+    best, values = found[0]
+    method = next(method for method in wanted if method.name == best.method)
+    untrained = _untrained_auroc(encoder, planted, method, best.target, options)
+    moved = _deletion_share(encoder, planted, values, make_target(best.target, embedded), seeds[2])
+    trusted = best.interval[0] >= threshold and (untrained is None or untrained < best.auroc)
+    return TrustResult(
+        verdict=_verdict(best, trusted, threshold, untrained),
+        trusted=trusted,
+        recommended=best.method,
+        recommended_target=best.target,
+        methods=tuple(item for item, _ in found),
+        threshold=float(threshold),
+        untrained=untrained,
+        deletion=moved,
+        n_texts=len(planted.rows),
+        n_planted=int(sum(marks.sum() for marks in planted.planted)),
+        n_reference=len(planted.reference),
+        off_topic=tuple(words),
+        examples=tuple(
+            PlantedExample(tuple(row), tuple(bool(mark) for mark in marks), tuple(float(value) for value in of_row))
+            for row, marks, of_row in zip(
+                planted.rows[:_N_EXAMPLES], planted.planted[:_N_EXAMPLES], values[:_N_EXAMPLES], strict=True
+            )
+        ),
+        encoder=describe_encoder(encoder),
+        warnings=tuple(warnings),
+        provenance=provenance(
+            caller,
+            methods=[method.name for method in wanted],
+            targets=list(targets),
+            n_words=list(n_words),
+            n_samples=n_samples,
+            deletion=deletion,
+            baseline=baseline,
+            rng=describe_rng(rng),
+        ),
+    )
+
+
+def plant(
+    texts: Sequence[str],
+    reference: Sequence[str] | None,
+    *,
+    n_texts: int,
+    n_words: tuple[int, int],
+    off_topic: Sequence[str] | None,
+    rng: np.random.Generator,
+    caller: str,
+) -> tuple[Planted, list[str]]:
+    """Return texts with words planted in them, the texts that depth is taken in, and the words to draw from."""
+    listed = check_texts(texts, min_texts=2)
+    low, high = n_words
+    check_count(low, name="n_words", caller=caller)
+    check_count(high, name="n_words", caller=caller, low=low)
+    others = None if reference is None else check_texts(reference, name="reference")
+    known = {word.strip(_PUNCTUATION).lower() for text in (*listed, *(others or ())) for word in text.split()}
+    pool = check_texts(OFF_TOPIC if off_topic is None else off_topic, name="off_topic")
+    words = [word for word in dict.fromkeys(pool) if word.lower() not in known]
+    if len(words) < high:
+        raise ValueError(
+            f"The 'off_topic' words of {caller} must hold at least {high} that don't occur in the corpus. Got "
+            f"{len(words)} of {len(pool)}: give words of another field."
+        )
+    long_enough = [place for place, text in enumerate(listed) if len(text.split()) >= _MIN_WORDS]
+    count = min(n_texts, len(long_enough) if others is not None else len(listed) // 2)
+    if min(count, len(long_enough)) < 2:
+        raise ValueError(
+            f"The 'texts' parameter of {caller} must hold at least 2 texts of {_MIN_WORDS} words and as many others. "
+            f"Got {len(listed)} texts, {len(long_enough)} of them long enough."
+        )
+    chosen = sorted(rng.choice(long_enough, size=min(count, len(long_enough)), replace=False).tolist())
+    rows, marks = [], []
+    for place in chosen:
+        own = listed[place].split()
+        of_text = [(word, False) for word in own]
+        for word in rng.choice(words, size=int(rng.integers(low, high + 1)), replace=False):
+            of_text.insert(int(rng.integers(len(of_text) + 1)), (str(word), True))
+        rows.append([word for word, _ in of_text])
+        marks.append(np.array([mark for _, mark in of_text]))
+    if others is None:
+        taken = set(chosen)
+        others = [text for place, text in enumerate(listed) if place not in taken]
+    return Planted(rows, marks, others), words
+
+
+_PUNCTUATION = ".,;:!?\"'()[]“”‘’…-"
+
+
+def make_target(name: str, reference: Floats) -> EmbeddingTarget:
+    """Return the target of a name in a corpus."""
+    return Depth(reference) if name == "depth" else NearestSimilarity(reference, n_neighbors=_N_NEIGHBORS)
+
+
+def planted_scores(
+    encoder: Any, planted: Planted, method: Method, target: EmbeddingTarget, options: dict[str, Any]
+) -> tuple[list[Floats], Floats]:
+    """Return by how much each word pulls away, and the completeness errors."""
+    found = explain(encoder, planted.rows, method=method.name, target=target, **options)
+    away = [-values if method.signed else np.abs(values) for values in found.values]
+    return away, found.completeness
+
+
+def planted_auroc(away: Sequence[Floats], planted: Sequence[npt.NDArray[np.bool_]]) -> Floats:
+    """Return for each text the chance that a planted word pulls away more than another one; ties count half."""
+    found = []
+    for values, marks in zip(away, planted, strict=True):
+        difference = values[marks][:, None] - values[~marks][None]
+        found.append(((difference > 0) + 0.5 * (difference == 0)).mean())
+    return np.array(found)
+
+
+def _measure(
+    encoder: Any,
+    planted: Planted,
+    method: Method,
+    target: EmbeddingTarget,
+    options: dict[str, Any],
+    rng: np.random.Generator,
+) -> tuple[MethodTrust, list[Floats]]:
+    began = time.monotonic()
+    away, completeness = planted_scores(encoder, planted, method, target, options)
+    seconds = (time.monotonic() - began) / len(away)
+    aurocs = planted_auroc(away, planted.planted)
+    # The same resamples for all methods.
+    drawn = copy.deepcopy(rng).integers(len(aurocs), size=(_N_RESAMPLES, len(aurocs)))
+    low, high = np.quantile(aurocs[drawn].mean(axis=1), [0.025, 0.975])
+    finite = completeness[np.isfinite(completeness)]
+    result = MethodTrust(
+        method=method.name,
+        label=method.label,
+        target=target.name,
+        auroc=float(aurocs.mean()),
+        interval=(float(low), float(high)),
+        first=float(np.mean([marks[values.argmax()] for values, marks in zip(away, planted.planted, strict=True)])),
+        completeness=float(np.median(finite)) if len(finite) else None,
+        seconds=seconds,
+    )
+    return result, away
+
+
+def _possible(methods: list[Method], encoder: Any, warnings: list[str]) -> list[Method]:
+    from xembed.attribution._encoder_model import EmbeddingModel
+
+    try:
+        EmbeddingModel(encoder, lambda embeddings: embeddings, caller="trust_check")
+    except (TypeError, ValueError) as error:
+        warnings.append(f"Only methods that leave words out were tried: {error}")
+        return [method for method in methods if method.family == "perturbation"]
+    return methods
+
+
+def untrained_copy(encoder: Any, *, seed: int) -> Any:
+    """Return a copy of an encoder whose transformer has random weights; None if it is not made of one."""
+    from xembed.attribution._encoder_model import has_gradients, unwrap
+    from xembed.attribution._randomisation import randomise
+
+    inside, corrections = unwrap(encoder)
+    if not has_gradients(inside) or corrections:
+        return None
+    found = copy.copy(inside)
+    found.model = copy.deepcopy(inside.model)
+    found.model[0].model = randomise(inside.model[0].auto_model, "all", seed=seed)
+    found._state = None
+    return found
+
+
+def _untrained_auroc(
+    encoder: Any, planted: Planted, method: Method, target: str, options: dict[str, Any]
+) -> float | None:
+    random = untrained_copy(encoder, seed=0)
+    if random is None:
+        return None
+    reference = random.encode(planted.reference, cache=False, progress=False)
+    away, _ = planted_scores(random, planted, method, make_target(target, np.asarray(reference)), options)
+    return float(planted_auroc(away, planted.planted).mean())
+
+
+def _deletion_share(
+    encoder: Any, planted: Planted, away: list[Floats], target: EmbeddingTarget, rng: np.random.Generator
+) -> float:
+    """Return how often deleting the word named first moves the target up more than deleting another one."""
+    first = [int(values.argmax()) for values in away]
+    other = [
+        int(rng.choice([place for place in range(len(values)) if place != named]))
+        for values, named in zip(away, first, strict=True)
+    ]
+    left = [
+        [word for place, word in enumerate(row) if place != gone]
+        for rows, gones in ((planted.rows, first), (planted.rows, other))
+        for row, gone in zip(rows, gones, strict=True)
+    ]
+    import torch
+
+    whole = [" ".join(row) for row in planted.rows]
+    head, targets = target.prepare(encoder, whole, caller="trust_check")
+    vectors = np.asarray(encode_texts(encoder, [" ".join(row) for row in left]).embeddings, dtype=np.float64)
+    with torch.no_grad():
+        scores = head(torch.from_numpy(vectors)).numpy()
+    n = len(whole)
+    chosen = scores[np.arange(2 * n), np.tile(targets, 2)]
+    return float(np.mean(chosen[:n] > chosen[n:]))
+
+
+def _verdict(best: MethodTrust, trusted: bool, threshold: float, untrained: float | None) -> str:
+    low, high = best.interval
+    what = "the similarity to the nearest texts" if best.target == "nearest_similarity" else "depth in the whole corpus"
+    numbers = f"AUROC {best.auroc:.2f} ({low:.2f} to {high:.2f}) with {best.label} on {what}; guessing gives 0.50"
+    if trusted:
+        return f"Planted words are found: {numbers}. Use that method for these texts."
+    if untrained is not None and untrained >= best.auroc:
+        return (
+            f"Words can't be trusted as reasons here: {numbers}, and the same encoder with random weights does no "
+            f"worse ({untrained:.2f})."
+        )
+    return (
+        f"Words can't be trusted as reasons here: {numbers}, where {threshold:.2f} is asked of the lower end. The "
+        "corpus is too broad, or its texts too short, for single words to make a text an outlier."
+    )

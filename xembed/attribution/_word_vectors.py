@@ -1,0 +1,282 @@
+"""What each word of a text adds to its embedding, as a vector: similarities and projections of it are then sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from xembed._validation import check_option, check_texts
+from xembed.attribution._attention import eager_attention
+from xembed.attribution._embedding_targets import unit_tensor
+from xembed.attribution._encoder_model import EmbeddingModel, ScoredEncoder, as_scored_encoder
+from xembed.attribution._integrated import FIRST_STEPS, clenshaw_curtis
+from xembed.attribution._method import MethodOptions
+from xembed.attribution._perturbation import Plan, chunks, masked_ids, occlusion_plan, shapley_sampling_plan
+from xembed.attribution._scored_model import ScoredModel
+from xembed.attribution._words import EncodedWords
+
+Floats = npt.NDArray[np.float64]
+METHODS = ("integrated_jacobian", "last_layer", "leave_one_out", "shapley")
+LABELS = {
+    "integrated_jacobian": "Integrated Jacobian",
+    "last_layer": "Last-layer decomposition",
+    "leave_one_out": "Leave one word out",
+    "shapley": "Shapley values",
+}
+# Rows of forward-mode products at once: each is a forward pass with twice the memory.
+_ROWS_AT_ONCE = 32
+_SAME = 1e-4
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """What the words of one text add to its embedding, brought to length 1.
+
+    Attributes
+    ----------
+    words : tuple of str
+        The words.
+    vectors : ndarray of shape (n_words, n_dims), float64
+        What each adds.
+    special : ndarray of shape (n_dims,), float64
+        What special tokens add.
+    reference : ndarray of shape (n_dims,), float64
+        What is there without any word: the embedding of the reference that the method starts at.
+    embedding : ndarray of shape (n_dims,), float64
+        The embedding, of length 1.
+    truncated : bool
+        Whether the text is longer than the encoder reads; words cut off have zeros.
+    """
+
+    words: tuple[str, ...]
+    vectors: Floats
+    special: Floats
+    reference: Floats
+    embedding: Floats
+    truncated: bool
+
+    @property
+    def error(self) -> float:
+        """By how much the parts miss the embedding, as the length of the difference."""
+        total = self.vectors.sum(axis=0) + self.special + self.reference
+        return float(np.linalg.norm(self.embedding - total))
+
+
+def word_vectors(
+    encoder: Any,
+    texts: Sequence[str],
+    *,
+    method: str,
+    reference: str = "pad",
+    options: MethodOptions,
+    caller: str,
+) -> list[WordVectors]:
+    """Return what each word of each text adds to its embedding.
+
+    - 'last_layer': the share of the pooled output of the last layer at the word's own tokens. Exact.
+    - 'integrated_jacobian': the Jacobian integrated along the straight way of word embeddings from the reference, times
+      the word's part of the way, by forward-mode products.
+    - 'leave_one_out': the embedding less that without the word. It has no sum.
+    - 'shapley': Shapley values of the words, of each dimension; exact up to ``2**n_words <= n_samples``.
+    """
+    check_option(method, METHODS, name="method", caller=caller)
+    checked = check_texts(texts)
+    needs_model = method in ("integrated_jacobian", "last_layer")
+    scored = as_scored_encoder(encoder, unit_tensor, needs_model=needs_model, caller=caller)
+    rows = scored.words.encode(checked)
+    if isinstance(scored, ScoredEncoder):
+        scored.verify(rows[0], checked[0])
+    if method == "last_layer":
+        return _last_layer(scored, rows)
+    if method == "integrated_jacobian":
+        return _integrated_jacobian(scored, rows, reference, options)
+    plan = occlusion_plan if method == "leave_one_out" else shapley_sampling_plan
+    return _perturbed(scored, rows, plan, options)
+
+
+# ---- the last layer
+
+
+def _last_layer(scored: ScoredModel, rows: Sequence[EncodedWords]) -> list[WordVectors]:
+    module: Any = scored.module
+    found: list[Any] = [None] * len(rows)
+    with scored.frozen(), torch.no_grad():
+        for batch in scored.batches([len(row.ids) for row in rows]):
+            ids, mask = scored.tensors([rows[place].ids for place in batch])
+            features = module.token_features(input_ids=ids, attention_mask=mask)
+            parts, bias = token_parts(module, dict(features), mask, scored.caller)
+            embeddings = unit_tensor(module.pool(features)).double().cpu().numpy()
+            scored.n_forward += len(batch)
+            for place, of_tokens, added, embedding in zip(
+                batch, parts.double().cpu().numpy(), bias.double().cpu().numpy(), embeddings, strict=True
+            ):
+                vectors, special = _sum_words(of_tokens, rows[place])
+                found[place] = WordVectors(rows[place].words, vectors, special, added, embedding, rows[place].truncated)
+    if found[0].error > _SAME:
+        raise ValueError(
+            f"The last-layer decomposition of {scored.caller} must add up to the embedding. It misses it by "
+            f"{found[0].error:.2g}: the encoder does something behind the pooling that is not linear. Choose another "
+            "method."
+        )
+    return found
+
+
+def token_parts(
+    module: EmbeddingModel, features: dict[str, Any], mask: torch.Tensor, caller: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what each token adds to the embeddings of length 1, (n_rows, n_tokens, d), and what is added besides."""
+    from sentence_transformers.base.modules import Dense, Normalize
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    parts: Any = None
+    bias: Any = None
+    for part in list(module.pipeline)[1:]:
+        if isinstance(part, Pooling):
+            states = part_of_layer(features)
+            parts = states * _pooling_weights(part, mask, caller).to(states)[..., None]
+            bias = torch.zeros_like(parts[:, 0])
+        elif isinstance(part, Normalize):
+            length = (parts.sum(dim=1) + bias).norm(dim=-1, keepdim=True)
+            parts, bias = parts / length[..., None], bias / length
+        elif isinstance(part, Dense) and isinstance(part.activation_function, torch.nn.Identity):
+            weight = part.linear.weight
+            parts, bias = parts @ weight.T, bias @ weight.T + (0 if part.linear.bias is None else part.linear.bias)
+        elif parts is None:
+            features = part(features)
+        elif not isinstance(part, torch.nn.Dropout) and type(part).__name__ != "Dropout":
+            raise ValueError(
+                f"The last-layer decomposition of {caller} needs linear modules behind the pooling. Got "
+                f"{type(part).__name__}: choose another method."
+            )
+    if module.pipeline.truncate_dim is not None:
+        parts, bias = parts[..., : module.pipeline.truncate_dim], bias[..., : module.pipeline.truncate_dim]
+    if module._normalize:
+        length = (parts.sum(dim=1) + bias).norm(dim=-1, keepdim=True)
+        parts, bias = parts / length[..., None], bias / length
+    for matrix, shift in module._affine:
+        parts, bias = parts @ matrix.to(parts), bias @ matrix.to(parts) + shift.to(parts)
+    length = (parts.sum(dim=1) + bias).norm(dim=-1, keepdim=True)
+    return parts / length[..., None], bias / length
+
+
+def part_of_layer(features: dict[str, Any]) -> torch.Tensor:
+    """Return the token embeddings that the pooling reads."""
+    found: torch.Tensor = features["token_embeddings"]
+    return found
+
+
+def _pooling_weights(pooling: Any, mask: torch.Tensor, caller: str) -> torch.Tensor:
+    mode = pooling.pooling_mode
+    weights = mask.float()
+    if mode == "weightedmean":
+        weights = weights * torch.arange(1, mask.shape[1] + 1, device=mask.device)
+    elif mode != "mean" or not pooling.include_prompt:
+        raise ValueError(
+            f"The last-layer decomposition of {caller} needs an encoder that pools the mean of all tokens. Got "
+            f"{mode!r}{'' if pooling.include_prompt else ' without the prompt'}: choose another method."
+        )
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+# ---- the integrated Jacobian
+
+
+def _integrated_jacobian(
+    scored: ScoredModel, rows: Sequence[EncodedWords], reference: str, options: MethodOptions
+) -> list[WordVectors]:
+    # Forward-mode products of the fast attention don't exist.
+    with scored.frozen(), eager_attention(scored.module), torch.no_grad():
+        return [_one_jacobian(scored, row, reference, options) for row in rows]
+
+
+def _one_jacobian(scored: ScoredModel, row: EncodedWords, reference: str, options: MethodOptions) -> WordVectors:
+    ids, mask = scored.tensors([row.ids])
+    x, b = scored.embed(ids, mask)[0], scored.baseline_embeds([row], reference)[0]
+    way = x - b
+    ends = scored.score(torch.stack([b, x]), mask.expand(2, -1)).double().cpu().numpy()
+    numbers = sorted({word for word in row.word_ids if word is not None})
+    tangents = torch.zeros(len(numbers), *way.shape, dtype=way.dtype, device=way.device)
+    for token, word in enumerate(row.word_ids):
+        if word is not None:
+            tangents[numbers.index(word), token] = way[token]
+
+    def products(points: Sequence[float]) -> Floats:
+        jobs = [(point, word) for point in points for word in range(len(numbers))]
+        found = []
+        for start in range(0, len(jobs), _ROWS_AT_ONCE):
+            some = jobs[start : start + _ROWS_AT_ONCE]
+            back = torch.tensor([1 - point for point, _ in some], dtype=x.dtype, device=x.device)
+            at = x - back[:, None, None] * way
+            tangent = tangents[[word for _, word in some]]
+            full = mask.expand(len(some), -1)
+            product = torch.func.jvp(lambda embeds, full=full: scored.score(embeds, full), (at,), (tangent,))[1]
+            found.append(product.double().cpu().numpy())
+            scored.n_forward += 2 * len(some)
+        return np.concatenate(found).reshape(len(points), len(numbers), -1)
+
+    known: dict[int, Floats] = {}
+    finest, steps = options.max_steps, min(FIRST_STEPS, options.max_steps)
+    while True:
+        places = list(range(0, finest + 1, finest // steps))
+        new = [place for place in places if place not in known]
+        points = clenshaw_curtis(finest)[0]
+        known |= dict(zip(new, products([float(points[place]) for place in new]), strict=True))
+        weights = clenshaw_curtis(steps)[1]
+        parts = np.einsum("s,swd->wd", weights, np.stack([known[place] for place in places]))
+        difference = ends[1] - ends[0]
+        error = float(np.linalg.norm(parts.sum(axis=0) - difference)) / max(float(np.linalg.norm(difference)), 1e-12)
+        if error <= options.tolerance or steps >= finest:
+            break
+        steps *= 2
+    vectors = np.zeros((len(row.words), parts.shape[1]))
+    vectors[numbers] = parts
+    return WordVectors(row.words, vectors, np.zeros(parts.shape[1]), ends[0], ends[1], row.truncated)
+
+
+# ---- words left out
+
+
+def _perturbed(
+    scored: ScoredModel, rows: Sequence[EncodedWords], plan: Plan, options: MethodOptions
+) -> list[WordVectors]:
+    found: list[Any] = [None] * len(rows)
+    for places in chunks(rows, plan, options):
+        asked = [
+            ids
+            for place, (_, masks, _) in places.items()
+            for ids in masked_ids(scored, rows[place], masks, options.deletion)
+        ]
+        embeddings = scored.score_ids(asked, progress=options.progress)
+        start = 0
+        for place, (features, masks, solve) in places.items():
+            of_row = embeddings[start : start + len(masks)]
+            start += len(masks)
+            vectors = np.zeros((len(rows[place].words), embeddings.shape[1]))
+            vectors[features] = np.stack([solve(column) for column in of_row.T], axis=1)
+            present = masks.sum(axis=1)
+            empty = np.flatnonzero(present == 0)
+            nothing = np.zeros(embeddings.shape[1])
+            found[place] = WordVectors(
+                rows[place].words,
+                vectors,
+                nothing,
+                of_row[empty[0]] if len(empty) and plan is not occlusion_plan else nothing,
+                of_row[present.argmax()],
+                rows[place].truncated,
+            )
+    return found
+
+
+def _sum_words(of_tokens: Floats, row: EncodedWords) -> tuple[Floats, Floats]:
+    vectors, special = np.zeros((len(row.words), of_tokens.shape[1])), np.zeros(of_tokens.shape[1])
+    for word, values in zip(row.word_ids, of_tokens[: len(row.ids)], strict=True):
+        if word is None:
+            special += values
+        else:
+            vectors[word] += values
+    return vectors, special
