@@ -12,13 +12,22 @@ import numpy.typing as npt
 
 from xembed._results import provenance
 from xembed._validation import RNG, check_count, check_option, check_texts, describe_rng
-from xembed.attribution._embedding_targets import Depth, EmbeddingTarget, NearestSimilarity, embeddings_of, unit_rows
+from xembed.attribution._embedding_targets import (
+    Depth,
+    EmbeddingTarget,
+    NearestSimilarity,
+    check_exclude,
+    embeddings_of,
+    unit_rows,
+)
 from xembed.attribution._explain import explain
 from xembed.attribution._result import Attributions
 from xembed.attribution._trust import TARGETS, TrustResult, trust_check
 from xembed.encoders import describe_encoder, encode_texts
 
 Floats = npt.NDArray[np.float64]
+# Depths that differ by less are the same but for rounding.
+_TIED = 1e-9
 UNCHECKED = (
     "Nobody checked whether words can be trusted as reasons in this corpus: trust_check plants words and measures it "
     "(trust=True)."
@@ -72,8 +81,9 @@ def explain_depth(
     reference: Sequence[str] | None = None,
     *,
     target: str = "nearest_similarity",
-    method: str = "shapley_sampling",
+    method: str = "lime",
     n_neighbors: int = 10,
+    exclude: Sequence[int] | None = None,
     trust: bool | TrustResult = False,
     n_samples: int = 200,
     deletion: str | None = None,
@@ -93,10 +103,13 @@ def explain_depth(
         The corpus. By default ``texts`` itself, each text left out of its own corpus.
     target : {'nearest_similarity', 'depth'}, default='nearest_similarity'
         What is attributed to words: the mean similarity to the nearest texts of the corpus, or depth in all of it.
-    method : str, default='shapley_sampling'
+    method : str, default='lime'
         A name in `METHODS`.
     n_neighbors : int, default=10
         Of 'nearest_similarity'.
+    exclude : sequence of int, optional
+        For each text the row of ``reference`` that it is itself, which is not counted: to explain some texts of a
+        corpus within it.
     trust : bool or TrustResult, default=False
         True runs `trust_check` on the corpus with this method and target first; or hand over what it gave. Where it was
         not asked, ``notes`` says so.
@@ -113,7 +126,8 @@ def explain_depth(
     Raises
     ------
     ValueError
-        If the reference holds fewer than 2 texts, a text is blank, or an option is unknown.
+        If the reference holds fewer than 2 texts, a text is blank, ``exclude`` is not a row of it for each text, or an
+        option is unknown.
     TypeError
         If texts are not strings, or ``trust`` is something else.
 
@@ -152,9 +166,14 @@ def explain_depth(
         raise TypeError(
             f"The 'trust' parameter of {caller} must be True, False or a TrustResult. Got {type(trust).__name__}."
         )
+    if reference is None and exclude is not None:
+        raise ValueError(
+            f"The 'exclude' parameter of {caller} is for texts of a given reference: without one each text is left out "
+            f"of its own corpus. Got {exclude!r:.60}."
+        )
     vectors = unit_rows(embeddings_of(encoder, corpus, name="reference", caller=caller), name="reference")
     rows = vectors if reference is None else unit_rows(encode_texts(encoder, checked).embeddings)
-    own = np.arange(len(rows)) if reference is None else None
+    own = np.arange(len(rows)) if reference is None else check_exclude(exclude, len(rows), len(vectors), caller=caller)
     chosen: EmbeddingTarget = (
         Depth(vectors, exclude=own) if target == "depth" else NearestSimilarity(vectors, n_neighbors=count, exclude=own)
     )
@@ -195,6 +214,7 @@ def explain_depth(
                 },
                 target=target,
                 n_neighbors=count,
+                exclude=own is not None,
                 trust=report is not None,
                 rng=describe_rng(rng),
             ),
@@ -218,10 +238,10 @@ def _places(
     n = len(corpus)
     total = corpus.sum(axis=0)
     inside = 1 + (corpus @ total - 1) / (n - 1)
-    depths = inside if own is not None else 1 + rows @ total / n
+    depths = inside[own] if own is not None else 1 + rows @ total / n
     sorted_depths = np.sort(inside)
-    deeper = np.searchsorted(sorted_depths, depths, side="left") / n
-    typical = np.flatnonzero(inside >= np.median(inside))
+    deeper = np.searchsorted(sorted_depths, depths - _TIED, side="left") / n
+    typical = np.flatnonzero(inside >= np.median(inside) - _TIED)
     nearest, chosen, similarity = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
     for start in range(0, len(rows), 512):
         cosines = rows[start : start + 512] @ corpus.T

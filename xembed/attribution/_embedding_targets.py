@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 DISTANCES = ("angular", "chord", "cosine")
-# Where the cosine is 1 the arc and the chord have no slope. Nearer than this they are continued by a straight line.
+# Where the cosine is 1 the slope of arc and chord is infinite. Nearer than this they are kept constant.
 _NEAR_ONE = 1e-6
 
 
@@ -53,7 +53,7 @@ class Similarity(EmbeddingTarget):
 
     def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
         """Return the cosines with all different vectors."""
-        vectors = embeddings_of(encoder, self.to, name="to", caller=caller)
+        vectors = embeddings_of(encoder, self.to, name="to", caller="Similarity")
         if len(vectors) not in (1, len(texts)):
             raise ValueError(
                 f"The 'to' parameter of Similarity must be one text or vector, or one for each of the {len(texts)} "
@@ -86,7 +86,9 @@ class Depth(EmbeddingTarget):
     def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
         """Return the depth: one output, or one for each text if it is left out of its own corpus."""
         check_option(self.distance, DISTANCES, name="distance", caller="Depth")
-        reference = unit_rows(embeddings_of(encoder, self.reference, name="reference", caller=caller), name="reference")
+        reference = unit_rows(
+            embeddings_of(encoder, self.reference, name="reference", caller="Depth"), name="reference"
+        )
         own = check_exclude(self.exclude, len(texts), len(reference), caller="Depth")
         if self.distance == "cosine":  # the mean of the distances is the distance of the mean
             if own is None:
@@ -126,7 +128,9 @@ class NearestSimilarity(EmbeddingTarget):
     def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
         """Return the mean cosine with the nearest, an output for each text or one for all."""
         count = check_count(self.n_neighbors, name="n_neighbors", caller="NearestSimilarity")
-        reference = unit_rows(embeddings_of(encoder, self.reference, name="reference", caller=caller), name="reference")
+        reference = unit_rows(
+            embeddings_of(encoder, self.reference, name="reference", caller="NearestSimilarity"), name="reference"
+        )
         own = check_exclude(self.exclude, len(texts), len(reference), caller="NearestSimilarity")
         count = min(count, len(reference) - (own is not None))
         if not self.fixed:
@@ -179,7 +183,7 @@ class Logit(EmbeddingTarget):
 
     Parameters
     ----------
-    classifier : fitted scikit-learn classifier with ``coef_`` and ``intercept_``
+    classifier : fitted scikit-learn classifier with ``coef_``, ``intercept_`` and ``classes_``
         Such as LogisticRegression or LinearSVC.
     label : optional
         One of its ``classes_``. By default the class that it finds most likely for each text.
@@ -192,16 +196,17 @@ class Logit(EmbeddingTarget):
     def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
         """Return the scores of all classes."""
         weights, bias = getattr(self.classifier, "coef_", None), getattr(self.classifier, "intercept_", None)
-        if weights is None or bias is None:
+        classes = getattr(self.classifier, "classes_", None)
+        if weights is None or bias is None or classes is None:
             raise TypeError(
-                "The 'classifier' parameter of Logit must be a fitted linear classifier of scikit-learn, with coef_ "
-                f"and intercept_. Got {type(self.classifier).__name__}."
+                "The 'classifier' parameter of Logit must be a fitted linear classifier of scikit-learn, with coef_, "
+                f"intercept_ and classes_. Got {type(self.classifier).__name__}."
             )
         weights, bias = np.atleast_2d(np.asarray(weights, dtype=np.float64)), np.ravel(bias).astype(np.float64)
         if len(weights) == 1:  # of two classes the second has the score, the first its negative
             weights, bias = np.concatenate([-weights, weights]), np.concatenate([-bias, bias])
         bias = np.broadcast_to(bias, len(weights)).copy()
-        classes = list(getattr(self.classifier, "classes_", range(len(weights))))
+        classes = list(classes)
         if self.label is None:
             chosen = (encode_texts(encoder, texts).embeddings @ weights.T + bias).argmax(axis=1).astype(np.int64)
         elif self.label in classes:
@@ -218,7 +223,7 @@ def linear_head(weights: npt.ArrayLike, *, unit: bool, shift: float | Floats = 0
     """Return the products of embeddings, brought to length 1 or not, with the rows of ``weights``, plus ``shift``."""
     import torch
 
-    matrix, added = torch.from_numpy(np.asarray(weights, dtype=np.float64)), torch.as_tensor(shift)
+    matrix, added = torch.from_numpy(np.asarray(weights, dtype=np.float64)), torch.as_tensor(shift, dtype=torch.float64)
 
     def head(embeddings: torch.Tensor) -> torch.Tensor:
         _check_width(embeddings, matrix)
@@ -336,7 +341,9 @@ def embeddings_of(encoder: Any, given: Any, *, name: str, caller: str) -> Floats
             f"{given!r:.60} instead."
         )
     found = np.asarray(check_embeddings(array, name=name, caller=caller), dtype=np.float64)
-    raise_for_bad_rows(~np.isfinite(found).all(axis=1), name=name, problem="not finite", remedy="drop them first")
+    raise_for_bad_rows(
+        np.atleast_1d(~np.isfinite(found).all(axis=1)), name=name, problem="not finite", remedy="Drop them first."
+    )
     return found
 
 
@@ -351,7 +358,7 @@ def unit_rows(vectors: npt.ArrayLike, *, name: str = "the embeddings") -> Floats
     rows = np.asarray(vectors, dtype=np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     raise_for_bad_rows(
-        np.equal(lengths[:, 0], 0), name=name, problem="zero", remedy="they have no direction: drop them first"
+        np.equal(lengths[:, 0], 0), name=name, problem="zero", remedy="They have no direction: drop them first."
     )
     return np.asarray(rows / lengths)
 

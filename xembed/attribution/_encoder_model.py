@@ -33,6 +33,8 @@ class EmbeddingModel(torch.nn.Module):
         Made of a transformer.
     head : callable
         From embeddings to outputs.
+    needs_gradients : bool, default=True
+        Whether corrections around the encoder must be affine, which have gradients. Others are applied as they are.
     caller : str
         Who asks, for messages.
 
@@ -41,10 +43,11 @@ class EmbeddingModel(torch.nn.Module):
     TypeError
         If the encoder is of another kind: it has no gradients.
     ValueError
-        If a correction around it is not affine, or the pipeline can't be run from word embeddings.
+        If a correction around it is not affine and gradients are needed, or the pipeline can't be run from word
+        embeddings.
     """
 
-    def __init__(self, encoder: Any, head: Head, *, caller: str) -> None:
+    def __init__(self, encoder: Any, head: Head, *, needs_gradients: bool = True, caller: str) -> None:
         super().__init__()
         inside, corrections = unwrap(encoder)
         if not has_gradients(inside):
@@ -57,7 +60,16 @@ class EmbeddingModel(torch.nn.Module):
         self.head = head
         self.encoder = encoder
         self._normalize = inside._normalize
-        self._affine = [_affine(correction, caller=caller) for correction in corrections]
+        self._affine: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._others: list[Any] = []
+        try:
+            for correction in corrections:
+                width = self._affine[-1][0].shape[1] if self._affine else inside.dimension
+                self._affine.append(_affine(correction, width, caller=caller))
+        except ValueError:
+            if needs_gradients:
+                raise
+            self._affine, self._others = [], corrections
         self._prompt_length = _prompt_length(inside)
 
     @property
@@ -95,8 +107,11 @@ class EmbeddingModel(torch.nn.Module):
         features: dict[str, Any] = {"attention_mask": attention_mask, **inputs}
         attentions = None
         if output_attentions:  # the pipeline would drop them
+            from xembed.encoders import _pipeline
+
             found = self.transformer(**features, output_attentions=True, output_hidden_states=True, return_dict=True)
-            attentions = found.attentions
+            layer = _pipeline.find_layer(self.pipeline)  # later ones are not read
+            attentions = found.attentions if layer == -1 else found.attentions[:layer]
             features |= {"token_embeddings": found.last_hidden_state, "all_layer_embeddings": found.hidden_states}
         else:
             features = self.pipeline[0](features)
@@ -127,6 +142,10 @@ class EmbeddingModel(torch.nn.Module):
             found = torch.nn.functional.normalize(found, dim=-1)
         for matrix, bias in self._affine:
             found = found @ matrix.to(found) + bias.to(found)
+        for correction in self._others:
+            if found.requires_grad:
+                raise ValueError(f"{type(correction).__name__} has no gradients: it is no matrix with a shift")
+            found = torch.as_tensor(np.asarray(correction.transform(found.cpu().numpy()))).to(found)
         return found
 
 
@@ -134,9 +153,16 @@ class ScoredEncoder(ScoredModel):
     """An `EmbeddingModel` with its tokenizer, for methods to read."""
 
     def __init__(
-        self, encoder: Any, head: Head, *, site: str = "word", max_length: int | None = None, caller: str
+        self,
+        encoder: Any,
+        head: Head,
+        *,
+        needs_gradients: bool = True,
+        site: str = "word",
+        max_length: int | None = None,
+        caller: str,
     ) -> None:
-        module = EmbeddingModel(encoder, head, caller=caller)
+        module = EmbeddingModel(encoder, head, needs_gradients=needs_gradients, caller=caller)
         inside, _ = unwrap(encoder)
         own = inside.max_length
         if max_length is not None and own is not None:
@@ -247,14 +273,11 @@ def as_scored_encoder(
     caller: str,
 ) -> ScoredModel:
     """Return what methods read of an encoder, by its tokens if it can be taken apart, else by its texts."""
-    inside, corrections = unwrap(encoder)
-    if has_gradients(inside):
-        try:
-            return ScoredEncoder(encoder, head, site=site, max_length=max_length, caller=caller)
-        except ValueError:
-            if needs_model or not corrections:
-                raise
-    elif needs_model:
+    if has_gradients(unwrap(encoder)[0]):
+        return ScoredEncoder(
+            encoder, head, needs_gradients=needs_model, site=site, max_length=max_length, caller=caller
+        )
+    if needs_model:
         EmbeddingModel(encoder, head, caller=caller)  # says what is wrong
     return ScoredTexts(encoder, head, caller=caller)
 
@@ -297,6 +320,10 @@ def unwrap(encoder: Any) -> tuple[Any, list[Any]]:
     while isinstance(encoder, WrappedEncoder):
         corrections.insert(0, encoder.correction)
         encoder = encoder.encoder
+    if isinstance(encoder, torch.nn.Module):
+        from sentence_transformers import SentenceTransformer
+
+        encoder = Encoder(encoder) if isinstance(encoder, SentenceTransformer) else encoder
     return encoder, corrections
 
 
@@ -310,14 +337,14 @@ def has_gradients(encoder: Any) -> bool:
     return isinstance(first, Transformer) and first.module_output_name == "token_embeddings"
 
 
-def _affine(correction: Any, *, caller: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return matrix and bias of a correction, found by what it does to the unit vectors."""
-    width = int(correction.n_features_in_)
+def _affine(correction: Any, width: int, *, caller: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return matrix and bias of a correction of ``width`` dimensions, found by what it does to the unit vectors."""
     zero = np.asarray(correction.transform(np.zeros((1, width))), dtype=np.float64)
     matrix = np.asarray(correction.transform(np.eye(width)), dtype=np.float64) - zero
     probe = np.random.default_rng(0).normal(size=(8, width))
     found = np.asarray(correction.transform(probe), dtype=np.float64)
-    if np.abs(probe @ matrix + zero - found).max() > _AFFINE * max(1.0, np.abs(found).max()):
+    # Turned round, so that NaN is refused too.
+    if not np.abs(probe @ matrix + zero - found).max() <= _AFFINE * max(1.0, np.abs(found).max()):
         raise ValueError(
             f"{caller} needs a correction that is a matrix and a shift. {type(correction).__name__} is not: choose a "
             "method that leaves words out, such as 'occlusion' or 'shapley_sampling'."
@@ -343,7 +370,7 @@ def _encode_with_empty(encoder: Any, texts: list[str], *, caller: str) -> Floats
     if len(filled) == len(texts):
         return rows
     try:
-        empty = np.asarray(encoder.encode([""]), dtype=np.float64).reshape(1, -1)
+        empty = np.asarray(_encode_nothing(encoder), dtype=np.float64).reshape(1, -1)
     except Exception as error:  # what an object of the user's says of an empty text can't be foreseen
         raise ValueError(
             f"{caller} needs the embedding of a text without words, which {type(encoder).__name__} refuses "
@@ -358,4 +385,13 @@ def _encode_with_empty(encoder: Any, texts: list[str], *, caller: str) -> Floats
     of_filled = iter(rows)
     for place, text in enumerate(texts):
         found[place] = next(of_filled) if text else empty[0]
+    return found
+
+
+def _encode_nothing(encoder: Any) -> Any:
+    """Return the embedding of an empty text: an `Encoder` refuses it, but its model has one."""
+    inside, corrections = unwrap(encoder)
+    found = inside._run_model([""]) if isinstance(inside, Encoder) else inside.encode([""])
+    for correction in corrections:
+        found = correction.transform(found)
     return found

@@ -133,7 +133,7 @@ def explain(
     ...     encoder, ["The king greeted his guests."], target=Similarity("The queen met visitors."), method="occlusion"
     ... )
     >>> found.top(0, 1)[0][0]
-    'greeted'
+    'king'
     """
     caller = "explain"
     (chosen,) = find_methods([method], caller=caller)
@@ -250,7 +250,7 @@ def read_encoder(
     from xembed.attribution._encoder_model import ScoredEncoder, as_scored_encoder, prepare_target
 
     listed = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str | bytes) else check_texts(texts)
-    joined = check_texts([text if isinstance(text, str) else " ".join(text) for text in listed])
+    joined = check_texts([_joined(text, number) for number, text in enumerate(listed)])
     head, targets, name = prepare_target(encoder, target, joined, caller=caller)
     scored = as_scored_encoder(encoder, head, needs_model=needs_model, site=site, max_length=max_length, caller=caller)
     rows = scored.words.encode(listed)
@@ -258,6 +258,12 @@ def read_encoder(
         scored.verify(rows[0], joined[0])
     scored.output = name
     return scored, rows, targets
+
+
+def _joined(text: Any, number: int) -> Any:
+    if isinstance(text, str) or not isinstance(text, Iterable):
+        return text
+    return " ".join(check_texts(text, name=f"The words of text {number}", blank=True))
 
 
 def as_scored_model(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from xembed._results import Result, provenance
-from xembed.attribution._explain import as_scored_model
+from xembed.attribution._embedding_targets import Depth
+from xembed.attribution._explain import as_scored_model, is_encoder, read_encoder
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets
 from xembed.attribution._methods import METHODS, find_methods
 from xembed.attribution._scored_model import ScoredModel
@@ -123,6 +124,7 @@ def method_health(
     tokenizer: Any = None,
     methods: str | Iterable[str] = "all",
     texts: Sequence[str] | Sequence[Sequence[str]] = _PROBES,
+    target: Any = None,
     options: MethodOptions | None = None,
 ) -> MethodHealth:
     """Find out, before anything is ranked, which attribution methods work on a model.
@@ -135,6 +137,8 @@ def method_health(
         Names in `METHODS`. Reference methods, which don't look at the model, are left out of 'all'.
     texts : list of str or of lists of str
         What is explained to find out. By default five sentences of different lengths.
+    target : optional
+        Of an encoder, as in `explain`. By default depth in ``texts``.
     options : MethodOptions, optional
         With which options.
 
@@ -174,18 +178,26 @@ def method_health(
     ('valid', 'degenerate')
     """
     caller = "method_health"
-    scored = as_scored_model(model, tokenizer, caller=caller)
+    of_encoder = is_encoder(model)
     chosen = [method for method in find_methods(methods, caller=caller) if methods != "all" or method.fit is None]
     chosen = [method for method in chosen if methods != "all" or method.family != "reference"]
-    rows = scored.words.encode(texts)
-    if len(rows) < 2:
-        raise ValueError(f"The 'texts' parameter of {caller} must hold at least 2 texts. Got {len(rows)}.")
-    scores = scored.score_ids([row.ids for row in rows])
-    targets = np.asarray(scores.argmax(axis=1), dtype=np.int64)
+    if len(texts) < 2:
+        raise ValueError(f"The 'texts' parameter of {caller} must hold at least 2 texts. Got {len(texts)}.")
+    if of_encoder:
+        depth = Depth([text if isinstance(text, str) else " ".join(text) for text in texts])
+        scored, rows, targets = read_encoder(
+            model, texts, depth if target is None else target, needs_model=False, caller=caller
+        )
+        options = MethodOptions(n_samples=20, deletion="delete") if options is None else options
+    else:
+        scored = as_scored_model(model, tokenizer, caller=caller)
+        rows = scored.words.encode(texts)
+        scores = scored.score_ids([row.ids for row in rows])
+        targets = np.asarray(scores.argmax(axis=1), dtype=np.int64)
     probe = _Probe(scored, rows, targets, options or MethodOptions(n_samples=20))
     found = tuple(probe.check(method) for method in chosen)
     return MethodHealth(
-        model=type(scored.module).__name__,
+        model=type(model if of_encoder else scored.module).__name__,
         methods=found,
         notes=tuple(probe.notes()),
         provenance=provenance(caller, methods=[method.name for method in chosen], n_texts=len(rows)),
@@ -199,7 +211,14 @@ class _Probe:
         self.model, self.rows, self.targets, self.options = model, rows, targets, options
         self.outputs: dict[str, MethodOutput | str] = {}
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there is more to read than texts and embeddings."""
+        return hasattr(self.model, "tokenizer")
+
     def notes(self) -> list[str]:
+        if not self.has_tokens:
+            return []
         try:
             gap = self.embedding_gap()
         except Exception as error:  # as in `_attempt`
@@ -244,6 +263,8 @@ class _Probe:
         return MethodStatus(method=method.name, label=method.label, status=status, reason=reason)
 
     def _judge(self, method: Method) -> tuple[str, str]:
+        if not self.has_tokens and method.family in ("attention", "gradient"):
+            return UNSUPPORTED, f"{type(self.model.module).__name__} gives embeddings only, no gradients and no tokens"
         output = self.run(method.name)
         if isinstance(output, str):
             return UNSUPPORTED, output

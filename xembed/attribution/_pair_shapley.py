@@ -203,7 +203,7 @@ def _mix(first: tuple[str, ...], second: tuple[str, ...], places: Sequence[int])
 
 
 def shapley_values(scores: npt.ArrayLike) -> Floats:
-    """Return the K Shapley values of a game by its 2**K scores; bit k of a place says whether player k is in."""
+    """Return the K Shapley values of a game by its ``2**K`` scores; bit k of a place says whether player k is in."""
     found = np.asarray(scores, dtype=np.float64)
     n_players = found.shape[-1].bit_length() - 1
     return found @ _shapley_weights(n_players).T

@@ -29,7 +29,7 @@ class Attributions(Result):
     values : tuple of ndarray of shape (n_words,), float64
         Their attributions, in the unit of the model's output.
     targets : ndarray of shape (n_texts,), int64
-        The output that was explained.
+        The output that was explained; of an encoder 0, or which of the vectors or classes of the target.
     scores : ndarray of shape (n_texts,), float64
         The model's score of the target.
     baseline_scores : ndarray of shape (n_texts,), float64
@@ -42,7 +42,7 @@ class Attributions(Result):
     truncated : ndarray of shape (n_texts,), bool
         Texts longer than the model reads. Words that were cut off have 0.
     output : str
-        'logit' or 'probability'.
+        'logit' or 'probability' of a classifier; of an encoder the name of the target, such as 'similarity'.
     baseline : str
         What stands for absent words on the way from the baseline, or in perturbed texts.
     notes : tuple of str
@@ -108,3 +108,8 @@ class Attributions(Result):
 
     def _scalars(self) -> dict[str, Any]:
         return {"method": self.method, "n_texts": len(self.words), "output": self.output, "seconds": self.seconds}
+
+    def _repr_html_(self) -> str:
+        from xembed.attribution._render import attributions_html
+
+        return attributions_html(self)

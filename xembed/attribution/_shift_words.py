@@ -534,7 +534,7 @@ def _effects(
     with np.errstate(divide="ignore", invalid="ignore"):
         effects = sums / counts
     effects = np.where(counts > 0, effects, effects[::-1])  # where one side has none, the other's
-    context = float(((shares[0] + shares[1]) / 2 * (effects[0] - effects[1])).sum())
+    context = float(((shares[0] + shares[1]) / 2 * (effects[0] - effects[1]))[frequent].sum())
     difference, effect = (shares[0] - shares[1])[frequent], effects.mean(axis=0)[frequent]
 
     # The error of a product of two estimates that are about independent.

@@ -64,7 +64,7 @@ class SimilarityExplanation(Result):
     reference : str or None
         What stands for the absence of words.
     truncated : tuple of bool
-        Whether each text is longer than the encoder reads; words that were cut off have 0.
+        Whether each text is longer than the encoder reads; words that were cut off are not among its words.
     notes : tuple of str
         What to know about the numbers.
     seconds : float
@@ -118,6 +118,11 @@ class SimilarityExplanation(Result):
             "completeness": self.completeness,
             "seconds": self.seconds,
         }
+
+    def _repr_html_(self) -> str:
+        from xembed.attribution._render import similarity_html
+
+        return similarity_html(self)
 
 
 def explain_similarity(
@@ -189,7 +194,7 @@ def explain_similarity(
     ... )
     >>> [pair[:2] for pair in found.top(2)]
     [('greeted', 'welcomed'), ('king', 'queen')]
-    >>> abs(found.matrix.sum() + sum(found.rest.values()) - found.similarity) < 1e-6
+    >>> bool(abs(found.matrix.sum() + sum(found.rest.values()) - found.similarity) < 1e-6)
     True
     """
     caller = "explain_similarity"
@@ -210,11 +215,11 @@ def explain_similarity(
     )
     began = time.monotonic()
     a, b = word_vectors(encoder, texts, method=method, reference=reference, options=options, caller=caller)
-    similarity = float(a.embedding @ b.embedding)
+    similarity = float(np.clip(a.embedding @ b.embedding, -1.0, 1.0))  # lengths are 1 up to rounding
     matrix = a.vectors @ b.vectors.T
     rest = None if method == "leave_one_out" else _rest(a, b, matrix)
     notes = [
-        f"{name} is longer than the encoder reads: words that were cut off have 0."
+        f"{name} is longer than the encoder reads: words that were cut off are not shown."
         for name, vectors in (("text_a", a), ("text_b", b))
         if vectors.truncated
     ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 TARGETS = ("depth", "nearest_similarity")
 # What is compared where nothing else is asked: the methods that did best and those that people try first.
-DEFAULT_METHODS = ("occlusion", "shapley_sampling", "integrated_gradients", "input_x_gradient", "saliency_l2")
+DEFAULT_METHODS = ("lime", "shapley_sampling", "occlusion", "integrated_gradients", "saliency_l2")
 # Texts shorter than this have no place to plant words in.
 _MIN_WORDS = 4
 _N_RESAMPLES = 2_000
@@ -177,7 +177,7 @@ def trust_check(
     n_words: tuple[int, int] = (2, 4),
     off_topic: Sequence[str] | None = None,
     threshold: float = 0.8,
-    n_samples: int = 100,
+    n_samples: int = 200,
     deletion: str | None = None,
     baseline: str = "pad",
     rng: RNG = None,
@@ -196,7 +196,7 @@ def trust_check(
     reference : sequence of str, optional
         The corpus that depth is taken in. By default those of ``texts`` that nothing is planted in.
     methods : 'default', or sequence of str
-        Names in `METHODS`. By default occlusion, Shapley sampling, Integrated Gradients, Input × Gradient and Saliency.
+        Names in `METHODS`. By default LIME, Shapley sampling, occlusion, Integrated Gradients and Saliency.
     targets : sequence of {'nearest_similarity', 'depth'}
         What is attributed to words: the similarity to the nearest texts of the reference, or depth in all of it.
     n_texts : int, default=60
@@ -207,7 +207,7 @@ def trust_check(
         Words to plant, single ones. By default 180 common words of many fields, without those that occur in the corpus.
     threshold : float in (0.5, 1), default=0.8
         The AUROC that the lower end of the interval of the best method has to reach for ``trusted``.
-    n_samples : int, default=100
+    n_samples : int, default=200
         As in `explain`.
     deletion, baseline
         As in `explain`.
@@ -239,7 +239,7 @@ def trust_check(
     >>> import xembed
     >>> from xembed.attribution import trust_check
     >>> from xembed.datasets import load_corpora
-    >>> texts = list(load_corpora("support_tickets").texts_F)
+    >>> texts = load_corpora("support_tickets").texts
     >>> found = trust_check(
     ...     xembed.load_encoder(device="cpu"), texts, methods=["occlusion"], targets=["nearest_similarity"], n_texts=8
     ... )

@@ -1,0 +1,228 @@
+"""Words with numbers in a notebook or a terminal: signed colours, and the sign beside the word, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from xembed.attribution._result import Attributions
+    from xembed.attribution._similarity import SimilarityExplanation
+
+# Orange and blue of Okabe and Ito's palette, which colour-blind people can tell apart. They are laid over the ground of
+# the notebook, light or dark, no denser than its text can be read on.
+_ORANGE, _BLUE, _DENSEST = "230,159,0", "0,114,178", 0.55
+_SHAPE = "padding:1px 3px;border-radius:4px"
+# In terminals, whose ground is not known: dark letters on a strong and on a weak colour.
+_STRONG, _WEAK = {1: "#f0a030", -1: "#56b4e9"}, {1: "#ffd787", -1: "#9ad4f5"}
+# Shares of the largest value below which a word has no sign, and from which its colour is strong.
+FAINT, _LARGE = 0.05, 0.5
+_WORD = 60  # characters of a word
+_JOINERS = "\u200c\u200d"  # in emoji, and between the letters of some scripts
+_BYTES = 40_000  # of a notebook's cell
+_TEXTS = 8  # in a notebook's cell
+
+
+def words_html(
+    words: Sequence[str],
+    values: Iterable[float],
+    *,
+    signed: bool = True,
+    most: float | None = None,
+    n_bytes: int = _BYTES,
+) -> str:
+    """Return words on coloured grounds as HTML that needs no style sheet and holds no markup of theirs.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words; cut after 60 characters.
+    values : iterable of float
+        A number for each: above 0 orange with +, below 0 blue with −; also as the title of the word.
+    signed : bool, default=True
+        Whether signs mean something. Otherwise there is orange only, and no marks.
+    most : float, optional
+        The size that has the deepest colour. By default the largest of ``values``.
+    n_bytes : int, default=40000
+        Length in UTF-8 at which the other words are only counted.
+
+    Returns
+    -------
+    str
+        A paragraph.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many words as values.
+
+    Examples
+    --------
+    >>> from xembed.attribution._render import words_html
+    >>> "−</sup>" in words_html(["wifi", "violin"], [0.1, -0.2])
+    True
+    """
+    parts: list[str] = []
+    used = 0
+    for place, (word, value, share) in enumerate(_shares(words, values, most)):
+        part = _span(word, value, share, signed)
+        used += len(part.encode("utf-8")) + 1
+        if used > n_bytes:
+            parts.append(f"<i>… and {len(words) - place:,} more words</i>")
+            break
+        parts.append(part)
+    return f"<p style='line-height:1.9;margin:2px 0' dir='auto'>{' '.join(parts)}</p>"
+
+
+def _span(word: str, value: float, share: float, signed: bool) -> str:
+    sign = "" if share < FAINT or not signed else "+" if value > 0 else "−"
+    colour = _ORANGE if value > 0 or not signed else _BLUE
+    ground = f"background:rgba({colour},{_DENSEST * share:.2f});" if share >= 0.005 else ""
+    mark = f"<sup style='line-height:0'>{sign}</sup>" if sign else ""
+    # unicode-bidi keeps what turns a line around within its word, as <bdi> does, and lets dir='auto' see the word.
+    return (
+        f"<span style='{ground}{_SHAPE};unicode-bidi:isolate' title='{_written(value, signed)}'>"
+        f"{escape(printable(word), quote=True)}{mark}</span>"
+    )
+
+
+def words_text(
+    words: Sequence[str], values: Iterable[float], *, signed: bool = True, most: float | None = None
+) -> Text:
+    """Return words for a terminal: coloured, with + or − behind those that count, and nothing that it would obey.
+
+    Parameters
+    ----------
+    words, values, signed, most
+        As in `words_html`.
+
+    Returns
+    -------
+    rich.text.Text
+        One line; printed where colours can't be shown, the marks are still there.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many words as values.
+
+    Examples
+    --------
+    >>> from xembed.attribution._render import words_text
+    >>> words_text(["My", "wifi", "violin"], [0.0, 0.1, -0.2]).plain
+    'My wifi+ violin−'
+    """
+    from rich.text import Text
+
+    line = Text()
+    for place, (word, value, share) in enumerate(_shares(words, values, most)):
+        if place:
+            line.append(" ")
+        sign = 1 if value > 0 or not signed else -1
+        mark = "" if share < FAINT or not signed else "+" if sign > 0 else "−"
+        style = ""
+        if share >= FAINT:
+            strong = share >= _LARGE
+            style = f"{'bold ' if strong else ''}black on {(_STRONG if strong else _WEAK)[sign]}"
+        line.append(f"{printable(word)}{mark}", style=style)
+    return line
+
+
+def _shares(words: Sequence[str], values: Iterable[float], most: float | None) -> Iterable[tuple[str, float, float]]:
+    array = np.asarray(list(values), dtype=np.float64)
+    if array.shape != (len(words),):
+        raise ValueError(f"There must be a value for each of {len(words)} words. Got an array of shape {array.shape}.")
+    largest = float(np.abs(array).max(initial=0.0)) if most is None else float(most)
+    shares = np.minimum(np.abs(array) / largest, 1.0) if largest > 0 else np.zeros(len(array))
+    return zip(words, array.tolist(), shares.tolist(), strict=True)
+
+
+def _written(value: float, signed: bool = True) -> str:
+    return (f"{value:+.3g}" if signed else f"{value:.3g}").replace("-", "−")
+
+
+def printable(word: str, length: int = _WORD) -> str:
+    """Return a word cut, without characters that a terminal obeys or that turn a line around."""
+    shown = "".join(one if one.isprintable() or one in _JOINERS else "�" for one in word[:length])
+    return shown if len(word) <= length else f"{shown[: length - 1]}…"
+
+
+# ---- what notebooks show of results
+
+
+def attributions_html(found: Attributions) -> str:
+    """Return the first texts of attributions, or the most outlying ones of a corpus, as coloured words."""
+    depths = getattr(found, "depths", None)
+    order = range(len(found.words)) if depths is None else np.argsort(depths, kind="stable").tolist()
+    of = found.output.replace("_", " ")
+    parts = [_heading(f"{found.label}: {of} of {len(found.words):,} text{'' if len(found.words) == 1 else 's'}")]
+    parts += [_line(note) for note in found.notes]
+    of_corpus = ("pulls a text towards the corpus", "away from it")
+    parts.append(_legend(found.signed, *(("raises it", "lowers it") if depths is None else of_corpus)))
+    room = _BYTES - sum(len(part.encode("utf-8")) for part in parts)
+    shown = 0
+    for row in order[:_TEXTS]:
+        head = _line(_where(found, row), strong=True)
+        words = words_html(found.words[row], found.values[row], signed=found.signed, n_bytes=room // 2)
+        shown += 1
+        parts += [head, words]
+        room -= len((head + words).encode("utf-8"))
+        if room < 1_000:
+            break
+    if shown < len(found.words):
+        parts.append(_line(f"… and {len(found.words) - shown:,} more texts: .report('page.html') shows all."))
+    return "".join(parts)
+
+
+def _where(found: Any, row: int) -> str:
+    if not hasattr(found, "depths"):
+        return f"Text {row}: {found.scores[row]:.3f}"
+    share = 1 - found.deeper_than[row]
+    outside = f"{share:.1%}" if 0.99 < share < 1 else f"{share:.0%}"
+    return (
+        f"Text {row}: depth {found.depths[row]:.3f}, less deep than {outside} of the {found.n_reference:,} texts of "
+        "the corpus"
+    )
+
+
+def similarity_html(found: SimilarityExplanation) -> str:
+    """Return both texts as coloured words, and the pairs of words that add most."""
+    most = float(max(np.abs(found.values_a).max(initial=0.0), np.abs(found.values_b).max(initial=0.0)))
+    pairs = "; ".join(
+        f"{printable(a, 30)} – {printable(b, 30)} {_written(value)}" for a, b, value in found.top(5) if value
+    )
+    rest = [f"{key} {_written(value)}" for key, value in (found.rest or {}).items() if abs(value) > 1e-12]
+    parts = [_heading(f"Cosine {found.similarity:.3f}, explained by {found.label}")]
+    parts += [_line(note) for note in found.notes]
+    parts.append(_legend(True, "makes the texts more alike", "less alike"))
+    for words, values in ((found.words_a, found.values_a), (found.words_b, found.values_b)):
+        parts.append(words_html(words, values, most=most, n_bytes=_BYTES // 3))
+    if pairs:
+        parts.append(_line(f"Largest pairs: {pairs}"))
+    if rest:
+        parts.append(_line(f"In pairs of words {_written(float(found.matrix.sum()))}, {', '.join(rest)}"))
+    return "".join(parts)
+
+
+def _heading(text: str) -> str:
+    return f"<div style='font-weight:600;margin:2px 0'>{escape(printable(text, 200))}</div>"
+
+
+def _line(text: str, *, strong: bool = False) -> str:
+    shown = escape(printable(text, 500))
+    return f"<div style='margin:2px 0;font-size:90%;{'margin-top:8px' if strong else ''}' dir='auto'>{shown}</div>"
+
+
+def _legend(signed: bool, up: str, down: str) -> str:
+    if not signed:
+        return _line("The method has no signs: the deeper the colour, the more a word counts.")
+    plus, minus = (
+        f"<span style='background:rgba({colour},{_DENSEST});{_SHAPE}'>{name}<sup>{sign}</sup></span>"
+        for colour, name, sign in ((_ORANGE, "orange", "+"), (_BLUE, "blue", "−"))
+    )
+    return f"<div style='margin:2px 0;font-size:90%'>{plus} {up}, {minus} {down}</div>"
