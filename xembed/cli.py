@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xembed._cli_explain import explain
 from xembed._cli_geco import geco
 from xembed._cli_inputs import (
     Encode,
@@ -56,6 +57,7 @@ cache_app = typer.Typer(help="Show or clear the cache of embeddings.", no_args_i
 app.add_typer(cache_app, name="cache")
 app.command()(isotropy)
 app.command()(geco)
+app.command()(explain)
 
 
 class Demo(Enum):

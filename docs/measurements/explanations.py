@@ -54,6 +54,9 @@ PLANTED = (
     ("attention_gradient", "moving", {}),
 )
 
+# What is worth trying on other corpora.
+FEW = tuple(PLANTED[place] for place in (1, 5, 7, 8, 9, 11, 14))
+
 
 def mean_of(values, rng=0):
     """Return a mean with a 95 % interval, texts resampled."""
@@ -97,7 +100,7 @@ def planted(arguments):
         )  # fmt: skip
         targets = make_targets(encoder.encode(found.reference))
         print(f"\n| {name} | target | options | AUROC | first is planted | s a text |\n|---|---|---|---|---|---|")
-        for method, target, options in PLANTED:
+        for method, target, options in FEW if arguments.few else PLANTED:
             began = time.monotonic()
             away, _ = planted_scores(
                 encoder, found, METHODS[method], targets[target], {"rng": 0, "progress": False, **options}
@@ -141,9 +144,7 @@ def recommended(arguments):
 def deletion(arguments):
     encoder = xembed.load_encoder(device="cpu")
     (pairs,) = load_sts(arguments.data / "sts" / "STSBenchmark" / "sts-dev.csv")
-    long = [
-        (a, b) for a, b in zip(pairs.first, pairs.second, strict=True) if min(len(a.split()), len(b.split())) >= 5
-    ]
+    long = [(a, b) for a, b in zip(pairs.first, pairs.second, strict=True) if min(len(a.split()), len(b.split())) >= 5]
     chosen = np.random.default_rng(0).choice(len(long), size=min(arguments.pairs, len(long)), replace=False)
     long = [long[place] for place in sorted(chosen)]
     texts = [text for pair in long for text in pair]
@@ -151,7 +152,7 @@ def deletion(arguments):
     print(f"{len(long)} pairs of {len(pairs.first)}, both of five words and more; both texts of each.\n")
     changes = explain(encoder, texts, method="occlusion", target=Similarity(others), progress=False)
     rows = {}
-    options = MethodOptions(n_samples=100)
+    options = MethodOptions(n_samples=100, deletion="delete")
     for method in ("last_layer", "shapley", "integrated_jacobian"):
         few = len(texts) if method != "integrated_jacobian" else min(len(texts), 2 * arguments.jacobians)
         began = time.monotonic()
@@ -177,7 +178,7 @@ def deletion(arguments):
         said = ", ".join(f"{key}={value}" for key, value in more.items())
         rows[f"{found.label} {said}"] = (list(found.values), (time.monotonic() - began) / len(texts))
         print(".", end="", flush=True)
-    print("\n| method | deleting the first word changes more than deleting another | pairs | s a text |\n|---|---|---|---|")
+    print("\n| method | the first word's deletion changes more than another's | pairs | s a text |\n|---|---|---|---|")
     for name, (values, seconds) in rows.items():
         wins = []
         for of_words, change in zip(values, changes.values, strict=False):
@@ -200,9 +201,7 @@ def shift(_arguments):
             known = set(vocabulary["vanished_topic" if component.kind == "vanished" else "new_topic"])
             terms = [term.term for term in component.came]
             hits = sum(term in known for term in terms)
-            print(
-                f"| {method} | {component.kind} | {', '.join(terms)} | {hits} | {found.seconds:.0f} |", flush=True
-            )
+            print(f"| {method} | {component.kind} | {', '.join(terms)} | {hits} | {found.seconds:.0f} |", flush=True)
 
 
 WORDS = {
@@ -245,7 +244,7 @@ def speed(arguments):
 
     encoder, tickets = xembed.load_encoder(device="cpu"), list(load_corpora("support_tickets").texts)
     a = "The king greeted his guests warmly and then he offered them wine and bread from the old royal cellar tonight."
-    b = "The queen welcomed her visitors and gave everybody something to drink while servants were bringing chairs in now."
+    b = "The queen welcomed her visitors and gave everybody something to drink while servants brought chairs in now."
     print("| a pair of 20 words | s |\n|---|---|")
     for method in ("last_layer", "leave_one_out", "shapley", "integrated_jacobian"):
         times = []
@@ -278,7 +277,7 @@ def speed(arguments):
 
     forward, both = raw(False, 1000), raw(True, 1000)
     print(f"\nraw rate: {forward:.0f} rows a second forward, {both:.0f} forward and backward")
-    for method, rate in (("input_x_gradient", both), ("saliency_l2", both), ("integrated_gradients", both)):
+    for method in ("input_x_gradient", "saliency_l2", "integrated_gradients"):
         scored.n_forward = scored.n_backward = 0
         from xembed.attribution._methods import run_method
 
@@ -300,6 +299,7 @@ if __name__ == "__main__":
     parser.add_argument("--pairs", type=int, default=400, help="pairs of STS-B dev")
     parser.add_argument("--jacobians", type=int, default=20, help="pairs explained by the integrated Jacobian")
     parser.add_argument("--samples", type=int, default=400, help="rows a text of the recommended method")
+    parser.add_argument("--few", action="store_true", help="fewer methods on planted words")
     parser.add_argument("--only", nargs="*", help="some corpora")
     given = parser.parse_args()
     globals()[given.part](given)

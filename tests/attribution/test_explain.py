@@ -232,7 +232,7 @@ def test_a_table_and_the_largest_words():
     ]
     assert found.top(0) == [("bad", -3.0), ("she", 2.0), ("boy", 0.0)]
     assert found.top(0, 1) == [("bad", -3.0)] and found.top(1, 9) == [("sings", 1.0)]
-    assert "n_texts=2" in repr(found) and "input_x_gradient" in found._repr_html_()
+    assert "n_texts=2" in repr(found) and "Input × Gradient" in found._repr_html_()
 
 
 def test_progress_is_shown_if_asked(bert, capsys):

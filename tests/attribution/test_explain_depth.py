@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import xembed
 from xembed.attribution import Attributions, DepthExplanation, TrustResult, explain_depth, trust_check
 from xembed.attribution._depth_words import UNCHECKED
+from xembed.attribution._trust import trust_note
 from xembed.datasets import load_corpora
 from xembed.depth import tte_depth
 
@@ -205,7 +206,11 @@ def test_trust_is_said_in_the_notes(encoder, tickets):
 
 def test_a_bag_of_words_can_be_checked_too():
     report = trust_check(Bag(), [*CORPUS * 3, "a b c d", "tea for two people"] * 2, n_texts=2, n_samples=10)
-    assert by_bag(trust=report).notes == (report.verdict,)
+    (note,) = by_bag(trust=report).notes
+    assert note == trust_note(report, "occlusion", "nearest_similarity")
+    assert note.startswith("On planted words Occlusion has an AUROC of") and "Shapley sampling on nearest" in note
+    assert trust_note(report, report.recommended, report.recommended_target) == report.verdict
+    assert "was not checked" in trust_note(report, "deep_lift", "depth")
 
 
 # ---- the result

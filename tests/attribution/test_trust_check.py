@@ -121,6 +121,7 @@ def test_auroc_by_hand():
     np.testing.assert_allclose(found, [1.0, 0.25, 0.0, (1 + 0.5 + 1 + 0) / 4])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2).filter(lambda x: len({m for _, m in x}) == 2))
 def test_auroc_is_that_of_scikit_learn(rows):
     values, marks = (np.array(column) for column in zip(*rows, strict=True))

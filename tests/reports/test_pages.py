@@ -28,7 +28,6 @@ from xembed.shift._battery import KINDS as TEST_KINDS
 
 NAMES = ("<b>F</b> & co", "</script><script>window.hacked=9</script>")
 PARTS = {
-    "xembed.attributions/1",
     "xembed.correction_row/1",
     "xembed.cosine_histogram/1",
     "xembed.defsent_round/1",
@@ -44,11 +43,16 @@ PARTS = {
     "xembed.measure/1",
     "xembed.method_health/1",
     "xembed.method_status/1",
+    "xembed.method_trust/1",
     "xembed.pair_shapley/1",
     "xembed.paired_shift/1",
+    "xembed.planted_example/1",
     "xembed.prediction_gap/1",
     "xembed.pseudo_log_likelihood/1",
     "xembed.region/1",
+    "xembed.shift_component/1",
+    "xembed.shift_example/1",
+    "xembed.shift_term/1",
     "xembed.sts_correlation/1",
     "xembed.surface_feature/1",
     "xembed.term/1",

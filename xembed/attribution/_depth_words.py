@@ -22,7 +22,7 @@ from xembed.attribution._embedding_targets import (
 )
 from xembed.attribution._explain import explain
 from xembed.attribution._result import Attributions
-from xembed.attribution._trust import TARGETS, TrustResult, trust_check
+from xembed.attribution._trust import TARGETS, TrustResult, trust_check, trust_note
 from xembed.encoders import describe_encoder, encode_texts
 
 Floats = npt.NDArray[np.float64]
@@ -177,6 +177,17 @@ def explain_depth(
     chosen: EmbeddingTarget = (
         Depth(vectors, exclude=own) if target == "depth" else NearestSimilarity(vectors, n_neighbors=count, exclude=own)
     )
+    report = trust if isinstance(trust, TrustResult) else None
+    if trust is True:
+        report = trust_check(
+            encoder,
+            corpus,
+            methods=[method],
+            targets=[target],
+            n_samples=n_samples,
+            deletion=deletion,
+            baseline=baseline,
+        )
     found = explain(
         encoder,
         checked,
@@ -188,23 +199,12 @@ def explain_depth(
         progress=progress,
         rng=rng,
     )
-    report = trust if isinstance(trust, TrustResult) else None
-    if trust is True:
-        report = trust_check(
-            encoder,
-            corpus,
-            methods=[found.method],
-            targets=[target],
-            n_samples=n_samples,
-            deletion=deletion,
-            baseline=baseline,
-        )
     depths, deeper, nearest, typical, similarity = _places(rows, vectors, count, own)
     kept = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     return DepthExplanation(
         **kept
         | {
-            "notes": (*found.notes, UNCHECKED if report is None else report.verdict),
+            "notes": (*found.notes, UNCHECKED if report is None else trust_note(report, found.method, target)),
             "provenance": provenance(
                 caller,
                 **{

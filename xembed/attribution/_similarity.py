@@ -14,7 +14,7 @@ from xembed._validation import RNG, check_count, check_number, check_option, che
 from xembed.attribution._explain import check_steps, is_encoder
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._scored_model import BASELINES, DELETIONS
-from xembed.attribution._word_vectors import LABELS, METHODS, WordVectors, word_vectors
+from xembed.attribution._word_vectors import LABELS, METHODS, WordVectors, has_last_layer, word_vectors
 from xembed.encoders import describe_encoder
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ WHAT = {
         "By how much the similarity changes without a word, and for a pair, without both beyond each alone. No sum: "
         "words that say the same hide each other."
     ),
-    "shapley": "What each word adds on average over all orders in which words may come, starting at empty texts.",
+    "shapley": (
+        "What each word adds on average over all orders in which words may come. A text without words counts as zero."
+    ),
 }
 
 
@@ -130,7 +132,7 @@ def explain_similarity(
     text_a: str,
     text_b: str,
     *,
-    method: str = "shapley",
+    method: str = "auto",
     reference: str = "mask",
     deletion: str = "delete",
     n_samples: int = 100,
@@ -149,10 +151,11 @@ def explain_similarity(
         For an object of your own, 'leave_one_out' and 'shapley' are possible.
     text_a, text_b : str
         The texts.
-    method : {'shapley', 'last_layer', 'integrated_jacobian', 'leave_one_out'}, default='shapley'
-        'shapley': the mean over orders of words; ``n_samples`` rows for each text, exact for short ones. 'last_layer':
-        the exact decomposition of the pooled output, one pass. 'integrated_jacobian': [1]_, by forward-mode products,
-        one for each word and step. 'leave_one_out': the change of the cosine without one word, and without two.
+    method : {'auto', 'last_layer', 'shapley', 'leave_one_out', 'integrated_jacobian'}, default='auto'
+        'last_layer': the exact decomposition of the pooled output, one pass. 'shapley': the mean over orders of words;
+        ``n_samples`` rows for each text, exact for short ones. 'leave_one_out': the change of the cosine without one
+        word, and without two. 'integrated_jacobian': [1]_, by forward-mode products, one for each word and step.
+        'auto' is 'last_layer' for encoders that pool the mean of their tokens, and 'shapley' for all others.
     reference : {'mask', 'pad', 'unk', 'zero'}, default='mask'
         Of the integrated Jacobian: what the way starts at. ``rest['reference']`` says how much of the cosine it holds.
     deletion : {'delete', 'mask', 'pad', 'unk'}, default='delete'
@@ -178,7 +181,8 @@ def explain_similarity(
 
     Notes
     -----
-    What is compared are embeddings of length 1. Where no sum is promised there is no ``rest``.
+    What is compared are embeddings of length 1. Where no sum is promised there is no ``rest``. How often deleting the
+    word that a method names first changes the similarity more than deleting another is tabled in docs/explanations.md.
 
     References
     ----------
@@ -190,7 +194,7 @@ def explain_similarity(
     >>> from xembed.attribution import explain_similarity
     >>> encoder = xembed.load_encoder(device="cpu")
     >>> found = explain_similarity(
-    ...     encoder, "The king greeted his guests.", "The queen welcomed visitors.", method="last_layer"
+    ...     encoder, "The king greeted his guests.", "The queen welcomed visitors."
     ... )
     >>> [pair[:2] for pair in found.top(2)]
     [('greeted', 'welcomed'), ('king', 'queen')]
@@ -204,7 +208,9 @@ def explain_similarity(
             f"xembed.load_encoder() gives. Got {encoder!r:.60} instead."
         )
     texts = [check_texts([text], name=name)[0] for name, text in (("text_a", text_a), ("text_b", text_b))]
-    check_option(method, METHODS, name="method", caller=caller)
+    check_option(method, ("auto", *METHODS), name="method", caller=caller)
+    if method == "auto":
+        method = "last_layer" if has_last_layer(encoder) else "shapley"
     options = MethodOptions(
         baseline=check_option(reference, BASELINES, name="reference", caller=caller),
         deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
@@ -227,9 +233,9 @@ def explain_similarity(
         notes.append("The two texts are the same.")
     if rest is not None and abs(sum(rest.values())) > 0.5 * abs(similarity):
         notes.append(
-            "More than half of the cosine is not in the words but in "
+            "A part as large as half of the cosine or more is not in the words but in "
             + " and ".join(name for name, value in rest.items() if abs(value) > 0.1 * abs(similarity))
-            + ": the matrix tells the smaller part."
+            + ": look at the rest before the matrix."
         )
     return SimilarityExplanation(
         similarity=similarity,

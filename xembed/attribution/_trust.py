@@ -71,7 +71,7 @@ class MethodTrust(Result):
 
 @dataclass(frozen=True, repr=False)
 class PlantedExample(Result):
-    """A text with planted words, and what the recommended method said of its words."""
+    """A text with planted words, and by how much each word pulls it away, by the recommended method."""
 
     schema: ClassVar[str] = "xembed.planted_example/1"
 
@@ -100,7 +100,7 @@ class TrustResult(Result):
         AUROC of the recommended method on the same encoder with random weights; None if it has no weights.
     deletion : float
         Share of texts in which deleting the word that the recommended method names first moves the target up more than
-        deleting another word of the text drawn at random.
+        deleting another word of the text drawn at random, which may be planted, too; equal moves count half.
     n_texts, n_planted : int
         Texts that words were planted in, and words in all.
     n_reference : int
@@ -309,6 +309,22 @@ def trust_check(
     )
 
 
+def trust_note(report: TrustResult, method: str, target: str) -> str:
+    """Return what a check says of one method and target, which need not be the recommended ones."""
+    if (method, target) == (report.recommended, report.recommended_target):
+        return report.verdict
+    best = report.methods[0]
+    for found in report.methods:
+        if (found.method, found.target) == (method, target):
+            return (
+                f"On planted words {found.label} has an AUROC of {found.auroc:.2f} ({found.interval[0]:.2f} to "
+                f"{found.interval[1]:.2f}) here; {best.label} on {best.target} has {best.auroc:.2f}."
+            )
+    return (
+        f"This method was not checked on planted words; {best.label} on {best.target} has an AUROC of {best.auroc:.2f}."
+    )
+
+
 def plant(
     texts: Sequence[str],
     reference: Sequence[str] | None,
@@ -470,7 +486,7 @@ def _deletion_share(
         scores = head(torch.from_numpy(vectors)).numpy()
     n = len(whole)
     chosen = scores[np.arange(2 * n), np.tile(targets, 2)]
-    return float(np.mean(chosen[:n] > chosen[n:]))
+    return float(np.mean((chosen[:n] > chosen[n:]) + 0.5 * (chosen[:n] == chosen[n:])))
 
 
 def _verdict(best: MethodTrust, trusted: bool, threshold: float, untrained: float | None) -> str:

@@ -82,7 +82,8 @@ def word_vectors(
     - 'integrated_jacobian': the Jacobian integrated along the straight way of word embeddings from the reference, times
       the word's part of the way, by forward-mode products.
     - 'leave_one_out': the embedding less that without the word. It has no sum.
-    - 'shapley': Shapley values of the words, of each dimension; exact up to ``2**n_words <= n_samples``.
+    - 'shapley': Shapley values of the words, of each dimension; exact up to ``2**n_words <= n_samples``. A text without
+      words counts as zero, so the words hold the whole embedding.
     """
     check_option(method, METHODS, name="method", caller=caller)
     checked = check_texts(texts)
@@ -100,6 +101,19 @@ def word_vectors(
 
 
 # ---- the last layer
+
+
+def has_last_layer(encoder: Any) -> bool:
+    """Whether the embedding is a weighted mean of tokens, and linear from there but for its length."""
+    from xembed.attribution._encoder_model import has_gradients, unwrap
+
+    if not has_gradients(unwrap(encoder)[0]):
+        return False
+    try:
+        word_vectors(encoder, ["a"], method="last_layer", options=MethodOptions(), caller="has_last_layer")
+    except ValueError:
+        return False
+    return True
 
 
 def _last_layer(scored: ScoredModel, rows: Sequence[EncodedWords]) -> list[WordVectors]:
@@ -256,18 +270,16 @@ def _perturbed(
         for place, (features, masks, solve) in places.items():
             of_row = embeddings[start : start + len(masks)]
             start += len(masks)
+            present = masks.sum(axis=1)
+            if plan is shapley_sampling_plan:
+                # A text without words says nothing. Its embedding, of special tokens, has length 1 like any other, and
+                # its product with itself would be most of every sum.
+                of_row = np.where(present[:, None] > 0, of_row, 0.0)
             vectors = np.zeros((len(rows[place].words), embeddings.shape[1]))
             vectors[features] = np.stack([solve(column) for column in of_row.T], axis=1)
-            present = masks.sum(axis=1)
-            empty = np.flatnonzero(present == 0)
             nothing = np.zeros(embeddings.shape[1])
             found[place] = WordVectors(
-                rows[place].words,
-                vectors,
-                nothing,
-                of_row[empty[0]] if len(empty) and plan is not occlusion_plan else nothing,
-                of_row[present.argmax()],
-                rows[place].truncated,
+                rows[place].words, vectors, nothing, nothing, of_row[present.argmax()], rows[place].truncated
             )
     return found
 

@@ -106,7 +106,7 @@ def evaluate_sts(
 
     References
     ----------
-    .. [1] E. Agirre et al. "SemEval-2012 Task 6: A Pilot on Semantic Textual Similarity". *SEM 2012.
+    .. [1] E. Agirre et al. "SemEval-2012 Task 6: A Pilot on Semantic Textual Similarity". \*SEM 2012.
     .. [2] A. Conneau, D. Kiela. "SentEval: An Evaluation Toolkit for Universal Sentence Representations". LREC 2018.
 
     Examples

@@ -13,8 +13,16 @@ from typing import Any, Protocol
 
 from xembed._files import check_writable, write_together
 from xembed._results import dump_json, versions
+from xembed.reports import _combined
+from xembed.reports._comparison_page import comparison_context
 from xembed.reports._corrections import corrections_context, sts_context
 from xembed.reports._drift import drift_context
+from xembed.reports._explanations import (
+    attributions_context,
+    depth_explanation_context,
+    similarity_explanation_context,
+)
+from xembed.reports._explanations_of_corpora import axes_context, shift_explanation_context, trust_context
 from xembed.reports._geco import geco_context
 from xembed.reports._isotropy import (
     diagnosis_context,
@@ -45,9 +53,13 @@ _PLOTLY_SHA256 = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba
 
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "xembed.attributions/1": attributions_context,
+    "xembed.axes_explanation/1": axes_context,
+    "xembed.comparison/1": comparison_context,
     "xembed.corrections/1": corrections_context,
     "xembed.coverage/1": coverage_context,
     "xembed.defsent/1": defsent_context,
+    "xembed.depth_explanation/1": depth_explanation_context,
     "xembed.diagnosis/1": diagnosis_context,
     "xembed.drift/1": drift_context,
     "xembed.geco/1": geco_context,
@@ -63,10 +75,13 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "xembed.regions/1": regions_context,
     "xembed.self_check/1": self_check_context,
     "xembed.shift/1": shift_context,
+    "xembed.shift_explanation/1": shift_explanation_context,
+    "xembed.similarity_explanation/1": similarity_explanation_context,
     "xembed.sts/1": sts_context,
     "xembed.surface/1": surface_context,
     "xembed.terms/1": terms_context,
     "xembed.test/1": test_context,
+    "xembed.trust/1": trust_context,
 }
 
 
@@ -136,27 +151,45 @@ def check_report_path(path: str | os.PathLike[str]) -> Path:
 
 
 def render_page(data: Mapping[str, Any]) -> str:
-    """Return the HTML page for a result's plain data (`Result.to_dict`)."""
-    schema = data.get("schema")
-    if schema not in _BUILDERS:
-        raise ValueError(f"There are pages for the schemas {sorted(_BUILDERS)}. Got {schema!r} instead.")
-    context = _BUILDERS[schema](data)
+    """Return the HTML page for a result's plain data (`Result.to_dict`), or for those of several results together."""
+    if data.get("schema") == _combined.SCHEMA:
+        context = _combined.combined_context(data, _render_part)
+        template, charts = "combined.html.j2", any('class="plot' in part["page"] for part in context["parts"])
+    else:
+        context = page_context_of(data)
+        template, charts = context["template"], data["schema"] != "xembed.comparison/1"
     script = _asset("report.js").decode("utf-8")
     made = data.get("provenance")  # parts of other results have none
     page: str = (
         _environment()
-        .get_template(context["template"])
+        .get_template(template)
         .render(
             **context,
+            layout="frame.html.j2",
+            place=0,
             style=_asset("report.css").decode("utf-8"),
             script=script,
             script_hash=_csp_hash(script.encode("utf-8")),
-            library=base64.b64encode(_asset(_PLOTLY)).decode("ascii"),
+            library=base64.b64encode(_asset(_PLOTLY)).decode("ascii") if charts else None,
             library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
             made_by=(made["versions"] if made else versions())["xembed"],
         )
     )
     return page
+
+
+def page_context_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page of one result needs."""
+    schema = data.get("schema")
+    if schema not in _BUILDERS:
+        raise ValueError(f"There are pages for the schemas {sorted(_BUILDERS)}. Got {schema!r} instead.")
+    return _BUILDERS[schema](data)
+
+
+def _render_part(data: Mapping[str, Any], place: int, prefix: str) -> tuple[dict[str, Any], str]:
+    context = page_context_of(data)
+    template = _environment().get_template(context["template"])
+    return context, template.render(**context, layout="part.html.j2", place=place, prefix=prefix)
 
 
 def _csp_hash(content: bytes) -> str:

@@ -1,12 +1,12 @@
 (() => {
 "use strict";
 // Texts reach the page by textContent only: nothing in them is ever read as markup.
-const $ = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 const root = document.documentElement;
 
-const bytes = (id) => Uint8Array.from(atob($(id).textContent.trim()), (c) => c.charCodeAt(0));
-const unpack = async (id) =>
-  new Response(new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+const bytes = (element) => Uint8Array.from(atob(element.textContent.trim()), (c) => c.charCodeAt(0));
+const unpack = async (element) =>
+  new Response(new Blob([bytes(element)]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 
 /* ---- theme ---- */
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
@@ -14,7 +14,7 @@ let printing = false;
 const isDark = () =>
   !printing && (root.classList.contains("dark") || (prefersDark.matches && !root.classList.contains("light")));
 const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
-const themeButton = $("theme");
+const themeButton = byId("theme");
 const onTheme = () => {
   themeButton.textContent = isDark() ? "Light" : "Dark";
   for (const plot of plots) Plotly.update(plot, traceColours(plot), layoutColours(plot));
@@ -35,11 +35,19 @@ const CONFIG = {
   modeBarButtonsToRemove: ["sendChartToCloud", "autoScale2d"],
   toImageButtonOptions: { format: "svg", filename: "xembed" },
 };
+const mix = (one, other, share) => {
+  const [a, b] = [one, other].map((name) => [1, 3, 5].map((i) => parseInt(colour(name).slice(i, i + 2), 16)));
+  return `rgb(${a.map((x, i) => Math.round(share * x + (1 - share) * b[i])).join(",")})`;
+};
 // A trace says in meta, and a shape in its name, which colour of the style sheet it takes.
 const traceColours = (plot) => {
   const colours = plot.data.map((trace) => colour(trace.meta));
   const fills = colours.map((c) => `${c}2e`);
-  return { "line.color": colours, "marker.color": colours, fillcolor: fills };
+  const update = { "line.color": colours, "marker.color": colours, fillcolor: fills };
+  // Signed cells go from blue by the ground to orange, no deeper than their text can be read on.
+  if (plot.data.some((trace) => trace.meta === "signed"))
+    update.colorscale = plot.data.map(() => [[0, mix("f", "panel", 0.6)], [0.5, colour("panel")], [1, mix("g", "panel", 0.6)]]);
+  return update;
 };
 const layoutColours = (plot) => {
   const update = {
@@ -59,7 +67,7 @@ const layoutColours = (plot) => {
   return update;
 };
 const drawFigure = async (plot) => {
-  const spec = JSON.parse($(plot.dataset.spec).textContent);
+  const spec = JSON.parse(byId(plot.dataset.spec).textContent);
   const layout = {
     ...spec.layout, autosize: true, margin: { l: 56, r: 12, t: 12, b: 48 },
     font: { family: getComputedStyle(document.body).fontFamily, size: 13 },
@@ -73,12 +81,20 @@ const drawFigure = async (plot) => {
     trace.marker = { ...trace.marker, color: colours["marker.color"][i] };
     trace.line = { ...trace.line, color: colours["line.color"][i] };
     trace.fillcolor = colours.fillcolor[i];
+    if (trace.meta === "signed") trace.colorscale = colours.colorscale[i];
     trace.unselected = { marker: { opacity: 0.12 } };
   });
   await Plotly.newPlot(plot, spec.data, layout, CONFIG);
   await Plotly.relayout(plot, layoutColours(plot));
   plots.push(plot);
 };
+
+/* ---- parts ---- */
+// A page has one part, a combined page several. Each has a state of its own, and its ids begin with its prefix.
+const tip = byId("tip");
+const startPart = async (part) => {
+const prefix = part.dataset.prefix;
+const $ = (id) => byId(prefix + id);
 
 /* ---- rows ---- */
 let rows = null;      // columns, as packed
@@ -147,14 +163,14 @@ const refresh = () => {
   addRows();
   $("count").textContent = order.length === total ? `${total} texts` : `${order.length} of ${total} texts`;
   $("clear").hidden = !lassoed && !words.length;
-  for (const button of document.querySelectorAll("#rows th button"))
+  for (const button of $("rows").querySelectorAll("th button"))
     button.parentElement.setAttribute(
       "aria-sort", button.dataset.key === sortKey ? (sortDown ? "descending" : "ascending") : "none");
 };
 const select = (positions) => {
   lassoed = positions;
   for (const plot of plots) {
-    if (!("texts" in plot.dataset)) continue;
+    if (!("texts" in plot.dataset) || !part.contains(plot)) continue;
     const chosen = plot.data.map((trace) => {
       if (!positions) return null;
       const points = [];
@@ -189,21 +205,21 @@ const downloadCsv = () => {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 };
 const startRows = async () => {
-  rows = JSON.parse(await unpack("rows-data"));
-  document.querySelector(".controls").hidden = false;
+  rows = JSON.parse(await unpack($("rows-data")));
+  $("search").closest(".controls").hidden = false;
   $("rows").hidden = false;
   let waiting = 0;
   $("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(refresh, 120); });
   $("more").addEventListener("click", addRows);
   $("csv").addEventListener("click", downloadCsv);
   $("clear").addEventListener("click", () => { $("search").value = ""; select(null); });
-  for (const button of document.querySelectorAll("#rows th button"))
+  for (const button of $("rows").querySelectorAll("th button"))
     button.addEventListener("click", () => {
       if (sortKey === button.dataset.key) sortDown = !sortDown;
       else { sortKey = button.dataset.key; sortDown = false; }
       refresh();
     });
-  for (const button of document.querySelectorAll("button[data-region]")) {
+  for (const button of part.querySelectorAll("button[data-region]")) {
     button.hidden = false;
     button.addEventListener("click", () => showRegion(Number(button.dataset.region)));
   }
@@ -219,7 +235,6 @@ const showRegion = (region) => {
 };
 
 /* ---- hovering and selecting ---- */
-const tip = $("tip");
 const showTip = (event) => {
   const point = event.points[0];
   const i = Number(point.customdata);
@@ -258,6 +273,7 @@ const FAINT = 0.05;  // share of the largest below which a word gets no sign
 const make = (tag, name, ...children) => {
   const element = document.createElement(tag);
   if (name) element.className = name;
+  if (prefix && /^h\d$/.test(tag)) element.setAttribute("aria-level", Number(tag[1]) + 1);  // the part has a heading
   element.append(...children);  // strings become text
   return element;
 };
@@ -442,7 +458,7 @@ const renderLook = () => {
   view.append(fold("all", `All methods on this sentence, scheme ${scheme}`, ...all));
 };
 const startInspector = async () => {
-  looks = JSON.parse(await unpack("inspect-data"));
+  looks = JSON.parse(await unpack($("inspect-data")));
   const sentences = looks.sentences.map((sentence, i) => {
     const text = sentence.forms.length ? sentence.forms[0].words.join(" ") : "";
     return option(i, `${sentence.group}: ${text.length > 60 ? `${text.slice(0, 59)}…` : text}`);
@@ -452,7 +468,7 @@ const startInspector = async () => {
   for (const id of ["inspect-sentence", "inspect-scheme", "inspect-method"]) $(id).addEventListener("change", renderLook);
   for (const [id, step] of [["inspect-back", -1], ["inspect-next", 1]])
     $(id).addEventListener("click", () => { $("inspect-sentence").selectedIndex += step; renderLook(); });
-  for (const button of document.querySelectorAll("button.look")) {
+  for (const button of part.querySelectorAll("button.look")) {
     button.hidden = false;
     button.addEventListener("click", () => {
       $("inspect-sentence").selectedIndex =
@@ -468,6 +484,89 @@ const startInspector = async () => {
   if (looks.sentences.length && looks.schemes.length) renderLook();
 };
 
+/* ---- texts to open, word by word ---- */
+let told = null;
+let toldOrder = [], toldShown = 0;
+// The title of a word is for pages without scripts: here its number shows at once.
+part.addEventListener("mouseover", (event) => {
+  const word = event.target instanceof Element && event.target.closest(".said .word");
+  if (!word) return;
+  if (word.title) { word.dataset.value = word.title; word.removeAttribute("title"); }
+  placeTip(word, word.querySelector("bdi").textContent, [word.dataset.value]);
+  word.addEventListener("mouseleave", () => { tip.hidden = true; }, { once: true });
+});
+const worth = (word, value, most) => {
+  const share = most > 0 ? Math.abs(value) / most : 0;
+  const element = make("span", `word ${tone(value)}`, named(word));
+  if (told.signs && share >= FAINT) element.append(make("sup", "", value > 0 ? "+" : "−"));
+  element.style.setProperty("--share", share.toFixed(2));
+  element.dataset.value = told.signs ? short(value) : short(value).replace("+", "");
+  return element;
+};
+const toldDetails = (item) => {
+  const facts = make("span", "facts");
+  item.facts.forEach(([label, value], i) => {
+    const fact = make("span", "nobreak");
+    if (label) fact.append(make("span", "quiet", label), " ");
+    fact.append(value);
+    facts.append(...(i ? [" · "] : []), fact);
+  });
+  const line = make("span", "line", item.line);
+  line.dir = "auto";
+  const most = sizeOf([item.values]);
+  const said = make("p", "said");
+  said.dir = item.dir;
+  item.words.forEach((word, k) => said.append(worth(word, item.values[k], most), " "));
+  if (item.more) said.append(make("span", "quiet", `… and ${item.more} more words`));
+  const main = make("div", "", said, ...item.notes.map((note) => make("p", "quiet", note)));
+  const body = make("div", item.near ? "pair" : "", main);
+  if (item.near) {
+    const text = make("p", "", item.near[0]);
+    text.dir = "auto";
+    body.append(make("div", "near", make("h4", "", `${told.beside} `, make("span", "quiet", item.near[1])), text));
+  }
+  const rows = item.words.map((word, k) => rowOf(word, [make("td", "num", said.children[k].dataset.value)]));
+  const table = tableOf("plain", ["Word", "Attribution"], rows, `Words of row ${item.row}`);
+  table.querySelectorAll("thead th")[1].className = "num";
+  return make("details", "told", make("summary", "", facts, " ", line), body,
+    make("details", "numbers", make("summary", "", "The numbers"), table));
+};
+const addTold = () => {
+  $("told-list").append(...toldOrder.slice(toldShown, toldShown + STEP).map((i) => toldDetails(told.items[i])));
+  toldShown = Math.min(toldShown + STEP, toldOrder.length);
+  $("told-more").hidden = toldShown >= toldOrder.length;
+};
+const refreshTold = () => {
+  const wanted = $("told-search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const { key, down } = told.orders[$("told-order").selectedIndex];
+  toldOrder = told.items.map((_, i) => i).filter((i) => {
+    const text = `${told.items[i].row} ${told.items[i].words.join(" ")} ${told.items[i].line}`.toLowerCase();
+    return wanted.every((word) => text.includes(word));
+  });
+  toldOrder.sort((a, b) => (told.items[a].keys[key] - told.items[b].keys[key]) * (down ? -1 : 1) || a - b);
+  $("told-list").replaceChildren();
+  toldShown = 0;
+  addTold();
+  if ($("told-list").firstChild) $("told-list").firstChild.open = true;
+  const total = told.items.length;
+  $("told-count").textContent = toldOrder.length === total ? `${total} texts` : `${toldOrder.length} of ${total} texts`;
+};
+const startTold = async () => {
+  told = JSON.parse(await unpack($("told-data")));
+  let waiting = 0;
+  $("told-search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(refreshTold, 120); });
+  $("told-order").addEventListener("change", refreshTold);
+  $("told-more").addEventListener("click", addTold);
+  $("told-controls").hidden = told.items.length < 2;
+  refreshTold();
+};
+
+if ($("rows-data")) await startRows();
+if ($("inspect-data")) await startInspector();
+if ($("told-data")) await startTold();
+return (plot) => { if ("texts" in plot.dataset && rows) link(plot); };
+};
+
 /* ---- start ---- */
 const fail = (message) => {
   for (const plot of document.querySelectorAll(".plot")) { plot.textContent = message; plot.style.height = "auto"; }
@@ -478,14 +577,18 @@ const start = async () => {
     fail("Charts need a browser of 2023 or later. The tables below hold the results.");
     return;
   }
-  if ($("rows-data")) await startRows();
-  if ($("inspect-data")) await startInspector();
-  const script = document.createElement("script");
-  script.textContent = await unpack("library");
-  document.head.append(script);
-  for (const plot of document.querySelectorAll(".plot")) {
-    await drawFigure(plot);
-    if ("texts" in plot.dataset && rows) link(plot);
+  const parts = [];
+  for (const part of document.querySelectorAll("[data-prefix]")) parts.push([part, await startPart(part)]);
+  if (byId("library")) {
+    const script = document.createElement("script");
+    script.textContent = await unpack(byId("library"));
+    document.head.append(script);
+  }
+  for (const [part, linked] of parts) {
+    for (const plot of part.querySelectorAll(".plot")) {
+      await drawFigure(plot);
+      linked(plot);
+    }
   }
   root.dataset.ready = "yes";
 };
