@@ -166,6 +166,16 @@ def test_the_threshold_decides_about_the_lower_end(threshold):
     assert (f"where {threshold:.2f} is asked" in found.verdict) != found.trusted
 
 
+def test_methods_without_signs_are_measured_and_never_recommended(encoder):
+    texts = load_corpora("support_tickets").texts[:40]
+    found = trust_check(encoder, texts, methods=["saliency_l2", "occlusion"], targets=["nearest_similarity"], n_texts=8)
+    assert [row.signed for row in found.methods] == [True, False] and found.recommended == "occlusion"
+    # Planted words are nouns: easily told from small words, less easily from words of content.
+    assert 0.5 < found.methods[1].content < found.methods[1].auroc
+    alone = trust_check(encoder, texts, methods=["saliency_l2"], targets=["nearest_similarity"], n_texts=8)
+    assert not alone.trusted and "does not tell towards from away" in alone.verdict
+
+
 def test_methods_come_best_first_with_what_they_are():
     found = trust_check(make_bag(), TEXTS, methods=["occlusion", "shapley_sampling", "lime"], n_samples=30, n_texts=4)
     assert len(found.methods) == 6 and {row.target for row in found.methods} == {"depth", "nearest_similarity"}

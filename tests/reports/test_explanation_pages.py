@@ -37,8 +37,8 @@ def made_by(function, **parameters):
 
 def a_method(method, label, auroc, target="nearest_similarity", half=0.04):
     return MethodTrust(
-        method=method, label=label, target=target, auroc=auroc, interval=(auroc - half, auroc + half), first=0.65,
-        completeness=None, seconds=0.25,
+        method=method, label=label, target=target, auroc=auroc, interval=(auroc - half, auroc + half), signed=True,
+        content=0.9, first=0.65, completeness=None, seconds=0.25,
     )  # fmt: skip
 
 
@@ -452,7 +452,7 @@ def test_trust_page_shows_each_method_against_chance_and_threshold():
     assert numbers(nearest["error_x"]["arrayminus"])[0] == pytest.approx(0.04)
     assert traces["guessing: 0.50"]["x"] == [0.5, 0.5]
     assert traces["asked of the lower end: 0.80"]["x"] == [0.8, 0.8]
-    assert "LIME depth in the whole corpus 0.700 0.660 to 0.740 65% – 0.250" in rows_of(page, "trust")
+    assert "LIME depth in the whole corpus 0.700 0.660 to 0.740 0.900 65% – 0.250" in rows_of(page, "trust")
     examples = page[page.index('id="examples"') :]
     boxed = re.findall(r'<span class="word[^>]* true".*?</span>|<span class="word[^"]* true.*?</span>', examples)
     assert len(boxed) == 1 and section(boxed[0]) == "volcano−"  # as on other pages: away from the corpus is below 0

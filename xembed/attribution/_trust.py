@@ -29,6 +29,8 @@ TARGETS = ("depth", "nearest_similarity")
 DEFAULT_METHODS = ("lime", "shapley_sampling", "occlusion", "integrated_gradients", "saliency_l2")
 # Texts shorter than this have no place to plant words in.
 _MIN_WORDS = 4
+# Words of so many letters are seldom words of grammar.
+_CONTENT_LETTERS = 5
 _N_RESAMPLES = 2_000
 _N_EXAMPLES = 3
 _N_NEIGHBORS = 10
@@ -49,6 +51,12 @@ class MethodTrust(Result):
         [0, 1], and .5 for guessing.
     interval : tuple of float
         95 % interval of it, texts resampled.
+    signed : bool
+        Whether the method tells towards from away. One that does not ranks words by size: it finds planted nouns among
+        small words in any corpus, whether they belong or not.
+    content : float or None
+        The same against words of five letters and more only, which are not told from planted ones by being small words;
+        None where no text has such words.
     first : float
         Share of texts in which a planted word is first.
     completeness : float or None
@@ -64,6 +72,8 @@ class MethodTrust(Result):
     target: str
     auroc: float
     interval: tuple[float, float]
+    signed: bool
+    content: float | None
     first: float
     completeness: float | None
     seconds: float
@@ -89,11 +99,12 @@ class TrustResult(Result):
     verdict : str
         What was found, in plain words with its numbers.
     trusted : bool
-        Whether the interval of the best method is above ``threshold``, and an untrained encoder does worse.
+        Whether the interval of the best method is above ``threshold``, it has signs, and an untrained encoder does
+        worse.
     recommended, recommended_target : str
-        The method and target with the highest AUROC.
+        The method with signs and the target with the highest AUROC.
     methods : tuple of MethodTrust
-        Best first.
+        Best first, those without signs behind all that have them.
     threshold : float
         The AUROC that the lower end of the interval has to reach.
     untrained : float or None
@@ -148,6 +159,8 @@ class TrustResult(Result):
                     "auroc": found.auroc,
                     "low": found.interval[0],
                     "high": found.interval[1],
+                    "signed": found.signed,
+                    "content": found.content,
                     "first": found.first,
                     "completeness": found.completeness,
                     "seconds": found.seconds,
@@ -229,7 +242,8 @@ def trust_check(
     Notes
     -----
     A word counts as found by how far it pulls the text away: minus its attribution, its size for methods without signs.
-    AUROCs are taken within each text and averaged.
+    AUROCs are taken within each text and averaged. Methods without signs are measured and never recommended: what they
+    find are words of content, on any corpus, and they can't say which way a word pulls.
 
     Where the corpus is broad, a planted word fits some text in it, and no method finds it: then explanations of depth
     by words have nothing to go by, and ``verdict`` says so.
@@ -269,12 +283,12 @@ def trust_check(
         target = make_target(name, embedded)
         for method in wanted:
             found.append(_measure(encoder, planted, method, target, options, seeds[1]))
-    found.sort(key=lambda item: -item[0].auroc)
+    found.sort(key=lambda item: (not item[0].signed, -item[0].auroc))
     best, values = found[0]
     method = next(method for method in wanted if method.name == best.method)
     untrained = _untrained_auroc(encoder, planted, method, best.target, options)
     moved = _deletion_share(encoder, planted, values, make_target(best.target, embedded), seeds[2])
-    trusted = best.interval[0] >= threshold and (untrained is None or untrained < best.auroc)
+    trusted = best.signed and best.interval[0] >= threshold and (untrained is None or untrained < best.auroc)
     return TrustResult(
         verdict=_verdict(best, trusted, threshold, untrained),
         trusted=trusted,
@@ -419,11 +433,23 @@ def _measure(
         target=target.name,
         auroc=float(aurocs.mean()),
         interval=(float(low), float(high)),
+        signed=method.signed,
+        content=_against_content(away, planted),
         first=float(np.mean([marks[values.argmax()] for values, marks in zip(away, planted.planted, strict=True)])),
         completeness=float(np.median(finite)) if len(finite) else None,
         seconds=seconds,
     )
     return result, away
+
+
+def _against_content(away: Sequence[Floats], planted: Planted) -> float | None:
+    """Return the AUROC against words of some length only."""
+    kept = []
+    for values, marks, row in zip(away, planted.planted, planted.rows, strict=True):
+        long = np.array([len(word.strip(_PUNCTUATION)) >= _CONTENT_LETTERS for word in row])
+        if (long & ~marks).any():
+            kept.append((values[long | marks], marks[long | marks]))
+    return float(planted_auroc(*zip(*kept, strict=True)).mean()) if kept else None
 
 
 def _possible(methods: list[Method], encoder: Any, warnings: list[str]) -> list[Method]:
@@ -493,6 +519,8 @@ def _verdict(best: MethodTrust, trusted: bool, threshold: float, untrained: floa
     low, high = best.interval
     what = "the similarity to the nearest texts" if best.target == "nearest_similarity" else "depth in the whole corpus"
     numbers = f"AUROC {best.auroc:.2f} ({low:.2f} to {high:.2f}) with {best.label} on {what}; guessing gives 0.50"
+    if not best.signed:
+        return f"Words can't be trusted as reasons here: {numbers}, and the method does not tell towards from away."
     if trusted:
         return f"Planted words are found: {numbers}. Use that method for these texts."
     if untrained is not None and untrained >= best.auroc:

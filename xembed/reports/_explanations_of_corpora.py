@@ -192,10 +192,11 @@ def trust_section(data: Data) -> Section:
     """Return how well each method finds planted words, as a figure with its numbers."""
     rows = [
         [
-            found["label"],
+            found["label"] + ("" if found["signed"] else " (no signs)"),
             target_name(found["target"]),
             f"{found['auroc']:.3f}",
             f"{found['interval'][0]:.3f} to {found['interval'][1]:.3f}",
+            number(found["content"]),
             percent(found["first"]),
             number(found["completeness"]),
             number(found["seconds"]),
@@ -218,8 +219,8 @@ def trust_section(data: Data) -> Section:
             size="tall" if len(names) > _MANY // 2 else "square",
         ),
         "head": [
-            "Method", "Explained", "AUROC", "95% interval", "Planted word first", "Completeness error",
-            "Seconds a text",
+            "Method", "Explained", "AUROC", "95% interval", "Against longer words", "Planted word first",
+            "Completeness error", "Seconds a text",
         ],
         "body": rows,
     }  # fmt: skip
