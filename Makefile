@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 METADATA := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test test-full bench lint clean
+.PHONY: demo test test-full bench docs lint clean
 
 demo: $(VENV)/.installed  ## compare two bundled corpora and write a report
 	@$(BIN)/xembed demo
@@ -19,13 +19,18 @@ test-full: $(VENV)/.installed-test  ## all tests at full size (an hour)
 bench: $(VENV)/.installed-test  ## what is timed, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
 
+docs: $(VENV)/.installed-docs  ## the documentation: tutorials are run, a warning is an error (some minutes)
+	rm -rf docs/_build docs/api/generated
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "The documentation is in docs/_build/html/index.html"
+
 lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info xembed-demo
+	rm -rf $(VENV) build dist *.egg-info xembed-demo docs/_build docs/api/generated
 
 $(BIN)/python:
 	@echo "Making $(VENV) (the first time takes a few minutes: PyTorch is large)"
@@ -43,4 +48,8 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[offline,dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP_INSTALL) -e '.[offline,docs]'
 	@touch $@

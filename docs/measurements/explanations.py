@@ -1,7 +1,7 @@
 """Which method explains embeddings: planted words, deletions, shifts and the gender axis, as tables.
 
     python docs/measurements/explanations.py planted --data DATA     # which method finds words that don't belong
-    python docs/measurements/explanations.py recommended             # the recommended one on 500 texts
+    python docs/measurements/explanations.py recommended --texts 500 # the recommended one on 500 texts
     python docs/measurements/explanations.py deletion --data DATA    # does deleting the first word change a similarity
     python docs/measurements/explanations.py shift                   # words of the planted topics
     python docs/measurements/explanations.py gender --data DATA      # is gender the first axis of a gendered pair
@@ -116,29 +116,25 @@ def planted(arguments):
 
 
 def recommended(arguments):
-    """Plant words in 500 texts: both halves of the tickets, one in the other, and some of them a second time."""
+    """Plant words in 500 texts of the tickets, some twice with other words, each in the corpus of all others."""
     encoder, texts = xembed.load_encoder(device="cpu"), list(load_corpora("support_tickets").texts)
-    order = np.random.default_rng(0).permutation(len(texts))
-    aurocs, firsts, n = [], [], 0
-    for turn in range(4):
-        half = set(order[turn % 2 :: 2].tolist())
-        chosen = [texts[place] for place in sorted(half)][: 500 - n if turn == 3 else None]
-        chosen = chosen[: 500 - n]
-        if not chosen:
-            break
-        rest = [text for place, text in enumerate(texts) if place not in half]
+    embedded = encoder.encode(texts)
+    rng = np.random.default_rng(0)
+    order = np.concatenate([rng.permutation(len(texts)), rng.permutation(len(texts))])[: arguments.texts]
+    aurocs, firsts = [], []
+    for start in range(0, len(order), 50):
+        some = order[start : start + 50]
         found, _ = plant(
-            chosen, rest, n_texts=len(chosen), n_words=(2, 4), off_topic=None, rng=np.random.default_rng(turn),
+            [texts[place] for place in some], texts, n_texts=len(some), n_words=(2, 4), off_topic=None, rng=rng,
             caller="recommended",
         )  # fmt: skip
-        target = NearestSimilarity(encoder.encode(rest))
+        target = NearestSimilarity(embedded, exclude=some)
         away, _ = planted_scores(
             encoder, found, METHODS["lime"], target, {"rng": 0, "progress": False, "n_samples": arguments.samples}
         )
         aurocs += planted_auroc(away, found.planted).tolist()
         firsts += [marks[values.argmax()] for values, marks in zip(away, found.planted, strict=True)]
-        n += len(chosen)
-        print(f"{n} texts: AUROC {mean_of(aurocs)}, first is planted {np.mean(firsts):.3f}", flush=True)
+        print(f"{len(aurocs)} texts: AUROC {mean_of(aurocs)}, first is planted {np.mean(firsts):.3f}", flush=True)
 
 
 def deletion(arguments):
