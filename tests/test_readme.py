@@ -41,15 +41,23 @@ def test_shell_example(tmp_path, monkeypatch):
         (tmp_path / name).write_text("\n".join(["sentence1,sentence2,score", *pairs]) + "\n", encoding="utf-8")
     tickets.to_frame()[:60].to_csv("tickets.csv", index=False)
     commands = [line for block in blocks("shell") for line in block.splitlines() if line.startswith("xembed ")]
-    assert len(commands) == 3
+    assert len(commands) == 8
+    (tmp_path / "new.txt").write_text("The router is slow again.\nMy octopus plays the violin on a glacier.\n", "utf-8")
     # The benchmark as it is takes minutes: here with few sentences and the schemes that train in seconds.
     quick = geco._benchmark.PROFILES["quick"] | {"n_sentences": 4, "n_samples": 8, "n_faithful": 2, "n_randomised": 0}
     monkeypatch.setitem(geco._benchmark.PROFILES, "quick", quick)
     monkeypatch.setattr(geco._benchmark, "SCHEMES_TRAINED", ("C", "OLA"))
     for command in commands:
-        result = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
+        arguments = shlex.split(command)[1:]
+        if "--depth" in arguments:  # the check on planted words takes a minute
+            arguments += ["--no-trust", "--samples", "20"]
+        if "--compare" in arguments:
+            for name in ("old.json", "new.json"):
+                (tmp_path / name).write_bytes((tmp_path / "words.json").read_bytes())
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert result.exit_code in (0, 3), result.output
-    assert all((tmp_path / f"{name}.html").is_file() for name in ("shift", "isotropy", "geco"))
+    pages = ("shift", "isotropy", "geco", "outliers", "words", "all", "difference")
+    assert all((tmp_path / f"{page}.html").is_file() for page in pages)
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

@@ -243,7 +243,7 @@ def _can_check(corpus: list[str], trust: bool | None) -> tuple[bool, str]:
     """Return whether words can be planted in a corpus, and what to say if they are not. Asked for, it has to be."""
     import numpy as np
 
-    from xembed.attribution._trust import plant
+    from xembed.attribution._planting import plant
 
     if trust is False:
         return False, f"{_UNCHECKED} Leave out --no-trust for a check."

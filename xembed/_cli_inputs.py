@@ -114,9 +114,14 @@ Made = TypeVar("Made")
 def signed(result: Made) -> Made:
     """Add the command and the date to a result's provenance."""
     from dataclasses import replace
+
+    return replace(result, provenance=result.provenance | signature())  # type: ignore[type-var, attr-defined]
+
+
+def signature() -> dict[str, str]:
+    """Return the command and the date."""
     from datetime import datetime, timezone
 
     epoch = os.environ.get("SOURCE_DATE_EPOCH")  # for reports that are the same to the byte
     moment = datetime.fromtimestamp(int(epoch), timezone.utc) if epoch else datetime.now(timezone.utc)
-    made = {"command": shlex.join(["xembed", *sys.argv[1:]]), "created": moment.strftime("%Y-%m-%d %H:%M UTC")}
-    return replace(result, provenance=result.provenance | made)  # type: ignore[type-var, attr-defined]
+    return {"command": shlex.join(["xembed", *sys.argv[1:]]), "created": moment.strftime("%Y-%m-%d %H:%M UTC")}

@@ -162,12 +162,16 @@ def read_result(source: str | os.PathLike[str]) -> Result:
     ...     xembed.read_result(path).n_F
     10
     """
+    return rebuild(json.loads(Path(source).read_text(encoding="utf-8")), repr(os.fspath(source)))
+
+
+def rebuild(data: Any, where: str) -> Result:
+    """Return the result that plain data are of, by their schema; ``where`` says what they are from."""
     for package in _PACKAGES:
         importlib.import_module(package)
-    data = json.loads(Path(source).read_text(encoding="utf-8"))
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema not in _SCHEMAS:
-        raise ValueError(f"{os.fspath(source)!r} must hold one of the schemas {sorted(_SCHEMAS)}. Got {schema!r}.")
+        raise ValueError(f"{where} must hold one of the schemas {sorted(_SCHEMAS)}. Got {schema!r}.")
     return _SCHEMAS[schema].from_dict(data)
 
 

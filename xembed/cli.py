@@ -40,6 +40,7 @@ from xembed._cli_options import (
     SkipBlank,
     TextColumn,
 )
+from xembed._cli_report import report
 
 if TYPE_CHECKING:
     from xembed.shift import DriftResult, ShiftResult
@@ -58,6 +59,7 @@ app.add_typer(cache_app, name="cache")
 app.command()(isotropy)
 app.command()(geco)
 app.command()(explain)
+app.command()(report)
 
 
 class Demo(Enum):

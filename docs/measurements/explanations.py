@@ -30,7 +30,8 @@ from xembed.attribution import (
     make_axes,
 )
 from xembed.attribution._method import MethodOptions
-from xembed.attribution._trust import plant, planted_auroc, planted_scores
+from xembed.attribution._planting import plant, planted_auroc
+from xembed.attribution._trust import planted_scores
 from xembed.attribution._word_vectors import word_vectors
 from xembed.datasets import load_corpora, load_geco, load_gendered_pairs, load_planted_vocabulary, load_sts
 

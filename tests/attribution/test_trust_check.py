@@ -14,7 +14,8 @@ from sklearn.metrics import roc_auc_score
 import xembed
 from xembed.attribution import METHODS, MethodTrust, TrustResult, trust_check
 from xembed.attribution._off_topic import OFF_TOPIC
-from xembed.attribution._trust import plant, planted_auroc, untrained_copy
+from xembed.attribution._planting import plant, planted_auroc
+from xembed.attribution._trust import untrained_copy
 from xembed.datasets import load_corpora
 from xembed.isotropy import Whitening, wrap
 

@@ -22,15 +22,11 @@ from xembed.attribution._randomisation import randomisation_similarity, randomis
 from xembed.attribution._references import GENDERED_WORDS, predict_by_first_word
 from xembed.attribution._result import Attributions
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._shift_words import (
-    ShiftComponent,
-    ShiftExample,
-    ShiftExplanation,
-    ShiftTerm,
-    explain_shift,
-)
+from xembed.attribution._shift_explanation import ShiftComponent, ShiftExample, ShiftExplanation, ShiftTerm
+from xembed.attribution._shift_words import explain_shift
 from xembed.attribution._similarity import SimilarityExplanation, explain_similarity
-from xembed.attribution._trust import MethodTrust, PlantedExample, TrustResult, trust_check
+from xembed.attribution._trust import trust_check
+from xembed.attribution._trust_result import MethodTrust, PlantedExample, TrustResult
 from xembed.attribution._words import EncodedWords, WordEncoder
 
 __all__ = [

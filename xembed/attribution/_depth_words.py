@@ -22,7 +22,8 @@ from xembed.attribution._embedding_targets import (
 )
 from xembed.attribution._explain import explain
 from xembed.attribution._result import Attributions
-from xembed.attribution._trust import TARGETS, TrustResult, trust_check, trust_note
+from xembed.attribution._trust import TARGETS, trust_check, trust_note
+from xembed.attribution._trust_result import TrustResult
 from xembed.encoders import describe_encoder, encode_texts
 
 Floats = npt.NDArray[np.float64]

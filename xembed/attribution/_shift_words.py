@@ -6,13 +6,13 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._results import Result, provenance
+from xembed._results import provenance
 from xembed._validation import (
     RNG,
     check_count,
@@ -26,13 +26,12 @@ from xembed._validation import (
 )
 from xembed.attribution._embedding_targets import unit_rows
 from xembed.attribution._method import MethodOptions
+from xembed.attribution._shift_explanation import ShiftComponent, ShiftExample, ShiftExplanation, ShiftTerm
 from xembed.attribution._word_vectors import LABELS, METHODS, word_vectors
 from xembed.encoders import describe_encoder, encode_texts
 from xembed.shift._terms import share_pvalues
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from xembed.shift import RegionsResult, ShiftResult
 
 Floats = npt.NDArray[np.float64]
@@ -41,161 +40,6 @@ Floats = npt.NDArray[np.float64]
 _CHUNK = 64
 _TERM = re.compile(r"\w\w+")
 _COMPARED = 10
-
-
-@dataclass(frozen=True, repr=False)
-class ShiftTerm(Result):
-    """A word, and what it adds to a component of a shift.
-
-    Attributes
-    ----------
-    term : str
-        In lower case.
-    contribution : float
-        What the term adds to the component, in the unit of the component's size.
-    interval : tuple of float
-        95 % interval over texts.
-    pvalue, qvalue : float
-        Of no contribution (two-sided, over texts), and adjusted for all terms of the component (Benjamini-Hochberg).
-    count_F, count_G : int
-        Texts that hold the term, among those that were explained.
-    """
-
-    schema: ClassVar[str] = "xembed.shift_term/1"
-
-    term: str
-    contribution: float
-    interval: tuple[float, float]
-    pvalue: float
-    qvalue: float
-    count_F: int
-    count_G: int
-
-
-@dataclass(frozen=True, repr=False)
-class ShiftExample(Result):
-    """A text that moved, with what its words add."""
-
-    schema: ClassVar[str] = "xembed.shift_example/1"
-
-    corpus: str
-    row: int
-    words: tuple[str, ...]
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True, repr=False)
-class ShiftComponent(Result):
-    """One way in which the corpora moved apart.
-
-    Attributes
-    ----------
-    kind : {'location', 'new', 'more', 'vanished', 'less'}
-        The difference of the centres, or a region that changed (see `xembed.shift.what_shifted`).
-    label : str
-        What it is called.
-    size : float
-        For the location the length of the difference of the mean directions; for a region that of its texts from all
-        others: what the contributions of all terms, ``context`` and ``rest`` add up to.
-    context : float
-        What the same terms add by being in other company: none of them came or went for it.
-    rest : float
-        What is in no term of enough texts: rare words, punctuation, special tokens, the reference.
-    came, went : tuple of ShiftTerm
-        Terms that make the component by being in more of the texts that moved (of G, or of the region), and by being in
-        fewer of them; largest contribution first.
-    n_terms, n_significant : int
-        Terms that were tested, and those with ``qvalue <= fdr``.
-    examples : tuple of ShiftExample
-        Texts farthest along it.
-    """
-
-    schema: ClassVar[str] = "xembed.shift_component/1"
-
-    kind: str
-    label: str
-    size: float
-    context: float
-    rest: float
-    came: tuple[ShiftTerm, ...]
-    went: tuple[ShiftTerm, ...]
-    n_terms: int
-    n_significant: int
-    examples: tuple[ShiftExample, ...]
-
-
-@dataclass(frozen=True, repr=False)
-class ShiftExplanation(Result):
-    """Result of `explain_shift`.
-
-    Attributes
-    ----------
-    verdict : str
-        What was found, in plain words.
-    components : tuple of ShiftComponent
-        The location first, then regions that changed, strongest evidence first.
-    agreement : float or None
-        Share of the first ten terms that came, by the embedding, that are among the significant terms by their counts,
-        or the first ten where those are fewer (`xembed.shift.distinguishing_terms`).
-    by_counts_F, by_counts_G : tuple of str
-        Those terms.
-    names : tuple of str
-        What F and G are called.
-    n_F, n_G : int
-        Texts that were explained.
-    fdr : float
-        False discovery rate.
-    method, label : str
-        How words were found.
-    notes : tuple of str
-        What to know about the numbers.
-    seconds : float
-        Time that it took.
-    encoder : dict
-        The encoder.
-    provenance : dict
-        Function, parameters and versions.
-    """
-
-    schema: ClassVar[str] = "xembed.shift_explanation/1"
-
-    verdict: str
-    components: tuple[ShiftComponent, ...]
-    agreement: float | None
-    by_counts_F: tuple[str, ...]
-    by_counts_G: tuple[str, ...]
-    names: tuple[str, ...]
-    n_F: int
-    n_G: int
-    fdr: float
-    method: str
-    label: str
-    notes: tuple[str, ...]
-    seconds: float
-    encoder: dict[str, Any]
-    provenance: dict[str, Any]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a table with a row for each component and term."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "component": component.label,
-                    "kind": component.kind,
-                    "term": term.term,
-                    "contribution": term.contribution,
-                    "low": term.interval[0],
-                    "high": term.interval[1],
-                    "qvalue": term.qvalue,
-                    "count_F": term.count_F,
-                    "count_G": term.count_G,
-                }
-                for component in self.components
-                for term in (*component.came, *component.went)
-            ]
-        )
 
 
 def explain_shift(

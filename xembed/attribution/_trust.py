@@ -5,178 +5,31 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng, quote_options
+from xembed._results import provenance
+from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng, quote_options
 from xembed.attribution._embedding_targets import Depth, EmbeddingTarget, NearestSimilarity, embeddings_of
 from xembed.attribution._explain import explain
 from xembed.attribution._method import Method
 from xembed.attribution._methods import find_methods
-from xembed.attribution._off_topic import OFF_TOPIC
+from xembed.attribution._planting import Planted, against_content, plant, planted_auroc
+from xembed.attribution._trust_result import MethodTrust, PlantedExample, TrustResult
 from xembed.encoders import describe_encoder, encode_texts
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Floats = npt.NDArray[np.float64]
 TARGETS = ("depth", "nearest_similarity")
 # What is compared where nothing else is asked: the methods that did best and those that people try first.
 DEFAULT_METHODS = ("lime", "shapley_sampling", "occlusion", "integrated_gradients", "saliency_l2")
-# Texts shorter than this have no place to plant words in.
-_MIN_WORDS = 4
-# Words of so many letters are seldom words of grammar.
-_CONTENT_LETTERS = 5
 _N_RESAMPLES = 2_000
 _N_EXAMPLES = 3
 _N_NEIGHBORS = 10
-
-
-@dataclass(frozen=True, repr=False)
-class MethodTrust(Result):
-    """How well one method finds planted words by one target.
-
-    Attributes
-    ----------
-    method, label : str
-        The method, and how it is written.
-    target : {'nearest_similarity', 'depth'}
-        What was attributed to words.
-    auroc : float
-        Chance that a planted word pulls away from the corpus more than a word of the text, the mean over texts; in
-        [0, 1], and .5 for guessing.
-    interval : tuple of float
-        95 % interval of it, texts resampled.
-    signed : bool
-        Whether the method tells towards from away. One that does not ranks words by size: it finds planted nouns among
-        small words in any corpus, whether they belong or not.
-    content : float or None
-        The same against words of five letters and more only, which are not told from planted ones by being small words;
-        None where no text has such words.
-    first : float
-        Share of texts in which a planted word is first.
-    completeness : float or None
-        Median completeness error of the method, None if it promises no sum.
-    seconds : float
-        A text.
-    """
-
-    schema: ClassVar[str] = "xembed.method_trust/1"
-
-    method: str
-    label: str
-    target: str
-    auroc: float
-    interval: tuple[float, float]
-    signed: bool
-    content: float | None
-    first: float
-    completeness: float | None
-    seconds: float
-
-
-@dataclass(frozen=True, repr=False)
-class PlantedExample(Result):
-    """A text with planted words, and by how much each word pulls it away, by the recommended method."""
-
-    schema: ClassVar[str] = "xembed.planted_example/1"
-
-    words: tuple[str, ...]
-    planted: tuple[bool, ...]
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True, repr=False)
-class TrustResult(Result):
-    """Result of `trust_check`.
-
-    Attributes
-    ----------
-    verdict : str
-        What was found, in plain words with its numbers.
-    trusted : bool
-        Whether the interval of the best method is above ``threshold``, it has signs, and an untrained encoder does
-        worse.
-    recommended, recommended_target : str
-        The method with signs and the target with the highest AUROC.
-    methods : tuple of MethodTrust
-        Best first, those without signs behind all that have them.
-    threshold : float
-        The AUROC that the lower end of the interval has to reach.
-    untrained : float or None
-        AUROC of the recommended method on the same encoder with random weights; None if it has no weights.
-    deletion : float
-        Share of texts in which deleting the word that the recommended method names first moves the target up more than
-        deleting another word of the text drawn at random, which may be planted, too; equal moves count half.
-    n_texts, n_planted : int
-        Texts that words were planted in, and words in all.
-    n_reference : int
-        Texts that the depth was taken in.
-    off_topic : tuple of str
-        The words to draw from.
-    examples : tuple of PlantedExample
-        A few texts with what the recommended method said.
-    encoder : dict
-        The encoder.
-    warnings : tuple of str
-        What to know.
-    provenance : dict
-        Function, parameters and versions.
-    """
-
-    schema: ClassVar[str] = "xembed.trust/1"
-
-    verdict: str
-    trusted: bool
-    recommended: str
-    recommended_target: str
-    methods: tuple[MethodTrust, ...]
-    threshold: float
-    untrained: float | None
-    deletion: float
-    n_texts: int
-    n_planted: int
-    n_reference: int
-    off_topic: tuple[str, ...]
-    examples: tuple[PlantedExample, ...]
-    encoder: dict[str, Any]
-    warnings: tuple[str, ...]
-    provenance: dict[str, Any]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a table with a row for each method and target, best first."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "method": found.method,
-                    "target": found.target,
-                    "auroc": found.auroc,
-                    "low": found.interval[0],
-                    "high": found.interval[1],
-                    "signed": found.signed,
-                    "content": found.content,
-                    "first": found.first,
-                    "completeness": found.completeness,
-                    "seconds": found.seconds,
-                }
-                for found in self.methods
-            ]
-        )
-
-
-@dataclass(frozen=True)
-class Planted:
-    """Texts with planted words: their words, which of them are planted, and the rest of the corpus."""
-
-    rows: list[list[str]]
-    planted: list[npt.NDArray[np.bool_]]
-    reference: list[str]
 
 
 def trust_check(
@@ -339,55 +192,6 @@ def trust_note(report: TrustResult, method: str, target: str) -> str:
     )
 
 
-def plant(
-    texts: Sequence[str],
-    reference: Sequence[str] | None,
-    *,
-    n_texts: int,
-    n_words: tuple[int, int],
-    off_topic: Sequence[str] | None,
-    rng: np.random.Generator,
-    caller: str,
-) -> tuple[Planted, list[str]]:
-    """Return texts with words planted in them, the texts that depth is taken in, and the words to draw from."""
-    listed = check_texts(texts, min_texts=2)
-    low, high = n_words
-    check_count(low, name="n_words", caller=caller)
-    check_count(high, name="n_words", caller=caller, low=low)
-    others = None if reference is None else check_texts(reference, name="reference")
-    known = {word.strip(_PUNCTUATION).lower() for text in (*listed, *(others or ())) for word in text.split()}
-    pool = check_texts(OFF_TOPIC if off_topic is None else off_topic, name="off_topic")
-    words = [word for word in dict.fromkeys(pool) if word.lower() not in known]
-    if len(words) < high:
-        raise ValueError(
-            f"The 'off_topic' words of {caller} must hold at least {high} that don't occur in the corpus. Got "
-            f"{len(words)} of {len(pool)}: give words of another field."
-        )
-    long_enough = [place for place, text in enumerate(listed) if len(text.split()) >= _MIN_WORDS]
-    count = min(n_texts, len(long_enough) if others is not None else len(listed) // 2)
-    if min(count, len(long_enough)) < 2:
-        raise ValueError(
-            f"The 'texts' parameter of {caller} must hold at least 2 texts of {_MIN_WORDS} words and as many others. "
-            f"Got {len(listed)} texts, {len(long_enough)} of them long enough."
-        )
-    chosen = sorted(rng.choice(long_enough, size=min(count, len(long_enough)), replace=False).tolist())
-    rows, marks = [], []
-    for place in chosen:
-        own = listed[place].split()
-        of_text = [(word, False) for word in own]
-        for word in rng.choice(words, size=int(rng.integers(low, high + 1)), replace=False):
-            of_text.insert(int(rng.integers(len(of_text) + 1)), (str(word), True))
-        rows.append([word for word, _ in of_text])
-        marks.append(np.array([mark for _, mark in of_text]))
-    if others is None:
-        taken = set(chosen)
-        others = [text for place, text in enumerate(listed) if place not in taken]
-    return Planted(rows, marks, others), words
-
-
-_PUNCTUATION = ".,;:!?\"'()[]“”‘’…-"
-
-
 def make_target(name: str, reference: Floats) -> EmbeddingTarget:
     """Return the target of a name in a corpus."""
     return Depth(reference) if name == "depth" else NearestSimilarity(reference, n_neighbors=_N_NEIGHBORS)
@@ -400,15 +204,6 @@ def planted_scores(
     found = explain(encoder, planted.rows, method=method.name, target=target, **options)
     away = [-values if method.signed else np.abs(values) for values in found.values]
     return away, found.completeness
-
-
-def planted_auroc(away: Sequence[Floats], planted: Sequence[npt.NDArray[np.bool_]]) -> Floats:
-    """Return for each text the chance that a planted word pulls away more than another one; ties count half."""
-    found = []
-    for values, marks in zip(away, planted, strict=True):
-        difference = values[marks][:, None] - values[~marks][None]
-        found.append(((difference > 0) + 0.5 * (difference == 0)).mean())
-    return np.array(found)
 
 
 def _measure(
@@ -434,22 +229,12 @@ def _measure(
         auroc=float(aurocs.mean()),
         interval=(float(low), float(high)),
         signed=method.signed,
-        content=_against_content(away, planted),
+        content=against_content(away, planted),
         first=float(np.mean([marks[values.argmax()] for values, marks in zip(away, planted.planted, strict=True)])),
         completeness=float(np.median(finite)) if len(finite) else None,
         seconds=seconds,
     )
     return result, away
-
-
-def _against_content(away: Sequence[Floats], planted: Planted) -> float | None:
-    """Return the AUROC against words of some length only."""
-    kept = []
-    for values, marks, row in zip(away, planted.planted, planted.rows, strict=True):
-        long = np.array([len(word.strip(_PUNCTUATION)) >= _CONTENT_LETTERS for word in row])
-        if (long & ~marks).any():
-            kept.append((values[long | marks], marks[long | marks]))
-    return float(planted_auroc(*zip(*kept, strict=True)).mean()) if kept else None
 
 
 def _possible(methods: list[Method], encoder: Any, warnings: list[str]) -> list[Method]:

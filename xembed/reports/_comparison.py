@@ -26,7 +26,9 @@ def compare_plain(old: Data, new: Data) -> dict[str, Any]:
             "both on one page, combine them (xembed.reports.write_combined, or xembed report without --compare)."
         )
     if kinds[0] in (SCHEMA, "xembed.combined/1"):
-        raise ValueError(f"Two results of one analysis can be compared. Got {kinds[0]!r}: give the results that it holds.")
+        raise ValueError(
+            f"Two results of one analysis can be compared. Got {kinds[0]!r}: give the results that it holds."
+        )
     sides = [_side(data) for data in (old, new)]
     numbers = list(_numbers(numbers_of(old), numbers_of(new)))
     made = [*_made(old, new)]
@@ -37,7 +39,7 @@ def compare_plain(old: Data, new: Data) -> dict[str, Any]:
         "of": kinds[0],
         "kind": sides[0].pop("kind"),
         "changed": _sentences(sides, numbers, made, seed, fingerprint, _same_texts(old, new)),
-        "n_numbers": len(numbers),
+        "n_numbers": sum(_in_both(row) for row in numbers),
         "n_different": sum(_differs(row) for row in numbers),
         "n_with_intervals": sum(row["beyond"] is not None for row in numbers),
         "n_beyond": sum(bool(row["beyond"]) for row in numbers),
@@ -61,7 +63,7 @@ def _side(data: Data) -> dict[str, Any]:
         "finding": context["chip"],
         "found": bool(context["found"]),
         "verdict": context["verdict"],
-        "warnings": [warning["text"] for warning in context["warnings"]],
+        "warnings": [" ".join(filter(None, (one["text"], one["link"]))) for one in context["warnings"]],
     }
 
 
@@ -107,9 +109,13 @@ def _is_time(name: str) -> bool:
     return name.endswith("seconds") or name.startswith("cost")
 
 
+def _in_both(row: Data) -> bool:
+    """Return whether a number can be compared; that a run took longer is no finding."""
+    return row["difference"] is not None and not _is_time(row["name"])
+
+
 def _differs(row: Data) -> bool:
-    """Return whether a number differs; that a run took longer is no finding."""
-    return bool(row["old"] != row["new"]) and not _is_time(row["name"])
+    return _in_both(row) and bool(row["old"] != row["new"])
 
 
 def _made(old: Data, new: Data) -> Iterator[dict[str, Any]]:
@@ -166,19 +172,31 @@ def _sentences(
     else:
         same = ", and so is the verdict, word for word" if first["verdict"] == second["verdict"] else ""
         said = [f"The finding is the same: “{second['finding']}”{same}."]
-    different = [row for row in numbers if _differs(row)]
-    if not different:
-        said.append(f"No number differs, of {count(len(numbers), 'number')}.")
+    both = [row for row in numbers if _in_both(row)]
+    n_different = sum(map(_differs, both))
+    if n_different:
+        said.append(f"{n_different:,} of {count(len(both), 'number')} {'differs' if n_different == 1 else 'differ'}.")
     else:
-        said.append(f"{len(different):,} of {count(len(numbers), 'number')} {'differs' if len(different) == 1 else 'differ'}.")
+        said.append(f"Of {count(len(both), 'number')} none differs.")
     said += _beyond(numbers)
     for places, which in ((("old", "new"), "old"), (("new", "old"), "new")):
         rows = _only(numbers, *places)
         if rows:
             more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
             said.append(f"Only the {which} result has: {'; '.join(rows[:_NAMED])}{more}.")
+    return [*said, *_settings_said(made, seed, fingerprint, same_texts), *_warned(first, second)]
+
+
+def _settings_said(
+    made: list[dict[str, Any]], seed: list[Any], fingerprint: list[Any], same_texts: bool | None
+) -> list[str]:
+    said = []
     for group, text in (("parameters", "Parameters"), ("options", "Options"), ("settings", "Settings")):
-        names = [f"{row['name']} {short(row['old'])} → {short(row['new'])}" for row in made if row["group"] == group]
+        names = [
+            f"{row['name']} {short(row['old'])} → {short(row['new'])}"
+            for row in made
+            if row["group"] == group and row["name"] not in _SEEDS
+        ]
         if names:
             said.append(f"{text} that differ: {'; '.join(names)}.")
     if any(fingerprint):
@@ -194,10 +212,13 @@ def _sentences(
     versions = [f"{row['name']} {row['old']} → {row['new']}" for row in made if row["group"] == "versions"]
     if versions:
         said.append(f"Versions that differ: {', '.join(versions)}.")
+    return said
+
+
+def _warned(first: Data, second: Data) -> list[str]:
     fresh = [text for text in second["warnings"] if text not in first["warnings"]]
     gone = [text for text in first["warnings"] if text not in second["warnings"]]
-    said += [f"New warning: {text}" for text in fresh] + [f"No longer warned of: {text}" for text in gone]
-    return said
+    return [f"New warning: {text}" for text in fresh] + [f"No longer warned of: {text}" for text in gone]
 
 
 def _beyond(numbers: list[dict[str, Any]]) -> list[str]:
@@ -206,7 +227,7 @@ def _beyond(numbers: list[dict[str, Any]]) -> list[str]:
         return ["No number has an interval in both results."]
     rows = [row for row in known if row["beyond"]]
     if not rows:
-        return [f"None of the {count(len(known), 'number')} with intervals changed by more than these."]
+        return [f"Of {count(len(known), 'number')} with intervals none changed by more than these."]
     named = "; ".join(f"{name_of(row)} {number(row['old'])} → {number(row['new'])}" for row in rows[:_NAMED])
     more = f"; and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     return [f"{len(rows):,} of {count(len(known), 'number')} with intervals changed by more than these: {named}{more}."]
@@ -218,15 +239,18 @@ def _only(numbers: list[dict[str, Any]], here: str, there: str) -> list[str]:
     for row in numbers:
         rows.setdefault((row["table"], row["row"]), []).append(row)
     return [
-        f"{table}: {members[0]['label']}"
+        f"{table}: {short(members[0]['label'])}"
         for (table, _), members in rows.items()
-        if table and all(member[there] is None for member in members) and any(member[here] is not None for member in members)
+        if table
+        and all(member[there] is None for member in members)
+        and any(member[here] is not None for member in members)
     ]
 
 
 def name_of(row: Data) -> str:
     """Return what a number is called."""
-    return " › ".join(filter(None, (row["table"], row["label"], row["name"])))
+    name = "" if row["table"] and row["name"] == "value" else row["name"]
+    return " › ".join(filter(None, (row["table"], short(row["label"]), name)))
 
 
 def short(value: Any, most: int = 60) -> str:

@@ -29,8 +29,7 @@ def comparison_context(data: Data) -> dict[str, Any]:
         note = _LEGEND if data["n_with_intervals"] else ""
         sections.append(_grids("numbers", "Numbers", "Numbers of the results", note, [_own_grid(own)]))
     if tables:
-        grids = [_table_grid(name, rows) for name, rows in tables.items()]
-        sections.append(_grids("tables", "Tables", "Tables side by side", f"Old → new. {_LEGEND}", grids))
+        sections.append(_tables(tables))
     sections.append(_made(data))
     title = new["title"] if old["title"] == new["title"] else f"{old['title']} → {new['title']}"
     return page_context(
@@ -38,14 +37,20 @@ def comparison_context(data: Data) -> dict[str, Any]:
         template="comparison.html.j2",
         kind=f"two runs compared: {data['kind']}",
         title=title,
-        chip=(not same, "same finding" if same else "finding changed", "＝" if same else "≠"),
+        chip=(not same, "same finding" if same else "finding changed", "=" if same else "≠"),
         verdict=" ".join(data["changed"][:3]),
         cards=[
-            card("Numbers that differ", f"{data['n_different']:,}", f"of {data['n_numbers']:,}; times are not counted"),
+            card(
+                "Numbers that differ",
+                f"{data['n_different']:,}",
+                f"of {data['n_numbers']:,} that both have, times left out",
+            ),
             card(
                 "Beyond their intervals",
                 f"{data['n_beyond']:,}" if data["n_with_intervals"] else "–",
-                f"of {data['n_with_intervals']:,} with intervals" if data["n_with_intervals"] else "there are no intervals",
+                f"of {data['n_with_intervals']:,} with intervals"
+                if data["n_with_intervals"]
+                else "there are no intervals",
             ),
             card("Settings that differ", f"{data['n_settings']:,}", "parameters, options, encoder, names"),
         ],
@@ -64,12 +69,19 @@ def _grids(id_: str, nav: str, title: str, note: str, grids: Sequence[Data]) -> 
 
 def _verdicts(old: Data, new: Data) -> dict[str, Any]:
     steps = [(name, f"{side['finding']}. {side['verdict']}") for name, side in (("Old", old), ("New", new))]
-    return {"kind": "protocol", "id": "verdicts", "nav": "Verdicts", "title": "Both verdicts", "alert": None, "steps": steps}
+    return {
+        "kind": "protocol",
+        "id": "verdicts",
+        "nav": "Verdicts",
+        "title": "Both verdicts",
+        "alert": None,
+        "steps": steps,
+    }
 
 
 def _changed(sentences: Sequence[str]) -> dict[str, Any]:
-    blocks = [("", sentences)]
-    return {"kind": "changes", "id": "changed", "nav": "What changed", "title": "What changed", "blocks": blocks}
+    blocks = [("In words", sentences)]
+    return {"kind": "findings", "id": "changed", "nav": "What changed", "title": "What changed", "blocks": blocks}
 
 
 def _line(label: str, cells: Sequence[Data], badge: str = "") -> dict[str, Any]:
@@ -102,6 +114,19 @@ def _bounds(interval: Sequence[float] | None) -> str:
     return (bounds(*interval) or "") if interval else ""
 
 
+def _tables(tables: Mapping[str, Sequence[Data]]) -> dict[str, Any]:
+    changed = {name: rows for name, rows in tables.items() if any(map(_moved, rows))}
+    same = [
+        f"{name} ({count(len({one['row'] for one in rows}), 'row')})"
+        for name, rows in tables.items()
+        if name not in changed
+    ]
+    said = [f"Old → new. {_LEGEND}"] if changed else []
+    said += [f"The same in every number: {', '.join(same)}."] if same else []
+    grids = [_table_grid(name, rows) for name, rows in changed.items()]
+    return _grids("tables", "Tables", "Tables side by side", " ".join(said), grids)
+
+
 def _table_grid(name: str, numbers: Sequence[Data]) -> dict[str, Any]:
     """Return a table: a line a row, a column a number in which anything differs."""
     rows: dict[str, dict[str, Data]] = {}
@@ -115,18 +140,20 @@ def _table_grid(name: str, numbers: Sequence[Data]) -> dict[str, Any]:
     lines = []
     for row in order[:_ROWS]:
         numbers_here = list(row.values())
-        only = [side for side, other in (("old", "new"), ("new", "old")) if all(one[other] is None for one in numbers_here)]
+        only = [
+            side for side, other in (("old", "new"), ("new", "old")) if all(one[other] is None for one in numbers_here)
+        ]
         badge = f"only {only[0]}" if only else ""
         lines.append(_line(numbers_here[0]["label"], [_both(row.get(column)) for column in moved], badge))
     said = []
-    if not moved:
-        said.append(f"All {len(rows):,} rows are the same.")
-    elif same:
+    if same:
         said.append(f"The same in every row: {', '.join(same)}.")
     if len(rows) > _ROWS:
-        said.append(f"Here are {_ROWS} of {len(rows):,} rows, those that differ first; all are in the .json file beside.")
+        said.append(
+            f"Here are {_ROWS} of {len(rows):,} rows, those that differ first; all are in the .json file beside."
+        )
     title = f"{name[0].upper()}{name[1:]}"
-    return grid(title, ["", *moved], lines if moved else [], " ".join(said), fold=len(rows) > _OPEN)
+    return grid(title, ["Row", *moved], lines, " ".join(said), fold=len(rows) > _OPEN)
 
 
 def _moved(one: Data | None) -> bool:
@@ -150,9 +177,11 @@ def _made(data: Data) -> dict[str, Any]:
         if old == new and old is not None:
             lines.append(_line(name, [cell(_text(old)), cell("the same")]))
     for row in data["made"]:
-        lines.append(_line(f"{row['group']}: {row['name']}", [cell(note=_text(row["old"])), cell(note=_text(row["new"]))]))
+        lines.append(_line(f"{row['group']}: {row['name']}", [cell(_text(row["old"])), cell(_text(row["new"]))]))
     note = "" if data["made"] else "Nothing else differs in how the results were made."
-    return _grids("made", "How they were made", "How the results were made", note, [grid("", ["What", "Old", "New"], lines)])
+    return _grids(
+        "made", "How they were made", "How the results were made", note, [grid("", ["What", "Old", "New"], lines)]
+    )
 
 
 def _text(value: Any) -> str:

@@ -15,8 +15,8 @@ Key: TypeAlias = tuple[str, str, str]  # table ("": none), row, name
 # How a result was made is compared elsewhere; samples of texts and null distributions are no findings.
 _SKIPPED = frozenset(
     (
-        "schema", "provenance", "encoder", "trained_encoder", "options", "examples", "sentences", "failures", "excluded",
-        "cosine_histogram", "id", "cooccurrence",
+        "schema", "provenance", "encoder", "trained_encoder", "options", "examples", "sentences", "failures",
+        "excluded", "cosine_histogram", "id", "cooccurrence",
     )
 )  # fmt: skip
 # What tells the rows of a table apart; the first whose fields are all there.
@@ -38,7 +38,10 @@ _ARRAYS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     "xembed.axes_explanation/1": (("pairs", "", ("similarity", "difference", "difference_rest")),),
     "xembed.depth_explanation/1": (("texts", "texts", ("depths", "deeper_than", "nearest_similarity")),),
     "xembed.drift/1": (("windows", "starts", ("evidence", "pvalues", "similarity_to_reference", "depth_mean")),),
-    "xembed.similarity_explanation/1": (("words of A", "words_a", ("values_a",)), ("words of B", "words_b", ("values_b",))),
+    "xembed.similarity_explanation/1": (
+        ("words of A", "words_a", ("values_a",)),
+        ("words of B", "words_b", ("values_b",)),
+    ),
 }
 
 
@@ -138,7 +141,10 @@ def _arrays(data: Data, table: str, row: tuple[str, str]) -> Iterator[tuple[Key,
             seen[key] = seen.get(key, 0) + 1
             key = f"{key} ({seen[key]})" if seen[key] > 1 else key
             for column in columns:
-                yield (inner, " › ".join(filter(None, (row[0], key))), words(column)), Number(key, data[column][i], None)
+                yield (
+                    (inner, " › ".join(filter(None, (row[0], key))), words(column)),
+                    Number(key, data[column][i], None),
+                )
 
 
 def _pairs(data: Data) -> Iterator[tuple[Key, Number]]:
