@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 METADATA := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test test-full bench docs lint clean
+.PHONY: demo test test-full bench docs reports lint clean
 
 demo: $(VENV)/.installed  ## compare two bundled corpora and write a report
 	@$(BIN)/xembed demo
@@ -23,6 +23,10 @@ docs: $(VENV)/.installed-docs  ## the documentation: tutorials are run, a warnin
 	rm -rf docs/_build docs/api/generated
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html"
+
+reports: $(VENV)/.installed  ## the pages of the gallery, by the commands that reports/README.md names (ten minutes)
+	@sed -n 's/.*`xembed \([^`]*--out reports[^`]*\)`.*/\1/p' reports/README.md | while read -r line; do \
+		echo "xembed $$line"; $(BIN)/xembed $$line >/dev/null </dev/null || exit 1; done
 
 lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .
