@@ -281,3 +281,27 @@ def test_a_file_of_data_that_is_not_ours_is_not_overwritten(tmp_path, monkeypatc
     with pytest.raises(SystemExit):
         main()
     assert "is not a report of xembed" in capsys.readouterr().err and not (tmp_path / "r.html").exists()
+
+
+def test_a_shift_with_its_words_is_one_page(tmp_path):
+    tickets = load_corpora("support_tickets")
+    for week in (1, 2):
+        tickets.where(week=week).to_frame()[["text"]].to_csv(tmp_path / f"week{week}.csv", index=False)
+    files = [str(tmp_path / f"week{week}.csv") for week in (1, 2)]
+    out = tmp_path / "both.html"
+    result = CliRunner().invoke(app, ["shift", *files, "--words", "--resamples", "39", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert "A region that is new: " in result.output
+    data = json.loads(out.with_suffix(".json").read_text("utf-8"))
+    assert [part["schema"] for part in data["parts"]] == ["xembed.shift/1", "xembed.shift_explanation/1"]
+    regions = [component["kind"] for component in data["parts"][1]["components"][1:]]
+    statuses = [region["status"] for region in data["parts"][0]["regions"]["regions"]]
+    assert regions == [status for status in statuses if status != "unchanged"]
+
+
+def test_words_of_a_shift_need_texts(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(20, 4)))
+    file = str(tmp_path / "a.npy")
+    result = CliRunner().invoke(app, ["shift", file, file, "--words", "--out", str(tmp_path / "out.html")])
+    assert isinstance(result.exception, ValueError) and "--words needs texts" in str(result.exception)
+    assert not (tmp_path / "out.html").exists()

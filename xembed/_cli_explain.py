@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from xembed.attribution import DepthExplanation, ShiftExplanation, ShiftTerm, SimilarityExplanation
+    from xembed.shift import ShiftResult
 
 _LIMIT = 20
 _SHOWN = 5
@@ -298,6 +299,15 @@ def _explain_shift(
     _say(f"\n* more than chance explains, at a false discovery rate of {found.fdr:g}. {found.label}.")
     _warn((*notes, *found.notes))
     return replace(found, notes=(*notes, *found.notes))
+
+
+def explain_result(
+    result: ShiftResult, texts: Any, encode: Encode, progress: bool | None, seed: int
+) -> ShiftExplanation:
+    """Return the words of a shift that was found already, for `xembed shift --words`."""
+    from xembed.attribution import explain_shift
+
+    return signed(explain_shift(_configured(encode, progress), *texts, result=result, progress=progress, rng=seed))
 
 
 def _configured(encode: Encode, progress: bool | None) -> Any:

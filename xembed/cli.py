@@ -43,6 +43,7 @@ from xembed._cli_options import (
 from xembed._cli_report import report
 
 if TYPE_CHECKING:
+    from xembed.attribution import ShiftExplanation
     from xembed.shift import DriftResult, ShiftResult
 
 app = typer.Typer(
@@ -145,6 +146,9 @@ def shift(
     self_check: Annotated[
         bool, typer.Option("--self-check", help="Also test F against itself: does the level hold on these data?")
     ] = False,
+    words: Annotated[
+        bool, typer.Option("--words", help="Also say which words the shift is made of; the report has both.")
+    ] = False,
     mode: Annotated[Mode, typer.Option(help="All tests, sums only, or by size.")] = Mode.auto,
     resamples: Annotated[int, typer.Option(min=19, help="Random relabellings.")] = 999,
     distance: Annotated[Distance, typer.Option(help="Distance of depth.")] = Distance.cosine,
@@ -169,9 +173,13 @@ def shift(
     names = (name_f or f.stem, name_g or g.stem)
     if names[0] == names[1]:
         names = (f"{names[0]} (F)", f"{names[1]} (G)")
+    encode = encoder_on_demand(model, layer, pooling.value if pooling else None, device, max_length, batch_size, cache)
+    texts = [texts_of(source) for source in sources]
+    if words and None in texts:
+        raise ValueError("--words needs texts: these are embeddings. Give the files that they were made of.")
     result = _compare(
         sources,
-        encoder_on_demand(model, layer, pooling.value if pooling else None, device, max_length, batch_size, cache),
+        encode,
         names=names,
         progress=progress,
         seed=seed,
@@ -186,7 +194,12 @@ def shift(
         alpha=alpha,
         projection=map_.value,
     )
-    _finish(result, out)
+    if words:
+        from xembed._cli_explain import explain_result
+
+        _finish(result, out, explain_result(result, texts, encode, progress, seed))
+    else:
+        _finish(result, out)
     if fail_on_shift and result.shifted:
         raise typer.Exit(3)
 
@@ -424,11 +437,18 @@ def _compare(
     return signed(result)
 
 
-def _finish(result: ShiftResult | DriftResult, out: Path) -> None:
-    result.report(out)
+def _finish(result: ShiftResult | DriftResult, out: Path, explanation: ShiftExplanation | None = None) -> None:
+    if explanation is None:
+        result.report(out)
+    else:
+        from xembed.reports import write_combined
+
+        write_combined([result, explanation], out)
     for warning in result.warnings:
         typer.echo(f"xembed: warning: {warning}", err=True)
     typer.echo(result.verdict)
+    if explanation is not None:
+        typer.echo(explanation.verdict)
     typer.echo(f"Report: {out}  (numbers: {out.with_suffix('.json')})")
 
 
