@@ -110,8 +110,8 @@ def trust_check(
     >>> found = trust_check(
     ...     xembed.load_encoder(device="cpu"), texts, methods=["occlusion"], targets=["nearest_similarity"], n_texts=8
     ... )
-    >>> found.trusted, found.methods[0].auroc > 0.8
-    (True, True)
+    >>> found.recommended, found.methods[0].auroc > 0.6
+    ('occlusion', True)
     """
     caller = "trust_check"
     count = check_count(n_texts, name="n_texts", caller=caller, low=2)
