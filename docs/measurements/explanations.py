@@ -30,7 +30,7 @@ from xembed.attribution import (
     make_axes,
 )
 from xembed.attribution._method import MethodOptions
-from xembed.attribution._planting import plant, planted_auroc
+from xembed.attribution._planting import against_content, plant, planted_auroc
 from xembed.attribution._trust import planted_scores
 from xembed.attribution._word_vectors import word_vectors
 from xembed.datasets import load_corpora, load_geco, load_gendered_pairs, load_planted_vocabulary, load_sts
@@ -100,7 +100,8 @@ def planted(arguments):
             caller="planted",
         )  # fmt: skip
         targets = make_targets(encoder.encode(found.reference))
-        print(f"\n| {name} | target | options | AUROC | first is planted | s a text |\n|---|---|---|---|---|---|")
+        head = f"| {name} | target | options | AUROC | against longer words | first is planted | s a text |"
+        print(f"\n{head}\n|---|---|---|---|---|---|---|")
         for method, target, options in FEW if arguments.few else PLANTED:
             began = time.monotonic()
             away, _ = planted_scores(
@@ -111,7 +112,7 @@ def planted(arguments):
             said = ", ".join(f"{key}={value}" for key, value in options.items())
             print(
                 f"| {METHODS[method].label} | {target} | {said} | {mean_of(planted_auroc(away, found.planted))} | "
-                f"{first:.2f} | {seconds:.2f} |",
+                f"{against_content(away, found):.2f} | {first:.2f} | {seconds:.2f} |",
                 flush=True,
             )
 
@@ -153,7 +154,9 @@ def deletion(arguments):
     for method in ("last_layer", "shapley", "integrated_jacobian"):
         few = len(texts) if method != "integrated_jacobian" else min(len(texts), 2 * arguments.jacobians)
         began = time.monotonic()
-        vectors = word_vectors(encoder, texts[:few], method=method, reference="pad", options=options, caller="deletion")
+        vectors = list(
+            word_vectors(encoder, texts[:few], method=method, reference="pad", options=options, caller="deletion")
+        )
         units = [word.embedding for word in vectors]
         rows[f"similarity, {method}"] = (
             [word.vectors @ units[place + 1 if place % 2 == 0 else place - 1] for place, word in enumerate(vectors)],
@@ -228,11 +231,9 @@ def gender(arguments):
 
 def forms(data):
     """Return the male and the female texts of pairs, row by row."""
-    found = {}
-    for words, group, label in zip(data.sentences, data.groups, data.labels, strict=True):
-        found.setdefault(group, {})[data.classes[label]] = " ".join(words)
-    pairs = [pair for pair in found.values() if {"male", "female"} <= set(pair)]
-    return [pair["male"] for pair in pairs], [pair["female"] for pair in pairs]
+    texts, rows = data.texts, list(data.complete_groups().values())
+    places = [data.classes.index(name) for name in ("male", "female")]
+    return tuple([texts[of_pair[place]] for of_pair in rows] for place in places)
 
 
 def speed(arguments):

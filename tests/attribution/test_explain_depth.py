@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -211,6 +212,12 @@ def test_a_bag_of_words_can_be_checked_too():
     assert note.startswith("On planted words Occlusion has an AUROC of") and "Shapley sampling on nearest" in note
     assert trust_note(report, report.recommended, report.recommended_target) == report.verdict
     assert "was not checked" in trust_note(report, "deep_lift", "depth")
+
+
+def test_the_check_is_of_the_same_neighbours():
+    with mock.patch("xembed.attribution._depth_words.trust_check", wraps=trust_check) as check:
+        by_bag(trust=True, n_neighbors=2)
+    assert check.call_args.kwargs["n_neighbors"] == 2
 
 
 # ---- the result

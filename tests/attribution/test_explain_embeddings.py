@@ -204,6 +204,10 @@ def test_cut_texts_are_noted(tmp_path_factory):
         "1 of 2 texts are longer than the 5 tokens that the model reads: words that were cut off have 0.",
     )
     assert found.values[0][3:].tolist() == [0.0, 0.0] and (found.values[0][:3] != 0).all()
+    found = explain(encoder, ["she sings in the park"], target=Similarity("cat"), method="occlusion")
+    assert found.words == (("she", "sings", "in"),) and found.notes[0].endswith(
+        "words that were cut off are not shown."
+    )
 
 
 def test_a_limit_of_one_s_own(tiny):

@@ -51,8 +51,9 @@ def taken(encoder, weeks, compared):
     vectors = []
 
     def keep(*arguments, **options):
-        vectors.extend(found := word_vectors(*arguments, **options))
-        return found
+        for found in word_vectors(*arguments, **options):
+            vectors.append(found)
+            yield found
 
     with mock.patch.object(_shift_words, "word_vectors", keep):
         return explain_shift(encoder, *weeks, result=compared, top=10_000, progress=False), vectors
@@ -136,13 +137,8 @@ def test_the_location_of_few_texts_adds_up(encoder, method, n_samples):
     found = explain_shift(
         encoder, BEFORE, AFTER, method=method, n_samples=n_samples, min_count=2, top=99, progress=False
     )
-    vectors = word_vectors(
-        encoder,
-        BEFORE + AFTER,
-        method=method,
-        options=MethodOptions(n_samples=n_samples, deletion="delete"),
-        caller="test",
-    )
+    options = MethodOptions(n_samples=n_samples, deletion="delete")
+    vectors = list(word_vectors(encoder, BEFORE + AFTER, method=method, options=options, caller="test"))
     expected = take_apart(vectors, np.repeat([False, True], 6), encoder.encode(BEFORE + AFTER), 2)
     check_component(found.components[0], expected)
     assert found.components[0].came[0].term == "scam" and found.label == {

@@ -78,8 +78,7 @@ def test_gender_is_the_first_axis_of_a_gendered_pair(encoder, real_data):
 
 
 def forms(data):
-    found = {}
-    for words, group, label in zip(data.sentences, data.groups, data.labels, strict=True):
-        found.setdefault(group, {})[data.classes[label]] = " ".join(words)
-    pairs = [pair for pair in found.values() if {"male", "female"} <= set(pair)]
-    return [pair["male"] for pair in pairs], [pair["female"] for pair in pairs]
+    """Return the male and the female texts of pairs, row by row."""
+    texts, rows = data.texts, list(data.complete_groups().values())
+    places = [data.classes.index(name) for name in ("male", "female")]
+    return tuple([texts[of_pair[place]] for of_pair in rows] for place in places)

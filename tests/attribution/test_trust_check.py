@@ -304,6 +304,8 @@ def test_json_and_back(tmp_path):
         ((TEXTS,), {"off_topic": ["router", "Bill", "quark"]}, ValueError, "at least 4 that don't occur.*Got 1 of 3"),
         ((TEXTS,), {"off_topic": []}, ValueError, "off_topic must hold at least 1 text"),
         ((TEXTS,), {"n_words": (0, 2)}, ValueError, "'n_words' parameter of trust_check"),
+        ((TEXTS,), {"n_words": 3}, TypeError, "'n_words' parameter of trust_check must be a pair of integers.* Got 3"),
+        ((TEXTS,), {"n_neighbors": 0}, ValueError, "'n_neighbors' parameter of trust_check must be .* at least 1"),
         ((TEXTS,), {"n_words": (3, 2)}, ValueError, "'n_words' parameter .* at least 3. Got 2"),
         ((TEXTS,), {"n_texts": 1}, ValueError, "'n_texts' parameter of trust_check must be an integer of at least 2"),
         ((TEXTS,), {"threshold": 0.5}, ValueError, r"number in \(0.5, 1\). Got 0.5"),

@@ -24,6 +24,7 @@ from xembed.attribution._explain import explain
 from xembed.attribution._result import Attributions
 from xembed.attribution._trust import TARGETS, trust_check, trust_note
 from xembed.attribution._trust_result import TrustResult
+from xembed.depth import tte_depth
 from xembed.encoders import describe_encoder, encode_texts
 
 Floats = npt.NDArray[np.float64]
@@ -185,6 +186,7 @@ def explain_depth(
             corpus,
             methods=[method],
             targets=[target],
+            n_neighbors=count,
             n_samples=n_samples,
             deletion=deletion,
             baseline=baseline,
@@ -237,11 +239,9 @@ def _places(
 ) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64], Floats]:
     """Return depths, shares of the corpus that are less deep, similarities to the nearest, and the nearest typical."""
     n = len(corpus)
-    total = corpus.sum(axis=0)
-    inside = 1 + (corpus @ total - 1) / (n - 1)
-    depths = inside[own] if own is not None else 1 + rows @ total / n
-    sorted_depths = np.sort(inside)
-    deeper = np.searchsorted(sorted_depths, depths - _TIED, side="left") / n
+    inside = tte_depth(corpus)
+    depths = tte_depth(rows, corpus) if own is None else inside[own]
+    deeper = np.searchsorted(np.sort(inside), depths - _TIED, side="left") / n
     typical = np.flatnonzero(inside >= np.median(inside) - _TIED)
     nearest, chosen, similarity = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
     for start in range(0, len(rows), 512):

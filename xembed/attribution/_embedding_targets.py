@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._validation import check_count, check_embeddings, check_option, check_texts, raise_for_bad_rows
+from xembed.depth._pairwise import DISTANCES
 from xembed.encoders import encode_texts
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Head = Callable[[torch.Tensor], torch.Tensor]
 
 Floats = npt.NDArray[np.float64]
-DISTANCES = ("angular", "chord", "cosine")
 # Where the cosine is 1 the slope of arc and chord is infinite. Nearer than this they are kept constant.
 _NEAR_ONE = 1e-6
 
@@ -90,16 +90,13 @@ class Depth(EmbeddingTarget):
             embeddings_of(encoder, self.reference, name="reference", caller="Depth"), name="reference"
         )
         own = check_exclude(self.exclude, len(texts), len(reference), caller="Depth")
-        if self.distance == "cosine":  # the mean of the distances is the distance of the mean
-            if own is None:
-                return linear_head(reference.mean(axis=0, keepdims=True), unit=True, shift=1.0), first_output(
-                    len(texts)
-                )
-            others = (reference.sum(axis=0) - reference[own]) / (len(reference) - 1)
-            return linear_head(others, unit=True, shift=1.0), np.arange(len(texts))
-        return _depth_head(reference, self.distance, own), first_output(len(texts)) if own is None else np.arange(
-            len(texts)
-        )
+        chosen = first_output(len(texts)) if own is None else np.arange(len(texts))
+        if self.distance != "cosine":
+            return _depth_head(reference, self.distance, own), chosen
+        # The mean of the distances is the distance of the mean.
+        total = reference.sum(axis=0, keepdims=True)
+        means = total / len(reference) if own is None else (total - reference[own]) / (len(reference) - 1)
+        return linear_head(means, unit=True, shift=1.0), chosen
 
 
 @dataclass(frozen=True, eq=False)

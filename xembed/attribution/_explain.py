@@ -190,7 +190,7 @@ def explain(
     if truncated.any():
         notes.append(
             f"{truncated.sum()} of {len(rows)} texts are longer than the {scored.words.max_length} tokens that the "
-            "model reads: words that were cut off have 0."
+            f"model reads: words that were cut off {'have 0' if _holds_cut_words(rows) else 'are not shown'}."
         )
     over = int((found.completeness > options.tolerance).sum()) if chosen.name == "integrated_gradients" else 0
     if over:
@@ -323,6 +323,12 @@ def check_steps(max_steps: Any, *, caller: str) -> int:
             f"steps are doubled. Got {count} instead."
         )
     return count
+
+
+def _holds_cut_words(rows: Sequence[EncodedWords]) -> bool:
+    """Whether words without tokens are among the words: those of lists are, of strings they are not known."""
+    last = [(len(row.words), max(word for word in row.word_ids if word is not None)) for row in rows if row.truncated]
+    return any(n_words > word + 1 for n_words, word in last)
 
 
 def _by_token(row: EncodedWords, tokenizer: Any) -> EncodedWords:

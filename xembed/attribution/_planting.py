@@ -40,6 +40,11 @@ def plant(
 ) -> tuple[Planted, list[str]]:
     """Return texts with words planted in them, the texts that depth is taken in, and the words to draw from."""
     listed = check_texts(texts, min_texts=2)
+    if not isinstance(n_words, tuple | list) or len(n_words) != 2:
+        raise TypeError(
+            f"The 'n_words' parameter of {caller} must be a pair of integers, the fewest and the most words planted in "
+            f"a text. Got {n_words!r:.60} instead."
+        )
     low, high = n_words
     check_count(low, name="n_words", caller=caller)
     check_count(high, name="n_words", caller=caller, low=low)

@@ -40,7 +40,8 @@ class Attributions(Result):
     special : ndarray of shape (n_texts,), float64
         Share of the absolute attribution that fell on special tokens and is not in ``values``; NaN where there is none.
     truncated : ndarray of shape (n_texts,), bool
-        Texts longer than the model reads. Words that were cut off have 0.
+        Texts longer than the model reads. Words that were cut off have 0 where texts came as lists of words, and are
+        not shown where they came as strings.
     output : str
         'logit' or 'probability' of a classifier; of an encoder the name of the target, such as 'similarity'.
     baseline : str

@@ -22,7 +22,8 @@ class ShiftTerm(Result):
     contribution : float
         What the term adds to the component, in the unit of the component's size.
     interval : tuple of float
-        95 % interval over texts.
+        95 % interval over texts, of the product of share and value by their approximate errors. It is wider than the
+        tests are strict: a term may be significant and its interval hold 0.
     pvalue, qvalue : float
         Of no contribution (two-sided, over texts), and adjusted for all terms of the component (Benjamini-Hochberg).
     count_F, count_G : int

@@ -36,10 +36,9 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-# Texts whose word vectors are held at once: 64 texts of 60 words and 384 dimensions are 12 MB.
-_CHUNK = 64
 _TERM = re.compile(r"\w\w+")
 _COMPARED = 10
+_EXAMPLES = 3
 
 
 def explain_shift(
@@ -160,21 +159,20 @@ def explain_shift(
     kinds, labels, directions, members = _components(units, regions, is_G)
     every = [*first, *second]
     words, values = _project(encoder, [every[place] for place in kept], directions, method, options, show, caller)
-    terms, presence = _presence(words)
+    explained = _Explained.of(words, is_G[kept], np.where(is_G[kept], kept - len(first), kept))
+    along = np.concatenate(units)[kept] @ directions
     components = tuple(
         _explain_component(
             kind,
             label,
+            explained,
             [of_text[:, number] for of_text in values],
-            np.concatenate(units)[kept] @ directions[:, number],
-            words,
-            terms,
-            presence,
+            along[:, number],
             members[number][kept],
-            is_G[kept],
-            kept,
-            (len(first), both),
-            (top, min_count, fdr),
+            names=both,
+            top=top,
+            min_count=min_count,
+            fdr=fdr,
         )
         for number, (kind, label) in enumerate(zip(kinds, labels, strict=True))
     )
@@ -239,11 +237,11 @@ def _components(
     """Return kinds, labels, unit directions as columns, and which texts stand against all others."""
     rows = np.concatenate(units)
     kinds, labels, members = ["location"], ["the centre"], [is_G]
-    for region in regions.regions if regions is not None else ():
-        if region.status != "unchanged" and regions is not None:
-            kinds.append(region.status)
-            labels.append(region.label)
-            members.append(regions.membership == region.id)
+    if regions is not None:
+        changed = [region for region in regions.regions if region.status != "unchanged"]
+        kinds += [region.status for region in changed]
+        labels += [region.label for region in changed]
+        members += [regions.membership == region.id for region in changed]
     directions = []
     for inside in members:
         difference = rows[inside].mean(axis=0) - rows[~inside].mean(axis=0)
@@ -266,68 +264,95 @@ def _project(
 
     words: list[tuple[str, ...]] = []
     values: list[Floats] = []
-    with tqdm(total=len(texts), desc=LABELS[method], unit="text", disable=not show) as bar:
-        for start in range(0, len(texts), _CHUNK):
-            some = texts[start : start + _CHUNK]
-            for found in word_vectors(encoder, some, method=method, options=options, caller=caller):
-                words.append(found.words)
-                values.append(found.vectors @ directions)
-            bar.update(len(some))
+    vectors = word_vectors(encoder, texts, method=method, options=options, caller=caller)
+    for found in tqdm(vectors, total=len(texts), desc=LABELS[method], unit="text", disable=not show):
+        words.append(found.words)
+        values.append(found.vectors @ directions)
     return words, values
 
 
-def _presence(words: list[tuple[str, ...]]) -> tuple[list[str], list[npt.NDArray[np.int64]]]:
-    """Return all terms, and for each text the number of the term of each word; -1 for words that are none."""
-    numbers: dict[str, int] = {}
-    found = []
-    for of_text in words:
-        lowered = [match.group() if (match := _TERM.search(word.lower())) else None for word in of_text]
-        found.append(
-            np.array([-1 if word is None else numbers.setdefault(word, len(numbers)) for word in lowered], np.int64)
-        )
-    return list(numbers), found
+@dataclass(frozen=True)
+class _Explained:
+    """The texts that were explained.
+
+    Attributes
+    ----------
+    words : list of tuple of str
+        Of each text.
+    terms : list of str
+        All different terms.
+    numbers : list of ndarray of shape (n_words,), int64
+        For each text the number of the term of each word; -1 for words that are none.
+    held : ndarray of shape (n_texts, n_terms), bool
+        Which text holds which term.
+    is_G : ndarray of shape (n_texts,), bool
+        Which corpus each text is of.
+    rows : ndarray of shape (n_texts,), int64
+        Its row there.
+    """
+
+    words: list[tuple[str, ...]]
+    terms: list[str]
+    numbers: list[npt.NDArray[np.int64]]
+    held: npt.NDArray[np.bool_]
+    is_G: npt.NDArray[np.bool_]
+    rows: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, words: list[tuple[str, ...]], is_G: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]) -> _Explained:
+        """Find the terms of the words and number them."""
+        known: dict[str, int] = {}
+        numbers = []
+        for of_text in words:
+            lowered = [match.group() if (match := _TERM.search(word.lower())) else None for word in of_text]
+            numbers.append(
+                np.array([-1 if word is None else known.setdefault(word, len(known)) for word in lowered], np.int64)
+            )
+        held = np.zeros((len(words), len(known)), dtype=bool)
+        for row, of_row in enumerate(numbers):
+            held[row, of_row[of_row >= 0]] = True
+        return cls(words, list(known), numbers, held, is_G, rows)
+
+    def sums(self, values: list[Floats]) -> Floats:
+        """Return what the mentions of each term add in each text, (n_texts, n_terms)."""
+        found = np.zeros(self.held.shape)
+        for row, (numbers, of_words) in enumerate(zip(self.numbers, values, strict=True)):
+            np.add.at(found[row], numbers[numbers >= 0], of_words[numbers >= 0])
+        return found
 
 
 def _explain_component(
     kind: str,
     label: str,
+    texts: _Explained,
     values: list[Floats],
     along: Floats,
-    words: list[tuple[str, ...]],
-    terms: list[str],
-    presence: list[npt.NDArray[np.int64]],
     inside: npt.NDArray[np.bool_],
-    is_G: npt.NDArray[np.bool_],
-    places: npt.NDArray[np.int64],
-    corpora: tuple[int, tuple[str, str]],
-    options: tuple[int, int, float],
+    *,
+    names: tuple[str, str],
+    top: int,
+    min_count: int,
+    fdr: float,
 ) -> ShiftComponent:
-    top, min_count, fdr = options
-    n_F, names = corpora
-    of_terms, held = np.zeros((len(values), len(terms))), np.zeros((len(values), len(terms)), dtype=bool)
-    for row, (numbers, of_words) in enumerate(zip(presence, values, strict=True)):
-        counted = numbers >= 0
-        np.add.at(of_terms[row], numbers[counted], of_words[counted])
-        held[row, numbers[counted]] = True
     size = float(along[inside].mean() - along[~inside].mean())
-    frequent = np.flatnonzero(held.sum(axis=0) >= min_count)
-    found = _effects(of_terms, held, inside, frequent)
+    frequent = np.flatnonzero(texts.held.sum(axis=0) >= min_count)
+    found = _effects(texts.sums(values), texts.held, inside, frequent)
 
     def term(i: int) -> ShiftTerm:
-        number = int(frequent[i])
+        holds = texts.held[:, frequent[i]]
         return ShiftTerm(
-            term=terms[number],
+            term=texts.terms[int(frequent[i])],
             contribution=float(found.contribution[i]),
             interval=(float(found.low[i]), float(found.high[i])),
             pvalue=float(found.pvalues[i]),
             qvalue=float(found.qvalues[i]),
-            count_F=int((held[:, number] & ~is_G).sum()),
-            count_G=int((held[:, number] & is_G).sum()),
+            count_F=int((holds & ~texts.is_G).sum()),
+            count_G=int((holds & texts.is_G).sum()),
         )
 
     order = np.argsort(-found.contribution, kind="stable")
     helps = [int(i) for i in order if found.contribution[i] > 0]
-    farthest = np.flatnonzero(inside)[np.argsort(-along[inside], kind="stable")][:3]
+    farthest = np.flatnonzero(inside)[np.argsort(-along[inside], kind="stable")][:_EXAMPLES]
     return ShiftComponent(
         kind=kind,
         label=label,
@@ -340,12 +365,12 @@ def _explain_component(
         n_significant=int((found.qvalues <= fdr).sum()),
         examples=tuple(
             ShiftExample(
-                corpus=names[int(is_G[row])],
-                row=int(places[row]) - (n_F if is_G[row] else 0),
-                words=words[row],
-                values=tuple(float(value) for value in values[row]),
+                corpus=names[int(texts.is_G[place])],
+                row=int(texts.rows[place]),
+                words=texts.words[place],
+                values=tuple(float(value) for value in values[place]),
             )
-            for row in farthest
+            for place in farthest
         ),
     )
 

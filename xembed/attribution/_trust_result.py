@@ -83,7 +83,8 @@ class TrustResult(Result):
     threshold : float
         The AUROC that the lower end of the interval has to reach.
     untrained : float or None
-        AUROC of the recommended method on the same encoder with random weights; None if it has no weights.
+        AUROC of the recommended method on the same encoder with random weights; None if it has no weights, or
+        corrections around it that were fitted to trained embeddings.
     deletion : float
         Share of texts in which deleting the word that the recommended method names first moves the target up more than
         deleting another word of the text drawn at random, which may be planted, too; equal moves count half.

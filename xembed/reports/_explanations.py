@@ -76,7 +76,7 @@ def _item(
     text: str | None = None,
     near: Data | None = None,
 ) -> dict[str, Any]:
-    cut_off = "Longer than the model reads: words that were cut off have 0."
+    cut_off = "Longer than the model reads: words that were cut off have 0 or are not shown."
     return {
         "row": row,
         "text": _SPACED.sub("", " ".join(data["words"][row])) if text is None else text,
