@@ -97,8 +97,8 @@ def trust_check(
     AUROCs are taken within each text and averaged. Methods without signs are measured and never recommended: what they
     find are words of content, on any corpus, and they can't say which way a word pulls.
 
-    Where the corpus is broad, a planted word fits some text in it, and no method finds it: then explanations of depth
-    by words have nothing to go by, and ``verdict`` says so.
+    Where the corpus is broad, a planted word fits some text in it, and no method with signs finds it: then explanations
+    of depth by words have nothing to go by, and ``verdict`` says so.
 
     Examples
     --------
