@@ -78,6 +78,21 @@ def test_read_result_goes_by_the_schema(tmp_path):
         read_result(tmp_path / "other.json")
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_an_exclusive_write_takes_no_name_from_another_file(tmp_path, monkeypatch, links):
+    def none(*_args):
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr("os.link", none)
+    with atomic_write(tmp_path / "file", exclusive=True) as file:
+        file.write(b"first")
+    with pytest.raises(FileExistsError), atomic_write(tmp_path / "file", exclusive=True) as file:
+        file.write(b"second")
+    assert (tmp_path / "file").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_atomic_write_keeps_the_old_file_when_the_new_one_fails(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")

@@ -11,11 +11,20 @@ from typing import IO
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def atomic_write(path: str | os.PathLike[str], *, exclusive: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path``; it takes the name ``path`` only if the block ends well.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    exclusive : bool, default=False
+        Leave a file that has the name already as it is, whoever made it and when.
 
     Raises
     ------
+    FileExistsError
+        If ``exclusive`` and the name is taken when the block ends.
     OSError
         If the folder does not exist or can't be written, with a message that names it.
     """
@@ -26,7 +35,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
         Path(temporary).chmod(0o666 & ~_umask())  # mkstemp gives 0600, an ordinary file follows the umask
-        Path(temporary).replace(target)
+        if exclusive:
+            _name_first(Path(temporary), target)
+        else:
+            Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -51,6 +63,20 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise PermissionError(f"{str(target)!r} can't be written: no permission in the folder {str(target.parent)!r}.")
     return target
+
+
+def _name_first(temporary: Path, target: Path) -> None:
+    """Give a file a name that no other has; a link, unlike renaming, never takes it from another file."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if target.exists():
+            raise FileExistsError(f"{str(target)!r} exists already.") from None
+        temporary.replace(target)
+    else:
+        temporary.unlink()
 
 
 def _umask() -> int:

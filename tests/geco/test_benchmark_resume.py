@@ -144,6 +144,30 @@ def test_two_runs_at_once_do_no_harm(backbone, undisturbed, tmp_path):
     assert [row["metrics"] for row in written["rows"]] == [row["metrics"] for row in undisturbed[0]["rows"]]
 
 
+@pytest.mark.parametrize("moment", ["_before", "_after"])
+@pytest.mark.parametrize("other", [{"benchmark": 1}, {"benchmark": 2}])
+def test_a_run_that_begins_at_the_same_moment(tmp_path, monkeypatch, moment, other):
+    """Another run makes the folder its own while this one looks into it, or just after."""
+    look, folder = Path.iterdir, tmp_path / "run"
+
+    def slow(path):
+        if path == folder:
+            monkeypatch.undo()
+        found = list(look(path)) if moment == "_after" else None
+        if path == folder:
+            Store(folder, other, resume=True, caller="the other")
+            (folder / "cells").mkdir()
+        return iter(list(look(path)) if found is None else found)
+
+    monkeypatch.setattr(Path, "iterdir", slow)
+    if other == {"benchmark": 1}:
+        Store(folder, {"benchmark": 1}, resume=True, caller="this test")
+    else:
+        with pytest.raises(ValueError, match="run of this test with other settings"):
+            Store(folder, {"benchmark": 1}, resume=True, caller="this test")
+    assert json.loads((folder / "plan.json").read_text()) == other
+
+
 def test_a_model_that_another_run_saved_first_is_taken(make, tmp_path, monkeypatch):
     run, other = (make(schemes=["OLA"], methods=["saliency_l2"], seeds=(0,)) for _ in range(2))
     found = []

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 # Axes whose directions are nearer to dependent than this can't be told apart.
 _DEPENDENT = 1e-6
+# Embeddings of length 1 that are nearer are the same but for the rounding of float32.
+_ROUNDING = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +109,7 @@ class AxesExplanation(Result):
         Distance of the two embeddings, of length 1 each.
     difference_shares : ndarray of shape (n_pairs, n_axes), float64
         Shares of the squared distance along each axis, in [0, 1]. With ``difference_rest`` they add up to 1; all are 0
-        where there is no difference.
+        where there is no difference but rounding.
     difference_rest : ndarray of shape (n_pairs,), float64
         The share along none.
     first : tuple of str or None
@@ -258,8 +260,9 @@ def explain_axes(encoder: Any, texts_a: Sequence[str], texts_b: Sequence[str], a
     on_a, on_b = a @ q.T, b @ q.T
     similarity, parts = (a * b).sum(axis=1), on_a * on_b
     squared, along = ((b - a) ** 2).sum(axis=1), (on_b - on_a) ** 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where(squared[:, None] > 0, along / squared[:, None], 0.0)
+    differ = squared > _ROUNDING**2
+    shares = np.zeros_like(along)
+    shares[differ] = along[differ] / squared[differ, None]
     return AxesExplanation(
         names=axes.names,
         similarity=similarity,
@@ -267,9 +270,9 @@ def explain_axes(encoder: Any, texts_a: Sequence[str], texts_b: Sequence[str], a
         similarity_rest=similarity - parts.sum(axis=1),
         difference=np.sqrt(squared),
         difference_shares=shares,
-        difference_rest=np.where(squared > 0, 1 - shares.sum(axis=1), 0.0),
+        difference_rest=np.where(differ, 1 - shares.sum(axis=1), 0.0),
         first=tuple(
-            axes.names[int(row.argmax())] if size > 0 else None for row, size in zip(shares, squared, strict=True)
+            axes.names[int(row.argmax())] if is_other else None for row, is_other in zip(shares, differ, strict=True)
         ),
         encoder=describe_encoder(encoder),
         provenance=provenance(caller, axes=list(axes.names), n_pairs=len(first)),

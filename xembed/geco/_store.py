@@ -36,19 +36,13 @@ class Store:
         self.folder.mkdir(exist_ok=True)
         path = self.folder / _PLAN
         text = dump_json(plan)
-        if not path.exists():
-            # A run that was killed at once leaves a half-written plan behind.
-            if any(not found.name.startswith(f".{_PLAN}.") for found in self.folder.iterdir()):
-                raise FileExistsError(
-                    f"{str(self.folder)!r} holds files that are no run of the benchmark. Give a new or an empty folder."
-                )
-            with atomic_write(path) as file:
-                file.write(text.encode())
-        elif not resume:
+        if self._begin(path, text):
+            return
+        if not resume:
             raise FileExistsError(
                 f"{str(self.folder)!r} holds a run already. Go on with it by resume=True, or give a new folder."
             )
-        elif (found := path.read_text(encoding="utf-8")) != text:
+        if (found := path.read_text(encoding="utf-8")) != text:
             other = _read_plan(found)
             if other is None:
                 raise FileExistsError(
@@ -61,6 +55,25 @@ class Store:
                 f"{str(self.folder)!r} holds a run of {caller} with other settings ({', '.join(changed)} differ). Give "
                 "a new folder, or the settings of that run."
             )
+
+    def _begin(self, path: Path, text: str) -> bool:
+        """Write the plan, unless there is one: also one that another run writes at this moment."""
+        # A run that was killed at once leaves a half-written plan behind.
+        strange = any(
+            found.name != _PLAN and not found.name.startswith(f".{_PLAN}.") for found in self.folder.iterdir()
+        )
+        if path.exists():  # asked after the look into the folder: a run's plan is there before its other files
+            return False
+        if strange:
+            raise FileExistsError(
+                f"{str(self.folder)!r} holds files that are no run of the benchmark. Give a new or an empty folder."
+            )
+        try:
+            with atomic_write(path, exclusive=True) as file:
+                file.write(text.encode())
+        except FileExistsError:
+            return False
+        return True
 
     def path(self, *parts: str) -> Path:
         """Return where a piece is or will be; its folder is made."""
