@@ -51,6 +51,9 @@ from xembed.reports._training import defsent_context
 _PLOTLY = "plotly-cartesian-4.1.1.min.js.gz"
 _PLOTLY_SHA256 = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"
 
+# Each script uses what those before it define.
+_SCRIPTS = ("theme", "figures", "elements", "rows", "inspector", "words", "start")
+_STYLES = ("report", "benchmark", "words", "several")
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "xembed.attributions/1": attributions_context,
@@ -158,7 +161,7 @@ def render_page(data: Mapping[str, Any]) -> str:
     else:
         context = page_context_of(data)
         template, charts = context["template"], data["schema"] != "xembed.comparison/1"
-    script = _asset("report.js").decode("utf-8")
+    script = _script()
     made = data.get("provenance")  # parts of other results have none
     page: str = (
         _environment()
@@ -167,7 +170,7 @@ def render_page(data: Mapping[str, Any]) -> str:
             **context,
             layout="frame.html.j2",
             place=0,
-            style=_asset("report.css").decode("utf-8"),
+            style="".join(_asset(f"{name}.css").decode("utf-8") for name in _STYLES),
             script=script,
             script_hash=_csp_hash(script.encode("utf-8")),
             library=base64.b64encode(_asset(_PLOTLY)).decode("ascii") if charts else None,
@@ -190,6 +193,12 @@ def _render_part(data: Mapping[str, Any], place: int, prefix: str) -> tuple[dict
     context = page_context_of(data)
     template = _environment().get_template(context["template"])
     return context, template.render(**context, layout="part.html.j2", place=place, prefix=prefix)
+
+
+def _script() -> str:
+    """Return all scripts as one, in a scope of their own."""
+    parts = "".join(_asset(f"{name}.js").decode("utf-8") for name in _SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}}})();\n'
 
 
 def _csp_hash(content: bytes) -> str:
