@@ -171,6 +171,8 @@ def _explain_similarity(
     _say(f"\n{'pair of words':<40}  adds to the cosine")
     for first, second, value in found.top(top):
         _say(f"{_clean(first, 18)} – {_clean(second, 18)}".ljust(40), f"  {value:+.3f}")
+    if found.trust is not None:
+        _say(f"\n{found.trust.verdict}")
     if found.rest is not None:
         rest = ", ".join(f"{name} {round(value, 3) + 0.0:+.3f}" for name, value in found.rest.items())
         _say(f"\nAll pairs {found.matrix.sum():+.3f}, {rest}; completeness error {found.completeness:.1e}")

@@ -58,8 +58,8 @@ def similarity(words_a, words_b, rest=None):
     return SimilarityExplanation(
         similarity=0.625, text_a="a", text_b="b", words_a=tuple(words_a), words_b=tuple(words_b), matrix=matrix,
         values_a=matrix.sum(axis=1), values_b=matrix.sum(axis=0), rest=rest, completeness=None, method="shapley",
-        label="Shapley values", what="", reference=None, truncated=(False, False), notes=("A <b>note</b>.",),
-        seconds=0.1, encoder={}, provenance={},
+        label="Shapley values", what="", reference=None, truncated=(False, False), trust=None,
+        notes=("A <b>note</b>.",), seconds=0.1, encoder={}, provenance={},
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pages import check_looks, figure, numbers, rows_of, section
 from xembed.attribution import (
     Attributions,
     AxesExplanation,
+    DeletionTrust,
     DepthExplanation,
     MethodTrust,
     PlantedExample,
@@ -119,6 +120,11 @@ def depths(n=60, trust=None, **changes):
     return DepthExplanation(**fields | changes)
 
 
+def deletion(agreement=0.75, word=IMAGE):
+    said = f"Checked by leaving words out: without “{word}”."
+    return DeletionTrust(word=word, text="a", change=0.1, share=0.9, agreement=agreement, n_words=7, verdict=said)
+
+
 def similarity(method="last_layer", words_a=("The", "king", IMAGE, TURNED), words_b=("A", "queen", SCRIPT), **changes):
     matrix = np.random.default_rng(2).normal(0, 0.02, (len(words_a), len(words_b)))
     matrix[1, 1] = 0.25
@@ -139,6 +145,7 @@ def similarity(method="last_layer", words_a=("The", "king", IMAGE, TURNED), word
         "what": "Which tokens of the last layer agree.",
         "reference": None,
         "truncated": (False, True),
+        "trust": None if none else deletion(),
         "notes": (f"text_b is longer {IMAGE}.",),
         "seconds": 0.1,
         "encoder": ENCODER,
@@ -158,7 +165,7 @@ def a_component(kind, label, came, went):
     return ShiftComponent(
         kind=kind, label=label, size=0.25, context=0.05, rest=0.1, came=tuple(came), went=tuple(went), n_terms=80,
         n_significant=2,
-        examples=(ShiftExample("new week", 7, ("A", "scam", SCRIPT), (0.01, 0.2, -0.05)),),
+        examples=(ShiftExample("new week", 7, 0, 0.3, ("A", "scam", SCRIPT), (0.01, 0.2, -0.05)),),
     )  # fmt: skip
 
 
@@ -171,6 +178,12 @@ def shift(**changes):
             a_component("new", f"scam, {SCRIPT}", [a_term("scam", 0.06)] * 10, [a_term("line", 0.01)] * 8),
             a_component("vanished", "fax", [], []),
         ),
+        "texts": tuple(
+            ShiftExample("new week", row, row % 3, row / 100 - 0.2, words, tuple(np.linspace(-0.1, 0.2, len(words))))
+            for row, words in enumerate(map(words_of, range(70)))
+        ),
+        "trust": a_method("shapley", "Shapley values", 0.97, "shift"),
+        "trusted": True,
         "agreement": 0.75,
         "by_counts_F": ("landline", IMAGE),
         "by_counts_G": ("scam",),
@@ -512,6 +525,23 @@ def test_the_heat_map_has_the_colours_of_the_theme(open_page, tmp_path):
     assert page.complaints == []
 
 
+@pytest.mark.parametrize(
+    ("agreement", "said"),
+    [
+        (0.75, "✓ Borne out by leaving words out"),
+        (0.25, "! Borne out only in part by leaving words out"),
+        (-0.25, "! Not borne out by leaving words out"),
+        (None, "! Not borne out by leaving words out"),
+    ],
+)
+def test_a_similarity_says_whether_it_was_borne_out(agreement, said):
+    page = page_of(similarity(trust=deletion(agreement)))
+    assert chip(page) == said and "Checked by leaving words out" in verdict(page)
+    assert f"Check by leaving out {'–' if agreement is None else f'{agreement:.2f}'} rank correlation" in section(page)
+    unchecked = page_of(similarity(trust=None))
+    assert chip(unchecked) == "▤ Last-layer decomposition" and "Checked by" not in section(unchecked)
+
+
 # ---- a shift
 
 
@@ -538,6 +568,24 @@ def test_a_shift_without_a_sure_term_says_so():
     for component in data["components"]:
         component["n_significant"] = 0
     assert chip(render_page(data)) == "○ No word is sure to make the shift"
+
+
+def test_every_text_of_a_shift_can_be_opened():
+    result = shift()
+    page = page_of(result)
+    told = section(page, "texts")
+    last = max(result.texts, key=lambda text: text.along)
+    assert f"{last.corpus} · row {last.row} · along +{last.along:.3g} " in told
+    assert told.index("row 69 ") < told.index("row 68 ") and "Along: new: scam" in told and "Along: the centre." in told
+    assert "Here are the first 50 of 70 texts" in told
+
+
+def test_a_shift_says_whether_planted_words_are_found():
+    page = page_of(shift())
+    assert "AUROC of planted words 0.97 0.93 to 1.01; chance" in section(page)
+    doubtful = page_of(shift(trusted=False))
+    assert "Words can’t be trusted as reasons in these texts" in warned(doubtful)
+    assert "AUROC of planted" not in section(page_of(shift(trust=None, trusted=None)))
 
 
 # ---- axes

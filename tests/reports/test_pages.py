@@ -31,6 +31,7 @@ PARTS = {
     "xembed.correction_row/1",
     "xembed.cosine_histogram/1",
     "xembed.defsent_round/1",
+    "xembed.deletion_trust/1",
     "xembed.facet/1",
     "xembed.gain/1",
     "xembed.geco_form_difference/1",

@@ -13,6 +13,7 @@ from xembed.attribution._embedding_targets import (
     Similarity,
 )
 from xembed.attribution._explain import explain
+from xembed.attribution._explanation_trust import DeletionTrust
 from xembed.attribution._faithfulness import aopc, comprehensiveness, faithfulness, stability, sufficiency
 from xembed.attribution._health import MethodHealth, MethodStatus, method_health
 from xembed.attribution._method import Method, MethodOptions, MethodOutput
@@ -35,6 +36,7 @@ __all__ = [
     "Attributions",
     "Axes",
     "AxesExplanation",
+    "DeletionTrust",
     "Depth",
     "DepthExplanation",
     "EmbeddingTarget",

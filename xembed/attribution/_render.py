@@ -199,6 +199,8 @@ def similarity_html(found: SimilarityExplanation) -> str:
     rest = [f"{key} {_written(value)}" for key, value in (found.rest or {}).items() if abs(value) > 1e-12]
     parts = [_heading(f"Cosine {found.similarity:.3f}, explained by {found.label}")]
     parts += [_line(note) for note in found.notes]
+    if found.trust is not None:
+        parts.append(_line(found.trust.verdict))
     parts.append(_legend(True, "makes the texts more alike", "less alike"))
     for words, values in ((found.words_a, found.values_a), (found.words_b, found.values_b)):
         parts.append(words_html(words, values, most=most, n_bytes=_BYTES // 3))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xembed._results import Result
+from xembed.attribution._trust_result import MethodTrust
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,12 +44,30 @@ class ShiftTerm(Result):
 
 @dataclass(frozen=True, repr=False)
 class ShiftExample(Result):
-    """A text that moved, with what its words add."""
+    """A text that was explained, with what its words add along one component.
+
+    Attributes
+    ----------
+    corpus : str
+        What its corpus is called.
+    row : int
+        Its row there.
+    component : int
+        Which of the ``components``: the region that it lies in, if that changed, otherwise the location.
+    along : float
+        How far it lies along the component from the mean of the texts outside it.
+    words : tuple of str
+        Its words.
+    values : tuple of float
+        What each adds along the component.
+    """
 
     schema: ClassVar[str] = "xembed.shift_example/1"
 
     corpus: str
     row: int
+    component: int
+    along: float
     words: tuple[str, ...]
     values: tuple[float, ...]
 
@@ -103,6 +122,13 @@ class ShiftExplanation(Result):
         What was found, in plain words.
     components : tuple of ShiftComponent
         The location first, then regions that changed, strongest evidence first.
+    texts : tuple of ShiftExample
+        Every text that was explained, those of F first.
+    trust : MethodTrust or None
+        How well the method finds the words of a shift that was made by planting words in the same texts. None where it
+        was not asked for or can't be made.
+    trusted : bool or None
+        Whether its interval is above .8.
     agreement : float or None
         Share of the first ten terms that came, by the embedding, that are among the significant terms by their counts,
         or the first ten where those are fewer (`xembed.shift.distinguishing_terms`).
@@ -130,6 +156,9 @@ class ShiftExplanation(Result):
 
     verdict: str
     components: tuple[ShiftComponent, ...]
+    texts: tuple[ShiftExample, ...]
+    trust: MethodTrust | None
+    trusted: bool | None
     agreement: float | None
     by_counts_F: tuple[str, ...]
     by_counts_G: tuple[str, ...]

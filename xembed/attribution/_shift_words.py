@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from xembed._results import provenance
 from xembed._validation import (
@@ -25,11 +24,12 @@ from xembed._validation import (
     shows_progress,
 )
 from xembed.attribution._embedding_targets import unit_rows
+from xembed.attribution._explanation_trust import THRESHOLD, planting_sentence, trust_by_planting
 from xembed.attribution._method import MethodOptions
+from xembed.attribution._shift_effects import term_effects
 from xembed.attribution._shift_explanation import ShiftComponent, ShiftExample, ShiftExplanation, ShiftTerm
 from xembed.attribution._word_vectors import LABELS, METHODS, word_vectors
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.shift._terms import share_pvalues
 
 if TYPE_CHECKING:
     from xembed.shift import RegionsResult, ShiftResult
@@ -53,6 +53,7 @@ def explain_shift(
     fdr: float = 0.05,
     max_texts: int = 500,
     names: tuple[str, str] = ("F", "G"),
+    trust: bool = True,
     n_samples: int = 100,
     progress: bool | None = None,
     rng: RNG = None,
@@ -83,6 +84,9 @@ def explain_shift(
         Texts of each corpus that are explained, a random sample where there are more.
     names : pair of str, default=('F', 'G')
         What F and G are called.
+    trust : bool, default=True
+        Whether to make a shift of planted words in at most 40 of the texts, and to measure how well the method finds
+        them: the chance that what a planted word adds along the shift is more than what a word of the text adds.
     n_samples : int, default=100
         Rows for each text of 'shapley'.
     progress : bool, optional
@@ -93,14 +97,14 @@ def explain_shift(
     Returns
     -------
     ShiftExplanation
-        With the ``components``, each with its terms, and ``report(path)``.
+        With the ``components``, each with its terms, the words of every text that was explained, and ``report(path)``.
 
     Raises
     ------
     ValueError
         If a corpus holds fewer than 2 texts, ``result`` is of other texts, or an option is unknown.
     TypeError
-        If a text is not a string.
+        If a text is not a string, or ``trust`` is neither True nor False.
 
     Notes
     -----
@@ -139,6 +143,8 @@ def explain_shift(
     fdr = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
     most = check_count(max_texts, name="max_texts", caller=caller, low=2)
     both = check_names(names, caller=caller) if result is None else (result.names[0], result.names[1])
+    if not isinstance(trust, bool):
+        raise TypeError(f"The 'trust' parameter of {caller} must be True or False. Got {type(trust).__name__} instead.")
     show = shows_progress(progress, caller=caller)
     generator = check_rng(rng, caller=caller)
     options = MethodOptions(
@@ -163,6 +169,7 @@ def explain_shift(
     along = np.concatenate(units)[kept] @ directions
     components = tuple(
         _explain_component(
+            number,
             kind,
             label,
             explained,
@@ -182,9 +189,26 @@ def explain_shift(
         for name, texts in zip(both, (first, second), strict=True)
         if len(texts) > most
     ]
+    checked, said = None, ""
+    if trust:
+        try:
+            checked = trust_by_planting(
+                encoder, every, method=method, options=options, rng=generator.spawn(1)[0], caller=caller
+            )
+            said = planting_sentence(checked)
+        except ValueError as error:  # too few texts, or all words occur in them
+            notes.append(f"Whether words can be trusted as reasons was not checked: {error}")
+    else:
+        notes.append("Whether words can be trusted as reasons was not checked: trust=True does.")
     return ShiftExplanation(
-        verdict=_verdict(components, both, agreement, fdr),
+        verdict=" ".join(filter(None, [_verdict(components, both, agreement, fdr), said])),
         components=components,
+        texts=tuple(
+            _example(explained, place, number, values[place][:, number], along[:, number], members[number][kept], both)
+            for place, number in enumerate(_own_component(members, kept))
+        ),
+        trust=checked,
+        trusted=None if checked is None else checked.interval[0] >= THRESHOLD,
         agreement=agreement,
         by_counts_F=counted[0],
         by_counts_G=counted[1],
@@ -204,6 +228,7 @@ def explain_shift(
             min_count=min_count,
             fdr=fdr,
             max_texts=max_texts,
+            trust=trust,
             n_samples=n_samples,
             result=result is not None,
             rng=describe_rng(rng),
@@ -321,7 +346,35 @@ class _Explained:
         return found
 
 
+def _own_component(members: list[npt.NDArray[np.bool_]], kept: npt.NDArray[np.int64]) -> list[int]:
+    """Return for each text that was explained the region that it lies in, or 0, the location."""
+    own = np.zeros(len(kept), dtype=int)
+    for number, inside in enumerate(members[1:], start=1):
+        own[inside[kept]] = number
+    return own.tolist()
+
+
+def _example(
+    texts: _Explained,
+    place: int,
+    number: int,
+    values: Floats,
+    along: Floats,
+    inside: npt.NDArray[np.bool_],
+    names: tuple[str, str],
+) -> ShiftExample:
+    return ShiftExample(
+        corpus=names[int(texts.is_G[place])],
+        row=int(texts.rows[place]),
+        component=number,
+        along=float(along[place] - along[~inside].mean()),
+        words=texts.words[place],
+        values=tuple(values.tolist()),
+    )
+
+
 def _explain_component(
+    number: int,
     kind: str,
     label: str,
     texts: _Explained,
@@ -336,7 +389,7 @@ def _explain_component(
 ) -> ShiftComponent:
     size = float(along[inside].mean() - along[~inside].mean())
     frequent = np.flatnonzero(texts.held.sum(axis=0) >= min_count)
-    found = _effects(texts.sums(values), texts.held, inside, frequent)
+    found = term_effects(texts.sums(values), texts.held, inside, frequent)
 
     def term(i: int) -> ShiftTerm:
         holds = texts.held[:, frequent[i]]
@@ -363,78 +416,7 @@ def _explain_component(
         went=tuple([term(i) for i in helps if not found.more[i]][:top]),
         n_terms=len(frequent),
         n_significant=int((found.qvalues <= fdr).sum()),
-        examples=tuple(
-            ShiftExample(
-                corpus=names[int(texts.is_G[place])],
-                row=int(texts.rows[place]),
-                words=texts.words[place],
-                values=tuple(float(value) for value in values[place]),
-            )
-            for place in farthest
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class _Effects:
-    """What terms add to a component by being in more texts or in fewer, and what the rest of their change is."""
-
-    contribution: Floats
-    low: Floats
-    high: Floats
-    pvalues: Floats
-    qvalues: Floats
-    more: npt.NDArray[np.bool_]
-    context: float
-
-
-def _effects(
-    of_terms: Floats, held: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], frequent: npt.NDArray[np.int64]
-) -> _Effects:
-    """Take the difference of the mean values of terms apart, by Kitagawa: how often a term comes, and what it adds.
-
-    With the share p of texts that hold a term and its mean value e where it is held, p1 e1 - p0 e0 is
-    (p1 - p0) (e1 + e0) / 2, the term coming or going, plus (p1 + p0) / 2 (e1 - e0), the same term in other company.
-    """
-    sizes = np.array([inside.sum(), (~inside).sum()])
-    counts = np.stack([held[mask].sum(axis=0) for mask in (inside, ~inside)])
-    sums = np.stack([of_terms[mask].sum(axis=0) for mask in (inside, ~inside)])
-    shares = counts / sizes[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        effects = sums / counts
-    effects = np.where(counts > 0, effects, effects[::-1])  # where one side has none, the other's
-    context = float(((shares[0] + shares[1]) / 2 * (effects[0] - effects[1]))[frequent].sum())
-    difference, effect = (shares[0] - shares[1])[frequent], effects.mean(axis=0)[frequent]
-
-    # The error of a product of two estimates that are about independent.
-    variances = np.zeros((2, len(frequent)))
-    n_held = np.maximum(counts[:, frequent], 1)
-    for side, mask in enumerate((inside, ~inside)):
-        chosen, values = held[mask][:, frequent], of_terms[mask][:, frequent]
-        around = np.where(chosen, values - effects[side, frequent], 0.0)
-        variances[side] = (around**2).sum(axis=0) / np.maximum(n_held[side] - 1, 1) / n_held[side]
-    both = (counts[:, frequent] > 0).sum(axis=0)
-    of_effect = np.sqrt(variances.sum(axis=0)) / np.maximum(both, 1)
-    p = shares[:, frequent]
-    of_difference = np.sqrt((p * (1 - p) / sizes[:, None]).sum(axis=0))
-    error = np.sqrt((difference * of_effect) ** 2 + (effect * of_difference) ** 2)
-    freedom = np.maximum(counts[:, frequent].sum(axis=0) - both, 1)
-    half = stats.t.ppf(0.975, freedom) * error
-    # Both have to differ from nothing: the share of texts, and what the term adds where it is.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(of_effect > 0, np.abs(effect) / of_effect, 0.0)
-    p_effect = 2 * stats.t.sf(t, freedom)
-    p_share = share_pvalues(counts[0, frequent], counts[1, frequent], int(sizes[0]), int(sizes[1]))
-    pvalues = np.clip(np.maximum(p_effect, p_share), 0.0, 1.0)
-    contribution = difference * effect
-    return _Effects(
-        contribution,
-        contribution - half,
-        contribution + half,
-        pvalues,
-        stats.false_discovery_control(pvalues) if len(pvalues) else pvalues,
-        difference > 0,
-        context,
+        examples=tuple(_example(texts, int(place), number, values[place], along, inside, names) for place in farthest),
     )
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xembed._results import Result, provenance
 from xembed._validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
 from xembed.attribution._explain import check_steps, is_encoder
+from xembed.attribution._explanation_trust import FEW_WORDS, DeletionTrust, trust_by_deletion
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._scored_model import BASELINES, DELETIONS
 from xembed.attribution._word_vectors import LABELS, METHODS, WordVectors, has_last_layer, word_vectors
@@ -67,6 +68,9 @@ class SimilarityExplanation(Result):
         What stands for the absence of words.
     truncated : tuple of bool
         Whether each text is longer than the encoder reads; words that were cut off are not among its words.
+    trust : DeletionTrust or None
+        What leaving words out says of the explanation. None where it was not asked for, where there are too few words,
+        and for 'leave_one_out', which is that itself.
     notes : tuple of str
         What to know about the numbers.
     seconds : float
@@ -94,6 +98,7 @@ class SimilarityExplanation(Result):
     what: str
     reference: str | None
     truncated: tuple[bool, ...]
+    trust: DeletionTrust | None
     notes: tuple[str, ...]
     seconds: float
     encoder: dict[str, Any]
@@ -135,6 +140,7 @@ def explain_similarity(
     method: str = "auto",
     reference: str = "mask",
     deletion: str = "delete",
+    trust: bool | None = None,
     n_samples: int = 100,
     tolerance: float = 0.01,
     max_steps: int = 96,
@@ -160,6 +166,9 @@ def explain_similarity(
         Of the integrated Jacobian: what the way starts at. ``rest['reference']`` says how much of the cosine it holds.
     deletion : {'delete', 'mask', 'pad', 'unk'}, default='delete'
         What stands for an absent word where words are left out.
+    trust : bool, optional
+        Whether to leave out each word in turn and compare what the cosine does with what the explanation says. By
+        default for texts of together at most 100 words: it costs a row for each.
     n_samples : int, default=100
         Rows for each text of 'shapley'.
     tolerance, max_steps
@@ -177,7 +186,7 @@ def explain_similarity(
     ValueError
         If a text is blank, or the method needs what the encoder does not have.
     TypeError
-        If a text is not a string or ``encoder`` is none.
+        If a text is not a string, ``encoder`` is none, or ``trust`` is something else.
 
     Notes
     -----
@@ -209,6 +218,10 @@ def explain_similarity(
         )
     texts = [check_texts([text], name=name)[0] for name, text in (("text_a", text_a), ("text_b", text_b))]
     check_option(method, ("auto", *METHODS), name="method", caller=caller)
+    if not isinstance(trust, bool | None):
+        raise TypeError(
+            f"The 'trust' parameter of {caller} must be True, False or None. Got {type(trust).__name__} instead."
+        )
     if method == "auto":
         method = "last_layer" if has_last_layer(encoder) else "shapley"
     options = MethodOptions(
@@ -237,6 +250,13 @@ def explain_similarity(
             + " and ".join(name for name, value in rest.items() if abs(value) > 0.1 * abs(similarity))
             + ": look at the rest before the matrix."
         )
+    values = (a.vectors @ b.embedding, b.vectors @ a.embedding)
+    words = (a.words, b.words)
+    checked = None
+    if method != "leave_one_out" and (trust or (trust is None and sum(map(len, words)) <= FEW_WORDS)):
+        checked = trust_by_deletion(encoder, texts, words, values, options=options, caller=caller)
+    elif method != "leave_one_out":
+        notes.append("Not checked by leaving words out: trust=True does, at the cost of a row for each word.")
     return SimilarityExplanation(
         similarity=similarity,
         text_a=texts[0],
@@ -244,8 +264,8 @@ def explain_similarity(
         words_a=a.words,
         words_b=b.words,
         matrix=matrix,
-        values_a=a.vectors @ b.embedding,
-        values_b=b.vectors @ a.embedding,
+        values_a=values[0],
+        values_b=values[1],
         rest=rest,
         completeness=None if rest is None else abs(similarity - float(matrix.sum()) - sum(rest.values())),
         method=method,
@@ -253,6 +273,7 @@ def explain_similarity(
         what=WHAT[method],
         reference={"last_layer": None, "integrated_jacobian": reference}.get(method, deletion),
         truncated=(a.truncated, b.truncated),
+        trust=checked,
         notes=tuple(notes),
         seconds=time.monotonic() - began,
         encoder=describe_encoder(encoder),
@@ -261,6 +282,7 @@ def explain_similarity(
             method=method,
             reference=reference,
             deletion=deletion,
+            trust=trust,
             n_samples=n_samples,
             tolerance=tolerance,
             max_steps=max_steps,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._validation import check_option, check_texts
+from xembed._validation import check_option
 from xembed.attribution._attention import eager_attention
 from xembed.attribution._embedding_targets import unit_tensor
 from xembed.attribution._encoder_model import EmbeddingModel, ScoredEncoder, as_scored_encoder, has_gradients, unwrap
@@ -71,7 +71,7 @@ class WordVectors:
 
 def word_vectors(
     encoder: Any,
-    texts: Sequence[str],
+    texts: Sequence[str] | Sequence[Sequence[str]],
     *,
     method: str,
     reference: str = "pad",
@@ -88,12 +88,11 @@ def word_vectors(
       words counts as zero, so the words hold the whole embedding.
     """
     check_option(method, METHODS, name="method", caller=caller)
-    checked = check_texts(texts)
     needs_model = method in ("integrated_jacobian", "last_layer")
     scored = as_scored_encoder(encoder, unit_tensor, needs_model=needs_model, caller=caller)
-    rows = scored.words.encode(checked)
+    rows = scored.words.encode(texts)
     if isinstance(scored, ScoredEncoder):
-        scored.verify(rows[0], checked[0])
+        scored.verify(rows[0], texts[0] if isinstance(texts[0], str) else " ".join(texts[0]))
     for start in range(0, len(rows), _TEXTS_AT_ONCE):
         some = rows[start : start + _TEXTS_AT_ONCE]
         if method == "last_layer":

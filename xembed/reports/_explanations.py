@@ -231,6 +231,10 @@ def similarity_explanation_context(data: Data) -> dict[str, Any]:
     cards += [card(key.capitalize(), signed(_clean(value)), _REST.get(key, "")) for key, value in (rest or {}).items()]
     if data["completeness"] is not None:
         cards.append(card("Left over", number(data["completeness"]), "words and rest miss the cosine by this much"))
+    if data["trust"] is not None:
+        note = "rank correlation of what is said of a word with what the cosine does without it"
+        agreement = data["trust"]["agreement"]
+        cards.append(card("Check by leaving out", "–" if agreement is None else f"{agreement:.2f}", note))
     most = max(np.abs(data["values_a"]).max(initial=0), np.abs(data["values_b"]).max(initial=0))
     read = {
         "kind": "read",
@@ -252,8 +256,8 @@ def similarity_explanation_context(data: Data) -> dict[str, Any]:
         template=_TEMPLATE,
         kind="explanation of a similarity",
         title="Why two texts are similar" if data["similarity"] >= 0.3 else "Why two texts are as similar as they are",
-        chip=(False, data["label"], "▤"),
-        verdict=_similarity_verdict(data, matrix, top),
+        chip=_deletion_chip(data),
+        verdict=" ".join(filter(None, [_similarity_verdict(data, matrix, top), (data["trust"] or {}).get("verdict")])),
         cards=cards,
         warnings=notes(data["notes"]),
         sections=[read, _pairs_section(data, matrix, top)],
@@ -262,6 +266,21 @@ def similarity_explanation_context(data: Data) -> dict[str, Any]:
         **methods("similarity", data["method"], data["label"], *_OF_SIMILARITY.get(data["method"], [])),
         adds_up=rest is not None,
     )
+
+
+# Rank correlation with what leaving words out does, from which an explanation is borne out.
+_BORNE_OUT = 0.5
+
+
+def _deletion_chip(data: Data) -> tuple[bool, str, str]:
+    if data["trust"] is None:
+        return (False, data["label"], "▤")
+    agreement = data["trust"]["agreement"]
+    if agreement is not None and agreement >= _BORNE_OUT:
+        return (False, "Borne out by leaving words out", "✓")
+    if agreement is not None and agreement > 0:
+        return (True, "Borne out only in part by leaving words out", "!")
+    return (True, "Not borne out by leaving words out", "!")
 
 
 _REST = {

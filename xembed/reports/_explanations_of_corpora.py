@@ -9,7 +9,7 @@ import numpy as np
 
 from xembed.reports import _explanation_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
-from xembed.reports._explanation_words import TARGETS, methods, target_name, told_text
+from xembed.reports._explanation_words import TARGETS, methods, target_name, told_section, told_text
 from xembed.reports._format import bounds, count, cut, effect, interval, level, number, p_value, percent
 from xembed.reports._geco_findings import listed
 from xembed.reports._geco_inspector import signed
@@ -18,7 +18,7 @@ Data = Mapping[str, Any]
 Section = dict[str, Any]
 
 _PACKAGE, _TEMPLATE = "xembed.attribution", "explanation.html.j2"
-_LABEL, _TERM = 60, 40  # characters of the name of a component, and of a term
+_LABEL, _TERM, _CORPUS = 60, 40, 24  # characters of the name of a component, of a term, and of a corpus in a line
 _MANY = 14  # rows from which a figure is drawn tall
 _STACKS, _ROWS = 60, 100  # pairs in the figure and in the table of axes
 _OF_SHIFT = {"integrated_jacobian": ["moeller"], "shapley": ["strumbelj"], "leave_one_out": ["zeiler"]}
@@ -42,7 +42,13 @@ def shift_explanation_context(data: Data) -> dict[str, Any]:
         ),
         card("Texts", f"{data['n_F']:,} / {data['n_G']:,}", f"{names[0]} / {names[1]}"),
     ]
+    trust = data["trust"]
+    if trust is not None:
+        low, high = trust["interval"]
+        note = f"{low:.2f} to {high:.2f}; chance that a planted word is told from others, 0.5 is guessing"
+        cards.append(card("AUROC of planted words", f"{trust['auroc']:.2f}", note))
     sections = [_component(data, component, place) for place, component in enumerate(components)]
+    doubt = ["Words can’t be trusted as reasons in these texts: see the verdict."] if data["trusted"] is False else []
     sure = any(component["n_significant"] for component in components)
     return page_context(
         data,
@@ -52,8 +58,8 @@ def shift_explanation_context(data: Data) -> dict[str, Any]:
         names=names,
         chip=(sure, "Words found that make the shift" if sure else "No word is sure to make the shift"),
         cards=cards,
-        warnings=notes(data["notes"]),
-        sections=[*sections, _counts_section(data)],
+        warnings=notes([*doubt, *data["notes"]]),
+        sections=[*sections, _texts_section(data), _counts_section(data)],
         sizes=f"{data['n_F']:,} and {data['n_G']:,} texts",
         package=_PACKAGE,
         **methods("shift", data["method"], data["label"], "kitagawa", "benjamini", *_OF_SHIFT.get(data["method"], [])),
@@ -103,6 +109,45 @@ def _component(data: Data, component: Data, place: int) -> Section:
             for example in component["examples"]
         ],
     }  # fmt: skip
+
+
+def _texts_section(data: Data) -> Section:
+    """Return every text that was explained, to be opened: its words along the component that it lies in."""
+    called = [
+        "the centre" if component["kind"] == "location" else f"{component['kind']}: {cut(component['label'], _LABEL)}"
+        for component in data["components"]
+    ]
+    items = [
+        {
+            "row": text["row"],
+            "text": " ".join(text["words"]),
+            "words": text["words"],
+            "values": text["values"],
+            "facts": [
+                ("", cut(text["corpus"], _CORPUS)),
+                ("row", f"{text['row']}"),
+                ("along", signed(float(f"{text['along']:.3g}"))),
+            ],
+            "keys": {"along": text["along"], "component": text["component"], "place": place},
+            "notes": [f"Along: {called[text['component']]}."],
+            "near": None,
+        }
+        for place, text in enumerate(data["texts"])
+    ]
+    items.sort(key=lambda item: -item["keys"]["along"])
+    return told_section(
+        items,
+        orders=[
+            ("along", "farthest along first", True),
+            ("along", "least far first", False),
+            ("component", "by component", False),
+            ("place", "as given", False),
+        ],
+        has_signs=True,
+        plus="takes the text along",
+        minus="holds it back",
+        title="Texts: which words take each along",
+    )
 
 
 def _component_sentence(component: Data, fdr: float) -> str:
