@@ -24,9 +24,11 @@ docs: $(VENV)/.installed-docs  ## the documentation: tutorials are run, a warnin
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html"
 
-reports: $(VENV)/.installed  ## the pages of the gallery, by the commands that reports/README.md names (ten minutes)
+# The pictures need what the tests need: playwright and Chromium.
+reports: $(VENV)/.installed  ## the gallery, by the commands that reports/README.md names, and its pictures (ten minutes)
 	@sed -n 's/.*`xembed \([^`]*--out reports[^`]*\)`.*/\1/p' reports/README.md | while read -r line; do \
 		echo "xembed $$line"; $(BIN)/xembed $$line >/dev/null </dev/null || exit 1; done
+	@$(BIN)/python reports/thumbnails.py
 
 lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .

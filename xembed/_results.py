@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SCHEMAS: dict[str, type[Result]] = {}
 # Packages that define results: importing them registers their schemas.
 _PACKAGES = ("xembed.attribution", "xembed.defsent", "xembed.depth", "xembed.geco", "xembed.isotropy", "xembed.shift")
+_SHOWN = 1_000  # characters of a text in a notebook's cell
 
 
 class Result:
@@ -115,7 +116,7 @@ class Result:
         rows = "".join(
             f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(format(value, '.4g'))}</td></tr>"
             if isinstance(value, float)
-            else f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+            else f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value)[:_SHOWN])}</td></tr>"
             for name, value in self._scalars().items()
         )
         return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
@@ -124,12 +125,21 @@ class Result:
 def dump_json(data: Any) -> str:
     """Write strict JSON: no NaN, numbers that read back to the same bits, text as it is."""
     if not isinstance(data, dict):
-        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+        return _encodable(json.dumps(data, ensure_ascii=False, allow_nan=False))
     # One line a field: readable and diffable, without a line for every number of an array.
     lines = (
         f"{json.dumps(key)}: {json.dumps(item, ensure_ascii=False, allow_nan=False)}" for key, item in data.items()
     )
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return _encodable("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _encodable(text: str) -> str:
+    """Write halves of characters, which UTF-8 can't hold, as JSON escapes them."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text
 
 
 def read_result(source: str | os.PathLike[str]) -> Result:

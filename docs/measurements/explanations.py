@@ -243,14 +243,15 @@ def speed(arguments):
     encoder, tickets = xembed.load_encoder(device="cpu"), list(load_corpora("support_tickets").texts)
     a = "The king greeted his guests warmly and then he offered them wine and bread from the old royal cellar tonight."
     b = "The queen welcomed her visitors and gave everybody something to drink while servants brought chairs in now."
-    print("| a pair of 20 words | s |\n|---|---|")
+    print("| a pair of 20 words | s | with the check by leaving words out, s |\n|---|---|---|")
     for method in ("last_layer", "leave_one_out", "shapley", "integrated_jacobian"):
-        times = []
-        for _ in range(1 if method == "integrated_jacobian" else 3):
-            began = time.perf_counter()
-            explain_similarity(encoder, a, b, method=method)
-            times.append(time.perf_counter() - began)
-        print(f"| {method} | {np.median(times):.2f} |", flush=True)
+        times = {False: [], True: []}
+        for _ in range(1 if method == "integrated_jacobian" else 5):
+            for trust in times:
+                began = time.perf_counter()
+                explain_similarity(encoder, a, b, method=method, trust=trust)
+                times[trust].append(time.perf_counter() - began)
+        print(f"| {method} | {np.median(times[False]):.2f} | {np.median(times[True]):.2f} |", flush=True)
 
     texts = (tickets * 3)[: arguments.texts]
     target = NearestSimilarity(encoder.encode(tickets))

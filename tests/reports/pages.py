@@ -3,7 +3,10 @@
 import base64
 import json
 import re
+import zlib
+from functools import cache
 from html.parser import HTMLParser
+from importlib import resources
 
 import numpy as np
 
@@ -24,6 +27,57 @@ def check_looks(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate("window.hacked") is None
     assert page.complaints == []
+
+
+@cache
+def _axe():
+    return (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(page):
+    """Return what axe-core finds wrong with the page as it stands: impact, rule and where."""
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(_axe())  # by the debugger, which the page's policy does not bind
+    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [
+        (one["impact"], one["id"], [f"{node['target']} {node['failureSummary']}" for node in one["nodes"][:3]])
+        for one in found
+    ]
+
+
+def check_accessible(page):
+    """No violation that axe-core calls serious or critical."""
+    found = [one for one in violations(page) if one[0] in ("serious", "critical")]
+    assert not found, found
+
+
+# A speck in the first and in the last corner of each figure, of a colour that tells the figure.
+_SPECKS = """() => addEventListener("beforeprint", () => {
+  document.querySelectorAll(".plot").forEach((plot, i) => {
+    const svg = plot.querySelector(".main-svg");
+    for (const last of [0, 1]) {
+      const speck = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      const place = { x: last * (svg.getAttribute("width") - 3), y: last * (svg.getAttribute("height") - 3) };
+      for (const [key, value] of Object.entries({ ...place, width: 3, height: 3 })) speck.setAttribute(key, value);
+      speck.style.fill = `rgb(${200 + last}, ${i + 1}, 77)`;
+      svg.append(speck);
+    }
+  });
+})"""
+
+
+def figures_cut_on_paper(page):
+    """Print a page as PDF; return the number of its figures, and which of them are not whole on paper."""
+    page.evaluate(_SPECKS)
+    pdf, drawn = page.pdf(format="A4"), b""
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL):
+        try:
+            drawn += zlib.decompress(stream)
+        except zlib.error:  # a font or a picture
+            continue
+    inks = {tuple(round(255 * float(x)) for x in ink) for ink in re.findall(rb"([\d.]+) ([\d.]+) ([\d.]+) rg", drawn)}
+    names = page.locator(".plot").evaluate_all("plots => plots.map((plot) => plot.id)")
+    return len(names), [name for i, name in enumerate(names, 1) if not {(200, i, 77), (201, i, 77)} <= inks]
 
 
 class _Text(HTMLParser):

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xembed.reports._common import how_made
+from xembed.reports._explanation_words import plain
 from xembed.reports._format import count
 
 SCHEMA = "xembed.combined/1"
 _KEY_NUMBERS = 4  # of a part, in the summary
+_TITLE = 200  # characters
 
 # A start tag of our templates. Texts of users are escaped, also in attributes, so they hold no <, > or ".
 _TAG = re.compile(r'<([a-z][a-z0-9]*)((?:\s+[\w:-]+(?:="[^"]*")?)*)\s*/?>')
@@ -25,12 +27,12 @@ def combined_context(
     data: Mapping[str, Any], render_part: Callable[[Mapping[str, Any], int, str], tuple[dict[str, Any], str]]
 ) -> dict[str, Any]:
     """Return what a page of several results needs; ``render_part`` gives the context of a result and its HTML."""
-    parts = [_part(part, place, render_part) for place, part in enumerate(data["parts"], start=1)]
+    parts = [_part(part, place, render_part) for place, part in enumerate(_linked(data["parts"]), start=1)]
     n_found = sum(part["found"] for part in parts)
     several = len(parts) > 1
     return {
         "kind": "combined report",
-        "title": data["title"],
+        "title": plain(data["title"], _TITLE),
         "verdict": f"{count(len(parts), 'result')} on one page; {n_found} of them "
         f"{'reports' if n_found == 1 else 'report'} a finding."
         if several
@@ -41,6 +43,29 @@ def combined_context(
     }
 
 
+def _linked(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the parts; a shift beside the explanation of the same texts gets what that says of their words."""
+    explanations = [part for part in parts if part["schema"] == "xembed.shift_explanation/1"]
+
+    def link(part: Mapping[str, Any]) -> Mapping[str, Any]:
+        if part["schema"] != "xembed.shift/1" or part["texts_F"] is None:
+            return part
+        found = next((one for one in explanations if _of_same_texts(part, one)), None)
+        return part if found is None else {**part, "explained": found}
+
+    return [link(part) for part in parts]
+
+
+def _of_same_texts(shift: Mapping[str, Any], explanation: Mapping[str, Any]) -> bool:
+    if list(shift["names"]) != list(explanation["names"]):
+        return False
+    for place, text in enumerate(explanation["texts"]):
+        corpus = shift["texts_F" if place < explanation["n_F"] else "texts_G"]
+        if text["row"] >= len(corpus) or not all(word in corpus[text["row"]] for word in text["words"][:5]):
+            return False
+    return True
+
+
 def prefix_ids(html: str, prefix: str) -> str:
     """Return a part with all its ids, and all that refers to them, behind ``prefix``; its headings one level down."""
 
@@ -49,6 +74,8 @@ def prefix_ids(html: str, prefix: str) -> str:
         attributes = _ATTRIBUTE.sub(lambda found: _prefixed(found, prefix), attributes)
         if re.fullmatch(r"h[1-5]", name):
             attributes += f' aria-level="{int(name[1]) + 1}"'
+        if name == "section":  # the same in several parts: a list of landmarks tells them apart by the part
+            attributes = attributes.replace('aria-labelledby="', f'aria-labelledby="{prefix}place ')
         return f"<{name}{attributes}{match[0][match.end(2) - match.start() :]}"
 
     return _TAG.sub(tag, html)

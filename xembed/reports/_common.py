@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xembed.reports._format import cut
+
+_LONGEST = 500  # characters of a parameter
+
 
 def page_context(
     data: Mapping[str, Any],
@@ -92,10 +96,10 @@ def how_made(data: Mapping[str, Any], sizes: str | None, package: str) -> list[t
         ("Command", made.get("command")),
         ("Date", made.get("created")),
         ("Function", f"{package}.{made['function']}"),
-        ("Parameters", ", ".join(f"{key}={value!r}" for key, value in made["parameters"].items())),
+        ("Parameters", ", ".join(f"{key}={cut(repr(value), _LONGEST)}" for key, value in made["parameters"].items())),
         ("Sizes", sizes),
     ]
     encoder = (data.get("encoder") or {}).items()
-    rows += [(f"Encoder: {key}", str(value)) for key, value in encoder if value is not None]
+    rows += [(f"Encoder: {key}", cut(str(value), _LONGEST)) for key, value in encoder if value is not None]
     rows.append(("Versions", ", ".join(f"{key} {value}" for key, value in made["versions"].items())))
     return [(key, value) for key, value in rows if value]

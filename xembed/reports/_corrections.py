@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xembed.reports._common import card, notes, page_context
+from xembed.reports._explanation_words import plain
 from xembed.reports._format import (
     bounds,
     count,
@@ -137,7 +138,7 @@ def protocol_section(data: Data | None, measured_on: str, size: str | None = Non
     }
     measured = (
         "Measured on",
-        f"“{cut(measured_on, _SET)}”" + (f", {size}" if size else "") + ": measures and neighbours.",
+        f"“{plain(measured_on, _SET)}”" + (f", {size}" if size else "") + ": measures and neighbours.",
     )
     if data is None:
         nothing = "Nothing: no texts were given to fit corrections on, so none was fitted, chosen or judged."
@@ -177,13 +178,13 @@ def protocol_section(data: Data | None, measured_on: str, size: str | None = Non
 
 
 def _names(sets: Sequence[str]) -> str:
-    return ", ".join(f"“{cut(name, _SET)}”" for name in sets)
+    return ", ".join(f"“{plain(name, _SET)}”" for name in sets)
 
 
 def _shares(overlaps: Mapping[str, float], where: str) -> str:
     if not any(overlaps.values()):
         return f"No sentence of {_names(list(overlaps))} is among {where}."
-    listed = [f"{percent(share)} of those of “{cut(name, _SET)}”" for name, share in overlaps.items()]
+    listed = [f"{percent(share)} of those of “{plain(name, _SET)}”" for name, share in overlaps.items()]
     listed[0] = listed[0].replace("those", "the different sentences", 1)
     return f"{', '.join(listed)} are among {where}."
 
@@ -310,7 +311,7 @@ def sts_context(data: Data) -> dict[str, Any]:
     how = {"cosine": "the cosine", "euclidean": "minus the distance", "dot": "the dot product"}[data["similarity"]]
     steps = [("Compared by", f"{how[0].upper()}{how[1:]} of the two embeddings of a pair.")]
     if data["fit_on"] is not None:
-        fit = f"“{cut(data['fit_on'], _SET)}”: what a correction of the embeddings was fitted on."
+        fit = f"“{plain(data['fit_on'], _SET)}”: what a correction of the embeddings was fitted on."
         if data["fit_overlap"] is not None:
             fit += f" Of the different sentences of the pairs, {percent(data['fit_overlap'])} are among its texts."
         steps.append(("Fitted on", fit))

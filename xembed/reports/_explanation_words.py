@@ -152,10 +152,16 @@ def _packed(item: Data) -> dict[str, Any]:
         "notes": item["notes"],
         "near": None if near is None else [cut(near["text"], _TEXT), near["note"]],
         "keys": item["keys"],
-        "words": [cut(word, _WORD) for word in item["words"][:_WORDS]],
-        "values": [float(f"{value:.3g}") for value in item["values"][:_WORDS]],  # as many digits as are shown
-        "more": max(len(item["words"]) - _WORDS, 0),
-        "dir": direction(item["words"]),
+    } | packed_words(item["words"], item["values"])
+
+
+def packed_words(words: Sequence[str], values: Sequence[float]) -> dict[str, Any]:
+    """Return a text as words for the script."""
+    return {
+        "words": [cut(word, _WORD) for word in words[:_WORDS]],
+        "values": [float(f"{value:.3g}") for value in values[:_WORDS]],  # as many digits as are shown
+        "more": max(len(words) - _WORDS, 0),
+        "dir": direction(words),
     }
 
 

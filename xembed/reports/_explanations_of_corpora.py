@@ -9,7 +9,7 @@ import numpy as np
 
 from xembed.reports import _explanation_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
-from xembed.reports._explanation_words import TARGETS, methods, target_name, told_section, told_text
+from xembed.reports._explanation_words import TARGETS, methods, plain, target_name, told_section, told_text
 from xembed.reports._format import bounds, count, cut, effect, interval, level, number, p_value, percent
 from xembed.reports._geco_findings import listed
 from xembed.reports._geco_inspector import signed
@@ -111,12 +111,17 @@ def _component(data: Data, component: Data, place: int) -> Section:
     }  # fmt: skip
 
 
-def _texts_section(data: Data) -> Section:
-    """Return every text that was explained, to be opened: its words along the component that it lies in."""
-    called = [
+def component_names(data: Data) -> list[str]:
+    """Return what the components of a shift are called beside a text."""
+    return [
         "the centre" if component["kind"] == "location" else f"{component['kind']}: {cut(component['label'], _LABEL)}"
         for component in data["components"]
     ]
+
+
+def _texts_section(data: Data) -> Section:
+    """Return every text that was explained, to be opened: its words along the component that it lies in."""
+    called = component_names(data)
     items = [
         {
             "row": text["row"],
@@ -152,7 +157,7 @@ def _texts_section(data: Data) -> Section:
 
 def _component_sentence(component: Data, fdr: float) -> str:
     came, went = (
-        [f"“{cut(term['term'], _TERM)}”" for term in component[side] if term["qvalue"] <= fdr][:6]
+        [f"“{plain(term['term'], _TERM)}”" for term in component[side] if term["qvalue"] <= fdr][:6]
         for side in ("came", "went")
     )
     said = f"{component['n_significant']:,} of {count(component['n_terms'], 'term')} are sure to add to it."

@@ -22,6 +22,7 @@ Array = npt.NDArray[Any]
 _COLOURS = ("f", "g")
 _SYMBOLS = ("circle", "diamond-open")
 _DASHES = ("solid", "dash")
+_CELLS = 64  # of a density, along each side
 
 
 def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], medians: Sequence[float]) -> str:
@@ -46,9 +47,20 @@ def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], media
     return to_script(figure)
 
 
-def dd_plot(in_F: Array, in_G: Array, corpus: Array, rows: Array, names: Sequence[str]) -> str:
-    """Return depth in G against depth in F, a dot a text, with the line of equal depth."""
-    figure = _dots(in_F, in_G, corpus, rows, names)
+def dd_plot(
+    in_F: Array,
+    in_G: Array,
+    corpus: Array,
+    rows: Array,
+    names: Sequence[str],
+    *,
+    everything: tuple[Array, Array] | None = None,
+) -> str:
+    """Return depth in G against depth in F, a dot a text, with the line of equal depth.
+
+    ``everything``: the coordinates of all texts, where the dots are a sample of them; a shade then says where they lie.
+    """
+    figure = _dots(in_F, in_G, corpus, rows, names, everything)
     low, high = float(min(in_F.min(), in_G.min())), float(max(in_F.max(), in_G.max()))
     figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line={"dash": "dash", "width": 1}, layer="below")
     figure.update_layout(
@@ -59,9 +71,18 @@ def dd_plot(in_F: Array, in_G: Array, corpus: Array, rows: Array, names: Sequenc
     return to_script(figure)
 
 
-def text_map(points: Array, corpus: Array, rows: Array, names: Sequence[str], projection: str) -> str:
-    """Return the texts on a plane."""
-    figure = _dots(points[:, 0], points[:, 1], corpus, rows, names)
+def text_map(
+    points: Array,
+    corpus: Array,
+    rows: Array,
+    names: Sequence[str],
+    projection: str,
+    *,
+    everything: Array | None = None,
+) -> str:
+    """Return the texts on a plane. ``everything``: the points of all texts, where the dots are a sample of them."""
+    shade = None if everything is None else (everything[:, 0], everything[:, 1])
+    figure = _dots(points[:, 0], points[:, 1], corpus, rows, names, shade)
     axis = "UMAP" if projection == "umap" else "principal component"
     figure.update_layout(xaxis_title=f"{axis} 1", yaxis_title=f"{axis} 2", dragmode="lasso")
     figure.update_yaxes(scaleanchor="x", scaleratio=1)
@@ -117,10 +138,19 @@ def to_script(figure: Any) -> str:
     return script_json(spec)
 
 
-def _dots(x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str]) -> Any:
+def _dots(
+    x: Array,
+    y: Array,
+    corpus: Array,
+    rows: Array,
+    names: Sequence[str],
+    everything: tuple[Array, Array] | None = None,
+) -> Any:
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    size = 7 if len(x) < 1000 else 5
+    look = {"size": size} if everything is None else {"size": 3, "opacity": 0.7}  # the shade shows through
     for which, name in enumerate(names):
         mine = corpus == which
         figure.add_scatter(
@@ -128,12 +158,30 @@ def _dots(x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str]) 
             y=y[mine].astype(np.float32),
             customdata=rows[mine].astype(np.int32),
             mode="markers",
-            marker={"symbol": _SYMBOLS[which], "size": 7 if len(x) < 1000 else 5},
+            marker={"symbol": _SYMBOLS[which], **look},
             name=_label(name),
             meta=_COLOURS[which],
             hoverinfo="none",
         )
+    if everything is not None:
+        figure.add_heatmap(**_density(*everything), zsmooth="fast", showscale=False, hoverinfo="skip", meta="quiet")
+        figure.update_layout(legend_itemsizing="constant")  # the small dots are too small for a legend
     return figure
+
+
+def _density(x: Array, y: Array) -> dict[str, Any]:
+    """Return how many texts lie in each cell of a grid, as a heatmap's numbers: 0 is none, 255 the most, in logs."""
+    counts, across, up = np.histogram2d(x, y, bins=_CELLS)
+    shade = np.ceil(255 * (np.log1p(counts.T) / np.log1p(counts.max()))).astype(np.uint8)
+    return {
+        "z": shade,
+        "x0": float(across[0] + across[1]) / 2,
+        "dx": float(across[1] - across[0]),
+        "y0": float(up[0] + up[1]) / 2,
+        "dy": float(up[1] - up[0]),
+        "zmin": 0,
+        "zmax": 255,
+    }
 
 
 def _steps(edges: Array, heights: Array) -> dict[str, Array]:
@@ -152,4 +200,5 @@ def _edges(values: Array, smallest: int) -> Array:
 
 
 def _label(name: str) -> str:
-    return escape(name if len(name) <= 40 else name[:39] + "…")
+    shown = name if len(name) <= 40 else name[:39] + "…"
+    return escape(shown).replace("&quot;", "&#34;")  # plotly.js reads numbers, and few names

@@ -8,6 +8,7 @@ from typing import Any
 from xembed.reports import _isotropy_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
 from xembed.reports._corrections import correction_references
+from xembed.reports._explanation_words import plain
 from xembed.reports._format import bounds, count, cut, number, percent, point_bounds, points
 from xembed.reports._space import NAME, RAW, methods_of
 
@@ -36,7 +37,7 @@ def layers_context(data: Data) -> dict[str, Any]:
     fitted = (
         []
         if data["fit_on"] is None
-        else [card("Fitted on", f"{data['n_fit']:,}", f"texts, “{cut(data['fit_on'], _SET)}”")]
+        else [card("Fitted on", f"{data['n_fit']:,}", f"texts, “{plain(data['fit_on'], _SET)}”")]
     )
     return page_context(
         data,
@@ -121,9 +122,9 @@ def layers_section(data: Data, correction: str | None) -> dict[str, Any]:
 def _note(data: Data) -> str:
     parts = [f"{count(data['n_texts'], 'text')} measured"]
     if data["sts"]:
-        parts.append("correlations on " + ", ".join(f"“{cut(name, _SET)}”" for name in data["sts"]))
+        parts.append("correlations on " + ", ".join(f"“{plain(name, _SET)}”" for name in data["sts"]))
     if data["fit_on"] is not None:
-        fit = f"corrections fitted on “{cut(data['fit_on'], _SET)}” ({count(data['n_fit'], 'text')})"
+        fit = f"corrections fitted on “{plain(data['fit_on'], _SET)}” ({count(data['n_fit'], 'text')})"
         if data["fit_overlap"] is not None:
             fit += f", which holds {percent(data['fit_overlap'])} of the sentences of the pairs"
         parts.append(fit)

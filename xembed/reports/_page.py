@@ -34,6 +34,8 @@ from xembed.reports._isotropy import (
 )
 from xembed.reports._layers import layers_context
 from xembed.reports._many import many_context
+from xembed.reports._names import with_short_names
+from xembed.reports._script_data import pack_text
 from xembed.reports._shift import rank_sum_context, shift_context
 from xembed.reports._small import (
     coverage_context,
@@ -52,8 +54,11 @@ _PLOTLY = "plotly-cartesian-4.1.1.min.js.gz"
 _PLOTLY_SHA256 = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"
 
 # Each script uses what those before it define.
-_SCRIPTS = ("theme", "figures", "elements", "rows", "inspector", "words", "start")
-_STYLES = ("report", "benchmark", "words", "several")
+_SCRIPTS = ("theme", "figures", "elements", "downloads", "tables", "rows", "inspector", "words", "start")
+_STYLES = ("report", "benchmark", "words", "several", "linked", "tables")
+
+# Characters that the data may take on a page, packed. Larger data are in the .json file only.
+_MOST_DATA = 600_000
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "xembed.attributions/1": attributions_context,
@@ -163,6 +168,7 @@ def render_page(data: Mapping[str, Any]) -> str:
         template, charts = context["template"], data["schema"] != "xembed.comparison/1"
     script = _script()
     made = data.get("provenance")  # parts of other results have none
+    packed = pack_text(dump_json(data))
     page: str = (
         _environment()
         .get_template(template)
@@ -175,10 +181,12 @@ def render_page(data: Mapping[str, Any]) -> str:
             script_hash=_csp_hash(script.encode("utf-8")),
             library=base64.b64encode(_asset(_PLOTLY)).decode("ascii") if charts else None,
             library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
+            packed=packed if len(packed) <= _MOST_DATA else None,
+            data_name=f"xembed-{data['schema'].removeprefix('xembed.').split('/')[0]}.json",
             made_by=(made["versions"] if made else versions())["xembed"],
         )
     )
-    return page
+    return page.encode("utf-8", "replace").decode("utf-8")  # UTF-8 holds no halves of characters
 
 
 def page_context_of(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,7 +194,7 @@ def page_context_of(data: Mapping[str, Any]) -> dict[str, Any]:
     schema = data.get("schema")
     if schema not in _BUILDERS:
         raise ValueError(f"There are pages for the schemas {sorted(_BUILDERS)}. Got {schema!r} instead.")
-    return _BUILDERS[schema](data)
+    return _BUILDERS[schema](with_short_names(data))
 
 
 def _render_part(data: Mapping[str, Any], place: int, prefix: str) -> tuple[dict[str, Any], str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xembed.reports._explanation_words import packed_words
+from xembed.reports._explanations_of_corpora import component_names
 from xembed.reports._format import cut
 from xembed.reports._script_data import pack
 
@@ -60,8 +62,11 @@ class Rows:
             length=int(np.clip(_TEXT_BUDGET // max(len(kept), 1), _SHORTEST, _LONGEST)),
         )
 
-    def table(self, regions: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the section of all texts; with regions, each text has its region and how it leans."""
+    def table(self, regions: Mapping[str, Any] | None, explained: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the section of all texts.
+
+        With ``regions``, each text has its region and how it leans; with an explanation of the same shift, its words.
+        """
         columns = {
             "names": self.names,
             "corpus": self.corpus[self.kept].tolist(),
@@ -75,8 +80,19 @@ class Rows:
             columns |= {
                 "region": np.asarray(regions["membership"])[self.kept].tolist(),
                 "regions": [f"{cut(region['label'], _LABEL)} ({region['status']})" for region in regions["regions"]],
+                "groups": _groups(regions["regions"]),
                 "lean": np.asarray(regions["scores"])[self.kept].round(3).tolist(),
             }
+        if explained is not None:
+            n_F = int((self.corpus == 0).sum())
+            places = [
+                text["row"] + (n_F if place >= explained["n_F"] else 0) for place, text in enumerate(explained["texts"])
+            ]
+            said = {
+                place: {"component": text["component"]} | packed_words(text["words"], text["values"])
+                for place, text in zip(places, explained["texts"], strict=True)
+            }
+            columns |= {"components": component_names(explained), "said": [said.get(int(i)) for i in self.kept]}
         return {
             "kind": "all_texts",
             "id": "all",
@@ -89,6 +105,7 @@ class Rows:
             else None,
             "has_texts": self.texts is not None,
             "has_regions": regions is not None,
+            "has_words": explained is not None,
         }
 
     def extremes(self) -> dict[str, Any]:
@@ -119,9 +136,30 @@ class Rows:
             "has_texts": self.texts is not None,
         }
 
+    @property
+    def all_drawn(self) -> bool:
+        """Whether each text is a dot."""
+        return len(self.dots) == len(self.depths)
+
     def sampled_dots(self) -> str | None:
-        """Say how many of the texts are drawn."""
-        return sampled(len(self.dots), len(self.depths))
+        """Say how many of the texts are drawn, and what stands for the others."""
+        if self.all_drawn:
+            return None
+        return (
+            f"{sampled(len(self.dots), len(self.depths))} The grey shade is made from all of them: the stronger it is, "
+            "the more texts lie there, on a logarithmic scale. It shows both corpora together."
+        )
+
+
+def _groups(regions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what can be switched on and off: each changed region, and all others together, or each if none changed."""
+    changed = [i for i, region in enumerate(regions) if region["status"] != "unchanged"]
+    single = changed or range(len(regions))
+    groups = [
+        {"label": cut(regions[i]["label"], _LABEL), "status": regions[i]["status"], "regions": [i]} for i in single
+    ]
+    others = [i for i in range(len(regions)) if i not in single]
+    return [*groups, {"label": "other texts", "status": None, "regions": others}] if others else groups
 
 
 def sample_rows(depths: Array, corpus: Array, most: int) -> npt.NDArray[np.intp]:

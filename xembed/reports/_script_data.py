@@ -10,8 +10,12 @@ from typing import Any
 
 def pack(data: Any) -> str:
     """Return base64 of gzipped JSON: for many texts."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode("utf-8"), 9, mtime=0)).decode("ascii")
+    return pack_text(json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+
+
+def pack_text(text: str) -> str:
+    """Return base64 of a gzipped text, the same for the same text. UTF-8 holds no halves of characters."""
+    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode("ascii")
 
 
 def script_json(data: Any) -> str:

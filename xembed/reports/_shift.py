@@ -88,7 +88,7 @@ def _shift_sections(data: Mapping[str, Any], names: tuple[str, ...]) -> list[dic
     plots = [_distribution(data["test"], names), _dd_plot(rows)]
     if data["coordinates"] is not None:
         plots.append(_map(data, rows))
-    return [*sections, _figures_section(plots), rows.extremes(), rows.table(regions)]
+    return [*sections, _figures_section(plots), rows.extremes(), rows.table(regions, data.get("explained"))]
 
 
 def _shift_cards(data: Mapping[str, Any], names: tuple[str, ...]) -> list[dict[str, str]]:
@@ -207,16 +207,26 @@ def _dd_plot(rows: Rows) -> dict[str, Any]:
         f"{rows.names[0]} and {own_G:.0%} of those of {rows.names[1]} are deeper in their own corpus than in the "
         "other. Corpora that do not differ lie along the dashed line together."
     )
-    figure = figures.dd_plot(rows.in_F[shown], rows.in_G[shown], rows.corpus[shown], rows.dots, rows.names)
+    everything = None if rows.all_drawn else (rows.in_F, rows.in_G)
+    figure = figures.dd_plot(
+        rows.in_F[shown], rows.in_G[shown], rows.corpus[shown], rows.dots, rows.names, everything=everything
+    )
     title = "Depth in one corpus against depth in the other"
     return plot("dd", title, caption, figure, sampled=rows.sampled_dots(), texts=True)
 
 
 def _map(data: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
     shown = rows.kept[rows.dots]
-    points = np.asarray(data["coordinates"])[shown]
+    points = np.asarray(data["coordinates"])
     caption = _map_caption(data["projection"], data["explained_variance"])
-    figure = figures.text_map(points, rows.corpus[shown], rows.dots, rows.names, data["projection"])
+    figure = figures.text_map(
+        points[shown],
+        rows.corpus[shown],
+        rows.dots,
+        rows.names,
+        data["projection"],
+        everything=None if rows.all_drawn else points,
+    )
     return plot("map", "Map of the texts", caption, figure, sampled=rows.sampled_dots(), texts=True)
 
 

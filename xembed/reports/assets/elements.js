@@ -36,6 +36,22 @@ const placeTip = (element, word, lines) => {
   tip.style.left = `${Math.max(4, Math.min(from.left, innerWidth - box.width - 8))}px`;
   tip.style.top = `${from.bottom + 6 + box.height > innerHeight ? Math.max(4, from.top - box.height - 6) : from.bottom + 6}px`;
 };
+// A text as coloured words, with a sign where they count.
+const saidOf = ({ words, values, more, dir }, signs) => {
+  const most = sizeOf([values]);
+  const said = make("p", "said");
+  said.dir = dir;
+  words.forEach((word, k) => {
+    const share = most > 0 ? Math.abs(values[k]) / most : 0;
+    const element = make("span", `word ${tone(values[k])}`, named(word));
+    if (signs && share >= FAINT) element.append(make("sup", "", values[k] > 0 ? "+" : "−"));
+    element.style.setProperty("--share", share.toFixed(2));
+    element.dataset.value = signs ? short(values[k]) : short(values[k]).replace("+", "");
+    said.append(element, " ");
+  });
+  if (more) said.append(make("span", "quiet", `… and ${more} more words`));
+  return said;
+};
 // One stop of the tab key; the arrows go from word to word and from form to form.
 const columnsOf = (columns, label) => {
   const group = make("div", "columns", ...columns.map((cells) => make("div", "", ...cells)));

@@ -2,8 +2,7 @@
 const plots = [];
 const CONFIG = {
   responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "",
-  modeBarButtonsToRemove: ["sendChartToCloud", "autoScale2d"],
-  toImageButtonOptions: { format: "svg", filename: "xembed" },
+  modeBarButtonsToRemove: ["sendChartToCloud", "autoScale2d", "toImage"],  // buttons below a figure save it
 };
 const mix = (one, other, share) => {
   const [a, b] = [one, other].map((name) => [1, 3, 5].map((i) => parseInt(colour(name).slice(i, i + 2), 16)));
@@ -15,8 +14,11 @@ const traceColours = (plot) => {
   const fills = colours.map((c) => `${c}2e`);
   const update = { "line.color": colours, "marker.color": colours, fillcolor: fills };
   // Signed cells go from blue by the ground to orange, no deeper than their text can be read on.
-  if (plot.data.some((trace) => trace.meta === "signed"))
-    update.colorscale = plot.data.map(() => [[0, mix("f", "panel", 0.6)], [0.5, colour("panel")], [1, mix("g", "panel", 0.6)]]);
+  // A shade of how many texts lie somewhere goes from clear to half of its colour.
+  if (plot.data.some((trace) => trace.type === "heatmap"))
+    update.colorscale = plot.data.map((trace, i) => (trace.meta === "signed"
+      ? [[0, mix("f", "panel", 0.6)], [0.5, colour("panel")], [1, mix("g", "panel", 0.6)]]
+      : trace.type === "heatmap" ? [[0, `${colours[i]}00`], [1, `${colours[i]}b3`]] : undefined));
   return update;
 };
 const layoutColours = (plot) => {
@@ -36,13 +38,23 @@ const layoutColours = (plot) => {
   });
   return update;
 };
+// Sets what an update names by a path ("shapes[0].line.color") in the object itself, so that a figure is drawn once.
+const setPaths = (object, update) => {
+  for (const [path, value] of Object.entries(update)) {
+    const keys = path.match(/[^.[\]]+/g);
+    const last = keys.pop();
+    keys.reduce((place, key) => (place[key] ??= {}), object)[last] = value;
+  }
+};
 const drawFigure = async (plot) => {
   const spec = JSON.parse(byId(plot.dataset.spec).textContent);
+  // Margins that follow the labels and axes of one scale chase each other.
+  const automargin = !(spec.layout.yaxis && spec.layout.yaxis.scaleanchor);
   const layout = {
-    ...spec.layout, autosize: true, margin: { l: 56, r: 12, t: 12, b: 48 },
+    ...spec.layout, autosize: true, margin: { l: automargin ? 56 : 68, r: 12, t: 12, b: 48 },
     font: { family: getComputedStyle(document.body).fontFamily, size: 13 },
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-    xaxis: { ...spec.layout.xaxis, automargin: true }, yaxis: { ...spec.layout.yaxis, automargin: true },
+    legend: { ...spec.layout.legend, orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    xaxis: { ...spec.layout.xaxis, automargin }, yaxis: { ...spec.layout.yaxis, automargin },
   };
   plot.data = spec.data;
   plot.layout = layout;
@@ -51,10 +63,11 @@ const drawFigure = async (plot) => {
     trace.marker = { ...trace.marker, color: colours["marker.color"][i] };
     trace.line = { ...trace.line, color: colours["line.color"][i] };
     trace.fillcolor = colours.fillcolor[i];
-    if (trace.meta === "signed") trace.colorscale = colours.colorscale[i];
+    if (trace.type === "heatmap") trace.colorscale = colours.colorscale[i];
     trace.unselected = { marker: { opacity: 0.12 } };
   });
+  if (!automargin) layout.yaxis.title = { ...layout.yaxis.title, standoff: 8 };
+  setPaths(layout, layoutColours(plot));
   await Plotly.newPlot(plot, spec.data, layout, CONFIG);
-  await Plotly.relayout(plot, layoutColours(plot));
   plots.push(plot);
 };

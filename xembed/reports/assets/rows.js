@@ -1,9 +1,16 @@
 /* ---- the table of all texts, and the dots that stand for them ---- */
 // Returns what links a figure to the table.
+const MOST_GROUPS = 8;  // buttons for groups of texts at first
 const startRows = async ({ part, $ }) => {
   const rows = JSON.parse(await unpack($("rows-data")));  // columns
   let order = [];       // positions in the table, sorted and filtered
   let lassoed = null;   // positions drawn around, or null
+  let fading = 0;
+  const linked = [];    // figures whose dots are texts
+  const groups = rows.groups || [];
+  const hidden = new Set();  // groups that are switched off
+  const groupOf = [];        // of each region
+  groups.forEach((group, g) => { for (const region of group.regions) groupOf[region] = g; });
   let sortKey = "depth", sortDown = false, shown = 0;
   const signed = (x) => `${x >= 0 ? "+" : ""}${x.toFixed(2)}`;
   const NUMBERS = [
@@ -21,6 +28,14 @@ const startRows = async ({ part, $ }) => {
     td.textContent = text;
     parent.append(td);
     return td;
+  };
+  // What an explanation says of the words of a text, made when it is opened.
+  const wordsOf = (i, open) => {
+    const { component, ...said } = rows.said[i];
+    const fold = make("details", "why", make("summary", "", "Its words, along ", named(rows.components[component])));
+    fold.addEventListener("toggle", () => { if (!fold.querySelector(".said")) fold.append(saidOf(said, true)); });
+    fold.open = open;
+    return fold;
   };
   const addRows = () => {
     const body = $("rows").tBodies[0];
@@ -40,6 +55,7 @@ const startRows = async ({ part, $ }) => {
           region.textContent = regionOf(i);
           td.append(region);
         }
+        if (rows.said && rows.said[i]) td.append(wordsOf(i, order.length === 1));
       }
       part.append(tr);
     }
@@ -47,50 +63,63 @@ const startRows = async ({ part, $ }) => {
     shown = Math.min(shown + STEP, order.length);
     $("more").hidden = shown >= order.length;
   };
-  const refresh = () => {
-    const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const total = rows.row.length;
-    order = [];
-    for (let i = 0; i < total; i++) {
-      if (lassoed && !lassoed.has(i)) continue;
-      if (words.length) {
-        const text = `${rows.names[rows.corpus[i]]} ${rows.row[i]} ${rows.text ? rows.text[i] : ""}`.toLowerCase();
-        if (!words.every((word) => text.includes(word))) continue;
-      }
-      order.push(i);
-    }
+  const amount = (n) => n.toLocaleString("en");
+  const wanted = () => $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const isFiltered = () => Boolean(lassoed || hidden.size || wanted().length);
+  let searched = null;  // what the search looks through, for each row
+  const searchable = () => searched || (searched = rows.row.map((row, i) =>
+    `${rows.names[rows.corpus[i]]} ${row} ${rows.text ? rows.text[i] : ""}`.toLowerCase()));
+  const list = () => {
     const column = rows[sortKey];
     order.sort((a, b) => (column[a] - column[b]) * (sortDown ? -1 : 1) || a - b);
     $("rows").tBodies[0].replaceChildren();
     shown = 0;
     addRows();
-    $("count").textContent = order.length === total ? `${total} texts` : `${order.length} of ${total} texts`;
-    $("clear").hidden = !lassoed && !words.length;
     for (const button of $("rows").querySelectorAll("th button"))
       button.parentElement.setAttribute(
         "aria-sort", button.dataset.key === sortKey ? (sortDown ? "descending" : "ascending") : "none");
   };
-  const select = (positions) => {
-    lassoed = positions;
-    for (const plot of plots) {
-      if (!("texts" in plot.dataset) || !part.contains(plot)) continue;
-      const chosen = plot.data.map((trace) => {
-        if (!positions) return null;
+  // What was drawn around, what is searched and which groups are on hold together, in the table and the figures.
+  const refresh = () => {
+    const words = wanted();
+    const total = rows.row.length;
+    order = [];
+    for (let i = 0; i < total; i++) {
+      if (lassoed && !lassoed.has(i)) continue;
+      if (hidden.size && hidden.has(groupOf[rows.region[i]])) continue;
+      if (words.length && !words.every((word) => searchable()[i].includes(word))) continue;
+      order.push(i);
+    }
+    list();
+    $("count").textContent = order.length === total ? `${amount(total)} texts`
+      : `${amount(order.length)} of ${amount(total)} texts`;
+    $("clear").hidden = !isFiltered();
+    showGroups();
+    // The table is there before the figures, which take longer, are drawn anew.
+    clearTimeout(fading);
+    fading = setTimeout(fade, 16);
+  };
+  const fade = () => {
+    const left = isFiltered() ? new Set(order) : null;
+    for (const { plot, traces, positions, tell } of linked) {
+      const chosen = positions.map((dots) => {
+        if (!left) return null;
         const points = [];
-        const ids = trace.customdata;
-        const list = ids._inputArray || ids;
-        for (let k = 0; k < list.length; k++) if (positions.has(Number(list[k]))) points.push(k);
+        dots.forEach((position, k) => { if (left.has(position)) points.push(k); });
         return points;
       });
-      Plotly.restyle(plot, { selectedpoints: chosen });
+      const before = traces.map((k) => plot.data[k].selectedpoints);
+      const outlined = (plot.layout.selections || []).length > 0;
+      if (left || outlined || before.some(Boolean))
+        Plotly.update(plot, { selectedpoints: chosen }, outlined ? { selections: [] } : {}, traces);
+      tell(left, left ? chosen.flat().length : 0);
     }
-    refresh();
   };
-  // A cell that starts with one of these could be run as a formula by a spreadsheet (OWASP: CSV injection).
-  const csvCell = (value) => {
-    let text = String(value);
-    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const clearAll = () => {
+    $("search").value = "";
+    lassoed = null;
+    hidden.clear();
+    refresh();
   };
   const downloadCsv = () => {
     const columns = [
@@ -99,19 +128,17 @@ const startRows = async ({ part, $ }) => {
     ];
     if (rows.region) columns.push(["leaning", (i) => rows.lean[i]], ["region", regionOf]);
     columns.push(["text", (i) => (rows.text ? rows.text[i] : "")]);
-    const lines = [columns.map(([name]) => name).join(",")];
-    for (const i of order) lines.push(columns.map(([, value]) => csvCell(value(i))).join(","));
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
-    link.download = "xembed-texts.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    const lines = order.map((i) => csvLine(columns.map(([, value]) => value(i))));
+    saveCsv("texts", [csvLine(columns.map(([name]) => name)), ...lines]);
   };
   const showRegion = (region) => {
-    const inside = new Set();
-    rows.region.forEach((one, i) => { if (one === region) inside.add(i); });
+    const own = groupOf[region];
     $("search").value = "";
-    select(inside);
+    lassoed = null;
+    hidden.clear();
+    if (groups[own].regions.length === 1) groups.forEach((_, g) => { if (g !== own) hidden.add(g); });
+    else lassoed = new Set(rows.region.flatMap((one, i) => (one === region ? [i] : [])));
+    refresh();
     $("all").scrollIntoView();
     $("clear").focus({ preventScroll: true });
   };
@@ -139,31 +166,114 @@ const startRows = async ({ part, $ }) => {
     tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - box.width - 8))}px`;
     tip.style.top = `${y + 18 + box.height > innerHeight ? Math.max(4, y - box.height - 12) : y + 18}px`;
   };
+  /* Buttons that switch groups of texts on and off, below the last figure whose dots are texts. */
+  const buttons = [];
+  const everything = make("button", "all");
+  const showGroups = () => {
+    buttons.forEach((button, g) => button.setAttribute("aria-pressed", String(!hidden.has(g))));
+    everything.textContent = hidden.size ? "Show all" : "Hide all";
+  };
+  const makeGroups = () => {
+    if (groups.length < 2) return;
+    const bar = make("div", "switches", make("span", "quiet", "Regions shown"));
+    bar.setAttribute("role", "group");
+    bar.setAttribute("aria-label", "Regions shown in the figures and in the table of texts");
+    groups.forEach(({ label, status }, g) => {
+      const button = make("button", "", status ? make("b", "", `${status}:`) : "", status ? " " : "", named(label));
+      button.type = "button";
+      button.title = status ? `${status}: ${label}` : label;
+      button.addEventListener("click", () => { if (!hidden.delete(g)) hidden.add(g); refresh(); });
+      buttons.push(button);
+    });
+    // Few at first: the first ones, and all other texts, which are the last.
+    const late = groups.length > MOST_GROUPS ? buttons.slice(MOST_GROUPS - 1, -1) : [];
+    bar.append(...buttons);
+    for (const button of late) button.hidden = true;
+    if (late.length) {
+      const more = make("button", "all", `${late.length} more`);
+      more.type = "button";
+      more.addEventListener("click", () => {
+        for (const button of late) button.hidden = false;
+        late[0].focus();
+        more.remove();
+      });
+      bar.append(more);
+    }
+    everything.type = "button";
+    everything.addEventListener("click", () => {
+      if (hidden.size) hidden.clear();
+      else groups.forEach((_, g) => hidden.add(g));
+      refresh();
+    });
+    bar.append(everything);
+    [...part.querySelectorAll(".plot[data-texts]")].at(-1).after(bar);
+  };
+  // Says below a figure how many texts are left, where any are faded. Returns what to tell it.
+  const makeTeller = (plot, all) => {
+    const place = make("a");
+    place.href = `#${$("all").id}`;
+    const drawn = make("span");
+    const button = make("button", "", "Show all again");
+    button.type = "button";
+    button.addEventListener("click", () => { clearAll(); $("search").focus({ preventScroll: true }); });
+    const line = make("p", "left", "Not faded: ", place, drawn, " ", button);
+    line.hidden = true;
+    plot.after(line);
+    return (left, dots) => {
+      line.hidden = !left;
+      if (!left) return;
+      place.textContent = `${amount(left.size)} of ${amount(rows.row.length)} texts in the table`;
+      drawn.textContent = all < rows.row.length ? `, ${amount(dots)} of them drawn` : "";
+    };
+  };
   const link = (plot) => {
+    const traces = plot.data.flatMap((trace, k) => (trace.customdata ? [k] : []));
+    const positions = traces.map((k) => {
+      const ids = plot.data[k].customdata;
+      return Array.from(ids._inputArray || ids, Number);
+    });
+    linked.push({ plot, traces, positions, tell: makeTeller(plot, positions.flat().length) });
     plot.on("plotly_hover", showTip);
     plot.on("plotly_unhover", () => { tip.hidden = true; });
     plot.on("plotly_selected", (event) => {
-      if (event && event.points.length) select(new Set(event.points.map((point) => Number(point.customdata))));
+      if (!event) return;
+      // Around nothing: as it was.
+      if (event.points.length) lassoed = new Set(event.points.map((point) => Number(point.customdata)));
+      refresh();
     });
-    plot.on("plotly_deselect", () => select(null));
+    plot.on("plotly_click", (event) => {
+      lassoed = new Set([Number(event.points[0].customdata)]);
+      refresh();
+      $("all").scrollIntoView();
+      $("clear").focus({ preventScroll: true });
+    });
+    plot.on("plotly_deselect", clearAll);
+    if (isFiltered()) refresh();
   };
+  // Nothing has the focus after a lasso, so that the key is heard on the whole page; in a part, it is meant for that.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || event.target.closest(".word") || !isFiltered()) return;
+    const target = event.target.closest("[data-prefix]");
+    if (!target || target === part) clearAll();
+  });
   $("search").closest(".controls").hidden = false;
   $("rows").hidden = false;
   let waiting = 0;
   $("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(refresh, 120); });
   $("more").addEventListener("click", addRows);
   $("csv").addEventListener("click", downloadCsv);
-  $("clear").addEventListener("click", () => { $("search").value = ""; select(null); });
+  $("clear").addEventListener("click", clearAll);
   for (const button of $("rows").querySelectorAll("th button"))
     button.addEventListener("click", () => {
       if (sortKey === button.dataset.key) sortDown = !sortDown;
       else { sortKey = button.dataset.key; sortDown = false; }
-      refresh();
+      list();
     });
   for (const button of part.querySelectorAll("button[data-region]")) {
     button.hidden = false;
     button.addEventListener("click", () => showRegion(Number(button.dataset.region)));
   }
+  makeGroups();
   refresh();
   return link;
 };

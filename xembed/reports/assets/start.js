@@ -14,10 +14,12 @@ const fail = (message) => {
 };
 const start = async () => {
   themeButton.textContent = isDark() ? "Light" : "Dark";
+  startTables(document);
   if (typeof DecompressionStream === "undefined") {
     fail("Charts need a browser of 2023 or later. The tables below hold the results.");
     return;
   }
+  startData();
   const parts = [];
   for (const part of document.querySelectorAll("[data-prefix]")) parts.push([part, await startPart(part)]);
   if (byId("library")) {
@@ -28,6 +30,7 @@ const start = async () => {
   for (const [part, linked] of parts) {
     for (const plot of part.querySelectorAll(".plot")) {
       await drawFigure(plot);
+      addSaves(plot);
       linked(plot);
     }
   }
@@ -35,6 +38,8 @@ const start = async () => {
 };
 // Paper can't be clicked: what is folded is printed open.
 const folded = [];
+const widened = [];
+const PAPER = 640;  // pixels that a page of A4 leaves for a chart
 let theme = "";
 addEventListener("beforeprint", () => {
   printing = true;
@@ -42,11 +47,17 @@ addEventListener("beforeprint", () => {
   root.className = "light";
   for (const details of document.querySelectorAll("details:not([open])")) { details.open = true; folded.push(details); }
   onTheme();
+  for (const plot of plots) {
+    if (plot.clientWidth <= PAPER) continue;
+    widened.push(plot);
+    Plotly.relayout(plot, { width: PAPER });
+  }
 });
 addEventListener("afterprint", () => {
   printing = false;
   root.className = theme;
   for (const details of folded.splice(0)) details.open = false;
   onTheme();
+  for (const plot of widened.splice(0)) Plotly.relayout(plot, { width: null, autosize: true });
 });
 start().catch((error) => { fail("The charts could not be drawn. The tables below hold the results."); throw error; });

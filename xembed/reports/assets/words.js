@@ -11,14 +11,6 @@ const startTold = async (here) => {
   const { $ } = here;
   const told = JSON.parse(await unpack($("told-data")));
   let toldOrder = [], toldShown = 0;
-  const worth = (word, value, most) => {
-    const share = most > 0 ? Math.abs(value) / most : 0;
-    const element = make("span", `word ${tone(value)}`, named(word));
-    if (told.signs && share >= FAINT) element.append(make("sup", "", value > 0 ? "+" : "−"));
-    element.style.setProperty("--share", share.toFixed(2));
-    element.dataset.value = told.signs ? short(value) : short(value).replace("+", "");
-    return element;
-  };
   const toldDetails = (item) => {
     const facts = make("span", "facts");
     item.facts.forEach(([label, value], i) => {
@@ -29,17 +21,13 @@ const startTold = async (here) => {
     });
     const line = make("span", "line", item.line);
     line.dir = "auto";
-    const most = sizeOf([item.values]);
-    const said = make("p", "said");
-    said.dir = item.dir;
-    item.words.forEach((word, k) => said.append(worth(word, item.values[k], most), " "));
-    if (item.more) said.append(make("span", "quiet", `… and ${item.more} more words`));
+    const said = saidOf(item, told.signs);
     const main = make("div", "", said, ...item.notes.map((note) => make("p", "quiet", note)));
     const body = make("div", item.near ? "pair" : "", main);
     if (item.near) {
       const text = make("p", "", item.near[0]);
       text.dir = "auto";
-      body.append(make("div", "near", heading(here, "h4", `${told.beside} `, make("span", "quiet", item.near[1])), text));
+      body.append(make("div", "near", heading(here, "h3", `${told.beside} `, make("span", "quiet", item.near[1])), text));
     }
     const rows = item.words.map((word, k) => rowOf(word, [make("td", "num", said.children[k].dataset.value)]));
     const table = tableOf("plain", ["Word", "Attribution"], rows, `Words of row ${item.row}`);
