@@ -306,8 +306,9 @@ def test_demo(tmp_path, monkeypatch):
     assert "“imitation” is collapsed" in output
     assert (tmp_path / "xembed-demo" / "product_reviews.html").is_file()
     assert (tmp_path / "xembed-demo" / "product_reviews.json").is_file()
-    run("demo", "support_tickets", "--out", tmp_path / "t.html")
-    assert (tmp_path / "t.html").is_file()
+    assert "A region that is new: " in run("demo", "support_tickets", "--words", "--out", tmp_path / "t.html")
+    parts = json.loads((tmp_path / "t.json").read_text("utf-8"))["parts"]
+    assert [part["schema"] for part in parts] == ["xembed.shift/1", "xembed.shift_explanation/1"]
 
 
 def test_cache_commands(corpora, tmp_path, monkeypatch):

@@ -109,6 +109,9 @@ def _root(
 def demo(
     corpus: Annotated[Demo, typer.Argument(help="Which bundled pair of corpora.")] = Demo.product_reviews,
     out: Annotated[Path | None, typer.Option(help="Where the report goes. Default: xembed-demo/CORPUS.html")] = None,
+    words: Annotated[
+        bool, typer.Option("--words", help="Say which words the shift is made of, text by text, on the same page.")
+    ] = False,
     progress: Progress = None,
 ) -> None:
     """Compare two bundled corpora and write the report: needs no data and no network."""
@@ -122,10 +125,14 @@ def demo(
     column, f, g, names = _DEMOS[corpus.value]
     table = load_corpora(corpus.value)
     encode = encoder_on_demand()
-    result = _compare(
-        (table.where(**{column: f}), table.where(**{column: g})), encode, names=names, progress=progress, seed=0
-    )
-    _finish(result, out)
+    sources = (table.where(**{column: f}), table.where(**{column: g}))
+    result = _compare(sources, encode, names=names, progress=progress, seed=0)
+    explanation = None
+    if words:
+        from xembed._cli_explain import explain_result
+
+        explanation = explain_result(result, [source.texts for source in sources], encode, progress, seed=0)
+    _finish(result, out, explanation)
 
 
 @app.command()
@@ -194,12 +201,12 @@ def shift(
         alpha=alpha,
         projection=map_.value,
     )
+    explanation = None
     if words:
         from xembed._cli_explain import explain_result
 
-        _finish(result, out, explain_result(result, texts, encode, progress, seed))
-    else:
-        _finish(result, out)
+        explanation = explain_result(result, texts, encode, progress, seed)
+    _finish(result, out, explanation)
     if fail_on_shift and result.shifted:
         raise typer.Exit(3)
 

@@ -431,6 +431,12 @@ def test_a_method_that_finds_planted_words_is_said_to():
     assert warned(page) == ""
 
 
+@pytest.mark.parametrize(("output", "how"), [("similarity", "trust_check plants"), ("logit", "method_health tests")])
+def test_attributions_say_that_nobody_checked_them(output, how):
+    assert "Nobody checked" in warned(page_of(attributions(output=output)))
+    assert how in warned(page_of(attributions(output=output)))
+
+
 def test_what_nobody_checked_is_said():
     page = page_of(depths(4, notes=("Nobody checked.",)))
     assert chip(page) == "? Not checked whether words can be trusted" and "Nobody checked." in warned(page)

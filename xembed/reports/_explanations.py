@@ -60,12 +60,22 @@ def attributions_context(data: Data) -> dict[str, Any]:
         chip=(False, data["label"], "▤"),
         verdict=_verdict_of_words(data, what),
         cards=_cards_of_words(data),
-        warnings=notes(data["notes"]),
+        warnings=notes([_unchecked(data), *data["notes"]]),
         sections=[section for section in (text, counted) if section is not None],
         sizes=count(n, "text"),
         package=_PACKAGE,
         **methods("attributions", data["method"], data["label"]),
     )
+
+
+def _unchecked(data: Data) -> str:
+    """Return what nobody tested here, and what tests it."""
+    how = (
+        "xembed.attribution.method_health tests the method on references whose reasons are known"
+        if data["output"] in ("logit", "probability")
+        else "xembed.attribution.trust_check plants words in texts and measures whether they are found"
+    )
+    return f"Nobody checked whether these words can be trusted as reasons: {how}."
 
 
 def _item(
