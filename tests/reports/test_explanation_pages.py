@@ -348,7 +348,7 @@ def test_the_static_part_holds_as_many_words_as_a_page_can_bear():
     words = tuple(("word",) * 200 for _ in range(60))
     page = page_of(attributions(60, words=words, values=(np.ones(200),) * 60))
     assert section(page, "texts").count("word word") <= _explanation_words._STATIC_WORDS
-    assert "first 15 of 60 texts" in section(page, "texts")
+    assert "first 7 of 60 texts" in section(page, "texts")
 
 
 @pytest.mark.parametrize(

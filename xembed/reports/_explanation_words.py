@@ -21,7 +21,7 @@ _JOINERS = "\u200c\u200d"  # in emoji, and between the letters of some scripts
 _WORDS = 400  # words of a text; the others are in the .json file
 _LINE, _TEXT = 200, 600  # characters of a text where it is a line to click, and where it is read
 # Without scripts: texts that are there, and words of them in all.
-_STATIC_TEXTS, _STATIC_WORDS = 50, 3000
+_STATIC_TEXTS, _STATIC_WORDS = 50, 1500
 _COUNTED = 10  # words a side in the table over all texts
 
 
