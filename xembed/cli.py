@@ -450,7 +450,7 @@ def _finish(result: ShiftResult | DriftResult, out: Path, explanation: ShiftExpl
     else:
         from xembed.reports import write_combined
 
-        write_combined([result, explanation], out)
+        write_combined([result, explanation], out, title=f"{result.names[0]} and {result.names[1]}, and their words")
     for warning in result.warnings:
         typer.echo(f"xembed: warning: {warning}", err=True)
     typer.echo(result.verdict)

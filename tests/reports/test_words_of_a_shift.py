@@ -111,3 +111,8 @@ def test_the_explanation_alone_has_every_text_without_scripts(path):
     page = path.read_text("utf-8")
     told = section(page, "part2-texts")
     assert "which words take each along" in told and re.search(r"Here are the first \d+ of 80 texts", told)
+
+
+def test_the_verdict_tells_what_few_parts_found(path):
+    said = section(path.read_text("utf-8"))
+    assert "2 results on one page. Shift report: shift found; explanation of a shift: " in said

@@ -12,6 +12,7 @@ from xembed.reports._format import count
 
 SCHEMA = "xembed.combined/1"
 _KEY_NUMBERS = 4  # of a part, in the summary
+_FEW = 3  # parts that are all told in the verdict
 _TITLE = 200  # characters
 
 # A start tag of our templates. Texts of users are escaped, also in attributes, so they hold no <, > or ".
@@ -28,19 +29,26 @@ def combined_context(
 ) -> dict[str, Any]:
     """Return what a page of several results needs; ``render_part`` gives the context of a result and its HTML."""
     parts = [_part(part, place, render_part) for place, part in enumerate(_linked(data["parts"]), start=1)]
-    n_found = sum(part["found"] for part in parts)
     several = len(parts) > 1
     return {
         "kind": "combined report",
         "title": plain(data["title"], _TITLE),
-        "verdict": f"{count(len(parts), 'result')} on one page; {n_found} of them "
-        f"{'reports' if n_found == 1 else 'report'} a finding."
-        if several
-        else "One result.",
+        "verdict": _verdict(parts),
         "parts": parts,
         "warnings": _warnings(data["parts"]) if several else [],
         "how": how_made(data, count(len(parts), "part"), "xembed.reports"),
     }
+
+
+def _verdict(parts: Sequence[Mapping[str, Any]]) -> str:
+    if len(parts) == 1:
+        return "One result."
+    if len(parts) <= _FEW:
+        said = "; ".join(f"{part['kind']}: {part['chip'][0].lower()}{part['chip'][1:]}" for part in parts)
+        return f"{count(len(parts), 'result')} on one page. {said[0].upper()}{said[1:]}."
+    n_found = sum(part["found"] for part in parts)
+    verb = "reports" if n_found == 1 else "report"
+    return f"{count(len(parts), 'result')} on one page; {n_found} of them {verb} a finding."
 
 
 def _linked(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
