@@ -25,7 +25,7 @@ docs: $(VENV)/.installed-docs  ## the documentation: tutorials are run, a warnin
 	@echo "The documentation is in docs/_build/html/index.html"
 
 # The pictures need what the tests need: playwright and Chromium.
-reports: $(VENV)/.installed  ## the gallery, by the commands that reports/README.md names, and its pictures (ten minutes)
+reports: $(VENV)/.installed  ## the gallery, by the commands that reports/README.md names, and its pictures (nine minutes)
 	@sed -n 's/.*`xembed \([^`]*--out reports[^`]*\)`.*/\1/p' reports/README.md | while read -r line; do \
 		echo "xembed $$line"; $(BIN)/xembed $$line >/dev/null </dev/null || exit 1; done
 	@$(BIN)/python reports/thumbnails.py

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 import zlib
 from functools import cache
 from html.parser import HTMLParser
@@ -78,6 +79,14 @@ def figures_cut_on_paper(page):
     inks = {tuple(round(255 * float(x)) for x in ink) for ink in re.findall(rb"([\d.]+) ([\d.]+) ([\d.]+) rg", drawn)}
     names = page.locator(".plot").evaluate_all("plots => plots.map((plot) => plot.id)")
     return len(names), [name for i, name in enumerate(names, 1) if not {(200, i, 77), (201, i, 77)} <= inks]
+
+
+def until(condition, seconds=10):
+    """Wait for a condition. (Playwright's own waiting evaluates strings, which the page's policy forbids.)"""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 class _Text(HTMLParser):

@@ -2,11 +2,10 @@
 
 import dataclasses
 import re
-import time
 
 import numpy as np
 import pytest
-from pages import check_accessible, figure, numbers, rows_of, section
+from pages import check_accessible, figure, numbers, rows_of, section, until
 
 from xembed.reports import _figures as figures
 from xembed.reports import render_page, write_combined
@@ -66,13 +65,6 @@ def page_path(data, tmp_path_factory):
 @pytest.fixture(scope="module")
 def big_html(data):
     return render_page(blown_up(data, 50_000))
-
-
-def until(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 CHOSEN = """() => ["dd", "map"].map((id) => document.getElementById(id).data

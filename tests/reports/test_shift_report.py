@@ -3,10 +3,10 @@
 import json
 import os
 import re
-import time
 
 import numpy as np
 import pytest
+from pages import until
 
 from xembed.reports import render_page, write_report
 from xembed.reports._format import cut
@@ -40,14 +40,6 @@ def result_of(n=80, m=60, texts=True, **options):
             [f"plain text number {i} about router and bill" for i in range(m)],
         )
     return compare_corpora(F, G, texts=words, **options)
-
-
-def until(condition, seconds=10):
-    """Wait for a condition. (Playwright's own waiting evaluates strings, which the page's policy forbids.)"""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

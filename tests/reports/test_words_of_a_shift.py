@@ -1,11 +1,10 @@
 """A shift beside its explanation: every text of the table, and every dot, leads to its words."""
 
 import re
-import time
 
 import numpy as np
 import pytest
-from pages import section
+from pages import section, until
 
 from xembed.attribution import explain_shift
 from xembed.reports import write_combined
@@ -43,13 +42,6 @@ def path(results, tmp_path_factory):
     page = tmp_path_factory.mktemp("words") / "page.html"
     write_combined(results, page)
     return page
-
-
-def until(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_only_an_explanation_of_the_same_texts_is_linked(results):

@@ -26,6 +26,7 @@ Floats = npt.NDArray[np.float64]
 FEW_WORDS = 100
 # A shift is made by hand of so few words: in a real one the same words come again and again, too.
 _PLANTED_WORDS, _PLANTED_TEXTS = 6, 40
+_TEXTS = 400  # that the shift is made in
 _N_RESAMPLES = 2_000
 # What the lower end of the interval has to reach.
 THRESHOLD = 0.8
@@ -128,11 +129,12 @@ def trust_by_planting(
         If there are too few texts, or too few words that do not occur in them.
     """
     began = time.monotonic()
-    known = {word.lower() for text in texts for word in text.split()}
+    sample = [texts[i] for i in np.sort(rng.choice(len(texts), size=min(len(texts), _TEXTS), replace=False))]
+    known = {word.lower() for text in sample for word in text.split()}
     free = [word for word in OFF_TOPIC if word.lower() not in known]
     chosen = [str(word) for word in rng.choice(free, size=min(_PLANTED_WORDS, len(free)), replace=False)]
     planted, _ = plant(
-        texts, None, n_texts=_PLANTED_TEXTS, n_words=(2, 4), off_topic=chosen or OFF_TOPIC, rng=rng, caller=caller
+        sample, None, n_texts=_PLANTED_TEXTS, n_words=(2, 4), off_topic=chosen or OFF_TOPIC, rng=rng, caller=caller
     )
     apart = [
         unit_rows(encode_texts(encoder, rows).embeddings).mean(axis=0)

@@ -129,7 +129,7 @@ def _texts_section(data: Data) -> Section:
             "words": text["words"],
             "values": text["values"],
             "facts": [
-                ("", cut(text["corpus"], _CORPUS)),
+                ("", plain(text["corpus"], _CORPUS)),
                 ("row", f"{text['row']}"),
                 ("along", signed(float(f"{text['along']:.3g}"))),
             ],

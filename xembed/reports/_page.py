@@ -168,7 +168,6 @@ def render_page(data: Mapping[str, Any]) -> str:
         template, charts = context["template"], data["schema"] != "xembed.comparison/1"
     script = _script()
     made = data.get("provenance")  # parts of other results have none
-    packed = pack_text(dump_json(data))
     page: str = (
         _environment()
         .get_template(template)
@@ -181,7 +180,7 @@ def render_page(data: Mapping[str, Any]) -> str:
             script_hash=_csp_hash(script.encode("utf-8")),
             library=base64.b64encode(_asset(_PLOTLY)).decode("ascii") if charts else None,
             library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
-            packed=packed if len(packed) <= _MOST_DATA else None,
+            packed=_packed(data),
             data_name=f"xembed-{data['schema'].removeprefix('xembed.').split('/')[0]}.json",
             made_by=(made["versions"] if made else versions())["xembed"],
         )
@@ -201,6 +200,15 @@ def _render_part(data: Mapping[str, Any], place: int, prefix: str) -> tuple[dict
     context = page_context_of(data)
     template = _environment().get_template(context["template"])
     return context, template.render(**context, layout="part.html.j2", place=place, prefix=prefix)
+
+
+def _packed(data: Mapping[str, Any]) -> str | None:
+    """Return the data for the page to carry, or None where they are too large."""
+    text = dump_json(data)
+    if len(text) > 10 * _MOST_DATA:  # no text shrinks to a tenth: not worth the seconds
+        return None
+    packed = pack_text(text)
+    return packed if len(packed) <= _MOST_DATA else None
 
 
 def _script() -> str:
