@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 METADATA := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test test-full bench docs reports lint clean
+.PHONY: demo test test-fast test-full bench docs reports lint clean
 
 demo: $(VENV)/.installed  ## compare two bundled corpora and write a report
 	@$(BIN)/xembed demo
 
 test: $(VENV)/.installed-test  ## all tests, statistical ones at reduced size
 	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.installed-test  ## what takes seconds, without a browser (five minutes)
+	$(BIN)/python -m pytest -m "not slow and not browser"
 
 test-full: $(VENV)/.installed-test  ## all tests at full size (an hour)
 	XEMBED_FULL=1 $(BIN)/python -m pytest

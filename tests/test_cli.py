@@ -78,6 +78,7 @@ def test_importing_brings_nothing_heavier_than_numpy(statement):
     assert not loaded & heavy
 
 
+@pytest.mark.slow
 def test_depth_and_shift_never_import_torch():
     code = (
         "import numpy as np, sys, xembed.depth, xembed.shift, xembed.reports\n"
@@ -127,6 +128,7 @@ def test_shift_on_embeddings_and_exit_codes(corpora, tmp_path):
     run("shift", corpora / "F.npy", corpora / "G.npy", "--no-such-option", code=2)
 
 
+@pytest.mark.slow
 def test_shift_by_groups_pairs_and_with_a_self_check(tmp_path):
     rng = np.random.default_rng(0)
     for name, first in (("f.csv", 0), ("g.csv", 9)):
@@ -205,6 +207,7 @@ def test_shift_is_reproducible_to_the_byte(corpora, tmp_path, monkeypatch):
     assert contents[0] == contents[1]
 
 
+@pytest.mark.slow
 def test_isotropy_recommends_saves_and_reports(corpora, tmp_path):
     rng = np.random.default_rng(0)
     reviews = load_corpora("product_reviews").texts
@@ -300,6 +303,7 @@ def test_cut_and_dropped_texts_are_warned_of(tmp_path):
     assert "1 blank text was dropped from a" in notes
 
 
+@pytest.mark.slow
 def test_demo(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     output = run("demo")
@@ -398,6 +402,7 @@ def test_embed_and_depth_refuse_before_they_work(tmp_path, monkeypatch, capsys):
         assert re.search(message, capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_nothing_half_written(tmp_path):
     """Kill the command again and again while it writes: the report is whole or not there."""
     import signal

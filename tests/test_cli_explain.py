@@ -15,6 +15,8 @@ from xembed.cli import app, main
 from xembed.datasets import load_corpora
 from xembed.depth import tte_depth
 
+pytestmark = pytest.mark.slow  # as a whole: it takes many seconds
+
 A, B = "The king greeted his guests.", "The queen welcomed visitors."
 
 

@@ -14,6 +14,7 @@ def call(*arguments):
     return CliRunner().invoke(app, ["geco", *map(str, arguments)], catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_a_run_and_its_page(tmp_path):
     out = tmp_path / "page.html"
     result = call(*SMALL, "--seeds", "0,1", "--out", out)
@@ -35,6 +36,7 @@ def test_the_plan_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_official_files(real_data, tmp_path):
     options = ["--schemes", "OLA", "--methods", "uniform_random", "--sentences", "4", "--seeds", "0"]
     out = tmp_path / "page.html"
@@ -65,6 +67,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(options, message, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_another_plan_in_the_folder_is_refused(tmp_path, monkeypatch, capsys):
     arguments = ["geco", *SMALL, "--run-dir", str(tmp_path / "run"), "--out", str(tmp_path / "page.html")]
     assert CliRunner().invoke(app, [*arguments, "--seeds", "0"], catch_exceptions=False).exit_code == 0

@@ -90,6 +90,7 @@ def test_first_tutorial_finds_what_was_planted(tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_tutorial_on_a_synthetic_corpus_finds_the_collapse(capsys):
     namespace, _ = run_cells(DOCS / "tutorials" / "synthetic_corpus.md")
     audit = namespace["audit"]

@@ -56,6 +56,7 @@ def test_wheel_holds_data_templates_and_types(wheel):
     assert not [n for n in names if n.startswith(("tests/", "datasets/", "docs/"))]
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_loads_everything(wheel, tmp_path):
     """In an environment with nothing but the wheel; its dependencies are lent by this one."""
     venv.create(tmp_path / "env", with_pip=True)

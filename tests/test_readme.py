@@ -30,6 +30,7 @@ def test_python_example(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "report.html").is_file() and (tmp_path / "report.json").is_file()
 
 
+@pytest.mark.slow
 def test_shell_example(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tickets = load_corpora("support_tickets")

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 from xembed.cli import app
 from xembed.datasets import read_texts
 
+pytestmark = pytest.mark.slow  # as a whole: it takes many seconds
+
 
 def shift(folder, F, G, *options):
     """Run the command on two lists of texts and return the data of its report."""

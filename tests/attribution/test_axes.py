@@ -176,6 +176,7 @@ def forms(split):
     return [texts[number, 1] for number in numbers], [texts[number, 0] for number in numbers]
 
 
+@pytest.mark.slow
 def test_gender_explains_the_difference_of_gendered_pairs(encoder):
     axes = make_axes(encoder, {"number": ENDS["number"], "gender": forms("train"), **ENDS})
     male, female = forms("test")

@@ -56,6 +56,7 @@ def check_same(first, second, atol):
 # ---- sums
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["similarity", "depth"])
 def test_integrated_gradients_are_complete(encoder, tickets, kind):
     texts = sorted(tickets, key=len)[:40:2]  # shorter ones: gradients cost

@@ -202,6 +202,7 @@ def test_halves_of_one_corpus_differ_by_chance_only(encoder, weeks):
 # ---- what was compared before
 
 
+@pytest.mark.slow
 def test_the_result_of_a_comparison_is_taken_or_refused(encoder, weeks, compared, explained):
     assert explained.names == ("week 1", "week 2") and explained.provenance["parameters"]["result"] is True
     small = [texts[:30] for texts in weeks]

@@ -88,6 +88,7 @@ def test_trust_is_true_or_false(wrong):
         explain_shift(Bag(), TOPIC, TOPIC, method="shapley", trust=wrong)
 
 
+@pytest.mark.slow
 def test_planted_words_are_found_in_tickets(encoder):
     tickets = load_corpora("support_tickets")
     weeks = [list(tickets.where(week=week).texts)[:60] for week in (1, 2)]
@@ -117,6 +118,7 @@ def test_too_few_texts_are_said_not_to_be_checked():
     assert off.trust is None and "trust=True does" in off.notes[-1]
 
 
+@pytest.mark.slow
 def test_every_text_lies_along_its_component(encoder):
     """The texts of a region lie farther along it than the others by its size, on average."""
     tickets = load_corpora("support_tickets")

@@ -167,6 +167,7 @@ def test_the_threshold_decides_about_the_lower_end(threshold):
     assert (f"where {threshold:.2f} is asked" in found.verdict) != found.trusted
 
 
+@pytest.mark.slow
 def test_methods_without_signs_are_measured_and_never_recommended(encoder):
     texts = load_corpora("support_tickets").texts[:40]
     found = trust_check(encoder, texts, methods=["saliency_l2", "occlusion"], targets=["nearest_similarity"], n_texts=8)
@@ -221,6 +222,7 @@ def test_the_same_seed_gives_the_same_and_another_one_not():
 # ---- encoders
 
 
+@pytest.mark.slow
 def test_tickets_are_trusted_and_an_untrained_encoder_is_not(encoder, tickets):
     weights = {name: tensor.clone() for name, tensor in encoder.model.state_dict().items()}
     options = {"methods": ["occlusion"], "targets": ["nearest_similarity"], "n_texts": 10}

@@ -360,6 +360,7 @@ DefSentPlus(encoder, **options, checkpoint_dir=folder, checkpoint_every=3).fit(
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_can_be_gone_on_with(encoder, model_folder, dictionary, tmp_path):
     texts = tmp_path / "texts.json"
     texts.write_text(json.dumps(dictionary))

@@ -106,6 +106,7 @@ def test_texts_are_not_stored(tiny, own_cache):
     assert text_key("the very secret cat") in content
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(tiny_folder, tiny, own_cache):
     processes = [start(tiny_folder, 2000) for _ in range(2)]
     ready = [process.stdout.readline().split() for process in processes]
@@ -120,6 +121,7 @@ def test_two_processes_at_once(tiny_folder, tiny, own_cache):
     np.testing.assert_allclose(found.embeddings, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_killed_process(tiny_folder, tiny, own_cache):
     process = start(tiny_folder, 6000, batch_size=4)

@@ -232,6 +232,7 @@ def test_notes_say_what_to_know(result):
 # ---- that it repeats itself
 
 
+@pytest.mark.slow
 def test_two_runs_are_equal_to_the_bit(result, folder, data, tmp_path):
     names = ["gradient_shap", "lime", "shapley_sampling", "integrated_gradients", "uniform_random", "pattern"]
     options = dict(backbone=folder, schemes=["C", "OLA"], seeds=(3, 1), methods=names, training={"OLA": {"epochs": 2}})

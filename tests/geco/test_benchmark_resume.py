@@ -17,6 +17,8 @@ from xembed.attribution import MethodOutput
 from xembed.geco import Benchmark
 from xembed.geco._store import Store, pack, unpack
 
+pytestmark = pytest.mark.slow  # as a whole: it takes many seconds
+
 METHODS = ["integrated_gradients", "saliency_l2", "gradient_shap", "lime", "shapley_sampling", "occlusion", "pattern"]
 OPTIONS = {
     "schemes": ["C", "OLA"],

@@ -325,6 +325,7 @@ def encoder():
     return xembed.load_encoder(device="cpu")
 
 
+@pytest.mark.slow
 def test_all_minilm_on_sts_b_dev(real_data, encoder):
     (dev,) = load_sts(real_data / "sts" / "STSBenchmark" / "sts-dev.csv")
     found = evaluate_sts(encoder, dev.sample(300), n_resamples=200).all

@@ -161,6 +161,7 @@ def test_errors(encoder, options, error, match):
         layer_profile(**({"encoder": encoder, "texts": TEXTS[:15], "poolings": "mean"} | options))
 
 
+@pytest.mark.slow
 def test_lower_layers_gain_from_whitening_and_the_output_does_not(real_data, encoder):
     """On STS-B dev, fitted on sentences of the train part: the orders of the table in the specification."""
     folder = real_data / "sts" / "STSBenchmark"

@@ -64,6 +64,7 @@ def test_reference_values_of_variants():
     assert rankme(B, centered=True) == pytest.approx(5.7014994893382, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", DIMENSIONS)
 def test_intrinsic_dimension_reference_values(method):
     first, second, tolerance = DIMENSIONS[method]

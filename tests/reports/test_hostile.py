@@ -10,6 +10,8 @@ from pages import check_accessible, section
 from xembed.reports import _page
 from xembed.reports._names import with_short_names
 
+pytestmark = pytest.mark.slow  # as a whole: it takes many seconds
+
 # Everything on a page that could run, load or lead somewhere; of scripts there are the page's own and its data.
 DANGERS = """() => {
   const found = [];

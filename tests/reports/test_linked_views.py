@@ -336,6 +336,7 @@ def test_small_pages_have_no_density(data):
     assert "shade" not in section(html, "figures")
 
 
+@pytest.mark.slow
 def test_big_pages_draw_a_sample_over_a_density_of_all(big_html, data):
     big = blown_up(data, 50_000)
     rows = Rows.of(big)

@@ -203,6 +203,7 @@ def big_page(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_size_of_a_page_with_ten_thousand_texts(big_page):
     assert big_page.stat().st_size < 2_500_000
 

@@ -218,6 +218,7 @@ def test_pca_map_equals_scikit_learn_up_to_sign():
     np.testing.assert_allclose(result.explained_variance, pca.explained_variance_ratio_, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_umap_map_is_seeded_and_falls_back_for_few_texts():
     F, G = corpora()
     one = compare_corpora(F[:20], G[:20], projection="umap", rng=3)

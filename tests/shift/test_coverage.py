@@ -225,6 +225,7 @@ def embedded(tmp_path_factory):
     return {name: encoder.encode(load_corpora(name).texts[::step], cache=cache) for name, step in steps.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["product_reviews", "support_tickets"])
 def test_texts_of_another_corpus_rank_above_the_rest(embedded, corpus):
     by_depth, by_neighbours = [], []
