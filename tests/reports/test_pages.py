@@ -13,6 +13,7 @@ from pages import check_looks, rows_of, section
 from xembed import _results
 from xembed.depth import find_outliers
 from xembed.reports import _page, _wording, render_page
+from xembed.reports._names import with_short_names
 from xembed.shift import (
     compare_corpora,
     compare_many,
@@ -158,6 +159,13 @@ def test_every_result_has_a_page_or_is_a_part_of_one():
         importlib.import_module(package)
     schemas = {schema for schema in _results._SCHEMAS if schema.startswith("xembed.")}
     assert schemas - set(_page._BUILDERS) == PARTS
+
+
+def test_a_name_that_stands_twice_stays_as_it_is():
+    data = {"correction": "center", "recommendation": "center", "verdict": "“center” is best"}
+    assert with_short_names(data) == data
+    long = with_short_names({"names": ["a" * 100, "a" * 99], "name": "a" * 100, "verdict": "a" * 100})
+    assert long["names"][0] == long["name"] == long["verdict"] != long["names"][1]
 
 
 def test_pages_call_tests_what_results_call_them():

@@ -14,7 +14,7 @@ from xembed._results import Result
 from xembed.attribution._embedding_targets import unit_rows
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._off_topic import OFF_TOPIC
-from xembed.attribution._planting import against_content, plant, planted_auroc
+from xembed.attribution._planting import method_trust, plant, resamples
 from xembed.attribution._render import printable
 from xembed.attribution._trust_result import MethodTrust
 from xembed.attribution._word_vectors import LABELS, word_vectors
@@ -27,7 +27,6 @@ FEW_WORDS = 100
 # A shift is made by hand of so few words: in a real one the same words come again and again, too.
 _PLANTED_WORDS, _PLANTED_TEXTS = 6, 40
 _TEXTS = 400  # that the shift is made in
-_N_RESAMPLES = 2_000
 # What the lower end of the interval has to reach.
 THRESHOLD = 0.8
 
@@ -144,20 +143,16 @@ def trust_by_planting(
     length = float(np.linalg.norm(direction))
     vectors = word_vectors(encoder, planted.rows, method=method, options=options, caller=caller)
     along = [found.vectors @ (direction / length if length > 0 else direction) for found in vectors]
-    aurocs = planted_auroc(along, planted.planted)
-    drawn = rng.integers(len(aurocs), size=(_N_RESAMPLES, len(aurocs)))
-    low, high = np.quantile(aurocs[drawn].mean(axis=1), [0.025, 0.975])
-    return MethodTrust(
+    return method_trust(
+        along,
+        planted,
+        resamples(planted, rng),
         method=method,
         label=LABELS[method],
         target="shift",
-        auroc=float(aurocs.mean()),
-        interval=(float(low), float(high)),
         signed=True,
-        content=against_content(along, planted),
-        first=float(np.mean([marks[values.argmax()] for values, marks in zip(along, planted.planted, strict=True)])),
         completeness=None,
-        seconds=(time.monotonic() - began) / len(aurocs),
+        seconds=(time.monotonic() - began) / len(along),
     )
 
 

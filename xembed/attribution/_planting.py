@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from xembed._validation import check_count, check_texts
 from xembed.attribution._off_topic import OFF_TOPIC
+from xembed.attribution._trust_result import MethodTrust
 
 Floats = npt.NDArray[np.float64]
 # Texts shorter than this have no place to plant words in.
 _MIN_WORDS = 4
 # Words of so many letters are seldom words of grammar.
 _CONTENT_LETTERS = 5
+_N_RESAMPLES = 2_000
 _PUNCTUATION = ".,;:!?\"'()[]“”‘’…-"
 
 
@@ -86,6 +88,40 @@ def planted_auroc(away: Sequence[Floats], planted: Sequence[npt.NDArray[np.bool_
         difference = values[marks][:, None] - values[~marks][None]
         found.append(((difference > 0) + 0.5 * (difference == 0)).mean())
     return np.array(found)
+
+
+def method_trust(
+    away: Sequence[Floats],
+    planted: Planted,
+    drawn: npt.NDArray[np.int64],
+    *,
+    method: str,
+    label: str,
+    target: str,
+    signed: bool,
+    completeness: float | None,
+    seconds: float,
+) -> MethodTrust:
+    """Return how well a method finds planted words, with an interval by the resamples ``drawn``."""
+    aurocs = planted_auroc(away, planted.planted)
+    low, high = np.quantile(aurocs[drawn].mean(axis=1), [0.025, 0.975])
+    return MethodTrust(
+        method=method,
+        label=label,
+        target=target,
+        auroc=float(aurocs.mean()),
+        interval=(float(low), float(high)),
+        signed=signed,
+        content=against_content(away, planted),
+        first=float(np.mean([marks[values.argmax()] for values, marks in zip(away, planted.planted, strict=True)])),
+        completeness=completeness,
+        seconds=seconds,
+    )
+
+
+def resamples(planted: Planted, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return which texts to draw for intervals, (n_resamples, n_texts)."""
+    return rng.integers(len(planted.rows), size=(_N_RESAMPLES, len(planted.rows)))
 
 
 def against_content(away: Sequence[Floats], planted: Planted) -> float | None:

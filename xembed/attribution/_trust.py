@@ -16,7 +16,7 @@ from xembed.attribution._embedding_targets import Depth, EmbeddingTarget, Neares
 from xembed.attribution._explain import explain
 from xembed.attribution._method import Method
 from xembed.attribution._methods import find_methods
-from xembed.attribution._planting import Planted, against_content, plant, planted_auroc
+from xembed.attribution._planting import Planted, method_trust, plant, planted_auroc, resamples
 from xembed.attribution._trust_result import MethodTrust, PlantedExample, TrustResult
 from xembed.encoders import describe_encoder, encode_texts
 
@@ -24,7 +24,6 @@ Floats = npt.NDArray[np.float64]
 TARGETS = ("depth", "nearest_similarity")
 # What is compared where nothing else is asked: the methods that did best and those that people try first.
 DEFAULT_METHODS = ("lime", "shapley_sampling", "occlusion", "integrated_gradients", "saliency_l2")
-_N_RESAMPLES = 2_000
 _N_EXAMPLES = 3
 
 
@@ -132,7 +131,7 @@ def trust_check(
     options = {"n_samples": n_samples, "deletion": deletion, "baseline": baseline, "rng": 0, "progress": False}
     found: list[tuple[MethodTrust, list[Floats]]] = []
     # The same resamples for all methods.
-    drawn = seeds[1].integers(len(planted.rows), size=(_N_RESAMPLES, len(planted.rows)))
+    drawn = resamples(planted, seeds[1])
     embedded = embeddings_of(encoder, planted.reference, name="reference", caller=caller)
     for name in targets:
         target = make_target(name, embedded, neighbors)
@@ -220,18 +219,15 @@ def _measure(
     began = time.monotonic()
     away, completeness = planted_scores(encoder, planted, method, target, options)
     seconds = (time.monotonic() - began) / len(away)
-    aurocs = planted_auroc(away, planted.planted)
-    low, high = np.quantile(aurocs[drawn].mean(axis=1), [0.025, 0.975])
     finite = completeness[np.isfinite(completeness)]
-    result = MethodTrust(
+    result = method_trust(
+        away,
+        planted,
+        drawn,
         method=method.name,
         label=method.label,
         target=target.name,
-        auroc=float(aurocs.mean()),
-        interval=(float(low), float(high)),
         signed=method.signed,
-        content=against_content(away, planted),
-        first=float(np.mean([marks[values.argmax()] for values, marks in zip(away, planted.planted, strict=True)])),
         completeness=float(np.median(finite)) if len(finite) else None,
         seconds=seconds,
     )

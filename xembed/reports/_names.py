@@ -22,7 +22,7 @@ def with_short_names(data: Mapping[str, Any]) -> Mapping[str, Any]:
     listed = [data.get(key) or () for key in _NAMES]
     names = [name for found in listed for name in ([found] if isinstance(found, str) else found)]
     shown: dict[str, str] = {}
-    for name in names:
+    for name in dict.fromkeys(names):  # a correction and what is recommended can be the same
         short = plain(name, _LONGEST) or "–"
         shown[name] = short if short not in shown.values() else f"{short} ({len(shown) + 1})"
     changed = {name: short for name, short in shown.items() if short != name}

@@ -205,7 +205,7 @@ def _render_part(data: Mapping[str, Any], place: int, prefix: str) -> tuple[dict
 def _packed(data: Mapping[str, Any]) -> str | None:
     """Return the data for the page to carry, or None where they are too large."""
     text = dump_json(data)
-    if len(text) > 10 * _MOST_DATA:  # no text shrinks to a tenth: not worth the seconds
+    if len(text) > 10 * _MOST_DATA:  # texts seldom shrink to a tenth: not worth the seconds
         return None
     packed = pack_text(text)
     return packed if len(packed) <= _MOST_DATA else None
