@@ -236,6 +236,39 @@ def forms(data):
     return tuple([texts[of_pair[place]] for of_pair in rows] for place in places)
 
 
+def checks(arguments):
+    """Print what the checks of explanations say of each method: of shifts by planted words, of pairs by deletion."""
+    from xembed.attribution import explain_similarity
+    from xembed.attribution._explanation_trust import trust_by_planting
+
+    encoder = xembed.load_encoder(device="cpu")
+    options = MethodOptions(deletion="delete", n_samples=100)
+    print("| shift of planted words | method | AUROC, 95 % interval | against longer words |\n|---|---|---|---|")
+    for name in ("support_tickets", "product_reviews"):
+        for method in ("last_layer", "leave_one_out", "shapley"):
+            texts = list(load_corpora(name).texts)
+            found = trust_by_planting(
+                encoder, texts, method=method, options=options, rng=np.random.default_rng(0), caller="checks"
+            )
+            low, high = found.interval
+            print(
+                f"| {name} | {method} | {found.auroc:.3f} ({low:.3f} to {high:.3f}) | {found.content:.3f} |", flush=True
+            )
+    (pairs,) = load_sts(arguments.data / "sts" / "STSBenchmark" / "sts-dev.csv")
+    long = [(a, b) for a, b in zip(pairs.first, pairs.second, strict=True) if min(len(a.split()), len(b.split())) >= 5]
+    chosen = np.random.default_rng(0).choice(len(long), size=min(arguments.pairs, len(long)), replace=False)
+    print(f"\n{len(chosen)} pairs of STS-B dev\n| method | rank correlation, mean | median | below .5 | first beats |")
+    print("|---|---|---|---|---|")
+    for method in ("last_layer", "shapley"):
+        trust = [explain_similarity(encoder, *long[place], method=method, trust=True).trust for place in sorted(chosen)]
+        ranks = np.array([found.agreement for found in trust if found.agreement is not None])
+        share = mean_of([found.share for found in trust])
+        print(
+            f"| {method} | {mean_of(ranks)} | {np.median(ranks):.2f} | {(ranks < 0.5).mean():.0%} | {share} |",
+            flush=True,
+        )
+
+
 def speed(arguments):
     from xembed.attribution import explain_depth, explain_similarity
     from xembed.attribution._encoder_model import ScoredEncoder
@@ -292,7 +325,7 @@ def speed(arguments):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("planted", "recommended", "deletion", "shift", "gender", "speed"))
+    parser.add_argument("part", choices=("planted", "recommended", "deletion", "shift", "gender", "checks", "speed"))
     parser.add_argument("--data", type=Path, help="folder with corpora/, sts/ and geco/")
     parser.add_argument("--texts", type=int, default=100, help="texts of a corpus")
     parser.add_argument("--pairs", type=int, default=400, help="pairs of STS-B dev")
