@@ -312,7 +312,7 @@ def test_demo(tmp_path, monkeypatch):
     assert (tmp_path / "xembed-demo" / "product_reviews.json").is_file()
     assert "A region that is new: " in run("demo", "support_tickets", "--words", "--out", tmp_path / "t.html")
     parts = json.loads((tmp_path / "t.json").read_text("utf-8"))["parts"]
-    assert [part["schema"] for part in parts] == ["xembed.shift/1", "xembed.shift_explanation/1"]
+    assert [part["schema"] for part in parts] == ["xembed.shift.ShiftResult/1", "xembed.attribution.ShiftExplanation/1"]
 
 
 def test_cache_commands(corpora, tmp_path, monkeypatch):

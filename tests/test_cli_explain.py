@@ -295,7 +295,10 @@ def test_a_shift_with_its_words_is_one_page(tmp_path):
     assert result.exit_code == 0, result.output
     assert "A region that is new: " in result.output
     data = json.loads(out.with_suffix(".json").read_text("utf-8"))
-    assert [part["schema"] for part in data["parts"]] == ["xembed.shift/1", "xembed.shift_explanation/1"]
+    assert [part["schema"] for part in data["parts"]] == [
+        "xembed.shift.ShiftResult/1",
+        "xembed.attribution.ShiftExplanation/1",
+    ]
     regions = [component["kind"] for component in data["parts"][1]["components"][1:]]
     statuses = [region["status"] for region in data["parts"][0]["regions"]["regions"]]
     assert regions == [status for status in statuses if status != "unchanged"]

@@ -47,7 +47,10 @@ def test_combined(files):
     said = call(files / "old.json", files / "ranks.json", "--out", out, "--title", "Both <b>").stdout
     assert said == f"Report: {out}  (numbers: {files / 'combined.json'})\n"
     data = json.loads((files / "combined.json").read_text(encoding="utf-8"))
-    assert [part["schema"] for part in data["parts"]] == ["xembed.isotropy/1", "xembed.rank_sum/1"]
+    assert [part["schema"] for part in data["parts"]] == [
+        "xembed.isotropy.IsotropyResult/1",
+        "xembed.shift.RankSumResult/1",
+    ]
     assert data["parts"][0] == json.loads((files / "old.json").read_text(encoding="utf-8"))
     assert data["title"] == "Both <b>" and data["provenance"]["command"].startswith("xembed report ")
     page = out.read_text(encoding="utf-8")
@@ -105,7 +108,7 @@ def test_compare(files):
 def test_errors_leave_nothing_behind(files, capsys, monkeypatch, arguments, message):
     (files / "text.txt").write_text("no JSON\n", encoding="utf-8")
     (files / "other.json").write_text('{"a": 1}', encoding="utf-8")
-    (files / "cut.json").write_text('{"schema": "xembed.isotropy/1", "n": 60}', encoding="utf-8")
+    (files / "cut.json").write_text('{"schema": "xembed.isotropy.IsotropyResult/1", "n": 60}', encoding="utf-8")
     (files / "theirs.json").write_text('{"mine": 1}', encoding="utf-8")
     before = {path.name: path.read_bytes() for path in files.iterdir()}
     monkeypatch.chdir(files)

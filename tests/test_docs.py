@@ -5,7 +5,7 @@ import importlib
 import re
 from pathlib import Path
 
-from xembed._results import _PACKAGES, _SCHEMAS
+from xembed._core.results import _PACKAGES, _SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast, RobertaTokenizerFast
 
 from xembed.attribution import EncodedWords, WordEncoder
 from xembed.attribution._method import sum_words
-from xembed.attribution._words import collate
+from xembed.encoders._words import collate
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xembed import _blocks
-from xembed.depth import _resultant as resultant_module
+from xembed._core import blocks as _blocks
+from xembed._core import directions as resultant_module
 from xembed.depth import tte_depth
 from xembed.depth._moments import mean_distance, moment_error
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from xembed.depth import _resultant as resultant_module
+from xembed._core import directions as resultant_module
 from xembed.depth import tte_depth
 
 # Outputs of the TTE authors' package for corpora of different sizes, where it is right.
@@ -100,8 +100,8 @@ def test_blocks_do_not_change_the_result(distance, monkeypatch):
     whole = tte_depth(F, distance=distance), tte_depth(G, F, distance=distance)
     monkeypatch.setattr("xembed.depth._pairwise.BLOCK", 32)
     monkeypatch.setattr("xembed.depth._pairwise.SLICE", 7)
-    monkeypatch.setattr("xembed.depth._resultant._TASK", 33)
-    monkeypatch.setattr("xembed.depth._resultant._BLOCK", 5)
+    monkeypatch.setattr("xembed._core.directions._TASK", 33)
+    monkeypatch.setattr("xembed._core.directions._BLOCK", 5)
     np.testing.assert_allclose(tte_depth(F, distance=distance), whole[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(tte_depth(G, F, distance=distance), whole[1], rtol=0, atol=1e-12)
 
@@ -213,8 +213,8 @@ def test_rows_without_direction_are_named(distance, value, message):
 
 
 def test_bad_rows_are_counted_over_all_blocks(monkeypatch):
-    monkeypatch.setattr("xembed.depth._resultant._TASK", 3)
-    monkeypatch.setattr("xembed.depth._resultant._BLOCK", 2)
+    monkeypatch.setattr("xembed._core.directions._TASK", 3)
+    monkeypatch.setattr("xembed._core.directions._BLOCK", 2)
     X = GOOD.copy()
     X[[1, 4]] = np.nan
     with pytest.raises(ValueError, match=r"X holds 2 rows that are not finite .*first: row 1"):

@@ -11,7 +11,7 @@ import torch
 from small_classifiers import save_small, small_pairs
 
 from xembed import read_result
-from xembed._torch import digest_tensors
+from xembed._core.torch import digest_tensors
 from xembed.attribution import METHODS
 from xembed.datasets import PairedSentences
 from xembed.geco import METRICS, Benchmark, train

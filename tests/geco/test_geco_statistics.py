@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xembed.geco._statistics import clustered_interval, holm, paired_difference, sign_flip_pvalues
+from xembed.stats._intervals import clustered_interval, holm, paired_difference, sign_flip_pvalues
 
 FULL = bool(os.environ.get("XEMBED_FULL"))
 

@@ -13,7 +13,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from xembed.isotropy import AllButTheTop, ClusterIsotropy, ICAProjection, Standardize, Whitening, _fit_statistics
+from xembed.isotropy import AllButTheTop, ClusterIsotropy, ICAProjection, Standardize, Whitening
+from xembed.transforms import _fit_statistics
 
 CORRECTIONS = [
     Standardize(),

@@ -130,7 +130,7 @@ def test_large_arrays_use_subsets_and_say_so(monkeypatch):
     wide = np.random.default_rng(0).standard_normal((3000, 64)) * np.linspace(2, 0.5, 64) + 0.3
     wide = (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
     exact = partition_isotropy(wide)
-    monkeypatch.setattr("xembed.depth._resultant._EXACT_ELEMENTS", 0)
+    monkeypatch.setattr("xembed._core.directions._EXACT_ELEMENTS", 0)
     screened = measure(wide, metrics="partition_isotropy").measures[0]
     assert "most extreme in" in screened.warning and screened.value == pytest.approx(exact, rel=1e-4)
 

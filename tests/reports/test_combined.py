@@ -228,7 +228,7 @@ def test_what_write_combined_refuses(results, tmp_path):
     ("<!doctype html>", "must be the .json file of a result, such as the one beside a report. It is not JSON"),
     ("[1, 2]", "must hold one of the schemas"),
     ('{"schema": "other/1"}', r"must hold one of the schemas .* Got 'other/1'"),
-    ('{"schema": "xembed.isotropy/1", "n": 3}', "lacks the fields"),
+    ('{"schema": "xembed.isotropy.IsotropyResult/1", "n": 3}', "lacks the fields"),
     ('{"schema": "xembed.combined/1", "title": "x"}', r"lacks the fields \['parts', 'provenance'\]"),
     ('{"schema": "xembed.combined/1", "title": "x", "parts": [], "provenance": {}}', "must hold a list of results"),
     ('{"schema": "xembed.combined/1", "title": "x", "parts": [3], "provenance": {}}', "Part 0 of '.*' must hold one"),
@@ -467,7 +467,8 @@ def test_long_tables_are_folded_and_cut_with_the_changes_first():
 
 def test_what_cannot_be_compared(results, tmp_path):
     with pytest.raises(
-        ValueError, match=r"of the same schema. Got 'xembed.shift/1' and 'xembed.drift/1': to have both"
+        ValueError,
+        match=r"of the same schema. Got 'xembed.shift.ShiftResult/1' and 'xembed.shift.DriftResult/1': to have both",
     ):
         compare_results(results[0], results[1])
     write_combined(results[1:3], tmp_path / "two.html")

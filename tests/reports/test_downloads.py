@@ -15,7 +15,8 @@ import test_pages
 from pages import check_accessible
 from test_shift_report import until
 
-from xembed._results import dump_json, read_result
+from xembed._core.provenance import dump_json
+from xembed._core.results import read_result
 from xembed.reports import _page, compare_results, render_page
 from xembed.reports._several import combine
 from xembed.shift import compare_corpora

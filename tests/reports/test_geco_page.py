@@ -196,7 +196,7 @@ def test_the_json_makes_the_same_page(html):
 def test_a_report_is_written_by_the_result(tmp_path, html):
     RESULT.report(tmp_path / "geco.html")
     assert (tmp_path / "geco.html").read_text(encoding="utf-8") == html
-    assert json.loads((tmp_path / "geco.json").read_text(encoding="utf-8"))["schema"] == "xembed.geco/1"
+    assert json.loads((tmp_path / "geco.json").read_text(encoding="utf-8"))["schema"] == "xembed.geco.BenchmarkResult/1"
 
 
 def test_the_verdict_comes_first_with_numbers(html):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pages import check_looks, rows_of, section
 
-from xembed import _results
+from xembed._core import results as _results
 from xembed.depth import find_outliers
 from xembed.reports import _page, _wording, render_page
 from xembed.reports._names import with_short_names
@@ -30,36 +30,36 @@ from xembed.shift._battery import KINDS as TEST_KINDS
 
 NAMES = ("<b>F</b> & co", "</script><script>window.hacked=9</script>")
 PARTS = {
-    "xembed.correction_row/1",
-    "xembed.cosine_histogram/1",
-    "xembed.defsent_round/1",
-    "xembed.deletion_trust/1",
-    "xembed.facet/1",
-    "xembed.gain/1",
-    "xembed.geco_form_difference/1",
-    "xembed.geco_row/1",
-    "xembed.geco_scheme/1",
-    "xembed.geco_score/1",
-    "xembed.geco_training/1",
-    "xembed.hub/1",
-    "xembed.layer/1",
-    "xembed.measure/1",
-    "xembed.method_health/1",
-    "xembed.method_status/1",
-    "xembed.method_trust/1",
-    "xembed.pair_shapley/1",
-    "xembed.paired_shift/1",
-    "xembed.planted_example/1",
-    "xembed.prediction_gap/1",
-    "xembed.pseudo_log_likelihood/1",
-    "xembed.region/1",
-    "xembed.shift_component/1",
-    "xembed.shift_example/1",
-    "xembed.shift_term/1",
-    "xembed.sts_correlation/1",
-    "xembed.surface_feature/1",
-    "xembed.term/1",
-    "xembed.word_cooccurrence/1",
+    "xembed.isotropy.CorrectionRow/1",
+    "xembed.isotropy.CosineHistogram/1",
+    "xembed.defsent.TrainingRound/1",
+    "xembed.attribution.DeletionTrust/1",
+    "xembed.shift.Facet/1",
+    "xembed.isotropy.Gain/1",
+    "xembed.geco.FormDifference/1",
+    "xembed.geco.LeaderboardRow/1",
+    "xembed.geco.SchemeRow/1",
+    "xembed.geco.Score/1",
+    "xembed.geco.TrainingRecord/1",
+    "xembed.isotropy.Hub/1",
+    "xembed.isotropy.LayerRow/1",
+    "xembed.isotropy.Measure/1",
+    "xembed.attribution.MethodHealth/1",
+    "xembed.attribution.MethodStatus/1",
+    "xembed.attribution.MethodTrust/1",
+    "xembed.attribution.PairShapley/1",
+    "xembed.geco.PairedShift/1",
+    "xembed.attribution.PlantedExample/1",
+    "xembed.geco.PredictionGap/1",
+    "xembed.geco.PseudoLogLikelihood/1",
+    "xembed.shift.Region/1",
+    "xembed.attribution.ShiftComponent/1",
+    "xembed.attribution.ShiftExample/1",
+    "xembed.attribution.ShiftTerm/1",
+    "xembed.isotropy.STSCorrelation/1",
+    "xembed.shift.SurfaceFeature/1",
+    "xembed.shift.Term/1",
+    "xembed.geco.WordCooccurrence/1",
 }
 
 

@@ -249,7 +249,7 @@ def test_json_holds_every_text_and_number(tmp_path):
     result = result_of()
     result.report(tmp_path / "r.html")
     data = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
-    assert data["schema"] == "xembed.shift/1"
+    assert data["schema"] == "xembed.shift.ShiftResult/1"
     assert data["texts_F"] == list(result.texts_F)
     assert data["test"]["pvalue"] == result.test.pvalue
     assert len(data["depths"]) == len(data["coordinates"]) == 140
@@ -289,7 +289,7 @@ def test_nothing_is_left_where_writing_fails(tmp_path, monkeypatch):
     def no_space(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xembed._files.Path.replace", no_space)
+    monkeypatch.setattr("xembed._core.files.Path.replace", no_space)
     with pytest.raises(OSError, match="No space left"):
         result.report(tmp_path / "r.html")
     assert list(tmp_path.iterdir()) == []

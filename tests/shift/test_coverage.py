@@ -151,7 +151,7 @@ def test_only_directions_matter_and_integers_do():
 def test_result_round_trips():
     result = coverage(*corpora(), rng=3)
     data = json.loads(result.to_json())
-    assert data["schema"] == "xembed.coverage/1" and data["provenance"]["parameters"]["rng"] == 3
+    assert data["schema"] == "xembed.shift.CoverageResult/1" and data["provenance"]["parameters"]["rng"] == 3
     again = CoverageResult.from_json(result.to_json())
     assert again.to_json() == result.to_json() and isinstance(again.pvalues_F, np.ndarray)
     assert len(repr(result)) < 400

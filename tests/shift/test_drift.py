@@ -381,7 +381,7 @@ def test_result_round_trips_and_says_how_it_was_made():
     assert again.to_json() == text
     np.testing.assert_array_equal(again.resultants, result.resultants)
     assert again.starts == result.starts
-    assert json.loads(text)["schema"] == "xembed.drift/1"
+    assert json.loads(text)["schema"] == "xembed.shift.DriftResult/1"
     assert result.provenance["parameters"]["rng"] == 3
     assert result.provenance["parameters"]["reference"] == 100
     assert result.encoder == {"name": "model"} and result.warnings[0] == "cut"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from populations import ALTERNATIVES, NULL, clusters
 
-from xembed._parallel import one_blas_thread
+from xembed._core.parallel import one_blas_thread
 from xembed.shift._battery import DEFAULT, run_battery
 from xembed.shift._pool import make_pool
 

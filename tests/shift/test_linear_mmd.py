@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from xembed import _blocks
-from xembed.depth import _resultant as resultant_module
+from xembed._core import blocks as _blocks
+from xembed._core import directions as resultant_module
 from xembed.shift import _linear
 from xembed.shift._linear import Labels, linear_mmd
 

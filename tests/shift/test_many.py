@@ -114,7 +114,7 @@ def test_result_round_trips_and_says_how_it_was_made():
     again = ManyResult.from_json(text)
     assert again.to_json() == text
     np.testing.assert_array_equal(again.effects, result.effects)
-    assert json.loads(text)["schema"] == "xembed.many/1"
+    assert json.loads(text)["schema"] == "xembed.shift.ManyResult/1"
     assert result.provenance["parameters"]["rng"] == 4
     frame = result.to_frame()
     assert list(zip(frame["F"], frame["G"], strict=True))[:2] == [("a", "b"), ("a", "c")]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xembed.shift._permutation import (
+from xembed.stats._permutation import (
     column_pvalues,
     holm,
     relabel_groups,

@@ -8,8 +8,8 @@ from scipy.spatial.distance import cdist
 from xembed.shift import _battery as battery
 from xembed.shift import _statistics as statistics
 from xembed.shift._pairs import ENERGY, pass_over_pairs, rbf
-from xembed.shift._permutation import column_pvalues
 from xembed.shift._pool import make_pool
+from xembed.stats._permutation import column_pvalues
 
 
 def make(n=23, m=31, d=7, seed=0, n_resamples=19, dtype=float):

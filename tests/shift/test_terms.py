@@ -131,7 +131,7 @@ def test_texts_without_terms():
 def test_result_round_trips_and_makes_a_table():
     result = distinguishing_terms(["red apple"] * 9, ["blue plum"] * 9, top=2)
     data = json.loads(result.to_json())
-    assert data["schema"] == "xembed.terms/1" and data["more_in_G"][0]["schema"] == "xembed.term/1"
+    assert data["schema"] == "xembed.shift.TermsResult/1" and data["more_in_G"][0]["schema"] == "xembed.shift.Term/1"
     again = TermsResult.from_json(result.to_json())
     assert again.to_json() == result.to_json() and isinstance(again.more_in_G[0], Term)
     frame = result.to_frame()

@@ -225,7 +225,7 @@ def test_same_call_same_result_and_round_trip():
     assert result.to_json() == what_shifted(F, G, split=True, rng=5).to_json()
     assert result.to_json() != what_shifted(F, G, split=True, rng=6).to_json()
     data = json.loads(result.to_json())
-    assert data["schema"] == "xembed.regions/1" and data["regions"][0]["schema"] == "xembed.region/1"
+    assert data["schema"] == "xembed.shift.RegionsResult/1" and data["regions"][0]["schema"] == "xembed.shift.Region/1"
     again = RegionsResult.from_json(result.to_json())
     assert again.to_json() == result.to_json() and isinstance(again.regions[0], Region)
     assert again.tested.dtype == bool and again.regions[0].typical_F == result.regions[0].typical_F

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, sum_words
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 # From the attention of all layers, (n_rows, n_heads, n_tokens, n_tokens) each, and the score of each row's target to
 # relevances of the tokens for each token, (n_rows, n_tokens, n_tokens).

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import check_texts
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import check_texts
 from xembed.attribution._embedding_targets import unit_rows
 from xembed.encoders import describe_encoder, encode_texts
 
@@ -120,7 +121,8 @@ class AxesExplanation(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.axes_explanation/1"
+    schema: ClassVar[str] = "xembed.attribution.AxesExplanation/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:axes_context"
 
     names: tuple[str, ...]
     similarity: npt.NDArray[np.float64]

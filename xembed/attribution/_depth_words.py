@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_option, check_texts, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import (
     Depth,
     EmbeddingTarget,
@@ -64,7 +64,8 @@ class DepthExplanation(Attributions):
         The encoder.
     """
 
-    schema: ClassVar[str] = "xembed.depth_explanation/1"
+    schema: ClassVar[str] = "xembed.attribution.DepthExplanation/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations:depth_explanation_context"
 
     texts: tuple[str, ...]
     depths: npt.NDArray[np.float64]

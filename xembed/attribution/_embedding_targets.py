@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_count, check_embeddings, check_option, check_texts, raise_for_bad_rows
+from xembed._core.validation import check_count, check_embeddings, check_option, check_texts, raise_for_bad_rows
 from xembed.depth._pairwise import DISTANCES
 from xembed.encoders import encode_texts
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
+from xembed._core.results import Result
 from xembed.attribution._embedding_targets import unit_rows
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._off_topic import OFF_TOPIC
@@ -54,7 +54,7 @@ class DeletionTrust(Result):
         That in words.
     """
 
-    schema: ClassVar[str] = "xembed.deletion_trust/1"
+    schema: ClassVar[str] = "xembed.attribution.DeletionTrust/1"
 
     word: str
     text: str

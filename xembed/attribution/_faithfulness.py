@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import kendalltau
 
-from xembed._validation import check_number, check_option
+from xembed._core.validation import check_number, check_option
 from xembed.attribution._perturbation import masked_ids
 from xembed.attribution._scored_model import DELETIONS, ScoredModel
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 Floats = npt.NDArray[np.float64]
 

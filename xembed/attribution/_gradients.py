@@ -17,7 +17,7 @@ import torch
 
 from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, row_seed, sum_words
 from xembed.attribution._scored_model import ScoredModel, own_random_state
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 # From the embeddings of a batch, its mask, targets and rows to attributions of shape (batch, n_tokens, d).
 Batch = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Sequence[EncodedWords]], torch.Tensor]

@@ -12,7 +12,7 @@ import torch
 from xembed.attribution._gradients import relative_error
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, sum_words
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 # Steps on the way from the baseline before the first look at the completeness error; doubled from there. Measured with
 # a frozen MiniLM on GECO's sentences: few need less than 24 steps for an error of 1 %, and few need more.

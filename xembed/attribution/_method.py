@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 Floats = npt.NDArray[np.float64]
 Targets = npt.NDArray[np.int64]

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from xembed._results import Result
-from xembed._validation import check_count, check_number
+from xembed._core.results import Result
+from xembed._core.validation import check_count, check_number
 from xembed.attribution._scored_model import ScoredModel
 
 Floats = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class PairShapley(Result):
         Mixed sentences that were scored, the forms among them.
     """
 
-    schema: ClassVar[str] = "xembed.pair_shapley/1"
+    schema: ClassVar[str] = "xembed.attribution.PairShapley/1"
 
     positions: tuple[tuple[int, ...], ...]
     values: tuple[np.ndarray | None, ...]

@@ -20,7 +20,7 @@ from xembed.attribution._gradients import relative_error
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed
 from xembed.attribution._pair_shapley import shapley_values
 from xembed.attribution._scored_model import Ids, ScoredModel, own_random_state
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 Masks = npt.NDArray[np.bool_]
 # From the scores of the rows of a plan to the values of the words.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_count, check_texts
+from xembed._core.validation import check_count, check_texts
 from xembed.attribution._off_topic import OFF_TOPIC
 from xembed.attribution._trust_result import MethodTrust
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._validation import check_count, check_option
+from xembed._core.validation import check_count, check_option
 from xembed.attribution._pair_shapley import spearman
 from xembed.attribution._scored_model import own_random_state
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from xembed._validation import quote_options
+from xembed._core.validation import quote_options
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
 from xembed.datasets import PairedSentences
+from xembed.encoders._words import EncodedWords
 
 # What "man", "men", "woman" and "women" are the second part of.
 _OCCUPATIONS = """

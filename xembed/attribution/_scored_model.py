@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._validation import check_option, quote_options
-from xembed.attribution._words import EncodedWords, WordEncoder, collate
+from xembed._core.validation import check_option, quote_options
+from xembed.encoders._words import EncodedWords, WordEncoder, collate
 
 # Where the path of a gradient method begins. "word": the word embeddings, which position embeddings and LayerNorm then
 # work on. "block": the output of the whole embedding block. "block_twice": that output fed in as if it were word

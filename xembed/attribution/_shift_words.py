@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.provenance import provenance
+from xembed._core.validation import (
     RNG,
     check_count,
     check_names,

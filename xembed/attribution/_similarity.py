@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
 from xembed.attribution._explain import check_steps, is_encoder
 from xembed.attribution._explanation_trust import FEW_WORDS, DeletionTrust, trust_by_deletion
 from xembed.attribution._method import MethodOptions
@@ -81,7 +82,8 @@ class SimilarityExplanation(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.similarity_explanation/1"
+    schema: ClassVar[str] = "xembed.attribution.SimilarityExplanation/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations:similarity_explanation_context"
 
     similarity: float
     text_a: str

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng, quote_options
+from xembed._core.provenance import provenance
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng, quote_options
 from xembed.attribution._embedding_targets import Depth, EmbeddingTarget, NearestSimilarity, embeddings_of
 from xembed.attribution._explain import explain
 from xembed.attribution._method import Method

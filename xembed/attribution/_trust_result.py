@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ class MethodTrust(Result):
         A text.
     """
 
-    schema: ClassVar[str] = "xembed.method_trust/1"
+    schema: ClassVar[str] = "xembed.attribution.MethodTrust/1"
 
     method: str
     label: str
@@ -58,7 +58,7 @@ class MethodTrust(Result):
 class PlantedExample(Result):
     """A text with planted words, and by how much each word pulls it away, by the recommended method."""
 
-    schema: ClassVar[str] = "xembed.planted_example/1"
+    schema: ClassVar[str] = "xembed.attribution.PlantedExample/1"
 
     words: tuple[str, ...]
     planted: tuple[bool, ...]
@@ -104,7 +104,8 @@ class TrustResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.trust/1"
+    schema: ClassVar[str] = "xembed.attribution.TrustResult/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:trust_context"
 
     verdict: str
     trusted: bool

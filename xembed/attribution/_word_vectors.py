@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.attribution._attention import eager_attention
 from xembed.attribution._embedding_targets import unit_tensor
 from xembed.attribution._encoder_model import EmbeddingModel, ScoredEncoder, as_scored_encoder, has_gradients, unwrap
@@ -18,7 +18,7 @@ from xembed.attribution._integrated import FIRST_STEPS, clenshaw_curtis
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._perturbation import Plan, chunks, masked_ids, occlusion_plan, shapley_sampling_plan
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 Floats = npt.NDArray[np.float64]
 METHODS = ("integrated_jacobian", "last_layer", "leave_one_out", "shapley")

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.datasets._read import read_texts
 from xembed.datasets._tables import TextTable
 

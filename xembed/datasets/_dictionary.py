@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed._validation import RNG, check_count, check_number, check_rng, check_texts
+from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts
 from xembed.datasets._bundled import _find
 from xembed.datasets._formats import _decode, _lines
 from xembed.datasets._read import _check_file

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xembed._validation import check_option, shows_progress
+from xembed._core.validation import check_option, shows_progress
 from xembed.datasets._geco import CLASSES, SPLITS
 from xembed.encoders._cache import cache_folder
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.datasets._formats import FORMATS
 from xembed.datasets._paired import PairedSentences
 from xembed.datasets._read import _check_file

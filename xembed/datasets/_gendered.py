@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.datasets._bundled import _find
 from xembed.datasets._paired import PairedSentences
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.datasets import _lexicon_rules as rules
 from xembed.datasets._lexicon_rules import Rule, words_of
 

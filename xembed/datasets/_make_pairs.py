@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from xembed._validation import check_option, check_texts
+from xembed._core.validation import check_option, check_texts
 from xembed.datasets._lexicon_rules import ABBREVIATIONS, Choice, WordContext
 from xembed.datasets._lexicons import Lexicon, load_lexicon
 from xembed.datasets._paired import PairedSentences

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import RNG, check_count, check_rng, quote_options
+from xembed._core.validation import RNG, check_count, check_rng, quote_options
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_option, check_texts, quote_options
+from xembed._core.validation import check_option, check_texts, quote_options
 from xembed.datasets._formats import FORMATS, Rows
 from xembed.datasets._tables import TextTable, as_day
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import RNG, check_count, check_option, check_rng, check_texts, quote_options
+from xembed._core.validation import RNG, check_count, check_option, check_rng, check_texts, quote_options
 from xembed.datasets._formats import FORMATS, _decode, _lines
 from xembed.datasets._read import _check_file
 

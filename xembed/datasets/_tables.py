@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_texts, quote_options
+from xembed._core.validation import check_texts, quote_options
 
 if TYPE_CHECKING:
     import pandas as pd

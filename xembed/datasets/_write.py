@@ -15,8 +15,8 @@ from typing import IO, Any, TypeAlias
 
 import numpy as np
 
-from xembed._files import atomic_write, check_writable
-from xembed._validation import check_texts, quote_options
+from xembed._core.files import atomic_write, check_writable
+from xembed._core.validation import check_texts, quote_options
 
 Columns: TypeAlias = dict[str, list[Any]]
 

@@ -14,7 +14,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 
-from xembed._torch import digest_tensors
+from xembed._core.torch import digest_tensors
 from xembed.encoders import Encoder
 from xembed.encoders._fingerprint import describe_modules, describe_tokenizer
 from xembed.encoders._layers import require_transformer

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xembed._files import atomic_write
-from xembed._results import dump_json
+from xembed._core.files import atomic_write
+from xembed._core.provenance import dump_json
 
 if TYPE_CHECKING:
     import torch

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator
 
-from xembed._torch import own_randomness
-from xembed._validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
+from xembed._core.torch import own_randomness
+from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
 from xembed.defsent._checkpoints import Checkpoints

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._torch import own_randomness
+from xembed._core.torch import own_randomness
 from xembed.defsent._options import quiet
 from xembed.encoders import Encoder, load_encoder
 from xembed.encoders._load import _find_source

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from xembed._files import check_writable
-from xembed._results import provenance
-from xembed._torch import digest_tensors
-from xembed._validation import check_count, check_number
+from xembed._core.files import check_writable
+from xembed._core.provenance import provenance
+from xembed._core.torch import digest_tensors
+from xembed._core.validation import check_count, check_number
 from xembed.defsent._body import Body
 from xembed.defsent._definitions import Definitions
 from xembed.defsent._result import DefSentResult, TrainingRound

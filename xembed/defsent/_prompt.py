@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._validation import FloatArray
+from xembed._core.validation import FloatArray
 from xembed.defsent._body import lower_modules
 from xembed.encoders import Encoder
 from xembed.encoders._layers import require_transformer

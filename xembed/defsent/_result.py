@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +48,7 @@ class TrainingRound(Result):
         Time that the round took, interruptions left out.
     """
 
-    schema: ClassVar[str] = "xembed.defsent_round/1"
+    schema: ClassVar[str] = "xembed.defsent.TrainingRound/1"
 
     round: int
     n_steps: int
@@ -106,7 +106,8 @@ class DefSentResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.defsent/1"
+    schema: ClassVar[str] = "xembed.defsent.DefSentResult/1"
+    page: ClassVar[str | None] = "xembed.reports._training:defsent_context"
 
     method: str
     n_entries: int

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 
-from xembed._torch import global_generators, own_randomness
+from xembed._core.torch import global_generators, own_randomness
 from xembed.defsent._checkpoints import Checkpoints
 from xembed.defsent._result import TrainingRound
 

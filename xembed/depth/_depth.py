@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import Advance, Rows, check_same_width, count_rows, no_progress, read_array, read_rows
-from xembed._validation import check_option
+from xembed._core.blocks import Advance, Rows, check_same_width, count_rows, no_progress, read_array, read_rows
+from xembed._core.directions import Weights, project, unit_total
+from xembed._core.validation import check_option
 from xembed.depth._moments import moment_depths
 from xembed.depth._pairwise import DISTANCES, Directions, mean_distances, mean_distances_within
-from xembed.depth._resultant import Weights, project, unit_total
 
 _METHODS = ("auto", "closed_form", "pairwise", "moments")
 _BLOCKS_FOR = "distance='cosine' (in closed form) and method='moments'"

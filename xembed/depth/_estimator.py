@@ -9,11 +9,11 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xembed._blocks import Rows, check_rereadable, count_rows, read_array, read_rows, width
-from xembed._validation import FloatArray, check_number, check_option, check_same_dims
+from xembed._core.blocks import Rows, check_rereadable, count_rows, read_array, read_rows, width
+from xembed._core.directions import direction_weights, unit_total
+from xembed._core.validation import FloatArray, check_number, check_option, check_same_dims
 from xembed.depth._depth import closed_form, tte_depth
 from xembed.depth._pairwise import DISTANCES
-from xembed.depth._resultant import direction_weights, unit_total
 
 if TYPE_CHECKING:
     from typing_extensions import Self

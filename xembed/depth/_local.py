@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import ordered_map, row_blocks
-from xembed._validation import FloatArray, check_count, check_embeddings, check_same_dims
+from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.validation import FloatArray, check_count, check_embeddings, check_same_dims
 from xembed.depth._pairwise import BLOCK, SLICE, Directions, pair_dtype
 
 

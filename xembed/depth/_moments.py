@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import Blocks, Rows, check_same_width, read_blocks
-from xembed._parallel import row_blocks
-from xembed._validation import RNG, FloatArray, check_count, check_option, check_rng
+from xembed._core.blocks import Blocks, Rows, check_same_width, read_blocks
+from xembed._core.directions import direction_weights, name_part
+from xembed._core.parallel import row_blocks
+from xembed._core.validation import RNG, FloatArray, check_count, check_option, check_rng
 from xembed.depth._pairwise import DISTANCES, Directions, mean_distances
-from xembed.depth._resultant import direction_weights, name_part
 
 _BLOCK = 4096
 _TINY = np.finfo(np.float64).tiny

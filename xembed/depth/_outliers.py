@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.directions import direction_weights
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -22,7 +24,6 @@ from xembed._validation import (
 )
 from xembed.depth._depth import tte_depth
 from xembed.depth._local import local_depth, raise_if_too_few
-from xembed.depth._resultant import direction_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,8 @@ class OutlierResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.outliers/1"
+    schema: ClassVar[str] = "xembed.depth.OutlierResult/1"
+    page: ClassVar[str | None] = "xembed.reports._small:outliers_context"
 
     verdict: str
     rows: npt.NDArray[np.int64]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import ordered_map, row_blocks
-from xembed._validation import FloatArray
-from xembed.depth._resultant import resultant
+from xembed._core.directions import resultant
+from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.validation import FloatArray
 
 BLOCK = 4096
 # Rows of a block that one thread transforms at a time: they stay in its cache between the steps.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import (
+from xembed._core.directions import affine_projection, direction_weights, resultant
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -19,7 +20,6 @@ from xembed._validation import (
     check_same_dims,
 )
 from xembed.depth._depth import tte_depth
-from xembed.depth._resultant import affine_projection, direction_weights, resultant
 
 _STRATEGIES = ("depth", "herding", "mmr", "random")
 _BY_RELEVANCE = ("depth", "mmr")

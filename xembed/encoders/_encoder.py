@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray, check_count, check_texts, shows_progress
+from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
 from xembed.encoders._encoding import Encoding
 from xembed.encoders._warn import warn_user

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xembed._validation import FloatArray, check_count, check_option, check_texts, shows_progress
+from xembed._core.validation import FloatArray, check_count, check_option, check_texts, shows_progress
 from xembed.encoders._encoder import Encoder
 from xembed.encoders._warn import warn_user
 

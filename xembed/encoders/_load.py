@@ -14,7 +14,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xembed._validation import check_count, check_option, quote_options
+from xembed._core.validation import check_count, check_option, quote_options
 from xembed.encoders._encoder import Encoder
 from xembed.encoders._warn import warn_user
 

@@ -18,7 +18,7 @@ from sentence_transformers.base.modules import Module, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import PreTrainedTokenizerBase
 
-from xembed._validation import check_count
+from xembed._core.validation import check_count
 
 POOLINGS = {
     "mean": "mean",

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from xembed._results import provenance
-from xembed._torch import digest_tensors
-from xembed._validation import check_count, check_number, check_option, quote_options, shows_progress
+from xembed._core.provenance import provenance
+from xembed._core.torch import digest_tensors
+from xembed._core.validation import check_count, check_number, check_option, quote_options, shows_progress
 from xembed.attribution._explain import check_steps
 from xembed.attribution._health import MethodHealth
 from xembed.attribution._methods import METHODS, find_methods
 from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
-from xembed.attribution._words import WordEncoder
 from xembed.datasets import PairedSentences
 from xembed.encoders import Encoder, describe_encoder, load_encoder
 from xembed.encoders._pipeline import find_device
+from xembed.encoders._words import WordEncoder
 from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow
 from xembed.geco._bias import word_cooccurrence
 from xembed.geco._cell import Cell, Settings

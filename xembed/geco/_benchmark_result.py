@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ class Score(Result):
         Over test sentences and seeds; the interval by resampling sentences, with all their forms, and seeds.
     """
 
-    schema: ClassVar[str] = "xembed.geco_score/1"
+    schema: ClassVar[str] = "xembed.geco.Score/1"
 
     mean: float
     low: float
@@ -40,7 +40,7 @@ class FormDifference(Result):
         Of a sign-flip test over sentences; and by Holm over all methods and schemes.
     """
 
-    schema: ClassVar[str] = "xembed.geco_form_difference/1"
+    schema: ClassVar[str] = "xembed.geco.FormDifference/1"
 
     difference: float
     low: float
@@ -92,7 +92,7 @@ class LeaderboardRow(Result):
         Per sentence.
     """
 
-    schema: ClassVar[str] = "xembed.geco_row/1"
+    schema: ClassVar[str] = "xembed.geco.LeaderboardRow/1"
 
     scheme: str
     method: str
@@ -139,7 +139,7 @@ class SchemeRow(Result):
         Of one training, on average.
     """
 
-    schema: ClassVar[str] = "xembed.geco_scheme/1"
+    schema: ClassVar[str] = "xembed.geco.SchemeRow/1"
 
     scheme: str
     description: str
@@ -194,7 +194,8 @@ class BenchmarkResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.geco/1"
+    schema: ClassVar[str] = "xembed.geco.BenchmarkResult/1"
+    page: ClassVar[str | None] = "xembed.reports._geco:geco_context"
 
     data: str
     n_train: int

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     check_count,
     check_embeddings,
@@ -22,7 +23,7 @@ from xembed._validation import (
     raise_for_bad_rows,
 )
 from xembed.datasets._paired import PairedSentences
-from xembed.geco._statistics import clustered_interval, paired_difference
+from xembed.stats._intervals import clustered_interval, paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,7 @@ class PredictionGap(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.prediction_gap/1"
+    schema: ClassVar[str] = "xembed.geco.PredictionGap/1"
 
     name: str
     classes: tuple[str, ...]
@@ -210,7 +211,7 @@ class WordCooccurrence(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.word_cooccurrence/1"
+    schema: ClassVar[str] = "xembed.geco.WordCooccurrence/1"
 
     name: str
     classes: tuple[str, ...]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from xembed.attribution._words import collate
+from xembed.encoders._words import collate
 from xembed.geco._schemes import base_of
 
 Ids = tuple[int, ...]

@@ -17,7 +17,7 @@ from xembed.attribution._methods import METHODS, run_method
 from xembed.attribution._pair_shapley import PairShapley, pair_shapley
 from xembed.attribution._randomisation import randomisation_similarity, randomise
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 from xembed.geco._model_files import load_model, save_model
 from xembed.geco._reference_mode import REFERENCE_METHODS
 from xembed.geco._store import Store, pack, unpack

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from xembed._torch import own_randomness
-from xembed._validation import check_count
+from xembed._core.torch import own_randomness
+from xembed._core.validation import check_count
 from xembed.defsent._options import quiet
 from xembed.encoders import Encoder
 from xembed.encoders._layers import require_transformer

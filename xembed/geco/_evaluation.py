@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._validation import check_count
-from xembed.attribution._words import WordEncoder, collate
+from xembed._core.validation import check_count
 from xembed.datasets import PairedSentences
 from xembed.encoders._pipeline import find_device
 from xembed.encoders._warn import warn_user
+from xembed.encoders._words import WordEncoder, collate
 from xembed.geco._classifier import check_tokenizer
 
 BATCH = 64  # rows at once where nothing is trained

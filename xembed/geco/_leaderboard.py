@@ -21,9 +21,9 @@ from xembed.geco._benchmark_result import FormDifference, LeaderboardRow, Scheme
 from xembed.geco._cell import ORACLE, Cell
 from xembed.geco._metrics import METRICS, chance, score_rows
 from xembed.geco._schemes import SCHEMES
-from xembed.geco._statistics import clustered_interval, holm, paired_difference
 from xembed.geco._test_set import TestSet
 from xembed.geco._trained import TrainingRecord
+from xembed.stats._intervals import clustered_interval, holm, paired_difference
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_count, check_option
+from xembed._core.validation import check_count, check_option
 from xembed.geco._metric_kernels import (
     KERNELS,
     Floats,

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from xembed._files import check_writable
-from xembed._torch import digest_tensors, own_randomness
+from xembed._core.files import check_writable
+from xembed._core.torch import digest_tensors, own_randomness
 from xembed.defsent._options import quiet
 from xembed.encoders._pipeline import find_device
 from xembed.geco._one_layer import OneLayerAttention, OneLayerConfig

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.datasets._paired import PairedSentences
 from xembed.geco._bias import check_data_embeddings, paired_rows
-from xembed.geco._statistics import clustered_interval
+from xembed.stats._intervals import clustered_interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,7 +86,7 @@ class PairedShift(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.paired_shift/1"
+    schema: ClassVar[str] = "xembed.geco.PairedShift/1"
 
     name: str
     forms: tuple[str, ...]

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.datasets._paired import PairedSentences
 from xembed.geco._bias import paired_rows
-from xembed.geco._statistics import paired_difference
+from xembed.stats._intervals import paired_difference
 
 if TYPE_CHECKING:
     import torch
 
-    from xembed.attribution._words import EncodedWords
+    from xembed.encoders._words import EncodedWords
 
 _CALLER = "pseudo_log_likelihood"
 
@@ -55,7 +56,7 @@ class PseudoLogLikelihood(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.pseudo_log_likelihood/1"
+    schema: ClassVar[str] = "xembed.geco.PseudoLogLikelihood/1"
 
     name: str
     forms: tuple[str, ...]
@@ -144,7 +145,7 @@ def pseudo_log_likelihood(
     >>> pseudo_log_likelihood(model, tokenizer, data).n_tokens
     array([2, 2, 1, 1])
     """
-    from xembed.attribution._words import WordEncoder
+    from xembed.encoders._words import WordEncoder
 
     size = check_count(batch_size, name="batch_size", caller=_CALLER)
     count = check_count(n_resamples, name="n_resamples", caller=_CALLER)
@@ -251,7 +252,7 @@ def _scores(
     """Return log p of each token, in the order of ``todo``."""
     import torch
 
-    from xembed.attribution._words import collate
+    from xembed.encoders._words import collate
 
     device = next(model.parameters()).device
     result = np.empty(len(todo))

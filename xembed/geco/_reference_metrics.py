@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_number
+from xembed._core.validation import check_number
 from xembed.geco._metric_kernels import check_attributions, check_truth
 
 # What the reference divides by where the zero-shot model's mass accuracy is zero.

@@ -47,15 +47,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from xembed._validation import RNG, check_count, check_option, check_rng
+from xembed._core.validation import RNG, check_count, check_option, check_rng
 from xembed.attribution._explain import as_scored_model, check_targets
 from xembed.attribution._gradients import _gradient, _quiet, _Scored
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed, sum_words
 from xembed.attribution._methods import METHODS
 from xembed.attribution._perturbation import _lime_plan
 from xembed.attribution._scored_model import Ids, ScoredModel, own_random_state
-from xembed.attribution._words import EncodedWords
 from xembed.datasets import PairedSentences
+from xembed.encoders._words import EncodedWords
 
 _STEPS = 200
 _SAMPLES = {"gradient_shap": 5, "kernel_shap": 25, "lime": 100}

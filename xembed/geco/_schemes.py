@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.geco._one_layer import OneLayerAttention
 
 _PARTS = ("embeddings", "blocks", "head")

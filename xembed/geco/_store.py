@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from xembed._files import atomic_write
-from xembed._results import dump_json
+from xembed._core.files import atomic_write
+from xembed._core.provenance import dump_json
 from xembed.attribution._method import MethodOutput
 
 _PLAN = "plan.json"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,7 +50,7 @@ class TrainingRecord(Result):
         The function, its parameters and the versions.
     """
 
-    schema: ClassVar[str] = "xembed.geco_training/1"
+    schema: ClassVar[str] = "xembed.geco.TrainingRecord/1"
 
     scheme: str
     data: str

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from xembed._results import provenance
-from xembed._torch import digest_tensors, own_randomness
-from xembed._validation import check_count, check_number, shows_progress
-from xembed.attribution._words import WordEncoder
+from xembed._core.provenance import provenance
+from xembed._core.torch import digest_tensors, own_randomness
+from xembed._core.validation import check_count, check_number, shows_progress
 from xembed.datasets import PairedSentences
 from xembed.encoders._pipeline import find_device
+from xembed.encoders._words import WordEncoder
 from xembed.geco._classifier import check_tokenizer
 from xembed.geco._evaluation import Ids, count_truncated
 from xembed.geco._schemes import Recipe, Scheme, find_scheme, head_names, trainable_parameters

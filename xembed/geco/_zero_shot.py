@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._torch import own_randomness
-from xembed._validation import check_count, check_texts
-from xembed.attribution._words import EncodedWords, WordEncoder, collate
+from xembed._core.torch import own_randomness
+from xembed._core.validation import check_count, check_texts
 from xembed.datasets import PairedSentences
 from xembed.defsent._masked_lm import single_tokens
 from xembed.defsent._options import quiet
@@ -21,6 +20,7 @@ from xembed.encoders import Encoder
 from xembed.encoders._load import _find_source
 from xembed.encoders._pipeline import find_device
 from xembed.encoders._warn import warn_user
+from xembed.encoders._words import EncodedWords, WordEncoder, collate
 from xembed.geco._classifier import check_tokenizer, limit_tokens
 
 # The prompts of the paper, for two and for three classes.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
 from xembed.datasets import STSPairs, TextTable
 from xembed.encoders import describe_encoder, encode_texts
 from xembed.isotropy._compare_parts import correlate_rows, halve, probe_rows
@@ -20,7 +20,7 @@ from xembed.isotropy._evaluation_result import NeighborOverlap
 from xembed.isotropy._overlap import NamedTexts, check_pairs, is_transductive, named_texts, overlap
 from xembed.isotropy._recommend import Scores, recommend
 from xembed.isotropy._sts import compute_similarities, pair_rows
-from xembed.isotropy._sts_resampling import Array
+from xembed.stats._correlations import Array
 
 METRICS = ("debiased_isoscore", "average_cosine", "partition_isotropy", "uniformity", "hubness")
 _MIN_RESAMPLES = 20

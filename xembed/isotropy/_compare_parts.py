@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
+from xembed._core.provenance import provenance
 from xembed.datasets import STSPairs
 from xembed.isotropy._compare_result import Gain
 from xembed.isotropy._evaluation import ProbeFolds, check_labels, probe_folds, probe_resamples, summarise_probe
 from xembed.isotropy._evaluation_result import ProbeResult
 from xembed.isotropy._sts import pair_rows, summarise
-from xembed.isotropy._sts_resampling import SPEARMAN, Array, correlate, interval
 from xembed.isotropy._sts_result import STSCorrelation
+from xembed.stats._correlations import SPEARMAN, Array, correlate, interval
 
 SPLITS = 5
 

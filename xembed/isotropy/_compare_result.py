@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 from xembed.isotropy._evaluation_result import NeighborOverlap, ProbeResult
 from xembed.isotropy._isotropy_result import Measure
 from xembed.isotropy._sts_result import STSCorrelation
@@ -30,7 +30,7 @@ class Gain(Result):
         Interval.
     """
 
-    schema: ClassVar[str] = "xembed.gain/1"
+    schema: ClassVar[str] = "xembed.isotropy.Gain/1"
 
     name: str
     statistic: str
@@ -67,7 +67,7 @@ class CorrectionRow(Result):
         Of ``probe``.
     """
 
-    schema: ClassVar[str] = "xembed.correction_row/1"
+    schema: ClassVar[str] = "xembed.isotropy.CorrectionRow/1"
 
     name: str
     description: str
@@ -122,7 +122,8 @@ class CorrectionsResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.corrections/1"
+    schema: ClassVar[str] = "xembed.isotropy.CorrectionsResult/1"
+    page: ClassVar[str | None] = "xembed.reports._corrections:corrections_context"
 
     recommendation: str | None
     reason: str

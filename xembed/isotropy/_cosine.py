@@ -9,10 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import count_rows, read_array, read_rows
-from xembed._parallel import row_blocks
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.blocks import count_rows, read_array, read_rows
+from xembed._core.directions import unit_total
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.scatter import Array, Columns, read_moments
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -22,8 +25,6 @@ from xembed._validation import (
     check_same_dims,
 )
 from xembed.depth._pairwise import Directions
-from xembed.depth._resultant import unit_total
-from xembed.isotropy._scatter import Array, Columns, read_moments
 
 _BLOCK = 256
 _FLOAT64 = np.dtype(np.float64)
@@ -54,7 +55,8 @@ class OutlierDimensions(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.outlier_dimensions/1"
+    schema: ClassVar[str] = "xembed.isotropy.OutlierDimensions/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:outlier_dimensions_context"
 
     n: int
     n_dims: int

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from xembed._validation import FloatArray
+from xembed._core.validation import FloatArray
 from xembed.isotropy._sts import check_vectors
 
 RAW = "raw"
@@ -57,9 +57,9 @@ def default_corrections() -> dict[str, Any]:
     >>> default_corrections()["soft_whitening"]
     Whitening(method='zca', power=0.5)
     """
-    from xembed.isotropy._cluster_isotropy import ClusterIsotropy
-    from xembed.isotropy._corrections import AllButTheTop, Standardize
-    from xembed.isotropy._whitening import Whitening
+    from xembed.transforms._cluster_isotropy import ClusterIsotropy
+    from xembed.transforms._corrections import AllButTheTop, Standardize
+    from xembed.transforms._whitening import Whitening
 
     return {
         "center": AllButTheTop(0),

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.provenance import provenance
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,

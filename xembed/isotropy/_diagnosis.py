@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 from xembed.isotropy._compare_result import CorrectionsResult
 from xembed.isotropy._isotropy_result import IsotropyResult
 from xembed.isotropy._layers_result import LayerProfile
@@ -28,7 +28,7 @@ class Hub(Result):
         The text, if texts were given.
     """
 
-    schema: ClassVar[str] = "xembed.hub/1"
+    schema: ClassVar[str] = "xembed.isotropy.Hub/1"
 
     row: int
     occurrences: float
@@ -69,7 +69,8 @@ class Diagnosis(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.diagnosis/1"
+    schema: ClassVar[str] = "xembed.isotropy.Diagnosis/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:diagnosis_context"
 
     name: str
     recommendation: str | None

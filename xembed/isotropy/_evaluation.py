@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -21,8 +21,8 @@ from xembed._validation import (
 from xembed.depth._pairwise import Directions
 from xembed.isotropy._cosine import random_rows
 from xembed.isotropy._evaluation_result import NeighborOverlap, ProbeResult
-from xembed.isotropy._fit_statistics import raise_for_infinite_rows
-from xembed.isotropy._sts_resampling import Array, interval, mean_intervals
+from xembed.stats._correlations import Array, interval, mean_intervals
+from xembed.transforms._fit_statistics import raise_for_infinite_rows
 
 _BLOCK = 512
 _TIE_DECIMALS = 10

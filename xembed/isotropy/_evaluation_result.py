@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,7 +28,8 @@ class NeighborOverlap(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.neighbor_overlap/1"
+    schema: ClassVar[str] = "xembed.isotropy.NeighborOverlap/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:neighbor_overlap_context"
 
     value: float
     low: float | None
@@ -59,7 +60,8 @@ class ProbeResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.probe/1"
+    schema: ClassVar[str] = "xembed.isotropy.ProbeResult/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:probe_context"
 
     accuracy: float
     accuracy_low: float | None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ class Measure(Result):
         What to know before trusting the number.
     """
 
-    schema: ClassVar[str] = "xembed.measure/1"
+    schema: ClassVar[str] = "xembed.isotropy.Measure/1"
 
     name: str
     label: str
@@ -68,7 +68,7 @@ class CosineHistogram(Result):
         Pairs that would be in each bin if directions were uniformly random in as many dimensions.
     """
 
-    schema: ClassVar[str] = "xembed.cosine_histogram/1"
+    schema: ClassVar[str] = "xembed.isotropy.CosineHistogram/1"
 
     edges: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
@@ -105,7 +105,8 @@ class IsotropyResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.isotropy/1"
+    schema: ClassVar[str] = "xembed.isotropy.IsotropyResult/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:isotropy_context"
 
     n: int
     n_dims: int

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.encoders import describe_encoder, encode_layers
 from xembed.isotropy._default_corrections import RAW, check_corrections, correct, describe_corrections
 from xembed.isotropy._layers_result import LayerProfile, LayerRow
 from xembed.isotropy._metrics import check_metrics
 from xembed.isotropy._overlap import NamedTexts, check_pairs, is_transductive, named_texts, overlap
 from xembed.isotropy._sts import compute_similarities, pair_rows, summarise
-from xembed.isotropy._sts_resampling import correlate
+from xembed.stats._correlations import correlate
 
 
 def layer_profile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 from xembed.isotropy._isotropy_result import Measure
 from xembed.isotropy._sts_result import STSCorrelation
 
@@ -29,7 +29,7 @@ class LayerRow(Result):
         The mean over the sets of pairs, if there are several.
     """
 
-    schema: ClassVar[str] = "xembed.layer/1"
+    schema: ClassVar[str] = "xembed.isotropy.LayerRow/1"
 
     layer: int
     pooling: str
@@ -76,7 +76,8 @@ class LayerProfile(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.layers/1"
+    schema: ClassVar[str] = "xembed.isotropy.LayerProfile/1"
+    page: ClassVar[str | None] = "xembed.reports._layers:layers_context"
 
     rows: tuple[LayerRow, ...]
     layers: tuple[int, ...]

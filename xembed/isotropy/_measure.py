@@ -10,17 +10,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import Blocks, Rows, known_rows, read_rows
-from xembed._blocks import width as width_of
-from xembed._parallel import row_blocks
-from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng
-from xembed.depth._resultant import working_dtype
+from xembed._core.blocks import Blocks, Rows, known_rows, read_rows
+from xembed._core.blocks import width as width_of
+from xembed._core.directions import working_dtype
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.scatter import Array, Columns, Moments, grouped_moments
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.isotropy._cosine import random_rows, rogue_dimensions, top_share
 from xembed.isotropy._isotropy_result import CosineHistogram, IsotropyResult, Measure
 from xembed.isotropy._metrics import Metric, Sample, Space, check_metrics, cosine_histogram
 from xembed.isotropy._partition import combine, extreme_vectors, isotropy_of, log_partition
-from xembed.isotropy._scatter import Array, Columns, Moments, grouped_moments
 from xembed.isotropy._spectrum import isotropic_score
 
 # Rows that measures of pairs and neighbourhoods are computed from, at most.

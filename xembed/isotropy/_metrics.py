@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
-from xembed._validation import FloatArray, quote_options
+from xembed._core.parallel import row_blocks
+from xembed._core.scatter import Array, Moments
+from xembed._core.validation import FloatArray, quote_options
 from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of, unit_rows
 from xembed.isotropy._neighborhood import (
     HubStatistics,
@@ -21,7 +22,6 @@ from xembed.isotropy._neighborhood import (
     hub_statistics,
     neighbor_distances,
 )
-from xembed.isotropy._scatter import Array, Moments
 from xembed.isotropy._spectrum import (
     debiased_score,
     eigenvalues,

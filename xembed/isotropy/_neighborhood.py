@@ -9,14 +9,15 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import read_array
-from xembed._parallel import row_blocks
-from xembed._results import Result, provenance
-from xembed._validation import RNG, FloatArray, check_count, check_option, check_rng
+from xembed._core.blocks import read_array
+from xembed._core.directions import direction_weights
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.scatter import Array, raise_for_squares
+from xembed._core.validation import RNG, FloatArray, check_count, check_option, check_rng
 from xembed.depth._local import raise_if_too_few
-from xembed.depth._resultant import direction_weights
 from xembed.isotropy._cosine import random_rows
-from xembed.isotropy._scatter import Array, raise_for_squares
 
 _BLOCK_ELEMENTS = 2**22
 # Up to so many pairs similarities are computed in float64, above in float32.
@@ -57,7 +58,8 @@ class HubnessResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.hubness/1"
+    schema: ClassVar[str] = "xembed.isotropy.HubnessResult/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:hubness_context"
 
     n: int
     n_neighbors: int

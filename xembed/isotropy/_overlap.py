@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from xembed._validation import check_texts
+from xembed._core.validation import check_texts
 from xembed.datasets import STSPairs, TextTable
 
 # From this share on, a fit counts as one on the test's own sentences; smaller shares are only told. 72 % of the

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.provenance import provenance
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -23,10 +23,10 @@ from xembed._validation import (
 )
 from xembed.datasets import STSPairs
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.isotropy._fit_statistics import raise_for_infinite_rows
 from xembed.isotropy._overlap import check_pairs, is_transductive, named_texts, overlap
-from xembed.isotropy._sts_resampling import PEARSON, SPEARMAN, Array, Correlations, correlate, interval
 from xembed.isotropy._sts_result import STSCorrelation, STSResult
+from xembed.stats._correlations import PEARSON, SPEARMAN, Array, Correlations, correlate, interval
+from xembed.transforms._fit_statistics import raise_for_infinite_rows
 
 SIMILARITIES = ("cosine", "dot", "euclidean")
 # Cosines that differ by less than rounding are tied, as those of pairs that are repeated should be.

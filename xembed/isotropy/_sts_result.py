@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ class STSCorrelation(Result):
         Intervals; None where none was asked for or can be had.
     """
 
-    schema: ClassVar[str] = "xembed.sts_correlation/1"
+    schema: ClassVar[str] = "xembed.isotropy.STSCorrelation/1"
 
     name: str
     n_pairs: int
@@ -72,7 +72,8 @@ class STSResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.sts/1"
+    schema: ClassVar[str] = "xembed.isotropy.STSResult/1"
+    page: ClassVar[str | None] = "xembed.reports._corrections:sts_context"
 
     sets: tuple[STSCorrelation, ...]
     all: STSCorrelation

@@ -53,10 +53,10 @@ def _verdict(parts: Sequence[Mapping[str, Any]]) -> str:
 
 def _linked(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the parts; a shift beside the explanation of the same texts gets what that says of their words."""
-    explanations = [part for part in parts if part["schema"] == "xembed.shift_explanation/1"]
+    explanations = [part for part in parts if part["schema"] == "xembed.attribution.ShiftExplanation/1"]
 
     def link(part: Mapping[str, Any]) -> Mapping[str, Any]:
-        if part["schema"] != "xembed.shift/1" or part["texts_F"] is None:
+        if part["schema"] != "xembed.shift.ShiftResult/1" or part["texts_F"] is None:
             return part
         found = next((one for one in explanations if _of_same_texts(part, one)), None)
         return part if found is None else {**part, "explained": found}

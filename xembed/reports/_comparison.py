@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xembed._results import provenance
+from xembed._core.provenance import provenance
 from xembed.reports._format import count, number
 from xembed.reports._numbers import Number, numbers_of, words
 from xembed.reports._page import page_context_of

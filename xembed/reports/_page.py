@@ -4,49 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from xembed._files import check_writable, write_together
-from xembed._results import dump_json, versions
+from xembed._core.files import check_writable, write_together
+from xembed._core.provenance import dump_json, versions
+from xembed._core.schemas import class_of
 from xembed.reports import _combined
 from xembed.reports._comparison_page import comparison_context
-from xembed.reports._corrections import corrections_context, sts_context
-from xembed.reports._drift import drift_context
-from xembed.reports._explanations import (
-    attributions_context,
-    depth_explanation_context,
-    similarity_explanation_context,
-)
-from xembed.reports._explanations_of_corpora import axes_context, shift_explanation_context, trust_context
-from xembed.reports._geco import geco_context
-from xembed.reports._isotropy import (
-    diagnosis_context,
-    hubness_context,
-    isotropy_context,
-    neighbor_overlap_context,
-    outlier_dimensions_context,
-    probe_context,
-)
-from xembed.reports._layers import layers_context
-from xembed.reports._many import many_context
 from xembed.reports._names import with_short_names
 from xembed.reports._script_data import pack_text
-from xembed.reports._shift import rank_sum_context, shift_context
-from xembed.reports._small import (
-    coverage_context,
-    outliers_context,
-    regions_context,
-    self_check_context,
-    surface_context,
-    terms_context,
-    test_context,
-)
-from xembed.reports._training import defsent_context
 
 # The cartesian bundle of plotly.js, of the version that the plotly package writes figures for. It holds every trace
 # that the reports use, is a third of the full bundle and loads in half its time. MIT licence, beside it.
@@ -59,38 +31,6 @@ _STYLES = ("report", "benchmark", "words", "several", "linked", "tables")
 
 # Characters that the data may take on a page, packed. Larger data are in the .json file only.
 _MOST_DATA = 600_000
-
-_BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "xembed.attributions/1": attributions_context,
-    "xembed.axes_explanation/1": axes_context,
-    "xembed.comparison/1": comparison_context,
-    "xembed.corrections/1": corrections_context,
-    "xembed.coverage/1": coverage_context,
-    "xembed.defsent/1": defsent_context,
-    "xembed.depth_explanation/1": depth_explanation_context,
-    "xembed.diagnosis/1": diagnosis_context,
-    "xembed.drift/1": drift_context,
-    "xembed.geco/1": geco_context,
-    "xembed.hubness/1": hubness_context,
-    "xembed.isotropy/1": isotropy_context,
-    "xembed.layers/1": layers_context,
-    "xembed.many/1": many_context,
-    "xembed.neighbor_overlap/1": neighbor_overlap_context,
-    "xembed.outlier_dimensions/1": outlier_dimensions_context,
-    "xembed.outliers/1": outliers_context,
-    "xembed.probe/1": probe_context,
-    "xembed.rank_sum/1": rank_sum_context,
-    "xembed.regions/1": regions_context,
-    "xembed.self_check/1": self_check_context,
-    "xembed.shift/1": shift_context,
-    "xembed.shift_explanation/1": shift_explanation_context,
-    "xembed.similarity_explanation/1": similarity_explanation_context,
-    "xembed.sts/1": sts_context,
-    "xembed.surface/1": surface_context,
-    "xembed.terms/1": terms_context,
-    "xembed.test/1": test_context,
-    "xembed.trust/1": trust_context,
-}
 
 
 class HasDict(Protocol):
@@ -190,10 +130,14 @@ def render_page(data: Mapping[str, Any]) -> str:
 
 def page_context_of(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the page of one result needs."""
-    schema = data.get("schema")
-    if schema not in _BUILDERS:
-        raise ValueError(f"There are pages for the schemas {sorted(_BUILDERS)}. Got {schema!r} instead.")
-    return _BUILDERS[schema](with_short_names(data))
+    if data.get("schema") == "xembed.comparison/1":
+        return comparison_context(data)
+    kind = class_of(data, "A page")
+    if kind.page is None:
+        raise ValueError(f"There is no page for a {kind.__name__}. Its numbers are in `to_dict()` and `to_json()`.")
+    module, function = kind.page.split(":")
+    context: dict[str, Any] = getattr(importlib.import_module(module), function)(with_short_names(data))
+    return context
 
 
 def _render_part(data: Mapping[str, Any], place: int, prefix: str) -> tuple[dict[str, Any], str]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xembed._files import write_together
-from xembed._results import dump_json, provenance, rebuild
+from xembed._core.files import write_together
+from xembed._core.provenance import dump_json, provenance
+from xembed._core.results import rebuild
 from xembed.reports import _combined, _comparison
 from xembed.reports._page import HasDict, check_report_path, render_page
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import one_blas_thread
-from xembed._validation import quote_options
+from xembed._core.parallel import one_blas_thread
+from xembed._core.validation import quote_options
 from xembed.depth import tte_depth
 from xembed.shift import _statistics as statistics
 from xembed.shift._pairs import ENERGY, pass_over_pairs, rbf
-from xembed.shift._permutation import Floats, StepDown, column_pvalues, westfall_young
 from xembed.shift._pool import Pool
 from xembed.shift._rank_sum import DECIMALS
 from xembed.shift._statistics import Statistic
+from xembed.stats._permutation import Floats, StepDown, column_pvalues, westfall_young
 
 N_NEIGHBORS = 10
 # Multiples of 1 / (2 median squared distance): the scale of the whole corpus, and local ones. Powers of 2.

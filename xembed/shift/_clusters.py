@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
+from xembed._core.parallel import row_blocks
 from xembed.shift._neighbors import BLOCK_ELEMENTS, PooledRows
 
 Floats = npt.NDArray[np.float64]

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._parallel import row_blocks
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -82,7 +83,8 @@ class CoverageResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.coverage/1"
+    schema: ClassVar[str] = "xembed.shift.CoverageResult/1"
+    page: ClassVar[str | None] = "xembed.reports._small:coverage_context"
 
     verdict: str
     covered_G: float

@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import RNG, check_count, check_embeddings, check_names, check_number, check_rng, describe_rng
-from xembed.depth._resultant import direction_weights
+from xembed._core.directions import direction_weights
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
+    RNG,
+    check_count,
+    check_embeddings,
+    check_names,
+    check_number,
+    check_rng,
+    describe_rng,
+)
 from xembed.shift._battery import DEFAULT, KINDS
 from xembed.shift._martingale import bet, calibrator, no_bets
 from xembed.shift._monitor import SHARES, Alarm, Look, columns, summaries, watch, window_limit
@@ -105,7 +114,8 @@ class DriftResult(Result):
     other is 1 plus the mean cosine between them.
     """
 
-    schema: ClassVar[str] = "xembed.drift/1"
+    schema: ClassVar[str] = "xembed.shift.DriftResult/1"
+    page: ClassVar[str | None] = "xembed.reports._drift:drift_context"
 
     verdict: str
     detected: bool

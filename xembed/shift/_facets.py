@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 from scipy import stats
 
-from xembed._results import Result
-from xembed._validation import FloatArray
-from xembed.depth._resultant import affine_projection, resultant
+from xembed._core.directions import affine_projection, resultant
+from xembed._core.results import Result
+from xembed._core.validation import FloatArray
 from xembed.shift._statistics import TAIL
 from xembed.shift._test_result import TestResult
 from xembed.shift._verdict import format_p
@@ -39,7 +39,7 @@ class Facet(Result):
         What was found, in words.
     """
 
-    schema: ClassVar[str] = "xembed.facet/1"
+    schema: ClassVar[str] = "xembed.shift.Facet/1"
 
     name: str
     found: bool

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.directions import mean_cosines, resultant
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -22,11 +24,10 @@ from xembed._validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.depth._resultant import mean_cosines, resultant
 from xembed.shift._battery import KINDS, Battery, check_tests, run_battery
-from xembed.shift._permutation import holm
 from xembed.shift._pool import make_pool
 from xembed.shift._verdict import format_p
+from xembed.stats._permutation import holm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,8 @@ class ManyResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.many/1"
+    schema: ClassVar[str] = "xembed.shift.ManyResult/1"
+    page: ClassVar[str | None] = "xembed.reports._many:many_context"
 
     verdict: str
     names: tuple[str, ...]

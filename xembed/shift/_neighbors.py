@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
-from xembed._validation import FloatArray
+from xembed._core.parallel import row_blocks
+from xembed._core.validation import FloatArray
 from xembed.depth._pairwise import Directions
 
 Floats = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray
+from xembed._core.validation import FloatArray
 from xembed.shift._pool import Groups
 
 _FEW = 20

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import ordered_map, row_blocks
-from xembed._validation import FloatArray
-from xembed.shift._permutation import Floats, Labels
+from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.validation import FloatArray
+from xembed.stats._permutation import Floats, Labels
 
 # Pairs in a block: it should stay near the processor.
 _PAIRS = 2**21

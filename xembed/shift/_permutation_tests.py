@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import read_blocks
-from xembed._results import provenance
-from xembed._validation import RNG, FloatArray, check_count, check_number, check_option, check_rng, describe_rng
-from xembed.depth._resultant import affine_projection, direction_weights
+from xembed._core.blocks import read_blocks
+from xembed._core.directions import affine_projection, direction_weights
+from xembed._core.provenance import provenance
+from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_option, check_rng, describe_rng
 from xembed.shift._battery import measure
 from xembed.shift._linear import linear_mmd
-from xembed.shift._permutation import column_pvalues
 from xembed.shift._pool import Groups, check_pair, make_pool
 from xembed.shift._statistics import Statistic
 from xembed.shift._test_result import TestResult, describe_test
+from xembed.stats._permutation import column_pvalues
 
 
 def _test(

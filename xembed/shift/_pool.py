@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xembed._memory import available_memory
-from xembed._validation import FloatArray, check_embeddings, check_same_dims
-from xembed.depth._resultant import direction_weights
-from xembed.shift._permutation import Labels, Relabellings, relabel_groups, relabel_pairs, relabel_rows
+from xembed._core.directions import direction_weights
+from xembed._core.memory import available_memory
+from xembed._core.validation import FloatArray, check_embeddings, check_same_dims
+from xembed.stats._permutation import Labels, Relabellings, relabel_groups, relabel_pairs, relabel_rows
 
 Groups = tuple[Sequence[Hashable], Sequence[Hashable]]
 

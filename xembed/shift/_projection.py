@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray
-from xembed.depth._resultant import affine_projection, direction_weights
+from xembed._core.directions import affine_projection, direction_weights
+from xembed._core.validation import FloatArray
 
 _UMAP_NEIGHBORS = 15
 # Rows that the principal axes are found from, and rows in total above which UMAP would take minutes.

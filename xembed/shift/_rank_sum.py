@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import (
+from xembed._core.blocks import (
     Advance,
     Rows,
     check_same_width,
@@ -19,14 +19,15 @@ from xembed._blocks import (
     read_rows,
     row_progress,
 )
-from xembed._results import Result, provenance
-from xembed._validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng, shows_progress
+from xembed._core.directions import direction_weights, unit_total
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng, shows_progress
 from xembed.depth import tte_depth
 from xembed.depth._depth import leave_one_out
 from xembed.depth._pairwise import DISTANCES
-from xembed.depth._resultant import direction_weights, unit_total
 from xembed.shift._verdict import depth_verdict
-from xembed.shift._wilcoxon import rank_sum
+from xembed.stats._rank_sums import rank_sum
 
 _ALTERNATIVES = ("two-sided", "greater", "less")
 _METHODS = ("auto", "exact", "asymptotic")
@@ -71,7 +72,8 @@ class RankSumResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.rank_sum/1"
+    schema: ClassVar[str] = "xembed.shift.RankSumResult/1"
+    page: ClassVar[str | None] = "xembed.reports._shift:rank_sum_context"
 
     verdict: str
     statistic: float

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     check_count,
     check_embeddings,
@@ -85,7 +86,7 @@ class Region(Result):
         Rows of F and of G nearest to the centre, nearest first.
     """
 
-    schema: ClassVar[str] = "xembed.region/1"
+    schema: ClassVar[str] = "xembed.shift.Region/1"
 
     id: int
     status: str
@@ -141,7 +142,8 @@ class RegionsResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.regions/1"
+    schema: ClassVar[str] = "xembed.shift.RegionsResult/1"
+    page: ClassVar[str | None] = "xembed.reports._small:regions_context"
 
     verdict: str
     regions: tuple[Region, ...]

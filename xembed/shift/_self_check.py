@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._parallel import one_blas_thread, ordered_map
-from xembed._results import Result
-from xembed._validation import FloatArray
+from xembed._core.parallel import one_blas_thread, ordered_map
+from xembed._core.results import Result
+from xembed._core.validation import FloatArray
 from xembed.shift._battery import run_battery
 from xembed.shift._pool import Groups, make_pool
 from xembed.shift._verdict import format_p
@@ -50,7 +50,8 @@ class SelfCheck(Result):
         Of the random splits.
     """
 
-    schema: ClassVar[str] = "xembed.self_check/1"
+    schema: ClassVar[str] = "xembed.shift.SelfCheck/1"
+    page: ClassVar[str | None] = "xembed.reports._small:self_check_context"
 
     verdict: str
     n_splits: int

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
+from xembed._core.results import Result
 from xembed.shift._coverage import CoverageResult
 from xembed.shift._facets import Facet
 from xembed.shift._rank_sum import RankSumResult
@@ -82,7 +82,8 @@ class ShiftResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.shift/1"
+    schema: ClassVar[str] = "xembed.shift.ShiftResult/1"
+    page: ClassVar[str | None] = "xembed.reports._shift:shift_context"
 
     verdict: str
     shifted: bool

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, stats
 
-from xembed._parallel import row_blocks
-from xembed._validation import FloatArray
+from xembed._core.parallel import row_blocks
+from xembed._core.validation import FloatArray
 from xembed.shift._pairs import PairSums
-from xembed.shift._permutation import Floats, Labels
+from xembed.stats._permutation import Floats, Labels
 
 # Share of F that lies below the quantile of the tail test.
 TAIL = 0.05

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import check_names, check_number, check_texts
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import check_names, check_number, check_texts
 from xembed.shift._terms import adjust
-from xembed.shift._wilcoxon import rank_sum
+from xembed.stats._rank_sums import rank_sum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,7 @@ class SurfaceFeature(Result):
         Of the rank-sum test, two-sided; and adjusted for all features (Benjamini-Hochberg).
     """
 
-    schema: ClassVar[str] = "xembed.surface_feature/1"
+    schema: ClassVar[str] = "xembed.shift.SurfaceFeature/1"
 
     name: str
     label: str
@@ -125,7 +126,8 @@ class SurfaceResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.surface/1"
+    schema: ClassVar[str] = "xembed.shift.SurfaceResult/1"
+    page: ClassVar[str | None] = "xembed.reports._small:surface_context"
 
     verdict: str
     features: tuple[SurfaceFeature, ...]

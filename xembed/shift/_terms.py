@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._results import Result, provenance
-from xembed._validation import check_count, check_names, check_number, check_texts
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import check_count, check_names, check_number, check_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ class Term(Result):
         The same as shares of all texts, in [0, 1].
     """
 
-    schema: ClassVar[str] = "xembed.term/1"
+    schema: ClassVar[str] = "xembed.shift.Term/1"
 
     term: str
     z: float
@@ -84,7 +85,8 @@ class TermsResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.terms/1"
+    schema: ClassVar[str] = "xembed.shift.TermsResult/1"
+    page: ClassVar[str | None] = "xembed.reports._small:terms_context"
 
     verdict: str
     more_in_F: tuple[Term, ...]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._results import Result
+from xembed._core.results import Result
 from xembed.shift._battery import KINDS
 from xembed.shift._statistics import Statistic
 from xembed.shift._verdict import format_p
@@ -53,7 +53,8 @@ class TestResult(Result):
     """
 
     __test__ = False  # not a test of pytest
-    schema: ClassVar[str] = "xembed.test/1"
+    schema: ClassVar[str] = "xembed.shift.TestResult/1"
+    page: ClassVar[str | None] = "xembed.reports._small:test_context"
 
     name: str
     title: str

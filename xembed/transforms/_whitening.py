@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from xembed._validation import FloatArray, check_number, check_option
-from xembed.isotropy._correction import (
+from xembed._core.validation import FloatArray, check_number, check_option
+from xembed.transforms._correction import (
     Correction,
     ProjectionMixin,
     check_n_components,
     indices_of,
     pad_columns,
 )
-from xembed.isotropy._fit_statistics import (
+from xembed.transforms._fit_statistics import (
     Float64Array,
     as_matrix,
     column_means,

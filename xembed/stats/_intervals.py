@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import RNG, check_count, check_number, check_rng
-from xembed.shift import _permutation
+from xembed._core.validation import RNG, check_count, check_number, check_rng
+from xembed.stats import _permutation
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import OneToOneFeatureMixin
 
-from xembed._validation import FloatArray, check_count
-from xembed.isotropy._correction import Correction, indices_of
-from xembed.isotropy._fit_statistics import (
+from xembed._core.validation import FloatArray, check_count
+from xembed.transforms._correction import Correction, indices_of
+from xembed.transforms._fit_statistics import (
     Float64Array,
     as_matrix,
     column_means,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
-import platform
 import types
 import typing
-from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from xembed._files import atomic_write
+from xembed._core.files import atomic_write
+from xembed._core.provenance import dump_json
+from xembed._core.schemas import class_of, current_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,24 +22,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from typing_extensions import Self
 
-_SCHEMAS: dict[str, type[Result]] = {}
-# Packages that define results: importing them registers their schemas.
-_PACKAGES = ("xembed.attribution", "xembed.defsent", "xembed.depth", "xembed.geco", "xembed.isotropy", "xembed.shift")
 _SHOWN = 1_000  # characters of a text in a notebook's cell
 
 
 class Result:
     """Base of the frozen dataclasses that functions return.
 
-    A subclass names its JSON form in ``schema`` (``"xembed.<name>/<version>"``). Fields may be numbers,
-    strings, ``None``, arrays, tuples, mappings of such, and other results.
+    A subclass names its JSON form in ``schema`` (``"xembed.<package>.<class>/<version>"``, see `_core.schemas`) and
+    the function that makes its page in ``page`` (``"module:function"``, imported when a page is asked for). Fields may
+    be numbers, strings, ``None``, arrays, tuples, mappings of such, and other results.
     """
 
     schema: ClassVar[str]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        _SCHEMAS[cls.schema] = cls
+    page: ClassVar[str | None] = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain Python data, ready for JSON; ``schema`` says what it is."""
@@ -58,7 +51,7 @@ class Result:
             If ``data`` is of another schema or lacks a field.
         """
         found = data.get("schema")
-        if found != cls.schema:
+        if current_schema(found) != cls.schema:
             raise ValueError(f"{cls.__name__} reads the schema {cls.schema!r}. Got {found!r} instead.")
         hints = get_type_hints(cls)
         fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -122,26 +115,6 @@ class Result:
         return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
 
 
-def dump_json(data: Any) -> str:
-    """Write strict JSON: no NaN, numbers that read back to the same bits, text as it is."""
-    if not isinstance(data, dict):
-        return _encodable(json.dumps(data, ensure_ascii=False, allow_nan=False))
-    # One line a field: readable and diffable, without a line for every number of an array.
-    lines = (
-        f"{json.dumps(key)}: {json.dumps(item, ensure_ascii=False, allow_nan=False)}" for key, item in data.items()
-    )
-    return _encodable("{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def _encodable(text: str) -> str:
-    """Write halves of characters, which UTF-8 can't hold, as JSON escapes them."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text
-
-
 def read_result(source: str | os.PathLike[str]) -> Result:
     """Read any result from a JSON file, such as the one beside a report, by its schema.
 
@@ -177,31 +150,7 @@ def read_result(source: str | os.PathLike[str]) -> Result:
 
 def rebuild(data: Any, where: str) -> Result:
     """Return the result that plain data are of, by their schema; ``where`` says what they are from."""
-    for package in _PACKAGES:
-        importlib.import_module(package)
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if schema not in _SCHEMAS:
-        raise ValueError(f"{where} must hold one of the schemas {sorted(_SCHEMAS)}. Got {schema!r}.")
-    return _SCHEMAS[schema].from_dict(data)
-
-
-@lru_cache(maxsize=1)
-def versions() -> dict[str, str]:
-    """Return the versions of what a number depends on, without importing any of it."""
-    from xembed import __version__
-
-    found = {"xembed": __version__, "python": platform.python_version()}
-    for package in ("numpy", "scipy", "torch", "transformers", "sentence-transformers"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def provenance(function: str, **parameters: Any) -> dict[str, Any]:
-    """Return how a result was made: the function, its parameters and the versions."""
-    return {"function": function, "parameters": parameters, "versions": dict(versions())}
+    return class_of(data, where).from_dict(data)
 
 
 def _plain(value: Any) -> Any:

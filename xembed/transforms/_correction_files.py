@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from xembed._files import atomic_write
-from xembed.isotropy._cluster_isotropy import ClusterIsotropy
-from xembed.isotropy._correction import Correction
-from xembed.isotropy._corrections import AllButTheTop, Standardize
-from xembed.isotropy._ica import ICAProjection
-from xembed.isotropy._whitening import Whitening
+from xembed._core.files import atomic_write
+from xembed.transforms._cluster_isotropy import ClusterIsotropy
+from xembed.transforms._correction import Correction
+from xembed.transforms._corrections import AllButTheTop, Standardize
+from xembed.transforms._ica import ICAProjection
+from xembed.transforms._whitening import Whitening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

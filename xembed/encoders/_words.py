@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xembed._validation import check_count, check_texts
+from xembed._core.validation import check_count, check_texts
 
 if TYPE_CHECKING:
     import torch

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xembed._cli_inputs import Encode, embed_source, encoder_on_demand, one_line, read_source, signed, texts_of
-from xembed._cli_options import (
+from xembed.cli.inputs import Encode, embed_source, encoder_on_demand, one_line, read_source, signed, texts_of
+from xembed.cli.options import (
     BatchSize,
     Cache,
     Device,
@@ -155,7 +155,7 @@ def _read(path: Path, text_column: str | None, skip_blank: bool) -> Any:
 def _explain_similarity(
     texts: tuple[str, str], encode: Encode, options: dict[str, Any], progress: bool | None, top: int
 ) -> SimilarityExplanation:
-    from xembed._validation import check_option, check_texts
+    from xembed._core.validation import check_option, check_texts
     from xembed.attribution import explain_similarity
     from xembed.attribution._render import words_text
     from xembed.attribution._word_vectors import METHODS
@@ -270,7 +270,7 @@ def _can_check(corpus: list[str], trust: bool | None) -> tuple[bool, str]:
 def _explain_shift(
     files: tuple[Path, Path], sources: list[Any], encode: Encode, options: dict[str, Any], top: int
 ) -> ShiftExplanation:
-    from xembed._validation import check_option
+    from xembed._core.validation import check_option
     from xembed.attribution import explain_shift
     from xembed.attribution._word_vectors import METHODS
 

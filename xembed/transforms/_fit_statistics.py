@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
-from xembed._validation import FloatArray, raise_for_bad_rows
+from xembed._core.parallel import row_blocks
+from xembed._core.validation import FloatArray, raise_for_bad_rows
 
 Float64Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]

@@ -60,6 +60,7 @@ def encoder_on_demand(
 
 
 def read_source(path: Path, text_column: str | None, skip_blank: bool) -> TextTable | npt.NDArray[Any]:
+    """Read texts or ready embeddings, by the ending of the file."""
     from xembed.datasets import read_embeddings, read_texts
 
     if path.suffix.lower() in {".npy", ".npz"}:
@@ -77,6 +78,7 @@ def check_same_kind(first: Any, second: Any, names: str) -> None:
 
 
 def texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
+    """Return the texts of a source, or None for embeddings."""
     return getattr(source, "texts", None)
 
 

@@ -26,7 +26,7 @@ def report(
     if compare and title is not None:
         raise typer.BadParameter("is for combined pages. Leave it out with --compare.", param_hint="--title")
 
-    from xembed._cli_inputs import signature
+    from xembed.cli.inputs import signature
     from xembed.reports import check_report_path, compare_results
     from xembed.reports._several import check_not_read, combine, read_plain, write_page
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import quote_options
+from xembed._core.validation import quote_options
 
-# Rows of a batch. Blocks are made of them by `xembed._blocks`.
+# Rows of a batch. Blocks are made of them by `xembed._core.blocks`.
 _BATCH = 4096
 # Bytes that a column is read ahead. Without it, pyarrow reads whole row groups, which may be larger than the memory.
 _READ_AHEAD = 2**16

@@ -21,8 +21,8 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
-from xembed._validation import FloatArray, check_embeddings, check_same_dims, shows_progress
+from xembed._core.parallel import row_blocks
+from xembed._core.validation import FloatArray, check_embeddings, check_same_dims, shows_progress
 
 Value = TypeVar("Value")
 Advance: TypeAlias = Callable[[int], object]
@@ -380,7 +380,7 @@ def _open_file(path: str | os.PathLike[str], stream: Callable[..., Stream], *, n
 
         return read_embeddings(path, name=name)
     if suffix == ".parquet":
-        from xembed._parquet import parquet_blocks, parquet_rows
+        from xembed._core.parquet import parquet_blocks, parquet_rows
 
         return stream(partial(parquet_blocks, path, name=name), n_rows=parquet_rows(path, name=name))
     raise ValueError(f"{name} must be {_SOURCES}. Got {os.fspath(path)!r} instead.")

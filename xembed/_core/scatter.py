@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import Blocks, Rows
-from xembed._parallel import one_blas_thread, ordered_map, row_blocks
-from xembed._validation import FloatArray, raise_for_bad_rows
-from xembed.depth._resultant import direction_weights, name_part, working_dtype
+from xembed._core.blocks import Blocks, Rows
+from xembed._core.directions import direction_weights, name_part, working_dtype
+from xembed._core.parallel import one_blas_thread, ordered_map, row_blocks
+from xembed._core.validation import FloatArray, raise_for_bad_rows
 
 Array = npt.NDArray[np.float64]
 Selection = slice | npt.NDArray[np.int64]

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils import check_random_state
 
-from xembed._validation import FloatArray, check_count
-from xembed.isotropy._correction import Correction
-from xembed.isotropy._corrections import check_removed, count_removed, raise_if_nothing_stays, remove_components
-from xembed.isotropy._fit_statistics import (
+from xembed._core.validation import FloatArray, check_count
+from xembed.transforms._correction import Correction
+from xembed.transforms._corrections import check_removed, count_removed, raise_if_nothing_stays, remove_components
+from xembed.transforms._fit_statistics import (
     Float64Array,
     Indices,
     as_matrix,
@@ -26,7 +26,7 @@ from xembed.isotropy._fit_statistics import (
     raise_if_all_dead,
     scatter,
 )
-from xembed.isotropy._ica import check_random_state_parameter
+from xembed.transforms._ica import check_random_state_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from xembed._validation import FloatArray, check_embeddings
+from xembed._core.validation import FloatArray, check_embeddings
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.isotropy._correction import Correction
+from xembed.transforms._correction import Correction
 
 if TYPE_CHECKING:
     from xembed.encoders import Encoding
@@ -140,7 +140,7 @@ class WrappedEncoder:
     def _combine_fingerprint(self, inside: Any) -> str | None:
         if not isinstance(inside, str) or not isinstance(self.correction, Correction):
             return None
-        from xembed.isotropy._correction_files import correction_bytes
+        from xembed.transforms._correction_files import correction_bytes
 
         return hashlib.sha256(inside.encode() + b"\n" + correction_bytes(self.correction)).hexdigest()
 

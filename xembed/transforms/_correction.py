@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xembed._validation import FloatArray, check_count, check_embeddings, raise_for_bad_rows
-from xembed.isotropy._fit_statistics import Float64Array, block_slices, raise_for_infinite_rows
+from xembed._core.validation import FloatArray, check_count, check_embeddings, raise_for_bad_rows
+from xembed.transforms._fit_statistics import Float64Array, block_slices, raise_for_infinite_rows
 
 
 class Correction(TransformerMixin, BaseEstimator, ABC):
@@ -102,7 +102,7 @@ class Correction(TransformerMixin, BaseEstimator, ABC):
         OSError
             If the file can't be written.
         """
-        from xembed.isotropy._correction_files import write_correction
+        from xembed.transforms._correction_files import write_correction
 
         write_correction(self, path)
 

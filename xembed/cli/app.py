@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xembed._cli_explain import explain
-from xembed._cli_geco import geco
-from xembed._cli_inputs import (
+from xembed.cli.explain import explain
+from xembed.cli.geco import geco
+from xembed.cli.inputs import (
     Encode,
     check_same_kind,
     column_of,
@@ -23,8 +23,8 @@ from xembed._cli_inputs import (
     signed,
     texts_of,
 )
-from xembed._cli_isotropy import isotropy
-from xembed._cli_options import (
+from xembed.cli.isotropy import isotropy
+from xembed.cli.options import (
     INPUT,
     BatchSize,
     Cache,
@@ -40,7 +40,7 @@ from xembed._cli_options import (
     SkipBlank,
     TextColumn,
 )
-from xembed._cli_report import report
+from xembed.cli.report import report
 
 if TYPE_CHECKING:
     from xembed.attribution import ShiftExplanation
@@ -129,7 +129,7 @@ def demo(
     result = _compare(sources, encode, names=names, progress=progress, seed=0)
     explanation = None
     if words:
-        from xembed._cli_explain import explain_result
+        from xembed.cli.explain import explain_result
 
         explanation = explain_result(result, [source.texts for source in sources], encode, progress, seed=0)
     _finish(result, out, explanation)
@@ -203,7 +203,7 @@ def shift(
     )
     explanation = None
     if words:
-        from xembed._cli_explain import explain_result
+        from xembed.cli.explain import explain_result
 
         explanation = explain_result(result, texts, encode, progress, seed)
     _finish(result, out, explanation)
@@ -372,7 +372,7 @@ def embed(
     """Turn texts into embeddings."""
     import numpy as np
 
-    from xembed._files import atomic_write, check_writable
+    from xembed._core.files import atomic_write, check_writable
 
     if out.suffix.lower() != ".npy":
         raise typer.BadParameter(f"must end in .npy. Got {str(out)!r}.", param_hint="--out")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from xembed._cli_inputs import check_same_kind, column_of, encoder_on_demand, read_source, signed, texts_of
-from xembed._cli_options import (
+from xembed.cli.inputs import check_same_kind, column_of, encoder_on_demand, read_source, signed, texts_of
+from xembed.cli.options import (
     INPUT,
     BatchSize,
     Cache,
@@ -67,7 +67,7 @@ def isotropy(
     progress: Progress = None,
 ) -> None:
     """Is the embedding space sound, and would a correction help? Measure it and write a report."""
-    from xembed._files import check_writable
+    from xembed._core.files import check_writable
     from xembed.datasets import load_sts
     from xembed.isotropy import default_corrections, diagnose
     from xembed.isotropy._overlap import named_texts

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from xembed._cli_inputs import signed
-from xembed._cli_options import Progress
+from xembed.cli.inputs import signed
+from xembed.cli.options import Progress
 
 
 def geco(
@@ -57,7 +57,7 @@ def geco(
     progress: Progress = None,
 ) -> None:
     """Which attribution method tells the truth about this model? Train, explain, score and write a report."""
-    from xembed._files import check_writable
+    from xembed._core.files import check_writable
     from xembed.geco import Benchmark
     from xembed.geco._benchmark import SCHEMES_TRAINED
     from xembed.reports import check_report_path
