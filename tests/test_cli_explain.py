@@ -62,7 +62,7 @@ def test_similarity(encoder, options, arguments):
     assert [word.rstrip("+−") for word in marked] == list(found.words_a)
     for word, value in zip(marked, found.values_a, strict=True):
         assert not word.endswith("−" if value > 0 else "+")
-    assert any(word.endswith("+") for word in marked)  # the sign is there without colours, too
+    assert any(word.endswith("+") for word in marked)  # the sign is there without colors, too
 
 
 def test_notes_of_the_result_are_warnings():
@@ -76,8 +76,8 @@ def test_texts_are_shown_and_not_obeyed(tmp_path):
     said = call("--similarity", evil, B, "--method", "leave_one_out").stdout
     assert "\x1b" not in said and "\x07" not in said and "\u202e" not in said
     assert "markup" in said and "red" in said
-    coloured = call("--similarity", evil, B, "--method", "leave_one_out", env={"FORCE_COLOR": "1", "NO_COLOR": ""})
-    assert "\x1b[" in coloured.stdout and "\x1b[2J" not in coloured.stdout
+    colored = call("--similarity", evil, B, "--method", "leave_one_out", env={"FORCE_COLOR": "1", "NO_COLOR": ""})
+    assert "\x1b[" in colored.stdout and "\x1b[2J" not in colored.stdout
     (tmp_path / "t.txt").write_text(f"{evil}\nthe second text\nthe third text\nand a fourth\n", encoding="utf-8")
     said = call("--depth", tmp_path / "t.txt", "--no-trust", "--method", "occlusion")
     assert not set("\x1b\x07\u202e") & set(said.stdout + said.stderr)

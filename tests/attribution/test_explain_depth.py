@@ -214,7 +214,7 @@ def test_a_bag_of_words_can_be_checked_too():
     assert "was not checked" in trust_note(report, "deep_lift", "depth")
 
 
-def test_the_check_is_of_the_same_neighbours():
+def test_the_check_is_of_the_same_neighbors():
     with mock.patch("xembed.attribution._depth_words.trust_check", wraps=trust_check) as check:
         by_bag(trust=True, n_neighbors=2)
     assert check.call_args.kwargs["n_neighbors"] == 2

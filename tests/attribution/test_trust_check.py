@@ -175,7 +175,7 @@ def test_methods_without_signs_are_measured_and_never_recommended(encoder):
     # Planted words are nouns: easily told from small words, less easily from words of content.
     assert 0.5 < found.methods[1].content < found.methods[1].auroc
     alone = trust_check(encoder, texts, methods=["saliency_l2"], targets=["nearest_similarity"], n_texts=8)
-    assert not alone.trusted and "does not tell towards from away" in alone.verdict
+    assert not alone.trusted and "does not tell toward from away" in alone.verdict
 
 
 def test_methods_come_best_first_with_what_they_are():

@@ -155,7 +155,7 @@ def test_depths_lie_between_zero_and_the_supremum(X, distance):
     depths = tte_depth(X, distance=distance)
     assert depths.shape == (len(X),) and depths.dtype == np.float64
     assert depths.min() >= -1e-9 and depths.max() <= supremum + 1e-9
-    # Against all of X, oneself included, depth moves towards the supremum by a known share.
+    # Against all of X, oneself included, depth moves toward the supremum by a known share.
     n, d = X.shape
     # A cosine of 1 is off by up to d roundings, and near 1 the other distances are the square root of twice that.
     rounding = np.sqrt(2 * d * np.finfo(float).eps)

@@ -212,13 +212,13 @@ def test_no_recommendation_without_evidence(options, sentence):
 
 @pytest.mark.parametrize("as_table", [False, True])
 def test_labels(as_table):
-    texts = make_texts(240, name="labelled", seed=11, topics=3)
+    texts = make_texts(240, name="labeled", seed=11, topics=3)
     labels = [f"topic {text.split(':')[1]}" for text in texts]
     options = {"texts": TextTable("table", texts, labels=labels)} if as_table else {"texts": texts, "labels": labels}
     corrections = {"noise": Noise(), "standardize": Standardize()}
     found = compare_corrections(Planted(noise=2.0), fit_texts=FIT, corrections=corrections, n_resamples=50, **options)
     assert found.recommendation == "none"
-    assert "half of the labelled texts" in found.reason or "the other half" in found.reason
+    assert "half of the labeled texts" in found.reason or "the other half" in found.reason
     raw, noise = found.row("raw"), found.row("noise")
     assert raw.probe.n_texts + raw.probe_tune.n_texts == 240
     assert abs(raw.probe.n_texts - raw.probe_tune.n_texts) <= 3
@@ -226,14 +226,14 @@ def test_labels(as_table):
     assert noise.probe_gain.high < 0
     assert noise.probe_gain.value == pytest.approx(noise.probe.accuracy - raw.probe.accuracy)
     assert raw.probe_gain is None
-    assert found.row("standardize").probe_gain.value == 0.0  # the probe standardises anyway
+    assert found.row("standardize").probe_gain.value == 0.0  # the probe standardizes anyway
     assert raw.probe.accuracy == pytest.approx(
         linear_probe(Planted(noise=2.0).encode(texts), labels, n_resamples=0).accuracy, abs=0.1
     )
 
 
 def test_pairs_come_before_labels():
-    texts = make_texts(120, name="labelled", seed=11, topics=3)
+    texts = make_texts(120, name="labeled", seed=11, topics=3)
     found = compare_corrections(
         Planted(), fit_texts=FIT, tune=TUNE, test=TEST, texts=texts, labels=[text.split(":")[1] for text in texts],
         corrections=CORRECTIONS, n_resamples=50,

@@ -48,7 +48,7 @@ def test_standardize_is_standard_scaler(n, d, seed, exponent):
     np.testing.assert_allclose(Standardize().fit_transform(X), StandardScaler().fit_transform(X), atol=1e-7)
 
 
-def test_standardize_centres_dead_dimensions_only():
+def test_standardize_centers_dead_dimensions_only():
     X = np.concatenate([B, np.full((200, 1), 0.1), np.zeros((200, 1))], axis=1)
     X[::2, 8] = np.nextafter(0.1, 1)
     correction = Standardize().fit(X)
@@ -82,10 +82,10 @@ def test_small_dimensions_are_not_dead():
 
 @pytest.mark.parametrize("n_removed", [1, 3, 7])
 def test_all_but_the_top_is_the_plain_computation(n_removed):
-    centred = B - B.mean(axis=0)
-    top = np.linalg.svd(centred)[2][:n_removed]
+    centered = B - B.mean(axis=0)
+    top = np.linalg.svd(centered)[2][:n_removed]
     correction = AllButTheTop(n_removed).fit(B)
-    np.testing.assert_allclose(correction.transform(B), centred - centred @ top.T @ top, atol=1e-13)
+    np.testing.assert_allclose(correction.transform(B), centered - centered @ top.T @ top, atol=1e-13)
     np.testing.assert_allclose(
         correction.explained_variance_ratio_, np.array(EIGENVALUES_OF_B[:n_removed]) / np.sum(EIGENVALUES_OF_B)
     )
@@ -100,14 +100,14 @@ def test_all_but_the_top_by_the_rule_of_the_paper(d, n_removed):
 
 
 def test_all_but_the_top_of_nothing_is_centring(tmp_path):
-    centred = AllButTheTop(0).fit(B)
-    np.testing.assert_allclose(centred.transform(B), B - B.mean(axis=0), atol=1e-12)
-    assert centred.components_.shape == (0, 8) and centred.rank_ == 8
+    centered = AllButTheTop(0).fit(B)
+    np.testing.assert_allclose(centered.transform(B), B - B.mean(axis=0), atol=1e-12)
+    assert centered.components_.shape == (0, 8) and centered.rank_ == 8
     alike = ClusterIsotropy(n_clusters=1, n_components=0).fit(B)
-    np.testing.assert_allclose(alike.transform(B), centred.transform(B), atol=1e-12)
-    centred.save(tmp_path / "center.safetensors")
+    np.testing.assert_allclose(alike.transform(B), centered.transform(B), atol=1e-12)
+    centered.save(tmp_path / "center.safetensors")
     loaded = load_correction(tmp_path / "center.safetensors")
-    np.testing.assert_array_equal(loaded.transform(B), centred.transform(B))
+    np.testing.assert_array_equal(loaded.transform(B), centered.transform(B))
 
 
 def test_all_but_the_top_errors():
@@ -261,7 +261,7 @@ def test_ica_is_the_published_pipeline():
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_ica_is_whitening_of_standardised_rows_with_a_rotation(scale):
+def test_ica_is_whitening_of_standardized_rows_with_a_rotation(scale):
     X = mixed()
     found = ICAProjection(scale=scale).fit_transform(X)
     np.testing.assert_allclose(found.std(axis=0), scale, rtol=1e-9)

@@ -391,7 +391,7 @@ def test_other_errors():
         intrinsic_dimension(A, method="danco")
     with pytest.raises(ValueError, match=r"at least 21 rows .* that differ for the method 'mle'\. Got 20"):
         intrinsic_dimension(A[:20], method="mle")
-    with pytest.raises(ValueError, match="all between neighbours are the same"):
+    with pytest.raises(ValueError, match="all between neighbors are the same"):
         intrinsic_dimension(np.eye(60), method="mle")
     with pytest.raises(ValueError, match="can read blocks only for"):
         hubness([A, A])

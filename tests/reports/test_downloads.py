@@ -118,7 +118,7 @@ def test_figures_as_pictures_are_light_in_both_themes(open_page, shift_page):
         assert figures.count() >= 3
         for i, figure in enumerate(figures.all()):
             title = figure.locator("h2, h3").first.inner_text()
-            colour = figure.locator(".plot").evaluate("plot => plot.data[0].marker.color")
+            color = figure.locator(".plot").evaluate("plot => plot.data[0].marker.color")
             content, name = download(page, figure.get_by_role("button", name="SVG"))
             assert name == "xembed-" + re.sub(r"\W+", "-", title.lower()).strip("-") + ".svg"
             tree = ElementTree.fromstring(content)
@@ -137,7 +137,7 @@ def test_figures_as_pictures_are_light_in_both_themes(open_page, shift_page):
             assert content[:8] == b"\x89PNG\r\n\x1a\n" and name.endswith(".png")
             size = struct.unpack(">II", content[16:24])
             assert size[0] == 1400 and size == tuple(2 * round(float(tree.attrib[key])) for key in ("width", "height"))
-            assert figure.locator(".plot").evaluate("plot => plot.data[0].marker.color") == colour
+            assert figure.locator(".plot").evaluate("plot => plot.data[0].marker.color") == color
             page.wait_for_timeout(250)  # a browser gives no more than ten files a second
         after = page.evaluate("[document.documentElement.className, getComputedStyle(document.body).color]")
         assert after == before

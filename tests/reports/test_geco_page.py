@@ -491,7 +491,7 @@ def test_the_inspector_by_mouse(open_page, tmp_path):
 
 
 @pytest.mark.browser
-def test_signs_are_not_by_colour_alone(open_page, tmp_path):
+def test_signs_are_not_by_color_alone(open_page, tmp_path):
     RESULT.report(tmp_path / "geco.html")
     page = open_page(tmp_path / "geco.html")
     for tone, sign in (("pos", "+"), ("neg", "−")):

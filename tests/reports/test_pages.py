@@ -66,10 +66,10 @@ PARTS = {
 def corpora(n=120, m=100):
     """Return two corpora on three topics, one of which is new in the second, and their texts."""
     rng = np.random.default_rng(0)
-    centres = 3 * np.eye(3, 8)
+    centers = 3 * np.eye(3, 8)
     topics = rng.integers(0, 2, n), np.r_[rng.integers(0, 2, m - 30), np.full(30, 2)]
     words = ("router slow wifi", "bill wrong charge", "scam <img src=x onerror='window.hacked=3'> card")
-    F, G = (centres[topic] + rng.normal(0.4, 0.4, (len(topic), 8)) for topic in topics)
+    F, G = (centers[topic] + rng.normal(0.4, 0.4, (len(topic), 8)) for topic in topics)
     texts = (
         [f"{words[t]} {i}" for i, t in enumerate(topics[0])],
         [f"{words[t]} {i} , {'again . ' * (i % 2)}" for i, t in enumerate(topics[1])],
@@ -342,12 +342,12 @@ def test_form_that_may_explain_a_shift_is_pointed_to():
     def page(texts):
         return render_page(compare_corpora(F, G, texts=(plain, texts), n_resamples=99).to_dict())
 
-    artefact, clean = page(spaced), page(plain)
-    assert "see Differences of form." in artefact and 'href="#form"' in artefact
+    artifact, clean = page(spaced), page(plain)
+    assert "see Differences of form." in artifact and 'href="#form"' in artifact
     assert "Look here before you call it a change of content. Differences of form that may explain the shift: " in (
-        section(artefact, "form")
+        section(artifact, "form")
     )
-    assert "spaces before punctuation" in section(artefact, "form").split("(mean")[0]
+    assert "spaces before punctuation" in section(artifact, "form").split("(mean")[0]
     assert "see Differences of form." not in clean and "Look here before" not in clean
 
 
@@ -404,7 +404,7 @@ def test_a_region_shows_its_texts(open_page, results, tmp_path):
 
 
 @pytest.mark.browser
-def test_paper_shows_what_is_folded_and_light_colours(open_page, results, tmp_path):
+def test_paper_shows_what_is_folded_and_light_colors(open_page, results, tmp_path):
     results("shift").report(tmp_path / "page.html")
     page = open_page(tmp_path / "page.html", scheme="dark")
     folded = page.locator("details:not([open])").count()
@@ -425,20 +425,20 @@ def test_drift_without_scripts(open_page, results, tmp_path):
     assert f"{results('drift').evidence[-1]:.3g}" in page.locator("#windows").inner_text()
 
 
-def _luminance(colour):
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def _luminance(color):
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_colours_can_be_read():
+def test_colors_can_be_read():
     """WCAG: 4.5 between a text and what it stands on, in both themes."""
     style = _page._asset("report.css").decode("utf-8")
     themes = re.findall(r":root[^{]*\{([^}]*)\}", style)
     assert len(themes) == 3 and len(set(re.sub(r"\s", "", theme) for theme in themes)) == 2
     for theme in themes:
-        colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", theme))
+        colors = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", theme))
         for name in ("ink", "quiet", "f", "g", "found", "focus", *(f"c{i}" for i in range(6))):
             for ground in ("bg", "panel") if name not in ("ink", "quiet") else ("bg", "panel", "warn-bg"):
-                one, other = sorted((_luminance(colours[name]), _luminance(colours[ground])))
+                one, other = sorted((_luminance(colors[name]), _luminance(colors[ground])))
                 assert (other + 0.05) / (one + 0.05) >= 4.5, (name, ground)

@@ -75,7 +75,7 @@ def test_a_text_of_the_table_opens_its_words(open_page, path, results):
     assert (
         fold.locator("summary")
         .inner_text()
-        .startswith("Its words, along " + ("the centre" if kind == "location" else kind))
+        .startswith("Its words, along " + ("the center" if kind == "location" else kind))
     )
     assert page.complaints == []
 

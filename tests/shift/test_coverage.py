@@ -195,8 +195,8 @@ def test_p_values_hold_their_level(score):
 
 
 def draw(rng, n, topics, d=32):
-    centres = unit(np.random.default_rng(1).normal(size=(8, d)))
-    return centres[rng.choice(topics, n)] + 0.7 * rng.normal(size=(n, d)) / np.sqrt(d)
+    centers = unit(np.random.default_rng(1).normal(size=(8, d)))
+    return centers[rng.choice(topics, n)] + 0.7 * rng.normal(size=(n, d)) / np.sqrt(d)
 
 
 RUNS, HIGHEST = (1000, 0.06) if os.environ.get("XEMBED_FULL") else (100, 0.08)
@@ -228,7 +228,7 @@ def embedded(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["product_reviews", "support_tickets"])
 def test_texts_of_another_corpus_rank_above_the_rest(embedded, corpus):
-    by_depth, by_neighbours = [], []
+    by_depth, by_neighbors = [], []
     for seed in range(10):
         rng = np.random.default_rng(seed)
         rows = rng.permutation(embedded[corpus])
@@ -237,9 +237,9 @@ def test_texts_of_another_corpus_rank_above_the_rest(embedded, corpus):
         new = new.copy()
         new[planted] = rng.permutation(embedded["news_briefs"])[: planted.sum()]
         by_depth.append(roc_auc_score(planted, -tte_depth(new, old)))
-        by_neighbours.append(roc_auc_score(planted, -coverage(old, new).scores_G))
-    print(f"\n{corpus}: depth {np.mean(by_depth):.3f}, neighbours {np.mean(by_neighbours):.3f}")
-    assert max(np.mean(by_depth), np.mean(by_neighbours)) >= 0.95
+        by_neighbors.append(roc_auc_score(planted, -coverage(old, new).scores_G))
+    print(f"\n{corpus}: depth {np.mean(by_depth):.3f}, neighbors {np.mean(by_neighbors):.3f}")
+    assert max(np.mean(by_depth), np.mean(by_neighbors)) >= 0.95
 
 
 def test_planted_topics_of_the_tickets(embedded):

@@ -1,4 +1,4 @@
-"""Relabellings, p-values from them, and their combination."""
+"""Relabelings, p-values from them, and their combination."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from xembed.stats._permutation import (
 
 @given(n=st.integers(1, 30), m=st.integers(1, 30), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
-def test_every_labelling_has_the_observed_sizes(n, m, seed):
+def test_every_labeling_has_the_observed_sizes(n, m, seed):
     order, labels = relabel_rows(n, m, 19, np.random.default_rng(seed))
     assert sorted(order) == list(range(n + m))
     assert labels.shape == (n + m, 20) and set(np.unique(labels)) <= {0.0, 1.0}
@@ -25,7 +25,7 @@ def test_every_labelling_has_the_observed_sizes(n, m, seed):
     np.testing.assert_array_equal(labels[:, 0], order < n)
 
 
-def test_labellings_are_uniform():
+def test_labelings_are_uniform():
     """Every one of the 20 subsets of three of six rows comes equally often."""
     labels = relabel_rows(3, 3, 20_000, np.random.default_rng(0)).labels[:, 1:]
     codes = (2 ** np.arange(6)) @ labels.astype(int)

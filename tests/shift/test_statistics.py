@@ -1,4 +1,4 @@
-"""Statistics under many labellings equal the same computed one labelling at a time, from their definitions."""
+"""Statistics under many labelings equal the same computed one labeling at a time, from their definitions."""
 
 import numpy as np
 import pytest
@@ -58,12 +58,12 @@ def test_linear_mmd_equals_its_kernel():
     np.testing.assert_allclose(found.effects[0], found.values[0] * share)
 
 
-def test_mean_statistic_is_the_largest_of_three_standardised_kernels():
+def test_mean_statistic_is_the_largest_of_three_standardized_kernels():
     unit, labels = make()
-    centred = unit - unit.mean(axis=0)
-    S = centred.T @ centred / len(unit)
+    centered = unit - unit.mean(axis=0)
+    S = centered.T @ centered / len(unit)
     ridge = np.linalg.inv(S + np.eye(7) * np.trace(S) / 7)
-    kernels = [centred @ M @ centred.T for M in (np.eye(7), ridge, S)]
+    kernels = [centered @ M @ centered.T for M in (np.eye(7), ridge, S)]
     tests = np.array([each(labels, lambda mine, K=K: unbiased_mmd(K, mine)) for K in kernels])
     expected = ((tests - tests.mean(axis=1, keepdims=True)) / tests.std(axis=1, keepdims=True)).max(axis=0)
     np.testing.assert_allclose(statistics.mean_statistic(unit, labels).values, expected, atol=1e-9)
@@ -128,7 +128,7 @@ def test_identical_texts_give_no_evidence(name):
     pool = make_pool(rows[:6], rows[6:], n_resamples=99, rng=np.random.default_rng(0), caller="test")
     found = battery.measure(pool, (name,))[name]
     assert np.isfinite(found.values).all() and np.isfinite(found.effects).all()
-    if name != "knn":  # all are equally near, so neighbours are arbitrary: chance, but not certainty
+    if name != "knn":  # all are equally near, so neighbors are arbitrary: chance, but not certainty
         assert column_pvalues(found.values[None])[0, 0] == 1.0
 
 

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 import xembed
 from xembed.datasets import load_corpora, load_planted_vocabulary
 from xembed.depth._pairwise import Directions
-from xembed.shift._clusters import assign, cluster_centres, default_clusters, split_halves
+from xembed.shift._clusters import assign, cluster_centers, default_clusters, split_halves
 from xembed.shift._neighbors import PooledRows
 from xembed.shift._regions import Region, RegionsResult, _status, what_shifted
 
@@ -61,15 +61,15 @@ def test_regions_are_counts_of_texts(split):
     assert result.n_changed == sum(r.qvalue <= 0.05 for r in result.regions)
 
 
-def test_typical_texts_are_those_nearest_to_the_centre():
+def test_typical_texts_are_those_nearest_to_the_center():
     F, G = corpora()
     result = what_shifted(F, G, n_clusters=6)
     X = unit(np.r_[F, G])
     for region in result.regions:
-        centre = X[result.membership == region.id].mean(axis=0)  # what k-means ends with, all texts being counted
+        center = X[result.membership == region.id].mean(axis=0)  # what k-means ends with, all texts being counted
         for typical, rows, offset in ((region.typical_F, F, 0), (region.typical_G, G, 120)):
             inside = np.flatnonzero(result.membership[offset : offset + len(rows)] == region.id)
-            expected = inside[np.argsort(-(unit(rows)[inside] @ centre), kind="stable")[:5]]
+            expected = inside[np.argsort(-(unit(rows)[inside] @ center), kind="stable")[:5]]
             assert typical == tuple(expected)
 
 
@@ -101,11 +101,11 @@ def test_clusters_do_not_see_the_texts_counted_with_a_split():
     assert tested.sum() == 110 and not tested[np.concatenate(halves)].any()
     X = np.r_[F, G]
     changed = np.where(tested[:, None], np.random.default_rng(1).normal(size=X.shape), X)
-    centres = []
+    centers = []
     for rows in (X, changed):
         pool = PooledRows(Directions.of(rows[:120], name="F"), Directions.of(rows[120:], name="G"), np.dtype(float))
-        centres.append(cluster_centres(pool, halves, 6, np.random.default_rng(2), caller="test")[0])
-    np.testing.assert_array_equal(*centres)
+        centers.append(cluster_centers(pool, halves, 6, np.random.default_rng(2), caller="test")[0])
+    np.testing.assert_array_equal(*centers)
 
 
 def test_split_is_taken_where_there_are_texts_enough(monkeypatch):
@@ -121,8 +121,8 @@ def test_both_corpora_weigh_the_same_with_a_split():
     F, G = draw(rng, 1000, [1, 1]), draw(rng, 24, [0, 0, 1])
     halves, _ = split_halves(1000, 24, rng)
     pool = PooledRows(Directions.of(F, name="F"), Directions.of(G, name="G"), np.dtype(float))
-    centres, _ = cluster_centres(pool, halves, 2, rng, caller="test")
-    assert (unit(centres) @ CENTRES[2]).max() > 0.8  # one of two is the small corpus, not half of the large one
+    centers, _ = cluster_centers(pool, halves, 2, rng, caller="test")
+    assert (unit(centers) @ CENTRES[2]).max() > 0.8  # one of two is the small corpus, not half of the large one
 
 
 def test_number_of_regions():
@@ -162,7 +162,7 @@ def scores_by_definition(F, G, k):
 
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 30), m=st.integers(2, 30), ties=st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_scores_are_shares_of_neighbours(seed, n, m, ties):
+def test_scores_are_shares_of_neighbors(seed, n, m, ties):
     rng = np.random.default_rng(seed)
     F, G = rng.normal(size=(n, 3)), rng.normal(size=(m, 3))
     if ties:
@@ -201,7 +201,7 @@ def test_large_corpora_are_sampled(monkeypatch):
         result = what_shifted(F, G, n_clusters=6, split=split, rng=3)
         assert result.warnings == (
             "The regions were made by a random sample of 300 texts.",
-            "The neighbours of the scores were looked for in a random sample of 200 texts.",
+            "The neighbors of the scores were looked for in a random sample of 200 texts.",
         )
         assert {result.regions[0].status, result.regions[1].status} == {"new", "vanished"}
         assert len(result.membership) == 700 and sum(r.total_F for r in result.regions) == 400

@@ -76,7 +76,7 @@ class Moments:
         return self.sums[start : start + self.width]
 
     def scatter(self) -> Array:
-        """Return the sum of the outer products of the centred rows, (width, width)."""
+        """Return the sum of the outer products of the centered rows, (width, width)."""
         return self.second - np.outer(self.total, self.total / self.n_rows)
 
     def is_constant(self) -> bool:

@@ -195,7 +195,7 @@ def check_texts(texts: Any, *, name: str = "texts", min_texts: int = 1, blank: b
             f"{name} holds {len(blanks)} blank text{'s' * (len(blanks) > 1)} (first: item {blanks[0]}). "
             "Drop them first: a blank text has no meaningful embedding."
         )
-    # A lone surrogate can't be encoded as UTF-8, so neither hashed, tokenised nor written.
+    # A lone surrogate can't be encoded as UTF-8, so neither hashed, tokenized nor written.
     for i, text in enumerate(result):
         if not text.isascii():
             try:

@@ -40,7 +40,7 @@ UNCHECKED = (
 class DepthExplanation(Attributions):
     """Result of `explain_depth`: attributions, and where the texts lie in the corpus.
 
-    Positive words pull a text towards the corpus, negative ones away from it.
+    Positive words pull a text toward the corpus, negative ones away from it.
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ VALID, DEGENERATE, UNSUPPORTED = "valid", "degenerate", "unsupported"
 
 # Sentences of different lengths, so that a batch has padding.
 _PROBES = (
-    "She sold the old piano to a neighbour .",
+    "She sold the old piano to a neighbor .",
     "After the storm the fisherman mended his nets and sang .",
     "The committee postponed its decision until the report about the bridge had been read by everyone .",
     "Nobody knew the answer .",

@@ -295,9 +295,9 @@ def _agree(values: Floats, truth: Floats) -> dict[str, float]:
 def spearman(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
     """Return the rank correlation, ties at their mean rank; NaN where either side is constant."""
     ranks = [rankdata(values) for values in (one, other)]
-    centred = [values - values.mean() for values in ranks]
-    length = math.sqrt(float(centred[0] @ centred[0]) * float(centred[1] @ centred[1]))
-    return float(np.clip(centred[0] @ centred[1] / length, -1, 1)) if length > 0 else math.nan
+    centered = [values - values.mean() for values in ranks]
+    length = math.sqrt(float(centered[0] @ centered[0]) * float(centered[1] @ centered[1]))
+    return float(np.clip(centered[0] @ centered[1] / length, -1, 1)) if length > 0 else math.nan
 
 
 def used_words(

@@ -244,17 +244,17 @@ def _no_model(present: torch.Tensor) -> torch.Tensor:
 
 def _ridge(present: Floats, scores: Floats, weights: Floats, penalty: float) -> Floats:
     """Return the coefficients of a weighted ridge regression with a free intercept."""
-    centre = weights / weights.sum()
-    rows, values = present - centre @ present, scores - centre @ scores
+    center = weights / weights.sum()
+    rows, values = present - center @ present, scores - center @ scores
     gram = (rows * weights[:, None]).T @ rows + penalty * np.eye(rows.shape[1])
     return np.asarray(np.linalg.solve(gram, (rows * weights[:, None]).T @ values))
 
 
 def _shap_regression(present: Floats, scores: Floats, weights: Floats) -> Floats:
     """Return the least squares solution; captum gives the full and the empty row a weight of a million."""
-    centre = weights / weights.sum()
+    center = weights / weights.sum()
     root = np.sqrt(weights)
-    rows, values = (present - centre @ present) * root[:, None], (scores - centre @ scores) * root
+    rows, values = (present - center @ present) * root[:, None], (scores - center @ scores) * root
     return np.asarray(np.linalg.lstsq(rows, values, rcond=None)[0])
 
 

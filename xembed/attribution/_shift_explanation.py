@@ -79,7 +79,7 @@ class ShiftComponent(Result):
     Attributes
     ----------
     kind : {'location', 'new', 'more', 'vanished', 'less'}
-        The difference of the centres, or a region that changed (see `xembed.shift.what_shifted`).
+        The difference of the centers, or a region that changed (see `xembed.shift.what_shifted`).
     label : str
         What it is called.
     size : float

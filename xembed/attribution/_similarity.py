@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 WHAT = {
     "last_layer": (
-        "Which tokens of the last layer agree. Their vectors already hold context: a word may stand for its neighbours."
+        "Which tokens of the last layer agree. Their vectors already hold context: a word may stand for its neighbors."
     ),
     "integrated_jacobian": (
         "Which words bring the embeddings together on the way from a reference without words; exact only with respect "

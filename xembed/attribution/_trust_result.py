@@ -27,7 +27,7 @@ class MethodTrust(Result):
     interval : tuple of float
         95 % interval of it, texts resampled.
     signed : bool
-        Whether the method tells towards from away. One that does not ranks words by size: it finds planted nouns among
+        Whether the method tells toward from away. One that does not ranks words by size: it finds planted nouns among
         small words in any corpus, whether they belong or not.
     content : float or None
         The same against words of five letters and more only, which are not told from planted ones by being small words;

@@ -147,7 +147,7 @@ def shift(
     text_column: TextColumn = None,
     skip_blank: SkipBlank = False,
     group_column: Annotated[
-        str | None, typer.Option(help="Column of the document or author of each row: groups are relabelled whole.")
+        str | None, typer.Option(help="Column of the document or author of each row: groups are relabeled whole.")
     ] = None,
     paired: Annotated[bool, typer.Option("--paired", help="Row i of F and of G are versions of one text.")] = False,
     self_check: Annotated[
@@ -157,7 +157,7 @@ def shift(
         bool, typer.Option("--words", help="Also say which words the shift is made of; the report has both.")
     ] = False,
     mode: Annotated[Mode, typer.Option(help="All tests, sums only, or by size.")] = Mode.auto,
-    resamples: Annotated[int, typer.Option(min=19, help="Random relabellings.")] = 999,
+    resamples: Annotated[int, typer.Option(min=19, help="Random relabelings.")] = 999,
     distance: Annotated[Distance, typer.Option(help="Distance of depth.")] = Distance.cosine,
     alpha: Annotated[float, typer.Option(help="Level of the verdict.")] = 0.05,
     map_: Annotated[Map, typer.Option("--map", help="How the map is made.")] = Map.pca,
@@ -229,7 +229,7 @@ def drift(
     ] = None,
     group_column: Annotated[str | None, typer.Option(help="Column of the document or author of each row.")] = None,
     alpha: Annotated[float, typer.Option(help="Bound of the chance of any false alarm, ever.")] = 0.05,
-    resamples: Annotated[int, typer.Option(min=19, help="Random relabellings a window.")] = 999,
+    resamples: Annotated[int, typer.Option(min=19, help="Random relabelings a window.")] = 999,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random step.")] = 0,
     fail_on_shift: Annotated[bool, typer.Option("--fail-on-shift", help="Exit with 3 if drift is found.")] = False,
     text_column: TextColumn = None,

@@ -226,7 +226,7 @@ def _explain_depth(
     _say(f"{said}\n{found.label}, {found.output.replace('_', ' ')}, in {found.n_reference} texts.")
     _say(f"\n{unchecked if found.trust is None else found.trust.verdict}")
     if found.signed:
-        _say("+ pulls a text towards the corpus, − away from it.")
+        _say("+ pulls a text toward the corpus, − away from it.")
     for place, row in enumerate(chosen):
         _say(
             f"\nrow {row}  depth {found.depths[place]:.3f}, deeper than {100 * found.deeper_than[place]:.0f} % of the "
@@ -340,7 +340,7 @@ def _clean(word: str, length: int = 40) -> str:
 
 
 def _say(*parts: str | Text) -> None:
-    """Print a line, in colours on a terminal; texts are no markup, and lines are left whole for pipes."""
+    """Print a line, in colors on a terminal; texts are no markup, and lines are left whole for pipes."""
     from rich.console import Console
     from rich.text import Text
 

@@ -41,7 +41,7 @@ class Dictionary:
     definitions : sequence of sequence of str
         For each entry one definition at least.
     card : str, default=''
-        What the data are, and their licence.
+        What the data are, and their license.
     n_dropped_empty, n_duplicates : int, default=0
         Definitions that were dropped on reading: empty ones, and those that the entry had already. Entries that
         differ in case only count as one there.

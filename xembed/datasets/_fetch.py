@@ -68,7 +68,7 @@ def fetch_geco(
 
     Notes
     -----
-    The repository has a BSD-3-Clause licence; the sentences derive from Wikipedia (CC BY-SA).
+    The repository has a BSD-3-Clause license; the sentences derive from Wikipedia (CC BY-SA).
 
     References
     ----------

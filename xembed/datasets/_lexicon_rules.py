@@ -11,7 +11,7 @@ _CLOSING, _OPENING = tuple(',.;:!?)"”'), tuple('("“')
 
 
 class WordContext:
-    """A word and its neighbours, as a rule sees them.
+    """A word and its neighbors, as a rule sees them.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ class Lexicon:
         Words of ``pairs`` that are put but never switched, since they are used for both forms: "hunter" for
         "huntress".
     rules : mapping of str to callable
-        For words whose partner depends on their neighbours: takes a `WordContext`, returns a `Choice`. The word
+        For words whose partner depends on their neighbors: takes a `WordContext`, returns a `Choice`. The word
         must stand in a pair, which says its form.
     suffixes : tuple of (str, str)
         Endings of words that are not in ``pairs``, such as ("woman", "man").

@@ -40,7 +40,7 @@ class TextTable:
     metadata : mapping of str to sequence, optional
         Further columns.
     card : str, default=''
-        A description of the data: what they are, how they were made, their licence and limits.
+        A description of the data: what they are, how they were made, their license and limits.
     n_skipped : int, default=0
         How many blank texts were dropped when the table was read.
 

@@ -19,23 +19,23 @@ def is_wordnet(folder: Path) -> bool:
 
 
 def read_wordnet(folder: Path, shown: str) -> tuple[list[tuple[str, str]], str]:
-    """Return (entry, definition) for each word of each synset, and the licence that the files begin with."""
+    """Return (entry, definition) for each word of each synset, and the license that the files begin with."""
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise ValueError(
             f"{shown} must hold the four data files of a WordNet database. It lacks {missing}: is it complete?"
         )
     pairs: list[tuple[str, str]] = []
-    licence: list[str] = []
+    license: list[str] = []
     for name in FILES:
         for number, line in _lines(folder / name, f"{shown}, {name}"):
-            if line.startswith("  "):  # the licence, in numbered lines
+            if line.startswith("  "):  # the license, in numbered lines
                 if name == FILES[0]:
-                    licence.append(line.strip().partition(" ")[2])
+                    license.append(line.strip().partition(" ")[2])
                 continue
             where = f"{shown}: line {number} of {name}"
             words, definition = _read_synset(line, where)
             pairs.extend((word, definition) for word in words)
-    return pairs, "\n".join(licence).strip()
+    return pairs, "\n".join(license).strip()
 
 
 def _lines(path: Path, shown: str) -> Iterator[tuple[int, str]]:

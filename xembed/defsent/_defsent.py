@@ -36,7 +36,7 @@ class DefSent(BaseEstimator):
     r"""Train a masked language model so that it predicts a word from the pooled vector of its definition.
 
     The pooled vector of a definition goes through the model's own pretrained prediction layers, and the cross-entropy
-    over the vocabulary with the defined word as the target is minimised [1]_. Prediction layers and token embeddings
+    over the vocabulary with the defined word as the target is minimized [1]_. Prediction layers and token embeddings
     are frozen; so only entries that are one token of the vocabulary can be used (see `DefSentPlus` for all).
 
     Parameters
@@ -46,7 +46,7 @@ class DefSent(BaseEstimator):
     pooling : {'mean', 'cls', 'max'}, default='mean'
         How a definition, and later a sentence, becomes a vector.
     learning_rate : float, optional
-        By default the published one for this pooling of BERT or RoBERTa, base or large, recognised by the model's
+        By default the published one for this pooling of BERT or RoBERTa, base or large, recognized by the model's
         name, and 1e-5 for others.
     batch_size : int, default=16
         Definitions a step.

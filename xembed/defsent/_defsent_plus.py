@@ -69,8 +69,8 @@ class DefSentPlus(BaseEstimator):
         the entries that come first, so that every definition has one entry; with 'keep' a definition is asked for
         several entries at once, which can't be learned.
     projection : {'ica', 'whitening'}, optional
-        What makes the entry matrix isotropic. 'ica' is the published one: standardising, then FastICA, times 100.
-        'whitening' (ZCA, times 100) has the same Gram matrix up to the standardising, in a fraction of the time, and
+        What makes the entry matrix isotropic. 'ica' is the published one: standardizing, then FastICA, times 100.
+        'whitening' (ZCA, times 100) has the same Gram matrix up to the standardizing, in a fraction of the time, and
         without the rotation that the head has to learn. Fitted on the entries that are trained on.
     projection_rounds : {'last', 'all'} or tuple of int
         Rounds, counted from 1, in which entries are projected.

@@ -24,7 +24,7 @@ _MASK = "[MASK]"
 class PromptTokens:
     """Token ids of a template around sentences, for one tokenizer.
 
-    Prefix, sentence and suffix are tokenised apart. So the one mask is that of the template, whatever a sentence
+    Prefix, sentence and suffix are tokenized apart. So the one mask is that of the template, whatever a sentence
     holds, and a long sentence is cut, never the prompt.
     """
 
@@ -116,7 +116,7 @@ class PromptEncoder(Encoder):
 
     Notes
     -----
-    Prefix, text and suffix are tokenised apart, and the text as plain text: quotes, braces or the characters
+    Prefix, text and suffix are tokenized apart, and the text as plain text: quotes, braces or the characters
     ``[MASK]`` in it mean nothing, there is one row for a text always, and truncation shortens the text, never the
     prompt. All else (`encode`, `encode_detailed`, `describe`, the cache) is as for `Encoder`.
 

@@ -1,4 +1,4 @@
-"""Local depth: how close a text is to its nearest neighbours in a corpus."""
+"""Local depth: how close a text is to its nearest neighbors in a corpus."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def local_depth(
     *,
     n_neighbors: int = 10,
 ) -> npt.NDArray[np.float64]:
-    r"""Return how close each text is to its nearest neighbours in a corpus.
+    r"""Return how close each text is to its nearest neighbors in a corpus.
 
     The local depth of :math:`x` is :math:`1 + \frac{1}{k}\sum_{h \in N_k(x)} \cos(x, h)`, where :math:`N_k(x)` are the
-    :math:`k` texts of the corpus that are most similar to :math:`x`: cosine depth [1]_ in the neighbourhood instead
-    of the whole corpus, an estimate of density on the sphere by nearest neighbours [2]_. High: typical of some part of
+    :math:`k` texts of the corpus that are most similar to :math:`x`: cosine depth [1]_ in the neighborhood instead
+    of the whole corpus, an estimate of density on the sphere by nearest neighbors [2]_. High: typical of some part of
     the corpus; low: far from everything.
 
     Parameters
@@ -30,9 +30,9 @@ def local_depth(
     X : array-like of shape (n_texts, n_dims)
         Embeddings of any float or integer dtype. Only their directions matter; rows need not have length 1.
     reference : array-like of shape (n_reference, n_dims), optional
-        The corpus. ``None`` takes ``X`` itself, and no text is its own neighbour.
+        The corpus. ``None`` takes ``X`` itself, and no text is its own neighbor.
     n_neighbors : int, default=10
-        The :math:`k` above, at most the number of texts that can be neighbours. A group of up to :math:`k` strange
+        The :math:`k` above, at most the number of texts that can be neighbors. A group of up to :math:`k` strange
         texts that are alike does not look dense; a larger one does.
 
     Returns
@@ -44,25 +44,25 @@ def local_depth(
     ------
     ValueError
         If an array is not 2-D, is too short, or holds rows that are zero or not finite (they are named); if the
-        dimensions differ; if ``n_neighbors`` is below 1 or above the number of possible neighbours.
+        dimensions differ; if ``n_neighbors`` is below 1 or above the number of possible neighbors.
     TypeError
         If an array does not hold real numbers, or ``n_neighbors`` is not an integer.
 
     See Also
     --------
-    tte_depth : global depth, which is faster and sees the distance to the common centre.
+    tte_depth : global depth, which is faster and sees the distance to the common center.
     find_outliers : a test on either.
 
     Notes
     -----
-    Global depths take a corpus as one cloud. A text in the gap between two clusters is close to the centre and so
+    Global depths take a corpus as one cloud. A text in the gap between two clusters is close to the center and so
     among the deepest; its local depth is low. In 1,500 texts of four clusters with 30 planted blends of all four
     (128 dimensions), the AUROC of finding the blends was 0.28 by `tte_depth` and 0.99 by `local_depth`.
 
     It is no cure where such texts are much alike, or more similar to every cluster than the texts of the clusters are
     to each other, as boilerplate can be: blends with half the noise had an AUROC below 0.05 by both.
 
-    Repeated texts are each other's neighbours: more than ``n_neighbors`` copies of a text have a local depth of 2.
+    Repeated texts are each other's neighbors: more than ``n_neighbors`` copies of a text have a local depth of 2.
 
     All pairs are computed by blocks of matrix products: O(n² d) time, O(block + n k) memory. Float32 and float16 rows
     are computed with in float64 up to 2²⁴ pairs, above that in float32.
@@ -113,7 +113,7 @@ def nearest_similarity(
 ) -> npt.NDArray[np.float64]:
     """Return 1 + the mean of the largest cosines of each row of ``X`` with rows of ``reference``, shape (len(X),).
 
-    With ``skip_self`` both hold the same rows, and none is its own neighbour.
+    With ``skip_self`` both hold the same rows, and none is its own neighbor.
     """
     dtype = pair_dtype(X, reference)
     depths = np.empty(len(X))
@@ -122,7 +122,7 @@ def nearest_similarity(
         best = np.full((len(block), n_neighbors), -np.inf, dtype)
         for columns in row_blocks(0, len(reference), BLOCK):
             _keep_largest(block, reference.unit(columns, dtype), best, skip_diagonal=skip_self and rows == columns)
-        best.sort(axis=1)  # the same neighbours give the same sum, whatever the order they came in
+        best.sort(axis=1)  # the same neighbors give the same sum, whatever the order they came in
         depths[rows] = best.mean(axis=1, dtype=np.float64)
     depths += 1.0
     clipped: npt.NDArray[np.float64] = np.clip(depths, 0.0, 2.0, out=depths)  # rounding can push a cosine above 1

@@ -126,7 +126,7 @@ def find_outliers(
     fdr : float in (0, 1), default=0.05
         False discovery rate: the expected share of good texts among the reported ones.
     score : {'depth', 'local'}, default='depth'
-        What makes an outlier: being far from the common centre (`tte_depth`), or far from the nearest texts
+        What makes an outlier: being far from the common center (`tte_depth`), or far from the nearest texts
         (`local_depth`), as texts between clusters are.
     n_neighbors : int, default=10
         For ``score='local'``.

@@ -182,7 +182,7 @@ def _find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: st
         if not (path.exists() or isinstance(model, os.PathLike) or _looks_like_path(written)):
             return _Source(_full_id(written), _full_id(written), revision, _hub_cache(cache_dir))
         _check_folder(path, written)
-        # The folder's name is enough to recognise a model in a report; its path is nobody's business.
+        # The folder's name is enough to recognize a model in a report; its path is nobody's business.
         source = _Source(str(path), path.resolve().name)
     if revision is not None:
         raise ValueError(

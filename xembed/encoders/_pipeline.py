@@ -1,4 +1,4 @@
-"""What is done to a SentenceTransformer: another layer, pooling or normalisation, and counting tokens.
+"""What is done to a SentenceTransformer: another layer, pooling or normalization, and counting tokens.
 
 This module imports PyTorch and sentence-transformers, which take seconds. So it is imported by functions
 when they need it, never with the package.

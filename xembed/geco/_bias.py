@@ -56,7 +56,7 @@ class PredictionGap(Result):
     gap_interval : tuple of float, (2,)
         By pairs.
     signed_gap : float
-        Mean of ``p_1 - p_2``: positive where the first form is recognised with more certainty.
+        Mean of ``p_1 - p_2``: positive where the first form is recognized with more certainty.
     signed_interval : tuple of float, (2,)
         By pairs.
     pvalue : float
@@ -98,7 +98,7 @@ def prediction_gap(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> PredictionGap:
-    """Compare how surely a classifier recognises the two forms of the same sentences.
+    """Compare how surely a classifier recognizes the two forms of the same sentences.
 
     Parameters
     ----------

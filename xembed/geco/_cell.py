@@ -223,7 +223,7 @@ class Cell:
             return
         data = self.test.data
         forms = [[data.sentences[pair[side]] for pair in self.test.pairs] for side in (0, 1)]
-        # Towards the class of the first form: what makes the difference is then positive.
+        # Toward the class of the first form: what makes the difference is then positive.
         targets = [data.labels[first] for first, _ in self.test.pairs]
         found = pair_shapley(self.scored, forms[0], forms[1], targets, progress=self.progress)
         self.store.write_json(found.to_dict(), "cells", self.name, "pair_shapley.json")

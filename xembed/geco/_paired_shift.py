@@ -55,7 +55,7 @@ class PairedShift(Result):
     mean_share_chance : float
         What it is on average if differences of the same lengths point anywhere, in d dimensions.
     axis_share : float
-        The largest share of the energy along any axis: the first principal axis of the differences, not centred.
+        The largest share of the energy along any axis: the first principal axis of the differences, not centered.
     axis_share_chance : float
         The same as ``mean_share_chance`` for this axis.
     axis_cosine : float

@@ -55,7 +55,7 @@ def compare_corrections(
     tune, test : STSPairs or list of STSPairs, optional
         Pairs with scores. Of several sets the mean of the correlations counts, each set with the same weight.
     texts : list of str or TextTable, optional
-        What isotropy, neighbours and the probe are measured on. By default the sentences of ``test``, else of ``tune``,
+        What isotropy, neighbors and the probe are measured on. By default the sentences of ``test``, else of ``tune``,
         else ``fit_texts``.
     labels : sequence of str or int, optional
         A label for each of ``texts``, for a linear probe (`linear_probe`); those of a TextTable are taken if there are
@@ -77,7 +77,7 @@ def compare_corrections(
     CorrectionsResult
         ``recommendation`` and ``reason``, and in ``rows`` for raw embeddings and each correction: ``measures``, the
         correlations on ``tune`` and each set of ``test`` with intervals, gains over raw with paired intervals, the
-        overlap of nearest neighbours with raw, and the probe.
+        overlap of nearest neighbors with raw, and the probe.
 
     Raises
     ------
@@ -91,10 +91,10 @@ def compare_corrections(
     -----
     The rule: of raw embeddings and all corrections take the one with the best mean correlation on ``tune``. If it is a
     correction, it is recommended if the interval of its gain over raw on ``test`` lies above 0, and otherwise 'none'.
-    Without pairs, the probe decides in the same way: labelled texts are halved, one half chooses and the other tests.
+    Without pairs, the probe decides in the same way: labeled texts are halved, one half chooses and the other tests.
     Without either there is no recommendation: isotropy alone is no reason for a correction.
 
-    Measures, neighbours and probe are of ``texts``, which may be those of the fit. ``fit_texts`` count as those of
+    Measures, neighbors and probe are of ``texts``, which may be those of the fit. ``fit_texts`` count as those of
     ``test`` if they have its name, or half of its sentences are among them, without regard to case and punctuation.
 
     That ``tune`` chooses among several corrections does not touch the interval on ``test``. Looking at the same test

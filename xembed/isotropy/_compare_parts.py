@@ -11,9 +11,9 @@ import numpy.typing as npt
 from xembed._core.provenance import provenance
 from xembed.datasets import STSPairs
 from xembed.isotropy._compare_result import Gain
-from xembed.isotropy._evaluation import ProbeFolds, check_labels, probe_folds, probe_resamples, summarise_probe
+from xembed.isotropy._evaluation import ProbeFolds, check_labels, probe_folds, probe_resamples, summarize_probe
 from xembed.isotropy._evaluation_result import ProbeResult
-from xembed.isotropy._sts import pair_rows, summarise
+from xembed.isotropy._sts import pair_rows, summarize
 from xembed.isotropy._sts_result import STSCorrelation
 from xembed.stats._correlations import SPEARMAN, Array, correlate, interval
 
@@ -21,7 +21,7 @@ SPLITS = 5
 
 
 class Half(NamedTuple):
-    """One half of the labelled texts: which, and how they are dealt to folds."""
+    """One half of the labeled texts: which, and how they are dealt to folds."""
 
     rows: npt.NDArray[np.intp]
     folds: ProbeFolds
@@ -37,7 +37,7 @@ class STSPart(NamedTuple):
 
 
 def halve(labels: Any, n_texts: int, seed: int, *, caller: str) -> list[Half]:
-    """Halve the labelled texts, within each class, and deal each half to folds."""
+    """Halve the labeled texts, within each class, and deal each half to folds."""
     if labels is None:
         return []
     classes, targets = check_labels(labels, n_texts, caller=caller)
@@ -68,7 +68,7 @@ def correlate_rows(
     part = STSPart([], [], [], [])
     for row in range(len(similarities)):
         try:
-            of_sets, _, mean = summarise(found, row, sets, level)
+            of_sets, _, mean = summarize(found, row, sets, level)
         except ValueError as error:
             raise ValueError(f"The embeddings called {names[row]!r} can't be evaluated: {error}") from error
         part.of_sets.append(of_sets)
@@ -99,7 +99,7 @@ def probe_rows(
         resampled = probe_resamples(correct_columns, half.folds, count, np.random.default_rng(seed))
         parts.append(
             [
-                summarise_probe(column, half.folds, SPLITS, resampled[:, :, i : i + 1], level, made)
+                summarize_probe(column, half.folds, SPLITS, resampled[:, :, i : i + 1], level, made)
                 for i, column in enumerate(columns)
             ]
         )

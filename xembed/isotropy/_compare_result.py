@@ -60,9 +60,9 @@ class CorrectionRow(Result):
     test_gains : tuple of Gain
         Of each test set.
     neighbor_overlap : NeighborOverlap or None
-        Nearest neighbours shared with raw embeddings.
+        Nearest neighbors shared with raw embeddings.
     probe_tune, probe : ProbeResult or None
-        Of one half of the labelled texts, which a choice is made by, and of the other.
+        Of one half of the labeled texts, which a choice is made by, and of the other.
     probe_gain : Gain or None
         Of ``probe``.
     """
@@ -101,7 +101,7 @@ class CorrectionsResult(Result):
     n_fit : int
         How many these are.
     measured_on : str
-        Name of the texts that measures, neighbours and probe are of.
+        Name of the texts that measures, neighbors and probe are of.
     tune, test : tuple of str
         Names of the sets of pairs.
     fit_overlap : dict of str to float

@@ -286,7 +286,7 @@ def _choice(row: CorrectionRow) -> float:
 
 
 def _find_hubs(X: FloatArray, texts: Sequence[str] | None) -> tuple[Hub, ...]:
-    """Return the texts that are most often neighbours of others; none where there are too few or too many texts."""
+    """Return the texts that are most often neighbors of others; none where there are too few or too many texts."""
     if not _NEIGHBORS < len(X) <= _HUB_ROWS:
         return ()
     occurrences = hubness(X, n_neighbors=_NEIGHBORS).k_occurrences

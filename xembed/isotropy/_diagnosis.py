@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Hub(Result):
-    """A text that is among the nearest neighbours of many others.
+    """A text that is among the nearest neighbors of many others.
 
     Attributes
     ----------
     row : int
         Its row, from 0.
     occurrences : float
-        In how many lists of nearest neighbours it is. Chance would give each text the same number.
+        In how many lists of nearest neighbors it is. Chance would give each text the same number.
     text : str or None
         The text, if texts were given.
     """
@@ -54,9 +54,9 @@ class Diagnosis(Result):
     after : IsotropyResult or None
         Of corrected embeddings of the same texts.
     hubs : tuple of Hub
-        The texts that occur most often among the nearest neighbours of others, in raw embeddings.
+        The texts that occur most often among the nearest neighbors of others, in raw embeddings.
     n_neighbors : int
-        The length of these lists of neighbours.
+        The length of these lists of neighbors.
     corrections : CorrectionsResult or None
         All corrections that were compared.
     layers : LayerProfile or None

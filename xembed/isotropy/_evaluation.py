@@ -1,4 +1,4 @@
-"""What a correction does to neighbourhoods, and to a linear classifier."""
+"""What a correction does to neighborhoods, and to a linear classifier."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def neighbor_overlap(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> NeighborOverlap:
-    """Measure how many nearest neighbours texts keep from one space to another.
+    """Measure how many nearest neighbors texts keep from one space to another.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ def neighbor_overlap(
         Embeddings of the same texts in the same order, for example before and after a correction. More than
         ``n_neighbors`` texts.
     n_neighbors : int, default=10
-        Neighbours by cosine, the text itself left out.
+        Neighbors by cosine, the text itself left out.
     max_rows : int, default=2000
-        Of more texts, so many random ones are compared with each other. With fewer texts neighbours are farther away.
+        Of more texts, so many random ones are compared with each other. With fewer texts neighbors are farther away.
     n_resamples : int, default=1000
         For the interval; 0 computes none.
     confidence_level : float in (0, 1), default=0.95
@@ -79,10 +79,10 @@ def neighbor_overlap(
 
     Notes
     -----
-    1 means that every text keeps its neighbours; a rotation or scaling does that. A low value says that rankings
-    change, not that they get worse. Of neighbours that are equally near, those first in the order of texts count.
+    1 means that every text keeps its neighbors; a rotation or scaling does that. A low value says that rankings
+    change, not that they get worse. Of neighbors that are equally near, those first in the order of texts count.
 
-    The interval is the percentile bootstrap over texts as queries; the texts among which neighbours are looked for are
+    The interval is the percentile bootstrap over texts as queries; the texts among which neighbors are looked for are
     held fixed. Memory O(max_rows x n_dims), time O(max_rows² x n_dims).
 
     Examples
@@ -104,7 +104,7 @@ def neighbor_overlap(
     if len(first) != len(second):
         raise ValueError(f"X and Y must have the same rows (texts). Got {len(first)} and {len(second)}.")
     if len(first) <= k:
-        raise ValueError(f"X must hold more than {k} rows (texts) to have {k} neighbours each. Got {len(first)}.")
+        raise ValueError(f"X must hold more than {k} rows (texts) to have {k} neighbors each. Got {len(first)}.")
     directions = Directions.of(first, name="X"), Directions.of(second, name="Y")
     kept = random_rows(len(first), most, generator)
     before, after = (rows.unit(kept, np.dtype(np.float64)) for rows in directions)
@@ -139,7 +139,7 @@ def linear_probe(
 ) -> ProbeResult:
     """Measure how well a linear classifier finds labels from embeddings.
 
-    Logistic regression (L2, C = 1) on standardised dimensions, cross-validated in stratified folds: each text is
+    Logistic regression (L2, C = 1) on standardized dimensions, cross-validated in stratified folds: each text is
     classified by a model that has not seen it.
 
     Parameters
@@ -171,7 +171,7 @@ def linear_probe(
 
     Notes
     -----
-    Linear corrections that are invertible (standardising, whitening) lose nothing that a linear classifier could not
+    Linear corrections that are invertible (standardizing, whitening) lose nothing that a linear classifier could not
     get back, so with enough texts it gains nothing from them; what changes is the effect of the penalty.
 
     Intervals are percentiles of the bootstrap over texts with the classifiers held fixed: that the classifiers would
@@ -197,13 +197,13 @@ def linear_probe(
     folds = probe_folds(labels, len(rows), splits, generator, caller=caller)
     correct = probe_correct(rows, folds)
     made = provenance(caller, n_splits=splits, n_resamples=count, confidence_level=level, rng=describe_rng(rng))
-    return summarise_probe(
+    return summarize_probe(
         correct, folds, splits, probe_resamples(correct[:, None], folds, count, generator), level, made
     )
 
 
 def shared_neighbors(first: FloatArray, second: FloatArray, k: int) -> Array:
-    """Return for each row the share of its ``k`` nearest neighbours that are the same in both; rows are unit rows."""
+    """Return for each row the share of its ``k`` nearest neighbors that are the same in both; rows are unit rows."""
     shares = np.empty(len(first))
     for rows in row_blocks(0, len(first), _BLOCK):
         shares[rows] = (_nearest(first, rows, k) & _nearest(second, rows, k)).sum(axis=1) / k
@@ -211,7 +211,7 @@ def shared_neighbors(first: FloatArray, second: FloatArray, k: int) -> Array:
 
 
 def _nearest(unit: FloatArray, rows: slice, k: int) -> npt.NDArray[np.bool_]:
-    """Return a mask of the ``k`` nearest neighbours of the rows; ties go to the first."""
+    """Return a mask of the ``k`` nearest neighbors of the rows; ties go to the first."""
     cosines = (unit[rows] @ unit.T).astype(np.float64).round(_TIE_DECIMALS)
     cosines[np.arange(len(cosines)), np.arange(rows.start, rows.start + len(cosines))] = -np.inf
     least = np.partition(cosines, -k, axis=1)[:, -k, None]
@@ -292,7 +292,7 @@ def probe_resamples(correct: Array, folds: ProbeFolds, n_resamples: int, rng: np
     return np.stack([np.einsum("bck,c->bk", recalls, sizes / sizes.sum()), recalls.mean(axis=1)], axis=1)
 
 
-def summarise_probe(
+def summarize_probe(
     correct: Array, folds: ProbeFolds, n_splits: int, resampled: Array, level: float, made: dict[str, Any]
 ) -> ProbeResult:
     """Return the result of one column; ``resampled`` has the shape (n_resamples, 2, 1)."""

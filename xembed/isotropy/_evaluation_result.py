@@ -15,13 +15,13 @@ class NeighborOverlap(Result):
     Attributes
     ----------
     value : float
-        Mean share of the nearest neighbours that a text has in both spaces, in [0, 1].
+        Mean share of the nearest neighbors that a text has in both spaces, in [0, 1].
     low, high : float or None
         Interval; None where none was asked for.
     chance : float
         What two unrelated spaces would have: n_neighbors / (n_rows_used - 1).
     n_neighbors : int
-        Neighbours compared.
+        Neighbors compared.
     n_rows_used : int
         Texts compared.
     provenance : dict

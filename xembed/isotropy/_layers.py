@@ -14,7 +14,7 @@ from xembed.isotropy._default_corrections import RAW, check_corrections, correct
 from xembed.isotropy._layers_result import LayerProfile, LayerRow
 from xembed.isotropy._metrics import check_metrics
 from xembed.isotropy._overlap import NamedTexts, check_pairs, is_transductive, named_texts, overlap
-from xembed.isotropy._sts import compute_similarities, pair_rows, summarise
+from xembed.isotropy._sts import compute_similarities, pair_rows, summarize
 from xembed.stats._correlations import correlate
 
 
@@ -135,7 +135,7 @@ def layer_profile(
         resamples = correlate(np.stack(similarities), pairs.scores, pairs.sizes, count, np.random.default_rng(seed))
         for row in range(len(keys)):
             if np.isfinite(resamples.observed[row]).all():
-                of_sets, _, mean = summarise(resamples, row, sets, level)
+                of_sets, _, mean = summarize(resamples, row, sets, level)
                 correlations[row] = mean if len(sets) > 1 else of_sets[0]
     share, transductive, notes = _describe_fit(fit, sets, found[next(iter(found))].shape[1], bool(chosen))
     if any(row is None for row in correlations) and sets:

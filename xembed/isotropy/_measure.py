@@ -23,7 +23,7 @@ from xembed.isotropy._metrics import Metric, Sample, Space, check_metrics, cosin
 from xembed.isotropy._partition import combine, extreme_vectors, isotropy_of, log_partition
 from xembed.isotropy._spectrum import isotropic_score
 
-# Rows that measures of pairs and neighbourhoods are computed from, at most.
+# Rows that measures of pairs and neighborhoods are computed from, at most.
 _SAMPLE_ROWS = 2000
 _SAMPLE_HALVES = 50
 # Groups of rows that halves are made of, and the numbers that their sums may hold in memory.
@@ -96,14 +96,14 @@ def measure(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> IsotropyResult:
-    r"""Measure an embedding space: how its variance is spread, its cosines, and its neighbourhoods.
+    r"""Measure an embedding space: how its variance is spread, its cosines, and its neighborhoods.
 
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
         Embeddings, one row a text, two at least. They may come in blocks (a list of 2-D arrays, a function that returns
         an iterator of them, a ``dask.array``, the path of a .npy or .parquet file). Measures of pairs and
-        neighbourhoods need an array or the path of a .npy file; the partition function reads the rows twice.
+        neighborhoods need an array or the path of a .npy file; the partition function reads the rows twice.
     metrics : 'all', str or list of str, default='all'
         'debiased_isoscore', 'isoscore', 'participation_ratio', 'effective_rank', 'rankme', 'average_cosine',
         'top_dimension_share', 'partition_isotropy', 'uniformity', 'hubness', 'robin_hood', 'antihub_rate', 'twonn',
@@ -140,13 +140,13 @@ def measure(
     Intervals are those of half-sampling without replacement [1]_: rows are put into up to 64 random groups, and the
     statistic is computed from random halves of the groups. Around its mean it varies as the statistic of all rows
     varies around its own expectation. The bootstrap with replacement would not do: repeated rows narrow the spectrum
-    and are each other's neighbours. The intervals of `debiased_isoscore` and `average_cosine` cover the value of the
+    and are each other's neighbors. The intervals of `debiased_isoscore` and `average_cosine` cover the value of the
     population. Those of the plain measures are about what such measures have on average at this number of rows, and
     miss the population's value where they are biased. In 500 samples of 200 texts (16 dimensions, variances 1/i) 95 %
     intervals covered 0.92 for the debiased score and 0.90 for the plain one's own average; in 200 such samples with a
     mean 0.93 for the average cosine, 0.91 for the participation ratio's own average, and 0.87 for its population
     value. For the partition function directions are held fixed. Measures of
-    neighbourhoods use up to 50 halves of the subset.
+    neighborhoods use up to 50 halves of the subset.
 
     One pass over the rows for all sums, and one for the partition function. Above 2²⁵ elements products of float32 rows
     are float32, added up in float64; Z is then computed on all rows for the directions that are the most extreme in
@@ -341,7 +341,7 @@ def _notes(n: int, d: int, halves: Halves | None, count: int) -> tuple[str, ...]
     if halves is not None:
         notes.append(
             f"Intervals: {len(halves)} random halves of {halves.shape[1]} groups of rows, without replacement; for "
-            f"measures of neighbourhoods {min(count, _SAMPLE_HALVES)} halves of the subset. Those of plain measures "
+            f"measures of neighborhoods {min(count, _SAMPLE_HALVES)} halves of the subset. Those of plain measures "
             "are about what such measures have on average at this number of rows."
         )
     elif count:

@@ -62,7 +62,7 @@ class Space:
 
 
 class Sample:
-    """Some rows with their cosines: what measures of pairs and neighbourhoods are computed from."""
+    """Some rows with their cosines: what measures of pairs and neighborhoods are computed from."""
 
     def __init__(self, rows: Array, cosines: Array, n_repeated: int) -> None:
         self.rows = rows
@@ -94,7 +94,7 @@ class Sample:
     def hubs(self) -> HubStatistics:
         """Return the statistics of the rows' k-occurrences."""
         if len(self) <= N_NEIGHBORS:
-            raise ValueError(f"X must hold more than {N_NEIGHBORS} rows (texts) to count neighbours. Got {len(self)}.")
+            raise ValueError(f"X must hold more than {N_NEIGHBORS} rows (texts) to count neighbors. Got {len(self)}.")
         counts = np.zeros(len(self))
         for rows in row_blocks(0, len(self), _BLOCK):
             similarities = self.cosines[rows].copy()
@@ -191,7 +191,7 @@ METRICS: dict[str, Metric] = {
                _always(0.0), of_sample=lambda sample: sample.hubs.antihub_rate),
         Metric("twonn", "Intrinsic dimension (TwoNN)", "none", "sample", _always(0.0), _nothing, _nothing,
                of_sample=lambda sample: sample.dimension("twonn", 3)),
-        Metric("mle", "Intrinsic dimension (MLE, 20 neighbours)", "none", "sample", _always(0.0), _nothing, _nothing,
+        Metric("mle", "Intrinsic dimension (MLE, 20 neighbors)", "none", "sample", _always(0.0), _nothing, _nothing,
                of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1)),
     )
 }  # fmt: skip

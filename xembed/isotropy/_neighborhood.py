@@ -1,4 +1,4 @@
-"""Measures of neighbourhoods: hubs, and the dimension that near texts spread in."""
+"""Measures of neighborhoods: hubs, and the dimension that near texts spread in."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ class HubnessResult(Result):
     Attributes
     ----------
     n, n_neighbors : int
-        Texts, and neighbours of each.
+        Texts, and neighbors of each.
     metric : str
         'cosine' or 'euclidean'.
     skewness : float
         Of the k-occurrences. Near 0: no hubs; above about 1: strong ones.
     robin_hood : float
-        Share of all neighbour slots that would have to change hands for all texts to have the same, in [0, 1).
+        Share of all neighbor slots that would have to change hands for all texts to have the same, in [0, 1).
     antihub_rate : float
-        Share of texts that are nobody's neighbour, in [0, 1).
+        Share of texts that are nobody's neighbor, in [0, 1).
     largest : float
         The largest k-occurrence.
     k_occurrences : ndarray of shape (n,)
-        For each text, how many others have it among their nearest neighbours.
+        For each text, how many others have it among their nearest neighbors.
     provenance : dict
         Function, parameters and versions.
     """
@@ -81,9 +81,9 @@ class HubStatistics(NamedTuple):
 
 
 def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> HubnessResult:
-    r"""Return whether some texts are the neighbours of very many others, and some of none.
+    r"""Return whether some texts are the neighbors of very many others, and some of none.
 
-    The k-occurrence of a text is the number of other texts that have it among their k nearest neighbours; its mean is
+    The k-occurrence of a text is the number of other texts that have it among their k nearest neighbors; its mean is
     k. Hubs make its distribution skewed [1]_.
 
     Parameters
@@ -110,7 +110,7 @@ def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> Hubness
 
     Notes
     -----
-    No text is its own neighbour. Texts at the same distance share the places that are left among them, so that the
+    No text is its own neighbor. Texts at the same distance share the places that are left among them, so that the
     result does not depend on the order of rows; k-occurrences then need not be whole numbers.
 
     All pairs by blocks of matrix products: O(n² d) time, O(n) memory beside one block. Float32 above 2²⁶ pairs.
@@ -156,7 +156,7 @@ def _occurrences(X: FloatArray, k: int, metric: str) -> Array:
         points = np.asarray(X, dtype) * weights[:, None].astype(dtype)
         lengths, scale = np.zeros(n, dtype), 1.0
     else:
-        points = _centred(X).astype(dtype)
+        points = _centered(X).astype(dtype)
         lengths = np.vecdot(points, points) / 2
         scale = float(lengths.max()) or 1.0
     counts = np.zeros(n)
@@ -199,15 +199,15 @@ def hub_statistics(occurrences: Array) -> HubStatistics:
 
 
 def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, rng: RNG = None) -> float:
-    r"""Return in how many dimensions the texts spread, estimated from distances between neighbours.
+    r"""Return in how many dimensions the texts spread, estimated from distances between neighbors.
 
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims)
         Embeddings, one row a text, as they are: distances are Euclidean. For cosines, scale rows to length 1 first.
     method : {'twonn', 'mle', 'lpca', 'mom', 'tle', 'corrint', 'fishers'}, default='twonn'
-        'twonn': from the ratio of the distances to the second and the first neighbour [1]_; 'mle': maximum
-        likelihood from 20 neighbours [2]_; 'lpca': how many eigenvalues of the covariance are at least 5 % of the
+        'twonn': from the ratio of the distances to the second and the first neighbor [1]_; 'mle': maximum
+        likelihood from 20 neighbors [2]_; 'lpca': how many eigenvalues of the covariance are at least 5 % of the
         largest; 'mom', 'tle', 'corrint' and 'fishers': method of moments, tight local, correlation dimension and
         Fisher separability. All as in scikit-dimension [3]_, with its defaults.
     max_rows : int, default=5000
@@ -236,7 +236,7 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
     Notes
     -----
     A low value means that texts vary in few ways, which may be what the texts are like: no value is the right one. In
-    a subset neighbours are farther away, so values of subsets of different sizes differ.
+    a subset neighbors are farther away, so values of subsets of different sizes differ.
 
     'fishers' fails above about 50 dimensions; a single far outlier changes 'lpca' much.
 
@@ -262,7 +262,7 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
     check_count(max_rows, name="max_rows", caller=caller, low=10)
     generator = check_rng(rng, caller=caller)
     rows = read_array(X, name="X", caller=caller, blocks_for="other measures", min_rows=3)
-    points = _centred(rows)[random_rows(len(rows), max_rows, generator)]
+    points = _centered(rows)[random_rows(len(rows), max_rows, generator)]
     different = np.unique(points, axis=0)
     if repeated := len(points) - len(different):
         warnings.warn(
@@ -312,9 +312,9 @@ def estimate_dimension(X: Array, method: str) -> float:
 
 
 def dimension_of_distances(distances: Array, method: str) -> float:
-    """Return the estimate of 'twonn' or 'mle' from the distances to the nearest neighbours, nearest first."""
+    """Return the estimate of 'twonn' or 'mle' from the distances to the nearest neighbors, nearest first."""
     if np.ptp(distances) <= _SAME_DISTANCE * distances.max():
-        raise ValueError(f"The method {method!r} needs distances that differ: all between neighbours are the same.")
+        raise ValueError(f"The method {method!r} needs distances that differ: all between neighbors are the same.")
     from skdim import id as estimators
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -352,13 +352,13 @@ def neighbor_distances(X: Array, k: int) -> Array:
     return distances
 
 
-def _centred(X: FloatArray) -> Array:
+def _centered(X: FloatArray) -> Array:
     """Return finite rows around their mean in float64: products lose no digits to a large mean."""
     rows: Array = np.asarray(X, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         raise_for_squares(rows, np.vecdot(rows, rows), name="X")
-    centred: Array = rows - rows.mean(axis=0)
-    return centred
+    centered: Array = rows - rows.mean(axis=0)
+    return centered
 
 
 def _checked(value: float, method: str) -> float:

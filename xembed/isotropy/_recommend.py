@@ -25,7 +25,7 @@ def recommend(scores: Sequence[Scores], level: float, *, has_tune: bool, has_tes
     if not scores:
         return None, _without_evidence(has_tune=has_tune, has_test=has_test)
     raw, kind = scores[0], scores[0].kind
-    tuned = "the tune pairs" if kind == "correlation" else "the half of the labelled texts that chooses"
+    tuned = "the tune pairs" if kind == "correlation" else "the half of the labeled texts that chooses"
     tested = "the test pairs" if kind == "correlation" else "the other half"
     best = max(scores, key=lambda found: found.tune)  # the first of equals: raw before corrections
     if best.gain is None:

@@ -149,7 +149,7 @@ def effective_rank(X: Any) -> float:
 
     Notes
     -----
-    The eigenvalues are those of the covariance, that is, of centred rows. Variants with singular values or without
+    The eigenvalues are those of the covariance, that is, of centered rows. Variants with singular values or without
     centring differ a lot. Biased downwards for few rows.
 
     References
@@ -186,7 +186,7 @@ def rankme(X: Any, *, centered: bool = False) -> float:
     Raises
     ------
     ValueError, TypeError
-        As `participation_ratio`; uncentred, rows may be all the same but not all zero.
+        As `participation_ratio`; uncentered, rows may be all the same but not all zero.
 
     References
     ----------
@@ -287,7 +287,7 @@ def singular_rank(moments: Moments) -> float:
 
 
 def centered_singular_rank(moments: Moments) -> float:
-    """Return RankMe of the centred rows."""
+    """Return RankMe of the centered rows."""
     concentration(moments)
     return rank_of_singular_values(eigenvalues(moments.scatter()), moments)
 

@@ -145,7 +145,7 @@ def evaluate_sts(
         first, second = _check_two(encoder_or_embeddings, len(rows.scores), unit=similarity == "cosine", caller=caller)
     similarities = compute_similarities(first, second, similarity)
     correlations = correlate(similarities[None], rows.scores, rows.sizes, count, generator)
-    of_sets, together, mean = summarise(correlations, 0, sets, level)
+    of_sets, together, mean = summarize(correlations, 0, sets, level)
     if any(size < _FEW for size in rows.sizes):
         notes.append(f"Sets of fewer than {_FEW} pairs are too small for intervals to be trusted.")
     if unscored := sum(item.n_unscored for item in sets):
@@ -219,7 +219,7 @@ def compute_similarities(first: FloatArray, second: FloatArray, similarity: str)
     return cosines.round(_DECIMALS)
 
 
-def summarise(
+def summarize(
     found: Correlations, row: int, sets: Sequence[STSPairs], level: float
 ) -> tuple[tuple[STSCorrelation, ...], STSCorrelation, STSCorrelation]:
     """Return the correlations of one representation: of each set, of all pairs together, and their mean."""

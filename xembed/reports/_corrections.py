@@ -31,7 +31,7 @@ _SET = 60  # characters of the name of a set
 _CORRECTIONS = {
     "AllButTheTop": ("All-but-the-top takes away the mean and the strongest directions (Mu & Viswanath 2018).", "mu"),
     "Standardize": (
-        "Standardising gives each dimension the mean 0 and the variance 1, which tames rogue dimensions (Timkey & van "
+        "Standardizing gives each dimension the mean 0 and the variance 1, which tames rogue dimensions (Timkey & van "
         "Schijndel 2021).",
         "timkey",
     ),
@@ -85,7 +85,7 @@ def corrections_context(data: Data) -> dict[str, Any]:
             [measure for row in rows for measure in row["measures"]],
             tasks=bool(data["tune"] or data["test"]),
             probe=rows[0]["probe"] is not None,
-            neighbours=any(row["neighbor_overlap"] is not None for row in rows),
+            neighbors=any(row["neighbor_overlap"] is not None for row in rows),
             choice=True,
             corrected=corrected,
             sources=sources,
@@ -108,7 +108,7 @@ def _tuned(row: Data) -> float | None:
 
 
 def test_card(data: Data, correction: str | None) -> list[dict[str, str]]:
-    """Return raw embeddings and a correction on what they were judged by; nothing where there is no such judgement."""
+    """Return raw embeddings and a correction on what they were judged by; nothing where there is no such judgment."""
     rows = {row["name"]: row for row in data["rows"]}
     raw, found = rows.get(RAW), rows.get(correction or "")
     if raw is None or found is None:
@@ -128,7 +128,7 @@ def test_card(data: Data, correction: str | None) -> list[dict[str, str]]:
 
 
 def protocol_section(data: Data | None, measured_on: str, size: str | None = None) -> Section:
-    """Return in plain words which texts had which part: the fit, the choice, the judgement."""
+    """Return in plain words which texts had which part: the fit, the choice, the judgment."""
     section: Section = {
         "kind": "protocol",
         "id": "protocol",
@@ -138,7 +138,7 @@ def protocol_section(data: Data | None, measured_on: str, size: str | None = Non
     }
     measured = (
         "Measured on",
-        f"“{plain(measured_on, _SET)}”" + (f", {size}" if size else "") + ": measures and neighbours.",
+        f"“{plain(measured_on, _SET)}”" + (f", {size}" if size else "") + ": measures and neighbors.",
     )
     if data is None:
         nothing = "Nothing: no texts were given to fit corrections on, so none was fitted, chosen or judged."
@@ -154,8 +154,8 @@ def protocol_section(data: Data | None, measured_on: str, size: str | None = Non
         ]
     elif probed:
         steps += [
-            ("Chosen on", "One half of the labelled texts: the correction with the best accuracy of a linear probe."),
-            ("Judged on", "The other half of the labelled texts."),
+            ("Chosen on", "One half of the labeled texts: the correction with the best accuracy of a linear probe."),
+            ("Judged on", "The other half of the labeled texts."),
         ]
         if tune or test:
             steps.append(("Also shown", f"Correlations on {tune or test}; no choice was made by them."))
@@ -190,7 +190,7 @@ def _shares(overlaps: Mapping[str, float], where: str) -> str:
 
 
 def corrections_section(data: Data) -> Section:
-    """Return all corrections: what they do to tasks, to neighbours, and to isotropy."""
+    """Return all corrections: what they do to tasks, to neighbors, and to isotropy."""
     rows = data["rows"]
     gains = [row[key] for row in rows for key in ("test_gain", "probe_gain") if row[key] is not None]
     ends = [abs(gain[key]) for gain in gains for key in ("value", "low", "high") if gain[key] is not None]

@@ -40,7 +40,7 @@ def drift_context(data: Data) -> dict[str, Any]:
         threshold=f"{data['threshold']:.3g}",
         tests=data["tests"],
         grouped=parameters.get("groups") is not None,
-        relabelled=f"{parameters['n_resamples']:,}",
+        relabeled=f"{parameters['n_resamples']:,}",
     )
 
 

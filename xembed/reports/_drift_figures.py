@@ -127,7 +127,7 @@ def _line(
     x: Sequence[Any],
     y: Any,
     name: str,
-    colour: str,
+    color: str,
     line: dict[str, Any],
     value: str,
     *,
@@ -141,7 +141,7 @@ def _line(
         line=line,
         marker={"size": 5},
         name=name,
-        meta=colour,
+        meta=color,
         hovertemplate=f"window %{{customdata}}, {name}: {value}<extra></extra>",
     )
 

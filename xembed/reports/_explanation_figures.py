@@ -29,7 +29,7 @@ def tick(word: str, length: int = _TICK) -> str:
 
 
 def heat_map(matrix: Array, words_a: Sequence[str], words_b: Sequence[str]) -> str:
-    """Return the word × word matrix; colours are those of signs, and the signs stand in the cells."""
+    """Return the word × word matrix; colors are those of signs, and the signs stand in the cells."""
     import plotly.graph_objects as go
 
     most = float(np.abs(matrix).max(initial=0.0)) or 1.0

@@ -33,7 +33,7 @@ def told_text(
     boxed: Sequence[bool] | None = None,
     most: float | None = None,
 ) -> dict[str, Any]:
-    """Return a text as coloured words, and its numbers as a table; ``most``: the value with the deepest colour."""
+    """Return a text as colored words, and its numbers as a table; ``most``: the value with the deepest color."""
     largest = _largest(values) if most is None else most
     marks = [False] * len(words) if boxed is None else boxed
     shown = list(zip(words, values, marks, strict=True))[:_WORDS]

@@ -1,6 +1,6 @@
-"""Plotly figures, without colours: the page's script gives them those of its theme.
+"""Plotly figures, without colors: the page's script gives them those of its theme.
 
-A trace names its colour in the style sheet by ``meta`` ("f" and "g" are the corpora), a shape by its ``name``; colour
+A trace names its color in the style sheet by ``meta`` ("f" and "g" are the corpora), a shape by its ``name``; color
 is never the only cue (dashes, symbols). No text of a user goes into a figure, since plotly reads markup in labels;
 names are escaped for that reason. Hover texts are looked up by the script from ``customdata``, the position of a dot's
 text in the table of rows.
@@ -134,7 +134,7 @@ def histogram(
 def to_script(figure: Any) -> str:
     """Return the figure as JSON that can stand in a script element."""
     spec = json.loads(figure.to_json())
-    spec["layout"].pop("template", None)  # 7 kB of colours that the page sets itself
+    spec["layout"].pop("template", None)  # 7 kB of colors that the page sets itself
     return script_json(spec)
 
 
@@ -187,8 +187,8 @@ def _density(x: Array, y: Array) -> dict[str, Any]:
 def _steps(edges: Array, heights: Array) -> dict[str, Array]:
     """Return the coordinates of a histogram's outline for lines of the shape 'hvh', which step halfway."""
     width = edges[1] - edges[0]
-    centres = np.concatenate([edges[:1] - width, edges]) + width / 2
-    return {"x": centres, "y": np.concatenate([[0.0], heights, [0.0]])}
+    centers = np.concatenate([edges[:1] - width, edges]) + width / 2
+    return {"x": centers, "y": np.concatenate([[0.0], heights, [0.0]])}
 
 
 def _edges(values: Array, smallest: int) -> Array:

@@ -73,7 +73,7 @@ class Board:
         )
 
     def _gains(self, method: str) -> list[float]:
-        """Return mass accuracies less the best of the scheme, so that a method that lacks a scheme is not favoured."""
+        """Return mass accuracies less the best of the scheme, so that a method that lacks a scheme is not favored."""
         return [
             float(score["mean"]) - float(ranked[0]["metrics"][MAIN]["mean"] if (ranked := self.ranked(scheme)) else 0.0)
             for scheme in self.schemes
@@ -190,7 +190,7 @@ def _valid(board: Board, scheme: str, method: str, key: str) -> Any:
 
 
 def _each(board: Board, method: str, found: Any) -> list[dict[str, Any]]:
-    """Return a cell for each scheme: what is found, or why there is none, once for neighbours with the same reason."""
+    """Return a cell for each scheme: what is found, or why there is none, once for neighbors with the same reason."""
     cells: list[dict[str, Any]] = []
     for scheme in board.schemes:
         row = board.rows.get((scheme, method))

@@ -21,7 +21,7 @@ from xembed.reports._names import with_short_names
 from xembed.reports._script_data import pack_text
 
 # The cartesian bundle of plotly.js, of the version that the plotly package writes figures for. It holds every trace
-# that the reports use, is a third of the full bundle and loads in half its time. MIT licence, beside it.
+# that the reports use, is a third of the full bundle and loads in half its time. MIT license, beside it.
 _PLOTLY = "plotly-cartesian-4.1.1.min.js.gz"
 _PLOTLY_SHA256 = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"
 

@@ -146,7 +146,7 @@ class Rows:
         if self.all_drawn:
             return None
         return (
-            f"{sampled(len(self.dots), len(self.depths))} The grey shade is made from all of them: the stronger it is, "
+            f"{sampled(len(self.dots), len(self.depths))} The gray shade is made from all of them: the stronger it is, "
             "the more texts lie there, on a logarithmic scale. It shows both corpora together."
         )
 

@@ -105,13 +105,13 @@ def regions_section(regions: Data, texts: Texts | None, *, has_rows: bool) -> Se
 
 
 def _region(region: Data, texts: Texts | None) -> dict[str, Any]:
-    mark, word, colour = _STATUS[region["status"]]
+    mark, word, color = _STATUS[region["status"]]
     return {
         "id": region["id"],
         "changed": region["status"] != "unchanged",
         "mark": mark,
         "word": word,
-        "colour": colour,
+        "color": color,
         "label": cut(region["label"], _LABEL),
         "terms": cut(", ".join(region["terms"]), _LENGTH),
         "F": region["share_F"],
@@ -144,7 +144,7 @@ def terms_section(terms: Data) -> Section:
         "sides": [
             {
                 "name": name,
-                "colour": colour,
+                "color": color,
                 "rows": [
                     {
                         "term": cut(term["term"], _LABEL),
@@ -157,7 +157,7 @@ def terms_section(terms: Data) -> Section:
                     for term in terms[key]
                 ],
             }
-            for name, colour, key in zip(names, "fg", ("more_in_F", "more_in_G"), strict=True)
+            for name, color, key in zip(names, "fg", ("more_in_F", "more_in_G"), strict=True)
         ],
     }
 
@@ -286,7 +286,7 @@ def self_check_section(check: Data) -> Section:
             card(
                 "First half against second",
                 f"p = {p_value(check['ordered_pvalue'])}",
-                "in the order given; small if neighbouring texts belong together",
+                "in the order given; small if neighboring texts belong together",
             ),
         ],
         "plot": plot(

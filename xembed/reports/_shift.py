@@ -44,7 +44,7 @@ def shift_context(data: Mapping[str, Any]) -> dict[str, Any]:
         sizes=f"{test['n_F']:,} and {test['n_G']:,} texts",
         fast=data["mode"] == "fast",
         tests=[one["name"] for one in data["tests"]],
-        relabelled=f"{parameters['n_resamples']:,}",
+        relabeled=f"{parameters['n_resamples']:,}",
         grouped=parameters.get("groups") is not None,
         paired=bool(parameters.get("paired")),
         parts={key: data.get(key) is not None for key in ("regions", "terms", "surface", "coverage", "self_check")},

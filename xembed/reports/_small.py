@@ -45,7 +45,7 @@ def test_context(data: Data) -> dict[str, Any]:
     if len(null):
         extreme = int((null >= data["statistic"]).sum())
         caption = (
-            f"The statistic under {len(null):,} random relabellings, and as observed. {extreme:,} of them are at least "
+            f"The statistic under {len(null):,} random relabelings, and as observed. {extreme:,} of them are at least "
             "as large."
         )
         figure = figures.histogram(null, title="statistic", mark=data["statistic"])
@@ -53,7 +53,7 @@ def test_context(data: Data) -> dict[str, Any]:
             {
                 "kind": "figures",
                 "id": "null",
-                "nav": "Relabellings",
+                "nav": "Relabelings",
                 "plots": [plot("null-plot", "What chance gives", caption, figure, size="wide")],
             }
         ]

@@ -1,4 +1,4 @@
-"""The tests of `compare_corpora` on one set of relabellings, and what each of them measured."""
+"""The tests of `compare_corpora` on one set of relabelings, and what each of them measured."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ KINDS = {
     "depth": TestKind("pooled depth", "2Q − 1: in how many more pairs the text of G is the deeper one", 1.0, True),
     "mean": TestKind("means", "share of the variance that lies between the corpora", 2.0),
     "rbf": TestKind("fused RBF MMD", "share of the variance between the corpora in the space of the kernel", 1.0),
-    "knn": TestKind("nearest neighbours", "excess of nearest neighbours of the same corpus; 1: all are", 0.5),
+    "knn": TestKind("nearest neighbors", "excess of nearest neighbors of the same corpus; 1: all are", 0.5),
     "tail": TestKind("low-depth tail", "share of G below the depth that 5 % of F are below, less 5 %", 0.5),
     "linear": TestKind("linear MMD", "share of the variance that lies between the corpora", 1.0),
     "energy": TestKind("energy distance", "share of the mean distance that is due to the corpora", 1.0),
@@ -86,7 +86,7 @@ def run_battery(pool: Pool, tests: tuple[str, ...], distance: str = "cosine") ->
 
 
 def measure(pool: Pool, tests: tuple[str, ...], distance: str = "cosine") -> dict[str, Statistic]:
-    """Return each test's statistic under all labellings; what they share is computed once."""
+    """Return each test's statistic under all labelings; what they share is computed once."""
     with one_blas_thread() if len(pool.unit) <= _SMALL else nullcontext():
         return _measure(pool, tests, distance)
 

@@ -72,7 +72,7 @@ def compare_corpora(
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
 
-    One test sees one kind of change, so a battery runs on one set of relabellings and is combined into one p-value with
+    One test sees one kind of change, so a battery runs on one set of relabelings and is combined into one p-value with
     exact level.
 
     Parameters
@@ -83,15 +83,15 @@ def compare_corpora(
         The texts of F and of G, in the order of the rows.
     tests : 'default' or sequence of str
         The battery: names of 'depth' (pooled depth: dispersion), 'mean' (location), 'rbf' (fused RBF MMD: shape),
-        'knn' (nearest neighbours: local structure), 'tail' (contamination), which are the default, 'linear' (linear
+        'knn' (nearest neighbors: local structure), 'tail' (contamination), which are the default, 'linear' (linear
         MMD alone), 'energy', 'classifier'.
     alpha : float in (0, 1), default=0.05
         Level of the verdict.
     n_resamples : int, default=999
-        Random relabellings.
+        Random relabelings.
     groups : pair of sequences, optional
         The group (document, author) of each row of F and of each row of G, where rows are chunks of them. Whole groups
-        are relabelled. A group can't be in both corpora.
+        are relabeled. A group can't be in both corpora.
     paired : bool, default=False
         Row i of F and row i of G are two versions of one text. Each pair keeps or swaps its labels (sign flips).
     explain : bool, default=True
@@ -116,7 +116,7 @@ def compare_corpora(
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report, such as texts that were cut.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabellings and all other random steps. None is seed 0.
+        For the relabelings and all other random steps. None is seed 0.
 
     Returns
     -------
@@ -283,7 +283,7 @@ def _run_battery(
     groups: Groups | None,
     paired: bool,
 ) -> tuple[float, tuple[TestResult, ...]]:
-    """Return the combined p-value and the tests on one set of relabellings."""
+    """Return the combined p-value and the tests on one set of relabelings."""
     pool = make_pool(F, G, n_resamples=n_resamples, rng=rng, groups=groups, paired=paired, caller="compare_corpora")
     battery = run_battery(pool, tests, distance)
     weights = np.array([KINDS[name].weight for name in tests])

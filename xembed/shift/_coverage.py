@@ -1,4 +1,4 @@
-"""Which texts of one corpus another does not cover: conformal p-values from nearest neighbours."""
+"""Which texts of one corpus another does not cover: conformal p-values from nearest neighbors."""
 
 from __future__ import annotations
 
@@ -181,9 +181,9 @@ def coverage(
     set the score :math:`s(z)` by the other members. The p-value is the share of members, :math:`g` with them, that
     score no higher than :math:`g`. If :math:`g` is from the distribution of F, all members are
     exchangeable, and the p-value is valid without any assumption on that distribution (full conformal prediction
-    [1]_). It uses all of F both as neighbours and to compare with, where a split into halves would lose half
+    [1]_). It uses all of F both as neighbors and to compare with, where a split into halves would lose half
     and double the smallest p-value. The scores of the members change with :math:`g` only where it is among their
-    neighbours, so this costs one product of the two matrices.
+    neighbors, so this costs one product of the two matrices.
 
     With 'contrast' the second term of :math:`s(z)` is by the texts of G without :math:`g`, the same for all
     members, so that the argument holds, whatever those are. The idea of scores that learn from the mixed corpus is
@@ -194,7 +194,7 @@ def coverage(
     Conformal p-values are at least :math:`1/(n + 1)`: for :math:`m` tested texts, fewer than
     :math:`m / ((n + 1)\,\mathrm{fdr})` uncovered ones can't be told; the warnings say so.
 
-    Above 10,000 rows a random sample of that size stands for a corpus as neighbours and to compare with; p-values are
+    Above 10,000 rows a random sample of that size stands for a corpus as neighbors and to compare with; p-values are
     given to all texts. Above 2²⁴ pairs cosines are in float32.
 
     References
@@ -289,7 +289,7 @@ def coverage(
 
 @dataclass(frozen=True)
 class _Corpus:
-    """A corpus, and the sorted rows that stand for it as neighbours."""
+    """A corpus, and the sorted rows that stand for it as neighbors."""
 
     directions: Directions
     sample: Ints
@@ -320,7 +320,7 @@ def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -
         points = tested.directions.unit(rows, reference.unit.dtype)
         cosines = points @ reference.unit.T
         score = top(cosines, k).mean
-        # A member takes the text tested in as a neighbour if it is nearer than its last.
+        # A member takes the text tested in as a neighbor if it is nearer than its last.
         members = own.mean + np.maximum(cosines - own.last, 0) / k
         if other is not None:
             place = np.searchsorted(tested.sample, rows).clip(max=len(tested.sample) - 1)
@@ -347,7 +347,7 @@ def _expected(n: int) -> float:
 
 def _warn_of_samples(*corpora: tuple[str, _Corpus]) -> list[str]:
     return [
-        f"A random sample of {MAX_CANDIDATES:,} texts stands for “{name}” as neighbours and to compare with."
+        f"A random sample of {MAX_CANDIDATES:,} texts stands for “{name}” as neighbors and to compare with."
         for name, corpus in corpora
         if len(corpus) > len(corpus.sample)
     ]

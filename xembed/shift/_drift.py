@@ -221,9 +221,9 @@ def drift_over_time(
     groups : sequence, or pair of sequences, optional
         The group (document, conversation, author) of each row of X; a pair, for the reference and for X, where the
         reference is an array. Rows of a group are not independent: the group belongs to the window of its first row,
-        and whole groups are relabelled.
+        and whole groups are relabeled.
     n_resamples : int, default=999
-        Random relabellings a window. The smallest p-value is 1 / (n_resamples + 1), so fewer mean later alarms.
+        Random relabelings a window. The smallest p-value is 1 / (n_resamples + 1), so fewer mean later alarms.
     max_rows : int, default=1000
         Windows with more rows are thinned to so many at random, which bounds the time that a window takes. Earlier
         texts are thinned to the same number, or to 500 or four times the window where that is less.
@@ -237,7 +237,7 @@ def drift_over_time(
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabellings and the thinning. None is seed 0.
+        For the relabelings and the thinning. None is seed 0.
 
     Returns
     -------
@@ -415,7 +415,7 @@ def _warn(made: Cut, stream: Stream, n_resamples: int, alpha: float) -> list[str
         )
     if not _can_alarm(len(made.windows), n_resamples, alpha):
         notes.append(
-            f"Too few windows ({len(made.windows)}) for an alarm at alpha = {alpha:g} with {n_resamples} relabellings, "
+            f"Too few windows ({len(made.windows)}) for an alarm at alpha = {alpha:g} with {n_resamples} relabelings, "
             "whatever the texts: take shorter windows or more n_resamples."
         )
     return notes

@@ -115,9 +115,9 @@ def _location(test: TestResult | None, alpha: float, names: tuple[str, str]) -> 
         return _untested("location")
     p = format_p(_adjusted(test))
     if _adjusted(test) > alpha:
-        return _of("location", test, alpha, f"The centres of the corpora are not found to differ ({p}).")
+        return _of("location", test, alpha, f"The centers of the corpora are not found to differ ({p}).")
     share = max(test.effect_size, 0.0)
-    sentence = f"The centres of the corpora differ ({p}): {share:.1%} of the variance lies between “{names[0]}” and "
+    sentence = f"The centers of the corpora differ ({p}): {share:.1%} of the variance lies between “{names[0]}” and "
     return _of("location", test, alpha, f"{sentence}“{names[1]}”.")
 
 
@@ -165,7 +165,7 @@ def _shape(test: TestResult | None, alpha: float) -> Facet:
     p = format_p(_adjusted(test))
     if _adjusted(test) > alpha:
         return _of("shape", test, alpha, f"Shape and local structure are not found to differ ({p}).")
-    what = "neighbourhoods" if test.name == "knn" else "densities"
+    what = "neighborhoods" if test.name == "knn" else "densities"
     sentence = f"The corpora differ in their {what} ({p}; strong shifts of location or dispersion show here, too)."
     return _of("shape", test, alpha, sentence)
 

@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine, in blocks of bounded memory."""
+"""Nearest neighbors by cosine, in blocks of bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xembed.depth._pairwise import Directions
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-# Neighbours are looked for among at most so many rows of a corpus.
+# Neighbors are looked for among at most so many rows of a corpus.
 MAX_CANDIDATES = 10_000
 BLOCK_ELEMENTS = 2**23
 # Up to so many pairs cosines are computed in float64, above in float32.
@@ -22,7 +22,7 @@ _EXACT_PAIRS = 2**24
 
 
 class Near(NamedTuple):
-    """The nearest neighbours of some rows: the mean cosine with k of them, and the next cosines."""
+    """The nearest neighbors of some rows: the mean cosine with k of them, and the next cosines."""
 
     mean: FloatArray
     last: FloatArray  # the k-th cosine

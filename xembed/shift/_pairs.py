@@ -1,4 +1,4 @@
-"""Sums of kernels over all pairs of texts under many labellings, and nearest neighbours, in one pass by blocks."""
+"""Sums of kernels over all pairs of texts under many labelings, and nearest neighbors, in one pass by blocks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ ENERGY = Kernel(_minus_distance, (0.0,))
 
 @dataclass
 class PairSums:
-    """Sums of a kernel over ordered pairs of different texts, under each labelling."""
+    """Sums of a kernel over ordered pairs of different texts, under each labeling."""
 
     diagonal: float
     within: Floats  # (B,) both texts of F
@@ -70,7 +70,7 @@ class PairSums:
     total: float = field(default=0.0)
 
     def mmd(self, n: Floats, m: Floats) -> Floats:
-        """Return the unbiased squared MMD under each labelling."""
+        """Return the unbiased squared MMD under each labeling."""
         result: Floats = (
             self.within / (n * (n - 1))
             + (self.total - 2 * self.touching + self.within) / (m * (m - 1))
@@ -91,7 +91,7 @@ class PairSums:
 def pass_over_pairs(
     unit: FloatArray, labels: Labels, kernel: Kernel | None, *, n_neighbors: int = 0
 ) -> tuple[list[PairSums], npt.NDArray[np.intp]]:
-    """Return the sums of each kernel over all pairs, and each text's nearest neighbours, (N, n_neighbors).
+    """Return the sums of each kernel over all pairs, and each text's nearest neighbors, (N, n_neighbors).
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def pass_over_pairs(
     labels : ndarray of shape (N, B)
         1 for F, 0 for G; in the dtype of ``unit``.
     kernel : Kernel or None
-        None: neighbours only.
+        None: neighbors only.
     """
     size, n_columns = labels.shape
     sums = [

@@ -1,4 +1,4 @@
-"""Two corpora put together for tests by relabelling: unit rows in random order, and their labels."""
+"""Two corpora put together for tests by relabeling: unit rows in random order, and their labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xembed._core.directions import direction_weights
 from xembed._core.memory import available_memory
 from xembed._core.validation import FloatArray, check_embeddings, check_same_dims
-from xembed.stats._permutation import Labels, Relabellings, relabel_groups, relabel_pairs, relabel_rows
+from xembed.stats._permutation import Labels, Relabelings, relabel_groups, relabel_pairs, relabel_rows
 
 Groups = tuple[Sequence[Hashable], Sequence[Hashable]]
 
@@ -23,7 +23,7 @@ _SHARE = 0.8
 
 @dataclass(frozen=True)
 class Pool:
-    """Rows of both corpora in random order, and which of them are of F under each labelling."""
+    """Rows of both corpora in random order, and which of them are of F under each labeling."""
 
     unit: FloatArray  # (N, d)
     labels: Labels  # (N, 1 + n_resamples), 1 for F, the observed labels first; in the dtype of ``unit``
@@ -50,7 +50,7 @@ def make_pool(
     paired: bool = False,
     caller: str,
 ) -> Pool:
-    """Pool two checked corpora and draw labellings: of rows, of whole groups, or by swaps within pairs.
+    """Pool two checked corpora and draw labelings: of rows, of whole groups, or by swaps within pairs.
 
     Raises
     ------
@@ -63,11 +63,11 @@ def make_pool(
     dtype = np.dtype(np.float64 if n + m <= _EXACT_ROWS else np.float32)
     _check_memory(n + m, F.shape[1], n_resamples, dtype.itemsize, caller)
     weights = np.concatenate([direction_weights(F, name="F"), direction_weights(G, name="G")])
-    relabelled = _relabel(n, m, n_resamples, rng, groups, paired, caller)
+    relabeled = _relabel(n, m, n_resamples, rng, groups, paired, caller)
     unit = np.empty((n + m, F.shape[1]), dtype)
     unit[:n], unit[n:] = F, G
     unit *= weights[:, None].astype(dtype)
-    return Pool(unit[relabelled.order], relabelled.labels.astype(dtype, copy=False), relabelled.order, n, m)
+    return Pool(unit[relabeled.order], relabeled.labels.astype(dtype, copy=False), relabeled.order, n, m)
 
 
 def _relabel(
@@ -78,7 +78,7 @@ def _relabel(
     groups: Groups | None,
     paired: bool,
     caller: str,
-) -> Relabellings:
+) -> Relabelings:
     if paired:
         if n != m:
             raise ValueError(
@@ -114,7 +114,7 @@ def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.N
     if len(shared):
         example = next(label for label, number in numbers.items() if number == shared[0])
         raise ValueError(
-            f"Groups must lie within one corpus to be relabelled whole. Got {len(shared)} in both F and G (first: "
+            f"Groups must lie within one corpus to be relabeled whole. Got {len(shared)} in both F and G (first: "
             f"{example!r}). Use a finer grouping or, for two versions of the same texts, paired=True."
         )
     if min(len(np.unique(part)) for part in found) < 2:
@@ -153,7 +153,7 @@ def _check_memory(n_rows: int, n_dims: int, n_resamples: int, itemsize: int, cal
     free = available_memory()
     if free is not None and needed > _SHARE * free:
         raise MemoryError(
-            f"{caller} needs about {needed / 2**30:.1f} GB for {n_rows:,} rows and {n_resamples} relabellings; "
+            f"{caller} needs about {needed / 2**30:.1f} GB for {n_rows:,} rows and {n_resamples} relabelings; "
             f"{free / 2**30:.1f} GB are free. Take a random sample of the rows, fewer n_resamples, or the tests that "
             "need sums only and stream: rank_sum_test and mmd_test(kernel='linear')."
         )

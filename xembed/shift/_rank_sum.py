@@ -46,7 +46,7 @@ class RankSumResult(Result):
     verdict : str
         What was found, in plain words with its numbers, at the level 1 - ``confidence_level``.
     statistic : float
-        The rank sum of F, standardised with the variance corrected for ties: positive if F is deeper.
+        The rank sum of F, standardized with the variance corrected for ties: positive if F is deeper.
     pvalue : float
         For the alternative asked for.
     quality_index : float
@@ -123,7 +123,7 @@ def rank_sum_test(
         The corpus that depth is measured in.
 
         'pooled': F and G together, each text left out of its own depth. The depths are then a symmetric
-        function of all texts, so under no shift every labelling is equally likely and the level is exact, on any
+        function of all texts, so under no shift every labeling is equally likely and the level is exact, on any
         data and for any sizes. **Use this.**
 
         'split': a random half of F; the other half is compared with G. The level is exact given the
@@ -174,7 +174,7 @@ def rank_sum_test(
     cone with clusters, 16, 200     0.051     0.049    0.050
     ==============================  ========  =======  =======
 
-    What depth can see: changes of spread and of the distance to the common centre. It is nearly blind to shifts
+    What depth can see: changes of spread and of the distance to the common center. It is nearly blind to shifts
     orthogonal to the mean (0.04 to 0.09 power where a classifier has 0.85), to changes of covariance, and to topics
     exchanged for others of equal depth.
 

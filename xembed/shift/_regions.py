@@ -24,7 +24,7 @@ from xembed._core.validation import (
     describe_rng,
 )
 from xembed.depth._pairwise import Directions
-from xembed.shift._clusters import assign, cluster_centres, default_clusters, keep_all, sample_rows, split_halves
+from xembed.shift._clusters import assign, cluster_centers, default_clusters, keep_all, sample_rows, split_halves
 from xembed.shift._neighbors import MAX_CANDIDATES, PooledRows, cosine_dtype, neighbor_shares
 from xembed.shift._terms import (
     adjust,
@@ -83,7 +83,7 @@ class Region(Result):
     pvalue, qvalue : float
         Two-sided, exact; and adjusted for all regions (Benjamini-Hochberg).
     typical_F, typical_G : tuple of int
-        Rows of F and of G nearest to the centre, nearest first.
+        Rows of F and of G nearest to the center, nearest first.
     """
 
     schema: ClassVar[str] = "xembed.shift.Region/1"
@@ -127,7 +127,7 @@ class RegionsResult(Result):
         Share of G among a text's nearest other texts, minus what chance gives: in [-1, 1], positive among what G has
         more of, negative among what F has more of.
     n_neighbors : int
-        Neighbours of the scores.
+        Neighbors of the scores.
     tested : ndarray of shape (n_F + n_G,), bool
         Whether the text was counted for the tests.
     split : bool
@@ -245,9 +245,9 @@ def what_shifted(
     are the same with F and G exchanged. All by the texts counted.
 
     *Scores* show where single texts stand, without regard to the regions: the share of G among the nearest
-    neighbours by cosine (the square root of the number of texts, 5 to 50), the text itself left out, minus
-    the share of G among all other texts. Equally near neighbours share the last places. Above 10,000 texts the
-    neighbours are looked for in a random sample of that size. Scattered texts of another kind, without others of their
+    neighbors by cosine (the square root of the number of texts, 5 to 50), the text itself left out, minus
+    the share of G among all other texts. Equally near neighbors share the last places. Above 10,000 texts the
+    neighbors are looked for in a random sample of that size. Scattered texts of another kind, without others of their
     kind nearby, get no high score: `coverage` finds those.
 
     Rows are taken as independent: where several are of one document or author, p-values are too small.
@@ -292,14 +292,14 @@ def what_shifted(
         split = min(n, m) >= _ENOUGH_TO_SPLIT
     fitting, tested = split_halves(n, m, generator) if split else keep_all(n, m)
     halves = (n // 2, m // 2) if split else (n, m)
-    centres, notes = cluster_centres(pool, fitting, n_clusters or default_clusters(*halves), generator, caller=caller)
-    clusters, closeness = assign(pool, centres)
+    centers, notes = cluster_centers(pool, fitting, n_clusters or default_clusters(*halves), generator, caller=caller)
+    clusters, closeness = assign(pool, centers)
     candidates = sample_rows(np.arange(n + m), MAX_CANDIDATES, generator)
     scores, n_neighbors = neighbor_shares(pool, candidates)
     if len(candidates) < n + m:
-        notes.append(f"The neighbours of the scores were looked for in a random sample of {MAX_CANDIDATES:,} texts.")
+        notes.append(f"The neighbors of the scores were looked for in a random sample of {MAX_CANDIDATES:,} texts.")
 
-    regions, order = _compare_shares(clusters, closeness, tested, n, len(centres), fdr)
+    regions, order = _compare_shares(clusters, closeness, tested, n, len(centers), fdr)
     if pooled_texts is not None:
         regions = _add_terms(regions, clusters, order, pooled_texts, generator)
     return RegionsResult(

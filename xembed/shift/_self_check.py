@@ -126,7 +126,7 @@ def check_against_itself(
 
 
 def _units(n_rows: int, groups: Sequence[Hashable] | None) -> Units:
-    """Return the rows of each unit that is relabelled as a whole, in order of first appearance."""
+    """Return the rows of each unit that is relabeled as a whole, in order of first appearance."""
     if groups is None:
         return [np.array([i]) for i in range(n_rows)]
     rows: dict[Hashable, list[int]] = {}
@@ -157,7 +157,7 @@ def _verdict(
     remedy = (
         "texts are not exchangeable across groups."
         if grouped
-        else "neighbouring texts are not independent (documents cut into chunks, authors, time). Give their groups."
+        else "neighboring texts are not independent (documents cut into chunks, authors, time). Give their groups."
     )
     return (
         f"{sentence} But the first half of F differs from the second in the order given ({format_p(ordered)}): {remedy}"

@@ -158,7 +158,7 @@ def compare_surface(
     """Compare the form of two corpora: what has nothing to do with meaning and may still explain a shift.
 
     Embeddings of texts that differ in length, spacing or line breaks differ, too. A shift between corpora that were
-    collected or cleaned in different ways can be such an artefact.
+    collected or cleaned in different ways can be such an artifact.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def compare_surface(
     Notes
     -----
     Each feature is compared by the rank-sum test with mid-ranks; the effect is 2 AUC - 1 (Cliff's delta). The
-    classifier is a logistic regression on all features, standardised, those without bound as log(1 + x), with five-fold
+    classifier is a logistic regression on all features, standardized, those without bound as log(1 + x), with five-fold
     cross-validation; of texts that repeat in a corpus it sees one, so that it can't learn them by heart. Above
     20,000 texts in a corpus it takes that many at even distances.
 

@@ -1,4 +1,4 @@
-"""What a test by relabelling found, as a result object."""
+"""What a test by relabeling found, as a result object."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TestResult(Result):
     statistic : float
         Large: the corpora differ. Its scale is the test's own.
     pvalue : float
-        Share of relabellings, the observed one included, with a statistic at least as large; never 0.
+        Share of relabelings, the observed one included, with a statistic at least as large; never 0.
     adjusted_pvalue : float or None
         Corrected for the other tests of the battery that it belongs to; None for a test alone.
     effect_size : float
@@ -47,7 +47,7 @@ class TestResult(Result):
     n_F, n_G : int
         Texts compared.
     null : ndarray of shape (n_resamples,)
-        Statistics under the relabellings.
+        Statistics under the relabelings.
     provenance : dict
         Function, parameters and versions.
     """

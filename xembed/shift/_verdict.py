@@ -28,11 +28,11 @@ def depth_verdict(
     if pvalue > alpha:
         return (
             f"No difference found ({format_p(pvalue)}, level {alpha:.0%}): a text of “{deeper}” is the deeper one in "
-            f"{pairs}. This test sees changes of spread and of the distance to the common centre. Topics exchanged for "
+            f"{pairs}. This test sees changes of spread and of the distance to the common center. Topics exchanged for "
             "others of equal depth can go unseen."
         )
     return (
-        f"The corpora differ ({format_p(pvalue)}): texts of “{deeper}” are deeper, closer to the common centre, in "
+        f"The corpora differ ({format_p(pvalue)}): texts of “{deeper}” are deeper, closer to the common center, in "
         f"{pairs}."
     )
 

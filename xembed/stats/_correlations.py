@@ -32,7 +32,7 @@ class Correlations(NamedTuple):
 
 
 class _Ranker:
-    """Centred mid-ranks of resamples of a fixed sample."""
+    """Centered mid-ranks of resamples of a fixed sample."""
 
     def __init__(self, values: Array) -> None:
         self._order = np.argsort(values, kind="stable")
@@ -96,8 +96,8 @@ class _Unit:
     def __init__(self, similarities: Array, scores: Array) -> None:
         self._of_scores = _Ranker(scores)
         self._of_rows = [_Ranker(row) for row in similarities]
-        # Centred, so that the sums below lose no digits; scaled, so that squares can't overflow.
-        self._x, self._y = _standardised(similarities), _standardised(scores[None])[0]
+        # Centered, so that the sums below lose no digits; scaled, so that squares can't overflow.
+        self._x, self._y = _standardized(similarities), _standardized(scores[None])[0]
 
     def correlate(self, counts: Array) -> Array:
         """Return Spearman's and Pearson's correlations, shape (n_resamples, k, 2)."""
@@ -126,12 +126,12 @@ def _ratio(cross: Array, square_x: Array, square_y: Array, scale: float) -> Arra
     return np.clip(found, -1.0, 1.0)
 
 
-def _standardised(rows: Array) -> Array:
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    largest = np.abs(centred).max(axis=1, keepdims=True)
-    centred /= np.where(largest > 0, largest, 1.0)
-    spread = np.sqrt(np.mean(centred**2, axis=1, keepdims=True))
-    result: Array = centred / np.where(spread > 0, spread, 1.0)
+def _standardized(rows: Array) -> Array:
+    centered = rows - rows.mean(axis=1, keepdims=True)
+    largest = np.abs(centered).max(axis=1, keepdims=True)
+    centered /= np.where(largest > 0, largest, 1.0)
+    spread = np.sqrt(np.mean(centered**2, axis=1, keepdims=True))
+    result: Array = centered / np.where(spread > 0, spread, 1.0)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Relabellings of two corpora, and p-values from statistics computed under all of them at once.
+"""Relabelings of two corpora, and p-values from statistics computed under all of them at once.
 
 A test here is a row of a table: its statistic under the observed labels (column 0) and under random ones. All tests of
 one call share the columns, so that their joint distribution without a shift is known and their p-values can be combined
@@ -19,16 +19,16 @@ Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.floating[Any]]
 
 
-class Relabellings(NamedTuple):
+class Relabelings(NamedTuple):
     """Labels of shuffled rows: 1 for F, 0 for G; column 0 is the observed one."""
 
     order: npt.NDArray[np.intp]  # (N,) row of the stacked corpora [F; G] that stands at each place
     labels: Labels  # (N, 1 + n_resamples)
 
 
-def relabel_rows(n: int, m: int, n_resamples: int, rng: np.random.Generator) -> Relabellings:
-    """Draw labellings of ``n`` rows of F and ``m`` of G that are all equally likely without a shift."""
-    # Rows are shuffled first: whatever depends on their order, such as ties or rounding, then does not favour the
+def relabel_rows(n: int, m: int, n_resamples: int, rng: np.random.Generator) -> Relabelings:
+    """Draw labelings of ``n`` rows of F and ``m`` of G that are all equally likely without a shift."""
+    # Rows are shuffled first: whatever depends on their order, such as ties or rounding, then does not favor the
     # observed labels, and the first rows are a random sample.
     order = rng.permutation(n + m)
     labels = np.empty((n + m, 1 + n_resamples), np.float32)
@@ -36,13 +36,13 @@ def relabel_rows(n: int, m: int, n_resamples: int, rng: np.random.Generator) -> 
     for block in range(1, 1 + n_resamples, 64):
         keys = rng.random((min(64, 1 + n_resamples - block), n + m), np.float32)
         labels[:, block : block + len(keys)] = (keys.argsort(axis=1).argsort(axis=1) < n).T
-    return Relabellings(order, labels)
+    return Relabelings(order, labels)
 
 
 def relabel_groups(
     groups_F: npt.NDArray[np.intp], groups_G: npt.NDArray[np.intp], n_resamples: int, rng: np.random.Generator
-) -> Relabellings:
-    """Draw labellings of whole groups. Groups are numbered from 0, those of F first, and none is in both corpora."""
+) -> Relabelings:
+    """Draw labelings of whole groups. Groups are numbered from 0, those of F first, and none is in both corpora."""
     n_groups_F = int(groups_F.max()) + 1
     group = np.concatenate([groups_F, groups_G])
     n_groups = int(group.max()) + 1
@@ -50,16 +50,16 @@ def relabel_groups(
     labels_by_group = np.empty_like(of_groups.labels)
     labels_by_group[of_groups.order] = of_groups.labels
     order = rng.permutation(len(group))
-    return Relabellings(order, labels_by_group[group[order]])
+    return Relabelings(order, labels_by_group[group[order]])
 
 
-def relabel_pairs(n_pairs: int, n_resamples: int, rng: np.random.Generator) -> Relabellings:
-    """Draw labellings in which each pair of rows (i of F, i of G) keeps or swaps its labels: sign flips."""
+def relabel_pairs(n_pairs: int, n_resamples: int, rng: np.random.Generator) -> Relabelings:
+    """Draw labelings in which each pair of rows (i of F, i of G) keeps or swaps its labels: sign flips."""
     swapped = rng.random((n_pairs, 1 + n_resamples), np.float32) < 0.5
     swapped[:, 0] = False
     labels = np.concatenate([~swapped, swapped]).astype(np.float32)
     order = rng.permutation(2 * n_pairs)
-    return Relabellings(order, labels[order])
+    return Relabelings(order, labels[order])
 
 
 def column_pvalues(statistics: Floats) -> Floats:
@@ -115,7 +115,7 @@ def _min_p(weighted: Floats, fisher: Floats) -> float:
 
 
 def holm(pvalues: Floats) -> Floats:
-    """Return Holm's adjusted p-values, for tests that share no relabellings."""
+    """Return Holm's adjusted p-values, for tests that share no relabelings."""
     order = np.argsort(pvalues, kind="stable")
     adjusted = np.empty(len(pvalues))
     steps = np.arange(len(pvalues), 0, -1)

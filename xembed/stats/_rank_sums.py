@@ -47,7 +47,7 @@ def rank_sum(x: Sample, y: Sample, *, alternative: str, method: str, confidence_
     ranks = stats.rankdata(np.concatenate([x, y]))
     u = float(ranks[:n].sum() - n * (n + 1) / 2)  # pairs with x > y, ties count half
     below = 1.0 - u / (n * m)
-    z = _standardise(u, ranks, n, m)
+    z = _standardize(u, ranks, n, m)
     if method == "auto":
         method = "exact" if _exact_work(ranks, n, m) <= _EXACT_WORK else "asymptotic"
     lower, upper = _exact_tails(ranks, n, m) if method == "exact" else (stats.norm.cdf(z), stats.norm.sf(z))
@@ -77,12 +77,12 @@ def probability_interval(x: Sample, y: Sample, confidence_level: float) -> tuple
         if variance > 0 and 0 < estimate < 1:
             freedom = variance**2 / float((parts**2 / (np.array([n, m]) - 1)).sum())
             width = stats.t.ppf(0.5 + confidence_level / 2, freedom) * np.sqrt(variance)
-            centre, half = special.logit(estimate), width / (estimate * (1 - estimate))
-            return float(special.expit(centre - half)), float(special.expit(centre + half))
+            center, half = special.logit(estimate), width / (estimate * (1 - estimate))
+            return float(special.expit(center - half)), float(special.expit(center + half))
     return _newcombe(estimate, n, m, confidence_level)
 
 
-def _standardise(u: float, ranks: Sample, n: int, m: int) -> float:
+def _standardize(u: float, ranks: Sample, n: int, m: int) -> float:
     total = n + m
     _, counts = np.unique(ranks, return_counts=True)
     ties = float((counts.astype(np.float64) ** 3 - counts).sum())

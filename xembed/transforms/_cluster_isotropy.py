@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# Most rows that k-means sees: it copies them, and its centres hardly change with more.
+# Most rows that k-means sees: it copies them, and its centers hardly change with more.
 _SAMPLE = 50_000
 
 
 class ClusterIsotropy(OneToOneFeatureMixin, Correction):
-    """Centre each cluster of the rows and take out the directions in which it varies most.
+    """Center each cluster of the rows and take out the directions in which it varies most.
 
     The method of Rajaee and Pilehvar [1]_: k-means on the fitted rows, then all-but-the-top within each cluster. New
-    rows are corrected as the cluster whose centre is nearest (Euclidean).
+    rows are corrected as the cluster whose center is nearest (Euclidean).
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class ClusterIsotropy(OneToOneFeatureMixin, Correction):
     cluster_centers_ : ndarray of shape (n_clusters_, n_dims), float64
         What rows are assigned by.
     cluster_means_ : ndarray of shape (n_clusters_, n_dims), float64
-        Means of the fitted rows that are assigned to each centre.
+        Means of the fitted rows that are assigned to each center.
     cluster_sizes_ : ndarray of shape (n_clusters_,), int64
         How many these are.
     components_ : ndarray of shape (n_clusters_, n_removed, n_dims), float64
@@ -86,7 +86,7 @@ class ClusterIsotropy(OneToOneFeatureMixin, Correction):
 
     A cluster that varies in no more directions than are taken out would become zero as a whole. Such clusters (too few
     rows, or the same text over and over) are dissolved, the smallest first: their rows go to the nearest of the other
-    centres.
+    centers.
 
     k-means runs once, from a k-means++ start, on at most 50,000 rows, drawn by ``random_state``; means and directions
     come from all rows.
@@ -189,7 +189,7 @@ def _find_centers(X: FloatArray, mean: Float64Array, scale: float, n_clusters: i
 
     random = check_random_state(random_state)
     sample = X if len(X) <= _SAMPLE else X[np.sort(random.choice(len(X), _SAMPLE, replace=False))]
-    # Centred and scaled as a whole, so that squares fit into float32.
+    # Centered and scaled as a whole, so that squares fit into float32.
     points = np.empty(sample.shape, np.float64 if sample.dtype == np.float64 else np.float32)
     for part, block in zip(block_slices(*sample.shape), float_blocks(sample), strict=True):
         points[part] = (block - mean) / scale
@@ -201,7 +201,7 @@ def _find_centers(X: FloatArray, mean: Float64Array, scale: float, n_clusters: i
 def _settle(
     X: FloatArray, mean: Float64Array, centers: Float64Array, n_removed: int, *, caller: str
 ) -> tuple[Float64Array, list[_Cluster]]:
-    """Return the centres, and the clusters around them, of which all vary in more directions than go."""
+    """Return the centers, and the clusters around them, of which all vary in more directions than go."""
     labels = _assign(X, mean, centers)
     clusters: dict[int, _Cluster] = {}
     left = list(range(len(centers)))
@@ -234,7 +234,7 @@ def _assign(X: FloatArray, mean: Float64Array, centers: Float64Array, rows: Indi
 
 
 def _nearest(X: Float64Array, centers: Float64Array) -> Indices:
-    """Return the nearest of ``centers`` to each row; both are taken from where the rows are centred."""
+    """Return the nearest of ``centers`` to each row; both are taken from where the rows are centered."""
     nearest: Indices = np.argmin(0.5 * np.einsum("ij,ij->i", centers, centers) - X @ centers.T, axis=1)
     return nearest
 

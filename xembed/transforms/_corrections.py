@@ -41,7 +41,7 @@ class Standardize(OneToOneFeatureMixin, Correction):
         The :math:`m_j` and :math:`s_j`; the scale of a dead dimension is 1.
     dead_dimensions_ : ndarray of int64
         Dimensions that are constant in the fitted rows, but for rounding: the standard deviation is at most twice the
-        rounding unit of the rows' type, times the largest absolute value. They are centred and not scaled.
+        rounding unit of the rows' type, times the largest absolute value. They are centered and not scaled.
     n_samples_fit_ : int
         Rows of `fit`.
     rank_ : int
@@ -100,7 +100,7 @@ class Standardize(OneToOneFeatureMixin, Correction):
 
 
 class AllButTheTop(OneToOneFeatureMixin, Correction):
-    """Centre the rows and take out the directions in which they vary most.
+    """Center the rows and take out the directions in which they vary most.
 
     All-but-the-top of Mu and Viswanath [1]_: subtract the mean of the fitted rows, then the projections onto their
     first principal components.

@@ -1,4 +1,4 @@
-"""What corrections learn from rows: means, variances and axes, by blocks, in float64, without a centred copy."""
+"""What corrections learn from rows: means, variances and axes, by blocks, in float64, without a centered copy."""
 
 from __future__ import annotations
 

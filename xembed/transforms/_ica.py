@@ -39,14 +39,14 @@ _FLOOR = 1e-10
 class ICAProjection(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction):
     r"""Bring rows to independent components of unit variance, times a scale.
 
-    Each dimension is standardised, then FastICA [1]_ (logcosh) finds the rotation of the white rows whose dimensions
+    Each dimension is standardized, then FastICA [1]_ (logcosh) finds the rotation of the white rows whose dimensions
     are most unlike a normal distribution. This is the step that DefSent+ [2]_ applies to embeddings of dictionary
     entries before it trains on them.
 
     Parameters
     ----------
     n_components : int, optional
-        Keep so many of the strongest principal directions of the standardised rows, and rotate within them. By default
+        Keep so many of the strongest principal directions of the standardized rows, and rotate within them. By default
         all.
     scale : float above 0, default=100.0
         The standard deviation of each component on the fitted rows. 100 is that of DefSent+'s program; cosines do not
@@ -63,7 +63,7 @@ class ICAProjection(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction
     mean_ : ndarray of shape (n_dims,), float64
         Mean of the fitted rows.
     projection_ : ndarray of shape (n_dims, n_dims_out), float64
-        What centred rows are multiplied by.
+        What centered rows are multiplied by.
     dead_dimensions_ : ndarray of int64
         Dimensions that are constant in the fitted rows, but for rounding; they have no influence.
     n_iter_ : int
@@ -77,7 +77,7 @@ class ICAProjection(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction
 
     See Also
     --------
-    Whitening : of standardised rows, it gives the same cosines at a fraction of the cost.
+    Whitening : of standardized rows, it gives the same cosines at a fraction of the cost.
 
     Notes
     -----
@@ -85,7 +85,7 @@ class ICAProjection(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction
     reader or a regulariser. Variances are those of the population (divided by n), as in FastICA's
     ``whiten='unit-variance'``.
 
-    Directions of the standardised rows with at most 1e-10 of the largest variance count as directions without variance.
+    Directions of the standardized rows with at most 1e-10 of the largest variance count as directions without variance.
     As in `Whitening` they are mapped to 0: the number of dimensions that come out does not change, and the last ones
     are 0.
 

@@ -41,7 +41,7 @@ class Whitening(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction):
 
     With the covariance of the fitted rows :math:`S = V L V^\top` and their mean :math:`m`, rows become
     :math:`(x - m) V L^{-p/2}` ('pca') or :math:`(x - m) V L^{-p/2} V^\top` ('zca', the white rows that are closest to
-    the centred ones [1]_). Cosines and distances are the same for both. For sentence embeddings see [2]_.
+    the centered ones [1]_). Cosines and distances are the same for both. For sentence embeddings see [2]_.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Whitening(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction):
         'pca' gives principal components, the strongest first; 'zca' stays in the axes of the embeddings.
     power : float in [0, 1], default=1.0
         The :math:`p` above. 1 whitens: the covariance (with n - 1) of the fitted rows becomes the identity. 0 only
-        centres; what is between them keeps a part of the differences in variance, and less noise.
+        centers; what is between them keeps a part of the differences in variance, and less noise.
     shrinkage : None, 'ledoit_wolf' or float in [0, 1], default=None
         Whiten with :math:`(1 - a) S + a \operatorname{tr}(S) / d \; I` in place of :math:`S`. 'ledoit_wolf' computes
         the :math:`a` from the rows [3]_, as scikit-learn does. It is what makes sense of few rows: directions in
@@ -68,7 +68,7 @@ class Whitening(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction):
     eigenvalues_ : ndarray of shape (n_dims,), float64
         The variances of the fitted rows along their principal axes, falling, before shrinkage.
     projection_ : ndarray of shape (n_dims, n_dims_out), float64
-        What centred rows are multiplied by.
+        What centered rows are multiplied by.
     shrinkage_ : float
         The :math:`a` above.
     dead_dimensions_ : ndarray of int64

@@ -36,7 +36,7 @@ const placeTip = (element, word, lines) => {
   tip.style.left = `${Math.max(4, Math.min(from.left, innerWidth - box.width - 8))}px`;
   tip.style.top = `${from.bottom + 6 + box.height > innerHeight ? Math.max(4, from.top - box.height - 6) : from.bottom + 6}px`;
 };
-// A text as coloured words, with a sign where they count.
+// A text as colored words, with a sign where they count.
 const saidOf = ({ words, values, more, dir }, signs) => {
   const most = sizeOf([values]);
   const said = make("p", "said");
