@@ -52,7 +52,7 @@ from xembed.attribution._explain import as_scored_model, check_targets
 from xembed.attribution._gradients import _gradient, _quiet, _Scored
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed, sum_words
 from xembed.attribution._methods import METHODS
-from xembed.attribution._perturbation import _lime_plan
+from xembed.attribution._perturbation import lime_plan
 from xembed.attribution._scored_model import Ids, ScoredModel, own_random_state
 from xembed.datasets import PairedSentences
 from xembed.encoders._words import EncodedWords
@@ -335,7 +335,7 @@ def _lime(model: ScoredModel, rows: Sequence[EncodedWords], _targets: Targets, r
         if not places:
             found.append(np.zeros(len(tokens)))
             continue
-        masks, solve = _lime_plan(len(places), row_seed(row, recipe.seed), options)
+        masks, solve = lime_plan(len(places), row_seed(row, recipe.seed), options)
         scores = model.score_ids([_delete(row.ids, places.values(), present) for present in masks])[:, _LIME_CLASS]
         found.append(_match(tokens, dict(zip(places, solve(scores).tolist(), strict=True))))
     return found
