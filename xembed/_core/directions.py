@@ -49,6 +49,11 @@ class UnitRows:
         unit.__dict__["total"] = total
         return unit
 
+    @classmethod
+    def of_unit(cls, unit: FloatArray) -> UnitRows:
+        """Take rows whose length is 1 already."""
+        return cls(unit, np.ones(len(unit), unit.dtype))
+
     @cached_property
     def total(self) -> Array:
         """The sum of the unit rows, shape (n_dims,), float64."""
@@ -120,7 +125,9 @@ Directions: TypeAlias = UnitRows | UnitBlocks
 
 def directions(X: Rows, *, name: str, advance: Advance = no_progress) -> Directions:
     """Return the unit rows of an array or of blocks, with their sum."""
-    return UnitBlocks.of(X, name=name, advance=advance) if isinstance(X, Blocks) else UnitRows.of(X, name=name, advance=advance)
+    if isinstance(X, Blocks):
+        return UnitBlocks.of(X, name=name, advance=advance)
+    return UnitRows.of(X, name=name, advance=advance)
 
 
 def unsummed_directions(X: Rows, *, name: str) -> Directions:
@@ -128,12 +135,11 @@ def unsummed_directions(X: Rows, *, name: str) -> Directions:
     return UnitBlocks(X, name) if isinstance(X, Blocks) else UnitRows(X, direction_weights(X, name=name))
 
 
-def unit_vectors(X: npt.ArrayLike, *, name: str = "the embeddings") -> Array:
+def unit_rows(X: npt.ArrayLike, *, name: str = "the embeddings") -> Array:
     """Return the rows of a 2-D array scaled to length 1, float64; rows without direction are named in the error."""
     rows = np.asarray(X)
     rows = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
-    unit: Array = UnitRows(rows, direction_weights(rows, name=name)).unit()
-    return unit
+    return np.asarray(UnitRows(rows, direction_weights(rows, name=name)).unit(), dtype=np.float64)
 
 
 class PooledRows(NamedTuple):
@@ -331,19 +337,3 @@ def _raise_for_bad_directions(X: FloatArray, weights: Weights, *, name: str, fir
 def _as_dtype(block: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
     # In C order, so that the memory's layout can't change the order of a sum.
     return np.asarray(block, dtype=dtype, order="C")
-
-
-def unit_rows(vectors: npt.ArrayLike, *, name: str = "the embeddings") -> npt.NDArray[np.float64]:
-    """Return rows scaled to length 1, in float64.
-
-    Raises
-    ------
-    ValueError
-        If a row is zero and has no direction.
-    """
-    rows = np.asarray(vectors, dtype=np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    raise_for_bad_rows(
-        np.equal(lengths[:, 0], 0), name=name, problem="zero", remedy="They have no direction: drop them first."
-    )
-    return np.asarray(rows / lengths)

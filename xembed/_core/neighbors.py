@@ -128,41 +128,38 @@ def largest(similarities: FloatArray, k: int, *, tolerance: float = 0.0) -> Indi
 
     Similarities that round to the same multiple of ``tolerance`` are tied; with 0 only equal ones are.
     """
-    places = np.empty((len(similarities), k), np.int64)
-
-    def select(rows: slice) -> None:
-        places[rows] = _largest(similarities[rows], k, tolerance)
-
-    for _ in ordered_map(select, row_blocks(0, len(similarities), _SLICE)):
-        pass
-    return places
-
-
-def _largest(similarities: FloatArray, k: int, tolerance: float) -> Indices:
-    n = similarities.shape[1]
-    if k == n:
-        return np.argsort(-_ranked(similarities, tolerance), axis=1, kind="stable")
-    order = np.argpartition(similarities, [n - k - 1, n - k], axis=1)
-    places = np.sort(order[:, n - k :], axis=1)
-    ends = _ranked(np.take_along_axis(similarities, order[:, n - k - 1 : n - k + 1], axis=1), tolerance)
-    tied = np.flatnonzero(ends[:, 0] == ends[:, 1])
-    if len(tied):  # which of them were taken is arbitrary
-        ranked = -_ranked(similarities[tied], tolerance)
-        places[tied] = np.sort(np.argsort(ranked, axis=1, kind="stable")[:, :k], axis=1)
+    places, tied = _select(similarities, k, tolerance)
+    if len(tied):
+        order = np.argsort(-_ranked(similarities[tied], tolerance), axis=1, kind="stable")
+        places[tied] = np.sort(order[:, :k], axis=1)
     ranks = -_ranked(np.take_along_axis(similarities, places, axis=1), tolerance)
     return np.take_along_axis(places, np.argsort(ranks, axis=1, kind="stable"), axis=1)
 
 
-def _ranked(similarities: FloatArray, tolerance: float) -> FloatArray:
-    """Return similarities to rank by: multiples of the tolerance, so that what ties does not depend on the rest."""
-    return np.rint(similarities * (1 / tolerance)) if tolerance else similarities
+def neighbor_sums(similarities: FloatArray, k: int, values: FloatArray, *, tolerance: float) -> FloatArray:
+    """Return the sum of the ``values``, (m, B), of the ``k`` largest columns of each row, (n, B).
+
+    Columns within ``tolerance`` of the k-th share the places that larger ones leave, so that what is returned does not
+    depend on the order of the columns.
+    """
+    places, tied = _select(similarities, k, tolerance)
+    sums: FloatArray = values[places[:, 0]]
+    for place in range(1, k):
+        sums += values[places[:, place]]
+    if len(tied):
+        shares = place_shares(similarities[tied], k, tolerance=tolerance)
+        columns = np.flatnonzero(shares.any(axis=0))
+        sums = sums.astype(np.float64)
+        sums[tied] = shares[:, columns] @ values[columns].astype(np.float64)
+    return sums
 
 
-def largest_values(similarities: FloatArray, k: int) -> FloatArray:
-    """Return the ``k`` largest of each row, (n, k), largest first."""
-    n = similarities.shape[1]
-    values: FloatArray = np.sort(np.partition(similarities, n - k, axis=1)[:, n - k :], axis=1)[:, ::-1]
-    return values
+def neighbor_counts(similarities: FloatArray, k: int, *, tolerance: float) -> Floats:
+    """Return how often each column is among the ``k`` largest of a row, (m,); tied ones as in `neighbor_sums`."""
+    places, tied = _select(similarities, k, tolerance)
+    clear = np.delete(places, tied, axis=0)
+    counts = np.bincount(clear.ravel(), minlength=similarities.shape[1]).astype(np.float64)
+    return counts + place_shares(similarities[tied], k, tolerance=tolerance).sum(axis=0) if len(tied) else counts
 
 
 def place_shares(similarities: FloatArray, k: int, *, tolerance: float) -> Floats:
@@ -175,3 +172,40 @@ def place_shares(similarities: FloatArray, k: int, *, tolerance: float) -> Float
     level = (similarities >= last - tolerance) & ~nearer
     shares: Floats = nearer + level * ((k - nearer.sum(axis=1)) / level.sum(axis=1))[:, None]
     return shares
+
+
+def largest_values(similarities: FloatArray, k: int) -> FloatArray:
+    """Return the ``k`` largest of each row, (n, k), largest first."""
+    n = similarities.shape[1]
+    values: FloatArray = np.sort(np.partition(similarities, n - k, axis=1)[:, n - k :], axis=1)[:, ::-1]
+    return values
+
+
+def _select(similarities: FloatArray, k: int, tolerance: float) -> tuple[Indices, Indices]:
+    """Return the columns of the ``k`` largest of each row, in their order, and the rows where that is not clear."""
+    n, m = similarities.shape
+    places, tied = np.empty((n, k), np.int64), np.zeros(n, dtype=bool)
+    if k == m:
+        places[:] = np.arange(m)
+        return places, np.flatnonzero(tied)
+
+    def select(rows: slice) -> None:
+        part = similarities[rows]
+        # To find the values and then where they are takes a third of the time of argpartition.
+        ends = np.partition(part, m - k - 1, axis=1)[:, m - k - 1 :]
+        last = ends[:, 1:].min(axis=1)
+        unclear = last - ends[:, 0] <= 2 * tolerance
+        taken = part >= last[:, None]
+        if unclear.any():
+            tied[rows] = unclear
+            taken[unclear] = np.arange(m) < k
+        places[rows] = (np.flatnonzero(taken) % m).reshape(-1, k)
+
+    for _ in ordered_map(select, row_blocks(0, n, _SLICE)):
+        pass
+    return places, np.flatnonzero(tied)
+
+
+def _ranked(similarities: FloatArray, tolerance: float) -> FloatArray:
+    """Return similarities to rank by: multiples of the tolerance, so that what ties does not depend on the rest."""
+    return np.rint(similarities * (1 / tolerance)) if tolerance else similarities

@@ -220,7 +220,8 @@ def compare_corpora(
     if self_check:
         own = None if groups is None else list(groups[0])
         checked = check_against_itself(first, chosen, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
-    points, shares, projection = make_map(UnitRows.of(first, name="F"), UnitRows.of(second, name="G"), projection, seeds[2], notes)
+    units_F, units_G = UnitRows.of(first, name="F"), UnitRows.of(second, name="G")
+    points, shares, projection = make_map(units_F, units_G, projection, seeds[2], notes)
     totals = np.stack([resultant(rows, name=name)[0] for name, rows in (("F", first), ("G", second))])
     similarities = mean_cosines(totals, np.array([len(first), len(second)]))
     return ShiftResult(

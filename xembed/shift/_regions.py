@@ -16,7 +16,7 @@ from xembed._core.neighbors import (
     MAX_CANDIDATES,
     cosine_dtype,
     cosine_tolerance,
-    place_shares,
+    neighbor_sums,
 )
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
@@ -339,7 +339,7 @@ def neighbor_shares(pool: PooledRows, candidates: Ints) -> tuple[Floats, int]:
     n_candidates = len(candidates)
     k = min(int(np.clip(round(np.sqrt(n_candidates)), 5, 50)), n_candidates - 1)
     rows = pool.unit(candidates)
-    of_G = (candidates >= pool.n).astype(np.float64)
+    of_G = (candidates >= pool.n)[:, None].astype(np.float64)
     tolerance = cosine_tolerance(pool.dtype)
     scores = np.empty(len(pool))
     for block in row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // n_candidates)):
@@ -348,7 +348,7 @@ def neighbor_shares(pool: PooledRows, candidates: Ints) -> tuple[Floats, int]:
         own = np.searchsorted(candidates, positions).clip(max=n_candidates - 1)
         is_candidate = candidates[own] == positions
         cosines[np.flatnonzero(is_candidate), own[is_candidate]] = -np.inf
-        observed = place_shares(cosines, k, tolerance=tolerance) @ of_G / k
+        observed = neighbor_sums(cosines, k, of_G, tolerance=tolerance)[:, 0] / k
         expected = (of_G.sum() - is_candidate * (positions >= pool.n)) / (n_candidates - is_candidate)
         scores[block] = observed - expected
     return scores, k
