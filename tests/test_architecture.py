@@ -1,4 +1,4 @@
-"""The rules that hold the package together, read from its source: who imports whom, what is registered, how long files are.
+"""The rules that hold the package together, read from its source: imports, registration, length of files.
 
 Each rule has a list of what breaks it today. A list may only get shorter: an entry that is no violation any more fails,
 too, so that whoever mends one also takes it off the list.
