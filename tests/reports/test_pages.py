@@ -47,7 +47,7 @@ PARTS = {
     "xembed.attribution.MethodStatus/1",
     "xembed.attribution.MethodTrust/1",
     "xembed.attribution.PairShapley/1",
-    "xembed.geco.PairedShift/1",
+    "xembed.concepts.PairedShift/1",
     "xembed.attribution.PlantedExample/1",
     "xembed.geco.PredictionGap/1",
     "xembed.geco.PseudoLogLikelihood/1",

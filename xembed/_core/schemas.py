@@ -19,7 +19,7 @@ _SCHEMA = re.compile(r"xembed\.([a-z]\w*)\.([A-Z]\w*)/\d+")
 # What the first edition called them. Its files stay readable.
 FIRST_EDITION = {
     "xembed.attributions/1": "xembed.attribution.Attributions/1",
-    "xembed.axes_explanation/1": "xembed.attribution.AxesExplanation/1",
+    "xembed.axes_explanation/1": "xembed.concepts.AxesExplanation/1",
     "xembed.correction_row/1": "xembed.isotropy.CorrectionRow/1",
     "xembed.corrections/1": "xembed.isotropy.CorrectionsResult/1",
     "xembed.cosine_histogram/1": "xembed.isotropy.CosineHistogram/1",
@@ -52,7 +52,7 @@ FIRST_EDITION = {
     "xembed.outlier_dimensions/1": "xembed.isotropy.OutlierDimensions/1",
     "xembed.outliers/1": "xembed.depth.OutlierResult/1",
     "xembed.pair_shapley/1": "xembed.attribution.PairShapley/1",
-    "xembed.paired_shift/1": "xembed.geco.PairedShift/1",
+    "xembed.paired_shift/1": "xembed.concepts.PairedShift/1",
     "xembed.planted_example/1": "xembed.attribution.PlantedExample/1",
     "xembed.prediction_gap/1": "xembed.geco.PredictionGap/1",
     "xembed.probe/1": "xembed.isotropy.ProbeResult/1",
