@@ -1,6 +1,7 @@
 """The wheel holds what an installed package needs, and setup.cfg lists what is in the tree."""
 
 import configparser
+import os
 import subprocess
 import sys
 import venv
@@ -70,6 +71,7 @@ X = np.random.default_rng(0).normal(size=(40, 4))
 xembed.shift.compare_corpora(X[:20], X[20:]).report("page.html")
 print("ok")
 """
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
     assert done.stdout.strip() == "ok", done.stderr
     assert (tmp_path / "page.html").is_file()
