@@ -33,8 +33,8 @@ def correction_references(descriptions: Sequence[str]) -> tuple[list[str], list[
     """Return what the corrections with such descriptions do, and the works that they come from."""
     from xembed import transforms
 
-    classes = [getattr(transforms, name, None) for name in sorted({text.split("(")[0] for text in descriptions})]
-    known = [kind for kind in classes if hasattr(kind, "meaning")]
+    names = sorted({text.split("(")[0] for text in descriptions} & set(dir(transforms)))
+    known = [kind for name in names if hasattr(kind := getattr(transforms, name), "meaning")]
     return [kind.meaning for kind in known], [key for kind in known for key in kind.cites]
 
 

@@ -113,7 +113,7 @@ class ClusterIsotropy(OneToOneFeatureMixin, Correction):
         "The cluster-based correction subtracts the mean of each cluster and the projections onto its strongest "
         "directions (Rajaee & Pilehvar 2021)."
     )
-    cites: ClassVar[tuple[str, ...]] = ("rajaee",)
+    cites: ClassVar[tuple[str, ...]] = ("rajaee2021",)
 
     n_clusters_: int
     cluster_centers_: Float64Array

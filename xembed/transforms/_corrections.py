@@ -69,7 +69,7 @@ class Standardize(OneToOneFeatureMixin, Correction):
         "Standardization gives each dimension the mean 0 and the variance 1, which reduces the influence of rogue "
         "dimensions (Timkey & van Schijndel 2021)."
     )
-    cites: ClassVar[tuple[str, ...]] = ("timkey",)
+    cites: ClassVar[tuple[str, ...]] = ("timkey2021",)
 
     scale_: Float64Array
     dead_dimensions_: npt.NDArray[np.int64]
@@ -151,7 +151,7 @@ class AllButTheTop(OneToOneFeatureMixin, Correction):
     meaning: ClassVar[str] = (
         "All-but-the-top subtracts the mean and the projections onto the strongest directions (Mu & Viswanath 2018)."
     )
-    cites: ClassVar[tuple[str, ...]] = ("mu",)
+    cites: ClassVar[tuple[str, ...]] = ("mu2018",)
 
     components_: Float64Array
     explained_variance_ratio_: Float64Array
