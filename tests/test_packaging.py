@@ -54,7 +54,9 @@ def test_an_installed_wheel_loads_everything(wheel, tmp_path):
     """In an environment with nothing but the wheel; its dependencies are lent by this one."""
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel], check=True)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run(install, check=True, env=env)
     lent = next(p for p in sys.path if p.endswith("site-packages"))
     code = f"""
 import sys
@@ -71,7 +73,6 @@ X = np.random.default_rng(0).normal(size=(40, 4))
 xembed.shift.compare_corpora(X[:20], X[20:]).report("page.html")
 print("ok")
 """
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
     assert done.stdout.strip() == "ok", done.stderr
     assert (tmp_path / "page.html").is_file()
