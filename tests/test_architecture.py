@@ -40,8 +40,12 @@ LONGEST = 800  # lines without docstrings
 BY_DESIGN = {"xembed._core.results -> reports"}
 
 # Violations of today.
-UPWARD: set[str] = {"xembed._core.blocks -> datasets", "xembed._core.parquet -> datasets"}
-SIDEWAYS: set[str] = {"datasets -> encoders"}
+UPWARD: set[str] = {
+    # Until the pages of these analyses are beside them.
+    "xembed.reports._corrections -> transforms",
+    "xembed.reports._space -> isotropy",
+}
+SIDEWAYS: set[str] = set()
 REPORTS_OUTSIDE_PAGES: set[str] = set()
 HEAVY_PAGES: set[str] = set()
 TORCH_ELSEWHERE: set[str] = set()
@@ -229,9 +233,10 @@ def test_rooms_of_one_floor_import_one_another_in_no_circle():
     arrows = {}
     for m in MODULES.values():
         for item in m.imports:
-            if item.when != "typing" and m.room and room(item.target) not in (None, "", m.room):
-                arrows.setdefault(m.room, set()).add(room(item.target))
-    held({f"{a} -> {b}" for a, b in circles(arrows) if FLOOR[a] == FLOOR[b]}, SIDEWAYS)
+            other = room(item.target)
+            if item.when != "typing" and m.room and other and other != m.room and FLOOR[other] <= FLOOR[m.room]:
+                arrows.setdefault(m.room, set()).add(other)
+    held({f"{a} -> {b}" for a, b in circles(arrows)}, SIDEWAYS)
 
 
 def circles(arrows):
