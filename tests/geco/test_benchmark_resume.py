@@ -350,9 +350,14 @@ def test_other_files_are_not_touched(make, tmp_path):
 def test_a_plan_that_is_not_ours(make, tmp_path, text):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "plan.json").write_text(text)
-    with pytest.raises(FileExistsError, match=r"holds a plan.json that is no run of the benchmark"):
+    with pytest.raises(FileExistsError, match=r"holds a plan.json that is not a run of the benchmark"):
         make().run(tmp_path / "run", progress=False)
     assert (tmp_path / "run" / "plan.json").read_text() == text
+
+
+def test_a_plan_whose_keys_are_in_another_order_is_the_same(tmp_path):
+    Store(tmp_path / "run", {"benchmark": 1, "settings": {"a": 1, "b": 2}}, resume=True, caller="this test")
+    Store(tmp_path / "run", {"settings": {"b": 2, "a": 1}, "benchmark": 1}, resume=True, caller="this test")
 
 
 def test_a_half_written_plan_is_no_obstacle(make, tmp_path):

@@ -63,14 +63,12 @@ class Store:
             raise FileExistsError(
                 f"{str(self.folder)!r} holds a run already. Go on with it by resume=True, or give a new folder."
             )
-        if (found := path.read_text(encoding="utf-8")) != text:
-            other = _read_plan(found)
-            if other is None:
-                raise FileExistsError(
-                    f"{str(self.folder)!r} holds a {_PLAN} that is no run of the benchmark. Give a new or an "
-                    "empty folder."
-                )
-            wanted = json.loads(text)
+        other, wanted = _read_plan(path.read_text(encoding="utf-8")), json.loads(text)
+        if other is None:
+            raise FileExistsError(
+                f"{str(self.folder)!r} holds a {_PLAN} that is not a run of the benchmark. Give a new or an empty folder."
+            )
+        if other != wanted:
             changed = sorted(key for key in {*other, *wanted} if other.get(key) != wanted.get(key))
             raise ValueError(
                 f"{str(self.folder)!r} holds a run of {caller} with other settings ({', '.join(changed)} differ). Give "
