@@ -1,4 +1,5 @@
 from . import attribution as attribution
+from . import concepts as concepts
 from . import datasets as datasets
 from . import defsent as defsent
 from . import depth as depth

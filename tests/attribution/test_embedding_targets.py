@@ -11,8 +11,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 from tiny_encoders import CountedWords, RandomTexts
 
+from xembed._core.directions import unit_rows
 from xembed.attribution import Depth, EmbeddingTarget, Logit, NearestSimilarity, Projection, Similarity, explain
-from xembed.attribution._embedding_targets import find_nearest, linear_head, unit_rows
+from xembed.attribution._embedding_targets import find_nearest, linear_head
 from xembed.depth import tte_depth
 
 TEXTS = ["a cat sleeps", "dogs bark at night", "the rates rose", "cat"]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import xembed
-from xembed.attribution import Similarity, explain, explain_axes, explain_similarity, make_axes, trust_check
+from xembed.attribution import Similarity, explain, explain_similarity, trust_check
+from xembed.concepts import explain_axes, make_axes
 from xembed.datasets import load_corpora, load_geco, load_gendered_pairs, load_sts
 
 FULL = bool(os.environ.get("XEMBED_FULL"))

@@ -210,3 +210,19 @@ def _raise_for_bad_directions(X: FloatArray, weights: Weights, *, name: str, fir
 def _as_dtype(block: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
     # In C order, so that the memory's layout can't change the order of a sum.
     return np.asarray(block, dtype=dtype, order="C")
+
+
+def unit_rows(vectors: npt.ArrayLike, *, name: str = "the embeddings") -> npt.NDArray[np.float64]:
+    """Return rows scaled to length 1, in float64.
+
+    Raises
+    ------
+    ValueError
+        If a row is zero and has no direction.
+    """
+    rows = np.asarray(vectors, dtype=np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    raise_for_bad_rows(
+        np.equal(lengths[:, 0], 0), name=name, problem="zero", remedy="They have no direction: drop them first."
+    )
+    return np.asarray(rows / lengths)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _SCHEMA = re.compile(r"xembed\.([a-z]\w*)\.([A-Z]\w*)/\d+")
 # What the first edition called them. Its files stay readable.
 FIRST_EDITION = {
     "xembed.attributions/1": "xembed.attribution.Attributions/1",
-    "xembed.axes_explanation/1": "xembed.attribution.AxesExplanation/1",
+    "xembed.axes_explanation/1": "xembed.concepts.AxesExplanation/1",
     "xembed.correction_row/1": "xembed.isotropy.CorrectionRow/1",
     "xembed.corrections/1": "xembed.isotropy.CorrectionsResult/1",
     "xembed.cosine_histogram/1": "xembed.isotropy.CosineHistogram/1",
@@ -51,7 +52,7 @@ FIRST_EDITION = {
     "xembed.outlier_dimensions/1": "xembed.isotropy.OutlierDimensions/1",
     "xembed.outliers/1": "xembed.depth.OutlierResult/1",
     "xembed.pair_shapley/1": "xembed.attribution.PairShapley/1",
-    "xembed.paired_shift/1": "xembed.geco.PairedShift/1",
+    "xembed.paired_shift/1": "xembed.concepts.PairedShift/1",
     "xembed.planted_example/1": "xembed.attribution.PlantedExample/1",
     "xembed.prediction_gap/1": "xembed.geco.PredictionGap/1",
     "xembed.probe/1": "xembed.isotropy.ProbeResult/1",
@@ -81,6 +82,16 @@ FIRST_EDITION = {
 def current_schema(schema: Any) -> Any:
     """Return today's name of a schema of the first edition, and any other as it is."""
     return FIRST_EDITION.get(schema, schema) if isinstance(schema, str) else schema
+
+
+def result_classes() -> dict[str, type[Result]]:
+    """Return the class of every schema. Imports all packages: for documentation and tests."""
+    import xembed
+    from xembed._core.results import Result
+
+    packages = [getattr(xembed, name) for name in dir(xembed) if isinstance(getattr(xembed, name), ModuleType)]
+    names = [getattr(package, name) for package in packages for name in dir(package)]
+    return {kind.schema: kind for kind in names if isinstance(kind, type) and issubclass(kind, Result)}
 
 
 def class_of(data: Any, where: str) -> type[Result]:

@@ -1,9 +1,9 @@
+from ._aliases import Axes as Axes
+from ._aliases import AxesExplanation as AxesExplanation
 from ._aliases import EncodedWords as EncodedWords
 from ._aliases import WordEncoder as WordEncoder
-from ._axes import Axes as Axes
-from ._axes import AxesExplanation as AxesExplanation
-from ._axes import explain_axes as explain_axes
-from ._axes import make_axes as make_axes
+from ._aliases import explain_axes as explain_axes
+from ._aliases import make_axes as make_axes
 from ._depth_words import DepthExplanation as DepthExplanation
 from ._depth_words import explain_depth as explain_depth
 from ._embedding_targets import Depth as Depth

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import unit_rows
 from xembed._core.provenance import provenance
 from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import (
@@ -18,7 +19,6 @@ from xembed.attribution._embedding_targets import (
     NearestSimilarity,
     check_exclude,
     embeddings_of,
-    unit_rows,
 )
 from xembed.attribution._explain import explain
 from xembed.attribution._result import Attributions

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import unit_rows
 from xembed._core.validation import check_count, check_embeddings, check_option, check_texts, raise_for_bad_rows
 from xembed.depth._pairwise import DISTANCES
 from xembed.encoders import encode_texts
@@ -342,22 +343,6 @@ def embeddings_of(encoder: Any, given: Any, *, name: str, caller: str) -> Floats
         np.atleast_1d(~np.isfinite(found).all(axis=1)), name=name, problem="not finite", remedy="Drop them first."
     )
     return found
-
-
-def unit_rows(vectors: npt.ArrayLike, *, name: str = "the embeddings") -> Floats:
-    """Bring rows to length 1.
-
-    Raises
-    ------
-    ValueError
-        If a row is zero and has no direction.
-    """
-    rows = np.asarray(vectors, dtype=np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    raise_for_bad_rows(
-        np.equal(lengths[:, 0], 0), name=name, problem="zero", remedy="They have no direction: drop them first."
-    )
-    return np.asarray(rows / lengths)
 
 
 def find_nearest(rows: Floats, reference: Floats, count: int, *, exclude: Any = None) -> npt.NDArray[np.int64]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import unit_rows
 from xembed._core.provenance import provenance
 from xembed._core.validation import (
     RNG,
@@ -23,7 +24,6 @@ from xembed._core.validation import (
     describe_rng,
     shows_progress,
 )
-from xembed.attribution._embedding_targets import unit_rows
 from xembed.attribution._explanation_trust import THRESHOLD, planting_sentence, trust_by_planting
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._shift_effects import term_effects

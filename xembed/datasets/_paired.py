@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -187,3 +187,39 @@ class PairedSentences:
     def __repr__(self) -> str:
         groups = len(set(self.groups))
         return f"PairedSentences({self.name!r}: {len(self)} rows of {groups} sentences, {' / '.join(self.classes)})"
+
+
+class PairedRows(NamedTuple):
+    """Rows of sentences that have both of two forms."""
+
+    forms: tuple[str, str]
+    groups: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    second: npt.NDArray[np.int64]
+    n_unpaired: int
+
+
+def paired_rows(data: PairedSentences, forms: Sequence[str] | None, *, caller: str, least: int = 2) -> PairedRows:
+    """Return the rows of the sentences that have both forms, at least ``least`` of them."""
+    names = tuple(data.classes[:2] if forms is None else forms)
+    if isinstance(forms, str) or len(names) != 2 or not set(names) <= set(data.classes) or names[0] == names[1]:
+        raise ValueError(
+            f"The 'forms' parameter of {caller} must be two of {quote_options(data.classes)}. Got {forms!r} instead."
+        )
+    labels = [data.classes.index(name) for name in names]
+    found: dict[int, dict[int, int]] = {}
+    for row, (group, label) in enumerate(zip(data.groups, data.labels, strict=True)):
+        if label in labels:
+            found.setdefault(group, {})[label] = row
+    both = {group: rows for group, rows in found.items() if len(rows) == 2}
+    if len(both) < least:
+        raise ValueError(
+            f"The data of {caller} must hold at least {least} sentences in both forms {names}. Got {len(both)}."
+        )
+    return PairedRows(
+        forms=(names[0], names[1]),
+        groups=np.array(list(both), np.int64),
+        first=np.array([rows[labels[0]] for rows in both.values()], np.int64),
+        second=np.array([rows[labels[1]] for rows in both.values()], np.int64),
+        n_unpaired=len(found) - len(both),
+    )

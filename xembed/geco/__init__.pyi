@@ -1,8 +1,10 @@
 from ._aliases import Interval as Interval
 from ._aliases import PairedDifference as PairedDifference
+from ._aliases import PairedShift as PairedShift
 from ._aliases import clustered_interval as clustered_interval
 from ._aliases import holm as holm
 from ._aliases import paired_difference as paired_difference
+from ._aliases import paired_shift as paired_shift
 from ._aliases import reference_attributions as reference_attributions
 from ._aliases import reference_metrics as reference_metrics
 from ._benchmark import PROFILES as PROFILES
@@ -37,8 +39,6 @@ from ._model_files import save_model as save_model
 from ._one_layer import OneLayerAttention as OneLayerAttention
 from ._one_layer import OneLayerConfig as OneLayerConfig
 from ._one_layer import make_one_layer as make_one_layer
-from ._paired_shift import PairedShift as PairedShift
-from ._paired_shift import paired_shift as paired_shift
 from ._plan import Plan as Plan
 from ._pseudo_likelihood import PseudoLogLikelihood as PseudoLogLikelihood
 from ._pseudo_likelihood import pseudo_log_likelihood as pseudo_log_likelihood

@@ -1,9 +1,11 @@
-"""Names that moved, importable from here for one release: to `xembed.stats`, and to docs/measurements."""
+"""Names that moved, importable from here for one release: to `xembed.stats`, `xembed.concepts` and docs/measurements."""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from xembed.concepts import PairedShift as PairedShift
+from xembed.concepts import paired_shift as paired_shift
 from xembed.stats import Interval as Interval
 from xembed.stats import PairedDifference as PairedDifference
 from xembed.stats import clustered_interval as clustered_interval

@@ -18,6 +18,7 @@ from xembed.attribution._explain import check_steps
 from xembed.attribution._health import MethodHealth
 from xembed.attribution._methods import METHODS, find_methods
 from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
+from xembed.concepts import paired_shift
 from xembed.datasets import PairedSentences
 from xembed.encoders import Encoder, describe_encoder, load_encoder
 from xembed.encoders._pipeline import find_device
@@ -29,7 +30,6 @@ from xembed.geco._classifier import make_classifier
 from xembed.geco._inspect import failures, sentences_to_show
 from xembed.geco._leaderboard import Resampling, correct_forms, read_scheme, scheme_row, scheme_rows
 from xembed.geco._one_layer import make_one_layer
-from xembed.geco._paired_shift import paired_shift
 from xembed.geco._plan import Plan, make_plan
 from xembed.geco._run import ConditionRun, Settings, Store
 from xembed.geco._schemes import SCHEMES, find_scheme

@@ -13,8 +13,7 @@ import numpy.typing as npt
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
-from xembed.datasets._paired import PairedSentences
-from xembed.geco._bias import paired_rows
+from xembed.datasets._paired import PairedSentences, paired_rows
 from xembed.stats._intervals import paired_difference
 
 if TYPE_CHECKING:

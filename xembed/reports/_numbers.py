@@ -35,7 +35,7 @@ _ENDS = {"value": "", "mean": "", "difference": "", "balanced_accuracy": "balanc
 # Tables that are held as arrays: what names a row, and the columns.
 _ARRAYS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     "xembed.attribution.Attributions/1": (("texts", "words", ("scores", "completeness")),),
-    "xembed.attribution.AxesExplanation/1": (("pairs", "", ("similarity", "difference", "difference_rest")),),
+    "xembed.concepts.AxesExplanation/1": (("pairs", "", ("similarity", "difference", "difference_rest")),),
     "xembed.attribution.DepthExplanation/1": (("texts", "texts", ("depths", "deeper_than", "nearest_similarity")),),
     "xembed.shift.DriftResult/1": (
         ("windows", "starts", ("evidence", "pvalues", "similarity_to_reference", "depth_mean")),

@@ -10,9 +10,16 @@ import numpy.typing as npt
 
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
-from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
-from xembed.datasets._paired import PairedSentences
-from xembed.geco._bias import check_data_embeddings, paired_rows
+from xembed._core.validation import (
+    RNG,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_rng,
+    describe_rng,
+    raise_for_bad_rows,
+)
+from xembed.datasets._paired import PairedSentences, paired_rows
 from xembed.stats._intervals import clustered_interval
 
 Floats = npt.NDArray[np.float64]
@@ -86,7 +93,7 @@ class PairedShift(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.geco.PairedShift/1"
+    schema: ClassVar[str] = "xembed.concepts.PairedShift/1"
 
     name: str
     forms: tuple[str, ...]
@@ -164,7 +171,7 @@ def paired_shift(
     --------
     >>> import numpy as np
     >>> from xembed.datasets import PairedSentences
-    >>> from xembed.geco import paired_shift
+    >>> from xembed.concepts import paired_shift
     >>> n = 20
     >>> words = [["She", "sings"], ["He", "sings"]] * n
     >>> groups = np.repeat(np.arange(n), 2)
@@ -175,7 +182,7 @@ def paired_shift(
     >>> round(found.length, 6), round(found.mean_share, 6), found.heldout_accuracy
     (1.0, 1.0, 1.0)
     """
-    X = check_data_embeddings(embeddings, data, caller=_CALLER)
+    X = _check_embeddings(embeddings, data, caller=_CALLER)
     folds = check_count(n_folds, name="n_folds", caller=_CALLER, low=2)
     n_draws = check_count(n_resamples, name="n_resamples", caller=_CALLER)
     check_number(confidence_level, name="confidence_level", caller=_CALLER, low=0, high=1, closed="neither")
@@ -203,7 +210,7 @@ def paired_shift(
     tail = (1 - confidence_level) / 2
     lengths, shares = _resampled(D, n_draws, generator)
     flipped_lengths, _ = _resampled(D, n_draws, generator, flip=True)
-    chances = np.mean([_shares(_anywhere(D, generator)) for _ in range(_CHANCE_DRAWS)], axis=0)
+    chances = np.mean([_shares(_random_directions(D, generator)) for _ in range(_CHANCE_DRAWS)], axis=0)
     mean = D.mean(axis=0)
     length = float(np.linalg.norm(mean))
     direction = mean / length if length > 0 else np.zeros_like(mean)
@@ -245,6 +252,22 @@ def paired_shift(
     )
 
 
+def _check_embeddings(embeddings: npt.ArrayLike, data: PairedSentences, *, caller: str) -> Floats:
+    """Return finite rows that are not zero, one for each row of the data."""
+    array = check_embeddings(embeddings, name="embeddings", caller=caller)
+    if len(array) != len(data):
+        raise ValueError(
+            f"The 'embeddings' of {caller} must have one row for each of the {len(data)} rows of the data. "
+            f"Got {len(array)}."
+        )
+    rows: Floats = array.astype(np.float64)
+    remedy = "Drop these texts with data.take()."
+    unknown = np.isfinite(rows).sum(axis=1) < rows.shape[1]
+    raise_for_bad_rows(unknown, name="embeddings", problem="not finite", remedy=remedy)
+    raise_for_bad_rows((rows == 0).all(axis=1), name="embeddings", problem="zero", remedy=remedy)
+    return rows
+
+
 def _shares(D: Floats) -> tuple[float, float]:
     """Return the share of energy along the mean direction and along the first principal axis."""
     D = D / np.abs(D).max()  # tiny differences have squares too
@@ -256,8 +279,8 @@ def _shares(D: Floats) -> tuple[float, float]:
     return along / energy, float(np.linalg.eigvalsh(gram)[-1]) / energy
 
 
-def _anywhere(D: Floats, rng: np.random.Generator) -> Floats:
-    """Return rows of the same lengths in directions of which none is preferred."""
+def _random_directions(D: Floats, rng: np.random.Generator) -> Floats:
+    """Return rows of the same lengths in directions drawn uniformly."""
     drawn = rng.normal(size=D.shape)
     drawn *= (np.linalg.norm(D, axis=1) / np.linalg.norm(drawn, axis=1))[:, None]
     return drawn

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import unit_rows
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import check_texts
-from xembed.attribution._embedding_targets import unit_rows
 from xembed.encoders import describe_encoder, encode_texts
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Axes:
 
     Examples
     --------
-    >>> from xembed.attribution import Axes
+    >>> from xembed.concepts import Axes
     >>> axes = Axes({"east": [2.0, 0.0, 0.0], "north": [0.0, 0.0, 1.0]})
     >>> axes.names, axes.orthogonal.shape
     (('east', 'north'), (2, 3))
@@ -121,7 +121,7 @@ class AxesExplanation(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.attribution.AxesExplanation/1"
+    schema: ClassVar[str] = "xembed.concepts.AxesExplanation/1"
     page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:axes_context"
 
     names: tuple[str, ...]
@@ -172,7 +172,7 @@ def make_axes(encoder: Any, ends: Mapping[str, tuple[Sequence[str], Sequence[str
     Examples
     --------
     >>> import xembed
-    >>> from xembed.attribution import make_axes
+    >>> from xembed.concepts import make_axes
     >>> encoder = xembed.load_encoder(device="cpu")
     >>> axes = make_axes(encoder, {"gender": (["He left.", "His son slept."], ["She left.", "Her daughter slept."])})
     >>> axes.vectors.shape
@@ -232,7 +232,7 @@ def explain_axes(encoder: Any, texts_a: Sequence[str], texts_b: Sequence[str], a
     Examples
     --------
     >>> import xembed
-    >>> from xembed.attribution import explain_axes, make_axes
+    >>> from xembed.concepts import explain_axes, make_axes
     >>> encoder = xembed.load_encoder(device="cpu")
     >>> axes = make_axes(
     ...     encoder,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import xembed
-from xembed.attribution import Axes, AxesExplanation, explain_axes, make_axes
+from xembed.concepts import Axes, AxesExplanation, explain_axes, make_axes
 from xembed.datasets import load_gendered_pairs
 
 ENDS = {
