@@ -1,4 +1,4 @@
-"""Names that moved, importable from here for one release: to `xembed.stats`, `xembed.concepts` and docs/measurements."""
+"""Names that moved, importable from here for one release; what moved out of the package says where it is."""
 
 from __future__ import annotations
 

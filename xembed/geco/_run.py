@@ -66,7 +66,8 @@ class Store:
         other, wanted = _read_plan(path.read_text(encoding="utf-8")), json.loads(text)
         if other is None:
             raise FileExistsError(
-                f"{str(self.folder)!r} holds a {_PLAN} that is not a run of the benchmark. Give a new or an empty folder."
+                f"{str(self.folder)!r} holds a {_PLAN} that is not a run of the benchmark. Give a new or an "
+                "empty folder."
             )
         if other != wanted:
             changed = sorted(key for key in {*other, *wanted} if other.get(key) != wanted.get(key))
