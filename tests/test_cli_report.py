@@ -94,7 +94,7 @@ def test_compare(files):
 @pytest.mark.parametrize(("arguments", "message"), [
     (["old.json", "none.json"], "No such file"),
     (["old.json", "text.txt"], "must be the .json file of a result, such as the one beside a report. It is not JSON"),
-    (["old.json", "other.json"], "must hold one of the schemas"),
+    (["old.json", "other.json"], "must hold a result of xembed"),
     (["old.json", "cut.json"], "lacks the fields"),
     (["old.json", "ranks.json", "--compare"], "can be compared if they are of the same schema"),
     (["old.json", "new.json", "--out", "none/page.html"], "does not exist. Create it first"),

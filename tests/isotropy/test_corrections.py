@@ -16,9 +16,9 @@ from xembed.isotropy import (
     ICAProjection,
     Standardize,
     Whitening,
-    _cluster_isotropy,
     load_correction,
 )
+from xembed.transforms import _cluster_isotropy
 
 A = np.random.default_rng(0).standard_normal((200, 8))
 B = A * [4, 3, 2, 1, 1, 0.5, 0.5, 0.1]
