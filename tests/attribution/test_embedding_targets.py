@@ -305,7 +305,7 @@ def test_an_embedding_of_zeros_has_similarity_zero():
         (Similarity(["a", 1]), TypeError, "'to' parameter of Similarity must be texts, or vectors"),
         (Similarity(" "), ValueError, "to holds 1 blank text"),
         (Similarity(np.full(6, np.nan)), ValueError, r"to holds 1 row that is not finite \(.*\). Drop them"),
-        (Similarity(np.zeros(6)), ValueError, "holds 1 row that is zero .first: row 0.. A zero vector has no direction"),
+        (Similarity(np.zeros(6)), ValueError, "holds 1 row that is zero .first: row 0.. A zero vector"),
         (Similarity(np.ones(5)), ValueError, "as many dimensions as the embeddings, 6. Got 5"),
         (Depth(CORPUS, "euclidean"), ValueError, "'distance' parameter of Depth must be one of .* Got 'euclidean'"),
         (Depth([]), TypeError, "'reference' parameter of Depth must be texts, or vectors"),
