@@ -9,11 +9,8 @@ import numpy.typing as npt
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils import check_random_state
 
-from xembed._core.validation import FloatArray, check_count
-from xembed.transforms._correction import Correction
-from xembed.transforms._corrections import check_removed, count_removed, raise_if_nothing_stays, remove_components
-from xembed.transforms._fit_statistics import (
-    Float64Array,
+from xembed._core.moments import (
+    Array,
     Indices,
     as_matrix,
     block_slices,
@@ -26,6 +23,9 @@ from xembed.transforms._fit_statistics import (
     raise_if_all_dead,
     scatter,
 )
+from xembed._core.validation import FloatArray, check_count
+from xembed.transforms._correction import Correction
+from xembed.transforms._corrections import check_removed, count_removed, raise_if_nothing_stays, remove_components
 from xembed.transforms._ica import check_random_state_parameter
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ class ClusterIsotropy(OneToOneFeatureMixin, Correction):
     cites: ClassVar[tuple[str, ...]] = ("rajaee2021",)
 
     n_clusters_: int
-    cluster_centers_: Float64Array
-    cluster_means_: Float64Array
+    cluster_centers_: Array
+    cluster_means_: Array
     cluster_sizes_: npt.NDArray[np.int64]
-    components_: Float64Array
+    components_: Array
 
     _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mean_": ("n_features_in_",),
@@ -176,7 +176,7 @@ class ClusterIsotropy(OneToOneFeatureMixin, Correction):
         check_removed(self.n_components, caller="ClusterIsotropy")
         check_random_state_parameter(self.random_state, caller="ClusterIsotropy")
 
-    def _correct(self, block: Float64Array) -> Float64Array:
+    def _correct(self, block: Array) -> Array:
         labels = _nearest(block - self.mean_, self.cluster_centers_ - self.mean_)
         for label in np.unique(labels):
             rows = labels == label
@@ -187,11 +187,11 @@ class ClusterIsotropy(OneToOneFeatureMixin, Correction):
 class _Cluster(NamedTuple):
     n_rows: int
     n_directions: int
-    mean: Float64Array
-    components: Float64Array
+    mean: Array
+    components: Array
 
 
-def _find_centers(X: FloatArray, mean: Float64Array, scale: float, n_clusters: int, random_state: Any) -> Float64Array:
+def _find_centers(X: FloatArray, mean: Array, scale: float, n_clusters: int, random_state: Any) -> Array:
     from sklearn.cluster import KMeans
 
     random = check_random_state(random_state)
@@ -205,9 +205,7 @@ def _find_centers(X: FloatArray, mean: Float64Array, scale: float, n_clusters: i
     return np.array([column_means(sample, np.flatnonzero(labels == label)) for label in np.unique(labels)])
 
 
-def _settle(
-    X: FloatArray, mean: Float64Array, centers: Float64Array, n_removed: int, *, caller: str
-) -> tuple[Float64Array, list[_Cluster]]:
+def _settle(X: FloatArray, mean: Array, centers: Array, n_removed: int, *, caller: str) -> tuple[Array, list[_Cluster]]:
     """Return the centers, and the clusters around them, of which all vary in more directions than go."""
     labels = _assign(X, mean, centers)
     clusters: dict[int, _Cluster] = {}
@@ -232,7 +230,7 @@ def _settle(
         labels[rows] = np.array(left)[_assign(X, mean, centers[left], rows)]
 
 
-def _assign(X: FloatArray, mean: Float64Array, centers: Float64Array, rows: Indices | None = None) -> Indices:
+def _assign(X: FloatArray, mean: Array, centers: Array, rows: Indices | None = None) -> Indices:
     n_rows = len(X) if rows is None else len(rows)
     labels = np.empty(n_rows, dtype=np.intp)
     for part, block in zip(block_slices(n_rows, X.shape[1]), float_blocks(X, rows), strict=True):
@@ -240,7 +238,7 @@ def _assign(X: FloatArray, mean: Float64Array, centers: Float64Array, rows: Indi
     return labels
 
 
-def _nearest(X: Float64Array, centers: Float64Array) -> Indices:
+def _nearest(X: Array, centers: Array) -> Indices:
     """Return the nearest of ``centers`` to each row; both are taken from where the rows are centered."""
     nearest: Indices = np.argmin(0.5 * np.einsum("ij,ij->i", centers, centers) - X @ centers.T, axis=1)
     return nearest

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from xembed._core.moments import Array, block_slices, raise_for_infinite_rows
 from xembed._core.validation import FloatArray, check_count, check_embeddings, raise_for_bad_rows
-from xembed.transforms._fit_statistics import Float64Array, block_slices, raise_for_infinite_rows
 
 
 class Correction(TransformerMixin, BaseEstimator, ABC):
@@ -24,7 +24,7 @@ class Correction(TransformerMixin, BaseEstimator, ABC):
     meaning: ClassVar[str]
     cites: ClassVar[tuple[str, ...]] = ()
 
-    mean_: Float64Array
+    mean_: Array
     n_samples_fit_: int
     n_features_in_: int
     rank_: int
@@ -121,7 +121,7 @@ class Correction(TransformerMixin, BaseEstimator, ABC):
         """Raise an error if a parameter has a wrong type or a value that is never right."""
 
     @abstractmethod
-    def _correct(self, block: Float64Array) -> Float64Array:
+    def _correct(self, block: Array) -> Array:
         """Return the corrected rows; ``block`` may be written to."""
 
     def _width(self) -> int:
@@ -158,8 +158,8 @@ class Correction(TransformerMixin, BaseEstimator, ABC):
 class ProjectionMixin:
     """Corrections by one matrix of shape (n_dims, n_dims_out)."""
 
-    mean_: Float64Array
-    projection_: Float64Array
+    mean_: Array
+    projection_: Array
 
     @property
     def _n_features_out(self) -> int:  # the name that ClassNamePrefixFeaturesOutMixin asks for
@@ -169,7 +169,7 @@ class ProjectionMixin:
         width: int = self.projection_.shape[1]
         return width
 
-    def _correct(self, block: Float64Array) -> Float64Array:
+    def _correct(self, block: Array) -> Array:
         block -= self.mean_
         return block @ self.projection_
 
@@ -185,9 +185,9 @@ def check_n_components(value: Any, n_dims: int, *, caller: str) -> int:
     return count
 
 
-def pad_columns(matrix: Float64Array, n_columns: int) -> Float64Array:
+def pad_columns(matrix: Array, n_columns: int) -> Array:
     """Return ``matrix`` with columns of zeros on the right."""
-    padded: Float64Array = np.pad(matrix, [(0, 0), (0, n_columns - matrix.shape[1])])
+    padded: Array = np.pad(matrix, [(0, 0), (0, n_columns - matrix.shape[1])])
     return padded
 
 

@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import OneToOneFeatureMixin
 
-from xembed._core.validation import FloatArray, check_count
-from xembed.transforms._correction import Correction, indices_of
-from xembed.transforms._fit_statistics import (
-    Float64Array,
+from xembed._core.moments import (
+    Array,
     as_matrix,
     column_means,
     column_variances,
@@ -21,6 +19,8 @@ from xembed.transforms._fit_statistics import (
     raise_if_all_dead,
     scatter,
 )
+from xembed._core.validation import FloatArray, check_count
+from xembed.transforms._correction import Correction, indices_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ class Standardize(OneToOneFeatureMixin, Correction):
     )
     cites: ClassVar[tuple[str, ...]] = ("timkey2021",)
 
-    scale_: Float64Array
+    scale_: Array
     dead_dimensions_: npt.NDArray[np.int64]
 
     _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -100,7 +100,7 @@ class Standardize(OneToOneFeatureMixin, Correction):
     def _check_parameters(self) -> None:
         pass  # there are none
 
-    def _correct(self, block: Float64Array) -> Float64Array:
+    def _correct(self, block: Array) -> Array:
         block -= self.mean_
         block /= self.scale_
         return block
@@ -153,8 +153,8 @@ class AllButTheTop(OneToOneFeatureMixin, Correction):
     )
     cites: ClassVar[tuple[str, ...]] = ("mu2018",)
 
-    components_: Float64Array
-    explained_variance_ratio_: Float64Array
+    components_: Array
+    explained_variance_ratio_: Array
 
     _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mean_": ("n_features_in_",),
@@ -194,12 +194,12 @@ class AllButTheTop(OneToOneFeatureMixin, Correction):
     def _check_parameters(self) -> None:
         check_removed(self.n_components, caller="AllButTheTop")
 
-    def _correct(self, block: Float64Array) -> Float64Array:
+    def _correct(self, block: Array) -> Array:
         block -= self.mean_
         return remove_components(block, self.components_)
 
 
-def standardization(X: FloatArray, *, caller: str) -> tuple[Float64Array, Float64Array, npt.NDArray[np.bool_]]:
+def standardization(X: FloatArray, *, caller: str) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
     """Return the means, the standard deviations with 1 for dead dimensions, and which these are."""
     mean = column_means(X)
     variances = column_variances(X, mean)
@@ -243,7 +243,7 @@ def raise_if_nothing_stays(n_directions: int, n_removed: int, *, caller: str) ->
         )
 
 
-def remove_components(block: Float64Array, components: Float64Array) -> Float64Array:
+def remove_components(block: Array, components: Array) -> Array:
     """Subtract from the rows their projections onto orthonormal ``components``, in place."""
     block -= (block @ components.T) @ components
     return block

@@ -8,6 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
+from xembed._core.moments import (
+    Array,
+    as_matrix,
+    block_slices,
+    count_directions,
+    float_blocks,
+    principal_axes,
+    scatter,
+)
 from xembed._core.validation import FloatArray, check_count, check_number
 from xembed.transforms._correction import (
     Correction,
@@ -17,15 +26,6 @@ from xembed.transforms._correction import (
     pad_columns,
 )
 from xembed.transforms._corrections import standardization
-from xembed.transforms._fit_statistics import (
-    Float64Array,
-    as_matrix,
-    block_slices,
-    count_directions,
-    float_blocks,
-    principal_axes,
-    scatter,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,7 +182,7 @@ class ICAProjection(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction
         check_number(self.tol, name="tol", caller=caller, low=0.0, closed="neither")
         check_random_state_parameter(self.random_state, caller=caller)
 
-    def _find_rotation(self, X: FloatArray, mean: Float64Array, whitener: Float64Array) -> tuple[Float64Array, int]:
+    def _find_rotation(self, X: FloatArray, mean: Array, whitener: Array) -> tuple[Array, int]:
         from sklearn.decomposition import FastICA
 
         white = np.empty((len(X), whitener.shape[1]))

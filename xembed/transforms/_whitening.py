@@ -8,16 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from xembed._core.validation import FloatArray, check_number, check_option
-from xembed.transforms._correction import (
-    Correction,
-    ProjectionMixin,
-    check_n_components,
-    indices_of,
-    pad_columns,
-)
-from xembed.transforms._fit_statistics import (
-    Float64Array,
+from xembed._core.moments import (
+    Array,
     as_matrix,
     column_means,
     count_directions,
@@ -26,6 +18,14 @@ from xembed.transforms._fit_statistics import (
     principal_axes,
     raise_if_all_dead,
     scatter,
+)
+from xembed._core.validation import FloatArray, check_number, check_option
+from xembed.transforms._correction import (
+    Correction,
+    ProjectionMixin,
+    check_n_components,
+    indices_of,
+    pad_columns,
 )
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Whitening(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction):
         "variances with shrinkage."
     )
 
-    eigenvalues_: Float64Array
+    eigenvalues_: Array
     shrinkage_: float
     dead_dimensions_: npt.NDArray[np.int64]
 
@@ -193,13 +193,13 @@ class Whitening(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction):
             check_n_components(self.n_components, self.n_components, caller=caller)
         check_number(self.floor, name="floor", caller=caller, low=0.0, high=1.0, closed="left")
 
-    def _find_shrinkage(self, X: FloatArray, mean: Float64Array, values: Float64Array) -> float:
+    def _find_shrinkage(self, X: FloatArray, mean: Array, values: Array) -> float:
         if self.shrinkage is None:
             return 0.0
         return ledoit_wolf(X, mean, values) if isinstance(self.shrinkage, str) else float(self.shrinkage)
 
 
-def ledoit_wolf(X: FloatArray, mean: Float64Array, values: Float64Array) -> float:
+def ledoit_wolf(X: FloatArray, mean: Array, values: Array) -> float:
     """Return the shrinkage of Ledoit and Wolf, from the eigenvalues of the covariance with n - 1.
 
     The same number as ``sklearn.covariance.ledoit_wolf_shrinkage``, which needs several copies of the rows: the sums
