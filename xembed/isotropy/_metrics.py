@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import unit_rows
+from xembed._core.neighbors import neighbor_counts
 from xembed._core.parallel import row_blocks
 from xembed._core.scatter import Array, Moments
 from xembed._core.validation import FloatArray, quote_options
-from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of, unit_rows
+from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of
 from xembed.isotropy._neighborhood import (
     HubStatistics,
-    count_occurrences,
     dimension_of_distances,
     first_of_equals,
     hub_statistics,
@@ -99,7 +100,7 @@ class Sample:
         for rows in row_blocks(0, len(self), _BLOCK):
             similarities = self.cosines[rows].copy()
             similarities[np.arange(len(similarities)), np.arange(rows.start, rows.stop)] = -np.inf
-            counts += count_occurrences(similarities, N_NEIGHBORS, _TIE)
+            counts += neighbor_counts(similarities, N_NEIGHBORS, tolerance=_TIE)
         return hub_statistics(counts)
 
     @cached_property
