@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xembed.cli import cache
+from xembed.cli.cache import cache_app
 from xembed.cli.demo import demo
 from xembed.cli.depth import depth
 from xembed.cli.drift import drift
@@ -16,7 +16,7 @@ from xembed.cli.embed import embed
 from xembed.cli.explain import explain
 from xembed.cli.geco import geco
 from xembed.cli.isotropy import isotropy
-from xembed.cli.options import Command
+from xembed.cli.options import add_commands
 from xembed.cli.report import report
 from xembed.cli.shift import shift
 
@@ -29,16 +29,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich costs more than all else that --help needs
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cache_app = typer.Typer(help="Show or clear the cache of embeddings.", no_args_is_help=True)
-
-
-def _add(to: typer.Typer, commands: dict[str, Command]) -> None:
-    for name, command in commands.items():
-        to.command(name, short_help=command.short_help, epilog=command.epilog)(command.run)
-
 
 # Did my corpus change? Which texts? Is the space sound? Which words? Then what serves all of them.
-_add(
+add_commands(
     app,
     {
         "demo": demo,
@@ -52,7 +45,6 @@ _add(
         "embed": embed,
     },
 )
-_add(cache_app, {"info": cache.info, "clear": cache.clear})
 app.add_typer(cache_app, name="cache")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xembed.cli.options import command
+from xembed.cli.options import add_commands, command
 
 
 @command("xembed cache info", "XEMBED_CACHE=/data/embeddings xembed cache info")
@@ -31,3 +31,7 @@ def clear(
 
     removed = clear_cache(fingerprint=fingerprint)
     typer.echo(f"{removed['n_files']} files removed, {removed['n_bytes'] / 1e6:.1f} MB")
+
+
+cache_app = typer.Typer(help="Show or clear the cache of embeddings.", no_args_is_help=True)
+add_commands(cache_app, {"info": info, "clear": clear})

@@ -137,3 +137,9 @@ def command(*examples: str) -> Callable[[Callable[..., None]], Command]:
         return Command(run, question[0] if question else "", epilog)
 
     return decorate
+
+
+def add_commands(app: typer.Typer, commands: dict[str, Command]) -> None:
+    """Add commands to an application, in their order."""
+    for name, item in commands.items():
+        app.command(name, short_help=item.short_help, epilog=item.epilog)(item.run)
