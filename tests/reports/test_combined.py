@@ -226,12 +226,12 @@ def test_what_write_combined_refuses(results, tmp_path):
 
 @pytest.mark.parametrize(("text", "message"), [
     ("<!doctype html>", "must be the .json file of a result, such as the one beside a report. It is not JSON"),
-    ("[1, 2]", "must hold one of the schemas"),
-    ('{"schema": "other/1"}', r"must hold one of the schemas .* Got 'other/1'"),
+    ("[1, 2]", "must hold a result of xembed"),
+    ('{"schema": "other/1"}', r"must hold a result of xembed.* Got 'other/1'"),
     ('{"schema": "xembed.isotropy.IsotropyResult/1", "n": 3}', "lacks the fields"),
     ('{"schema": "xembed.combined/1", "title": "x"}', r"lacks the fields \['parts', 'provenance'\]"),
     ('{"schema": "xembed.combined/1", "title": "x", "parts": [], "provenance": {}}', "must hold a list of results"),
-    ('{"schema": "xembed.combined/1", "title": "x", "parts": [3], "provenance": {}}', "Part 0 of '.*' must hold one"),
+    ('{"schema": "xembed.combined/1", "title": "x", "parts": [3], "provenance": {}}', "Part 0 of '.*' must hold"),
 ])  # fmt: skip
 def test_files_that_are_no_results(tmp_path, text, message):
     (tmp_path / "in.json").write_text(text, encoding="utf-8")
@@ -476,7 +476,7 @@ def test_what_cannot_be_compared(results, tmp_path):
         compare_results(tmp_path / "two.json", tmp_path / "two.json")
     with pytest.raises(TypeError, match=r"'new' parameter must be of results of this package or paths .* Got int"):
         compare_results(results[0], 3)
-    with pytest.raises(ValueError, match="There are pages for the schemas"):
+    with pytest.raises(ValueError, match="There is no page for a Measure"):
         compare_results(results[2].measures[0], results[2].measures[0])
     results[2].to_json(tmp_path / "d.json")
     with pytest.raises(ValueError, match="would be overwritten"):

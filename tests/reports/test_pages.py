@@ -1,7 +1,6 @@
 """Every kind of page: it draws, it holds the numbers of its result, and texts of users do nothing on it."""
 
 import base64
-import importlib
 import json
 import re
 from html import escape
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from pages import check_looks, rows_of, section
 
-from xembed._core import results as _results
+from xembed._core.schemas import result_classes
 from xembed.depth import find_outliers
 from xembed.reports import _page, _wording, render_page
 from xembed.reports._names import with_short_names
@@ -155,10 +154,7 @@ def test_in_a_notebook_a_result_is_small_and_says_what_was_found(results, kind):
 
 
 def test_every_result_has_a_page_or_is_a_part_of_one():
-    for package in _results._PACKAGES:
-        importlib.import_module(package)
-    schemas = {schema for schema in _results._SCHEMAS if schema.startswith("xembed.")}
-    assert schemas - set(_page._BUILDERS) == PARTS
+    assert {schema for schema, kind in result_classes().items() if kind.page is None} == PARTS
 
 
 def test_a_name_that_stands_twice_stays_as_it_is():

@@ -304,7 +304,7 @@ def test_no_permission(tmp_path):
 
 
 def test_unknown_schema():
-    with pytest.raises(ValueError, match=r"There are pages for the schemas .* Got 'other/1' instead"):
+    with pytest.raises(ValueError, match=r"must hold a result of xembed.* Got 'other/1'"):
         render_page({"schema": "other/1"})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -81,6 +82,16 @@ FIRST_EDITION = {
 def current_schema(schema: Any) -> Any:
     """Return today's name of a schema of the first edition, and any other as it is."""
     return FIRST_EDITION.get(schema, schema) if isinstance(schema, str) else schema
+
+
+def result_classes() -> dict[str, type[Result]]:
+    """Return the class of every schema. Imports all packages: for documentation and tests."""
+    import xembed
+    from xembed._core.results import Result
+
+    packages = [getattr(xembed, name) for name in dir(xembed) if isinstance(getattr(xembed, name), ModuleType)]
+    names = [getattr(package, name) for package in packages for name in dir(package)]
+    return {kind.schema: kind for kind in names if isinstance(kind, type) and issubclass(kind, Result)}
 
 
 def class_of(data: Any, where: str) -> type[Result]:

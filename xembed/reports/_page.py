@@ -6,6 +6,7 @@ import base64
 import hashlib
 import importlib
 import os
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib import resources
@@ -121,7 +122,7 @@ def render_page(data: Mapping[str, Any]) -> str:
             library=base64.b64encode(_asset(_PLOTLY)).decode("ascii") if charts else None,
             library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
             packed=_packed(data),
-            data_name=f"xembed-{data['schema'].removeprefix('xembed.').split('/')[0]}.json",
+            data_name=_data_name(data["schema"]),
             made_by=(made["versions"] if made else versions())["xembed"],
         )
     )
@@ -153,6 +154,12 @@ def _packed(data: Mapping[str, Any]) -> str | None:
         return None
     packed = pack_text(text)
     return packed if len(packed) <= _MOST_DATA else None
+
+
+def _data_name(schema: str) -> str:
+    """Return what a browser saves the data as: 'xembed-rank-sum.json' for 'xembed.shift.RankSumResult/1'."""
+    name = schema.split("/")[0].rpartition(".")[2].removesuffix("Result")
+    return f"xembed-{re.sub('(?<=[a-z])(?=[A-Z])', '-', name).lower()}.json"
 
 
 def _script() -> str:
