@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import CountedWords, RandomTexts
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
-from tiny_encoders import CountedWords, RandomTexts
 
 from xembed._core.directions import unit_rows
 from xembed.attribution import Depth, EmbeddingTarget, Logit, NearestSimilarity, Projection, Similarity, explain
