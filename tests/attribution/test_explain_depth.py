@@ -6,9 +6,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from bag_encoders import Bag, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import Bag, unit
 
 import xembed
 from xembed.attribution import Attributions, DepthExplanation, TrustResult, explain_depth, trust_check
@@ -26,11 +26,6 @@ ODD = {
     "pastry": "No dial tone on my landline pastry phone for three days.",
 }
 CORPUS = ["tea and milk", "tea and sugar", "milk and sugar and tea", "black tea", "sugar", "green tea with milk"]
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.fixture(scope="module")

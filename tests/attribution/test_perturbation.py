@@ -10,7 +10,7 @@ import torch
 from captum.attr import FeatureAblation, KernelShap, LimeBase, ShapleyValueSampling
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 from xembed.attribution import _perturbation
 from xembed.attribution._method import MethodOptions, row_seed
