@@ -11,7 +11,7 @@ from pages import check_looks, rows_of, section
 
 from xembed._core.schemas import result_classes
 from xembed.depth import find_outliers
-from xembed.reports import _page, _wording, render_page
+from xembed.reports import _render as _page, _wording, render_page
 from xembed.reports._names import with_short_names
 from xembed.shift import (
     compare_corpora,
