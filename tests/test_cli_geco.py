@@ -52,7 +52,6 @@ def test_official_files(real_data, tmp_path):
         (["--seeds", "a"], "--seeds must be integers with commas between them, such as 0,1,2. Got 'a'"),
         (["--variant", "both"], "Got 'both'"),
         (["--profile", "huge"], "must be one of {'full', 'quick'}. Got 'huge'"),
-        (["--reference-mode", "ferret"], "Got 'ferret'"),
         (["--geco", "nowhere"], "nowhere"),
         (["--target", "best"], "must be one of {'label', 'predicted'}"),
     ],

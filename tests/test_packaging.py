@@ -50,6 +50,7 @@ def test_wheel_holds_data_templates_and_types(wheel):
         "xembed/py.typed",
         "xembed/datasets/data/support_tickets.jsonl",
         "xembed/datasets/data/support_tickets.md",
+        "xembed/datasets/lexicons/gender.txt",
         "xembed/reports/templates/shift.html.j2",
         "xembed/reports/assets/start.js",
     } <= names

@@ -21,6 +21,7 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.files import open_npy
 from xembed._core.parallel import row_blocks
 from xembed._core.validation import FloatArray, check_embeddings, check_same_dims, shows_progress
 
@@ -376,9 +377,7 @@ def _slices(array: npt.NDArray[Any], *, name: str, caller: str, min_rows: int) -
 def _open_file(path: str | os.PathLike[str], stream: Callable[..., Stream], *, name: str) -> Any:
     suffix = Path(path).suffix.lower()
     if suffix == ".npy":
-        from xembed.datasets import read_embeddings
-
-        return read_embeddings(path, name=name)
+        return open_npy(path, caller="read_embeddings", name=name)
     if suffix == ".parquet":
         from xembed._core.parquet import parquet_blocks, parquet_rows
 

@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written is ever left behind."""
+"""Files: opened with errors that say what is wrong, written so that nothing half-written is ever left behind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,70 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def check_file(path: str | os.PathLike[str], caller: str) -> tuple[Path, str]:
+    """Return the path of a file that can be read, and how messages write it."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"The 'path' parameter of {caller} must be a str or path-like. Got {type(path).__name__} instead."
+        )
+    file = Path(path)
+    shown = repr(str(file))
+    if file.is_dir():
+        raise IsADirectoryError(f"{shown} can't be read: it is a folder. Give the path of a file.")
+    try:
+        file.open("rb").close()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{shown} can't be read: there is no such file.") from None
+    except PermissionError:
+        raise PermissionError(f"{shown} can't be read: no permission.") from None
+    return file, shown
+
+
+def open_npy(path: str | os.PathLike[str], *, caller: str, name: str | None = None) -> npt.NDArray[Any]:
+    """Map the 2-D array of real numbers of a .npy file; ``name`` is what messages call it.
+
+    Raises
+    ------
+    OSError
+        If the file can't be opened.
+    ValueError
+        If it is not a complete .npy file of such an array.
+    """
+    file, shown = check_file(path, caller)
+    shown = shown if name is None else f"{name} ({shown})"
+    with file.open("rb") as stream:
+        start = stream.read(6)
+    if start.startswith(b"PK"):
+        raise ValueError(
+            f"{shown} must be a .npy file with one array. Got an archive (.npz): save its array with np.save."
+        )
+    if start != b"\x93NUMPY":
+        raise ValueError(f"{shown} must be a .npy file, as np.save writes it. Its first bytes are {start!r} instead.")
+    try:
+        array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header can end in almost any error of NumPy's parser
+        if "Python objects" in str(error):
+            raise ValueError(
+                f"{shown} holds Python objects, which can't be read safely: save it as numbers: "
+                "np.save(path, array.astype('float32'))."
+            ) from None
+        # Some versions of NumPy can't map an array without elements, so it may end here, too.
+        raise ValueError(f"{shown} is empty, incomplete or damaged: {error}. Save it again.") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{shown} must hold real numbers. Got dtype {array.dtype}.")
+    if array.ndim != 2:
+        raise ValueError(
+            f"{shown} must hold a 2-D array of shape (n_texts, n_dims). Got an array of shape {array.shape} instead."
+        )
+    if array.size == 0:
+        raise ValueError(f"{shown} is empty: it holds an array of shape {array.shape}.")
+    return array
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.files import check_file
 from xembed._core.validation import quote_options
 
 # Rows of a batch. Blocks are made of them by `xembed._core.blocks`.
@@ -52,9 +53,7 @@ def _opened(path: str | os.PathLike[str], name: str) -> Iterator[tuple[Any, str]
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-    from xembed.datasets._read import _check_file
-
-    file, shown = _check_file(path, name)
+    file, shown = check_file(path, name)
     shown = f"{name} ({shown})"
     try:
         with pq.ParquetFile(file, buffer_size=_READ_AHEAD, pre_buffer=False) as opened:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xembed._core.text import one_line
 from xembed.cli.explain import explain
 from xembed.cli.geco import geco
 from xembed.cli.inputs import (
@@ -18,7 +19,6 @@ from xembed.cli.inputs import (
     column_of,
     embed_source,
     encoder_on_demand,
-    one_line,
     read_source,
     signed,
     texts_of,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xembed.cli.inputs import Encode, embed_source, encoder_on_demand, one_line, read_source, signed, texts_of
+from xembed._core.text import one_line
+from xembed.cli.inputs import Encode, embed_source, encoder_on_demand, read_source, signed, texts_of
 from xembed.cli.options import (
     BatchSize,
     Cache,

@@ -42,9 +42,6 @@ def geco(
     target: Annotated[
         str, typer.Option(help="Explain the score of the true class (label) or of the predicted one.")
     ] = ("label"),
-    reference_mode: Annotated[
-        str | None, typer.Option(help="gecobench: the published recipe with its quirks, to compare figures.")
-    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="Pretrained model: a folder or a hub id. Default: all-MiniLM-L6-v2 from its package."),
@@ -76,7 +73,6 @@ def geco(
         n_faithful=faithful,
         n_randomised=randomised,
         target=target,
-        reference_mode=reference_mode,
         device=device,
     )
     typer.echo(benchmark.plan().text)

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from xembed.datasets import TextTable
 
 
-def one_line(text: str, length: int = 90) -> str:
-    """Shorten a text to a line that a terminal shows and does not obey: texts may hold escape sequences."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= length else line[: length - 1] + "…"
-
-
 Encode = Callable[[], Any]
 
 

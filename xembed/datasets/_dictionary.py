@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from xembed._core.files import check_file
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts
 from xembed.datasets._bundled import _find
 from xembed.datasets._formats import _decode, _lines
-from xembed.datasets._read import _check_file
 from xembed.datasets._wordnet import is_wordnet, read_wordnet
 
 # How the published dictionaries of DefSent+ part the definitions of one entry.
@@ -297,7 +297,7 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
             )
         pairs, card = read_wordnet(folder, shown)
         return _collect(pairs, name=folder.resolve().name, shown=shown, card=card)
-    file, shown = _check_file(path, "load_dictionary")
+    file, shown = check_file(path, "load_dictionary")
     if file.suffix.lower() not in _SUFFIXES:
         raise ValueError(
             f"{shown} must end in one of {', '.join(_SUFFIXES)} to be read by load_dictionary, or be the folder of a "

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xembed._core.files import check_file
 from xembed._core.validation import check_option
 from xembed.datasets._formats import FORMATS
 from xembed.datasets._paired import PairedSentences
-from xembed.datasets._read import _check_file
 
 _BINARY = ("female", "male")
 CLASSES = {
@@ -135,7 +135,7 @@ def load_geco(
     check_option(split, SPLITS, name="split", caller="load_geco")
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"The 'path' parameter of load_geco must be a path. Got {type(path).__name__} instead.")
-    file, shown = _check_file(_find(Path(path), variant, split), "load_geco")
+    file, shown = check_file(_find(Path(path), variant, split), "load_geco")
     n_classes = len(CLASSES[variant])
     groups: dict[int, list[_Form]] = {}
     for form in _read(file, shown, variant):

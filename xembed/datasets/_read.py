@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.files import check_file, open_npy
 from xembed._core.validation import check_option, check_texts, quote_options
 from xembed.datasets._formats import FORMATS, Rows
 from xembed.datasets._tables import TextTable, as_day
@@ -79,7 +79,7 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
     >>> table.texts
     ('Lovely', 'Broke at once')
     """
-    file, shown = _check_file(path, "read_texts")
+    file, shown = check_file(path, "read_texts")
     suffix = file.suffix.lower()
     if suffix not in FORMATS:
         raise ValueError(
@@ -151,54 +151,7 @@ def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) ->
     >>> del X  # closes the file
     >>> folder.cleanup()
     """
-    file, shown = _check_file(path, "read_embeddings")
-    shown = shown if name is None else f"{name} ({shown})"
-    with file.open("rb") as stream:
-        start = stream.read(6)
-    if start.startswith(b"PK"):
-        raise ValueError(
-            f"{shown} must be a .npy file with one array. Got an archive (.npz): save its array with np.save."
-        )
-    if start != b"\x93NUMPY":
-        raise ValueError(f"{shown} must be a .npy file, as np.save writes it. Its first bytes are {start!r} instead.")
-    try:
-        array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header can end in almost any error of NumPy's parser
-        if "Python objects" in str(error):
-            raise ValueError(
-                f"{shown} holds Python objects, which can't be read safely: save it as numbers: "
-                "np.save(path, array.astype('float32'))."
-            ) from None
-        # Some versions of NumPy can't map an array without elements, so it may end here, too.
-        raise ValueError(f"{shown} is empty, incomplete or damaged: {error}. Save it again.") from None
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{shown} must hold real numbers. Got dtype {array.dtype}.")
-    if array.ndim != 2:
-        raise ValueError(
-            f"{shown} must hold a 2-D array of shape (n_texts, n_dims). Got an array of shape {array.shape} instead."
-        )
-    if array.size == 0:
-        raise ValueError(f"{shown} is empty: it holds an array of shape {array.shape}.")
-    return array
-
-
-def _check_file(path: str | os.PathLike[str], caller: str) -> tuple[Path, str]:
-    """Return the path of a file that can be read, and how messages write it."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(
-            f"The 'path' parameter of {caller} must be a str or path-like. Got {type(path).__name__} instead."
-        )
-    file = Path(path)
-    shown = repr(str(file))
-    if file.is_dir():
-        raise IsADirectoryError(f"{shown} can't be read: it is a folder. Give the path of a file.")
-    try:
-        file.open("rb").close()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{shown} can't be read: there is no such file.") from None
-    except PermissionError:
-        raise PermissionError(f"{shown} can't be read: no permission.") from None
-    return file, shown
+    return open_npy(path, caller="read_embeddings", name=name)
 
 
 def _choose_text_column(rows: Rows, asked: str | None, shown: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.files import check_file
 from xembed._core.validation import RNG, check_count, check_option, check_rng, check_texts, quote_options
 from xembed.datasets._formats import FORMATS, _decode, _lines
-from xembed.datasets._read import _check_file
 
 _INPUT, _GOLD, _END = "STS.input.", "STS.gs.", ".txt"
 _ALL = "ALL"  # the concatenation of the other files
@@ -197,7 +197,7 @@ def load_sts(
     """
     if isinstance(path, str | os.PathLike) and Path(path).is_dir():
         return _read_semeval(Path(path), repr(os.fspath(path)))
-    file, shown = _check_file(path, "load_sts")
+    file, shown = check_file(path, "load_sts")
     suffix = file.suffix.lower()
     if suffix in {".txt", ".csv", ".tsv"}:
         lines = _read_lines(file, shown)

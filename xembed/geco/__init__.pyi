@@ -5,6 +5,8 @@ from ._aliases import clustered_interval as clustered_interval
 from ._aliases import holm as holm
 from ._aliases import paired_difference as paired_difference
 from ._aliases import paired_shift as paired_shift
+from ._aliases import reference_attributions as reference_attributions
+from ._aliases import reference_metrics as reference_metrics
 from ._benchmark import PROFILES as PROFILES
 from ._benchmark import Benchmark as Benchmark
 from ._benchmark_result import BenchmarkResult as BenchmarkResult
@@ -40,8 +42,6 @@ from ._one_layer import make_one_layer as make_one_layer
 from ._plan import Plan as Plan
 from ._pseudo_likelihood import PseudoLogLikelihood as PseudoLogLikelihood
 from ._pseudo_likelihood import pseudo_log_likelihood as pseudo_log_likelihood
-from ._reference_metrics import reference_metrics as reference_metrics
-from ._reference_mode import reference_attributions as reference_attributions
 from ._schemes import SCHEMES as SCHEMES
 from ._schemes import Recipe as Recipe
 from ._schemes import Scheme as Scheme

@@ -23,17 +23,16 @@ from xembed.datasets import PairedSentences
 from xembed.encoders import Encoder, describe_encoder, load_encoder
 from xembed.encoders._pipeline import find_device
 from xembed.encoders._words import WordEncoder
+from xembed.geco._aliases import refuse_reference
 from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow
 from xembed.geco._bias import word_cooccurrence
-from xembed.geco._cell import Cell, Settings
 from xembed.geco._classifier import make_classifier
 from xembed.geco._inspect import failures, sentences_to_show
 from xembed.geco._leaderboard import Resampling, correct_forms, read_scheme, scheme_row, scheme_rows
 from xembed.geco._one_layer import make_one_layer
 from xembed.geco._plan import Plan, make_plan
-from xembed.geco._reference_mode import REFERENCE_METHODS
+from xembed.geco._run import ConditionRun, Settings, Store
 from xembed.geco._schemes import SCHEMES, find_scheme
-from xembed.geco._store import Store
 from xembed.geco._test_set import digest, prepare
 from xembed.geco._trained import TrainedModel
 from xembed.geco._training import train
@@ -84,9 +83,8 @@ class Benchmark:
         For intervals and tests.
     confidence_level : float in (0, 1), default=0.95
         Of the intervals.
-    reference_mode : {'gecobench'}, optional
-        Explain by the recipe of the published benchmark, with its quirks, to compare figures with it; never to judge
-        methods. Methods that it does not have are left out of 'all'.
+    reference_mode : None
+        Left for one release: the published recipe with its quirks is in docs/measurements/geco_reference.
     device : str, default='auto'
         Where to train and explain; 'auto' takes a GPU if there is one.
 
@@ -97,6 +95,8 @@ class Benchmark:
         missing, or nothing is left to test on.
     TypeError
         If the data are not PairedSentences.
+    NotImplementedError
+        If ``reference_mode`` is given.
 
     Examples
     --------
@@ -113,6 +113,8 @@ class Benchmark:
     >>> sorted(row.method for row in result.rows)
     ['chance', 'oracle', 'saliency_l2', 'uniform_random']
     """
+
+    run_type: type[ConditionRun] = ConditionRun
 
     def __init__(
         self,
@@ -139,6 +141,8 @@ class Benchmark:
         device: str = "auto",
     ) -> None:
         caller = "Benchmark"
+        if reference_mode is not None:
+            refuse_reference("Benchmark(reference_mode=...)")
         chosen = dict(PROFILES[check_option(profile, PROFILES, name="profile", caller=caller)])
         given = {
             "seeds": (seeds,) if isinstance(seeds, int) else seeds,
@@ -161,8 +165,7 @@ class Benchmark:
         if not self.seeds:
             raise ValueError(f"The 'seeds' of {caller} must be one or more integers. Got none.")
         self.settings = Settings(
-            methods=_choose_methods(methods, reference_mode, caller=caller),
-            reference_mode=reference_mode,
+            methods=tuple(method.name for method in find_methods(methods, caller=caller)),
             baseline=check_option(baseline, BASELINES, name="baseline", caller=caller),
             deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
             n_samples=check_count(chosen["n_samples"], name="n_samples", caller=caller, low=2),
@@ -173,7 +176,7 @@ class Benchmark:
             n_randomised=check_count(chosen["n_randomised"], name="n_randomised", caller=caller, low=0),
         )
         self.training = _check_training(training, self.schemes, caller=caller)
-        self.how = Resampling(
+        self.resampling = Resampling(
             check_count(n_resamples, name="n_resamples", caller=caller, low=20),
             check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither"),
             0,
@@ -201,9 +204,13 @@ class Benchmark:
             "backbone": _digest_module(self.model),
             "schemes": list(self.schemes),
             "seeds": list(self.seeds),
-            "settings": asdict(self.settings) | {"methods": list(self.settings.methods)},
+            "settings": self._options(),
             "training": self.training,
         }
+
+    def _options(self) -> dict[str, Any]:
+        # reference_mode is of the first edition, whose folders can be gone on with.
+        return asdict(self.settings) | {"methods": list(self.settings.methods), "reference_mode": None}
 
     # ---- running
 
@@ -246,14 +253,14 @@ class Benchmark:
             health = self._compute(store, update)
         return self._result(store, health, time.monotonic() - began)
 
-    def _cells(self, store: Store, scheme: str, update: Any = None) -> list[Cell]:
+    def _runs(self, store: Store, scheme: str, update: Any = None) -> list[ConditionRun]:
         fitted = {
             name: METHODS[name].fit(self.data)  # type: ignore[misc]
             for name in self.settings.methods
             if METHODS[name].fit is not None
         }
         return [
-            Cell(
+            self.run_type(
                 store,
                 scheme,
                 seed,
@@ -270,10 +277,10 @@ class Benchmark:
 
     def _compute(self, store: Store, update: Any) -> dict[str, MethodHealth]:
         health: dict[str, MethodHealth] = {}
-        cells = {scheme: self._cells(store, scheme, update) for scheme in self.schemes}
+        runs = {scheme: self._runs(store, scheme, update) for scheme in self.schemes}
         for place in range(len(self.seeds)):  # a whole table for the first seed first
             for scheme in self.schemes:
-                health[scheme] = cells[scheme][place].run(health.get(scheme))
+                health[scheme] = runs[scheme][place].run(health.get(scheme))
         return health
 
     def _train(self, scheme: str, seed: int) -> TrainedModel:
@@ -291,11 +298,11 @@ class Benchmark:
         schemes: list[SchemeRow] = []
         scores = {}
         for scheme in self.schemes:
-            cells = self._cells(store, scheme)
-            scores[scheme] = found = read_scheme(cells, health[scheme], self.test)
-            records = [cell.trained().record for cell in cells]
-            schemes.append(scheme_row(scheme, found, self.test, records, self.how))
-            rows += scheme_rows(scheme, found, health[scheme], self.test, self.settings.methods, self.how)
+            runs = self._runs(store, scheme)
+            scores[scheme] = found = read_scheme(runs, health[scheme], self.test)
+            records = [run.trained().record for run in runs]
+            schemes.append(scheme_row(scheme, found, self.test, records, self.resampling))
+            rows += scheme_rows(scheme, found, health[scheme], self.test, self.settings.methods, self.resampling)
         rows = correct_forms(rows)
         plan = self.plan(measure=False)
         result = BenchmarkResult(
@@ -312,9 +319,9 @@ class Benchmark:
             failures=tuple(failures(scores, self.test)),
             bias=self._bias(),
             excluded=dict(self.excluded),
-            n_resamples=self.how.n_resamples,
-            confidence_level=self.how.level,
-            options=asdict(self.settings) | {"profile": self.profile, "methods": list(self.settings.methods)},
+            n_resamples=self.resampling.n_resamples,
+            confidence_level=self.resampling.level,
+            options=self._options() | {"profile": self.profile},
             cost={"forward": plan.n_forward, "backward": plan.n_backward, "seconds": seconds},
             notes=tuple(self._notes(health)),
             provenance=provenance("Benchmark.run", **self.describe()),
@@ -345,19 +352,6 @@ class Benchmark:
 
 
 # ---- checks
-
-
-def _choose_methods(methods: Any, reference_mode: str | None, *, caller: str) -> tuple[str, ...]:
-    found = tuple(method.name for method in find_methods(methods, caller=caller))
-    if reference_mode is None:
-        return found
-    check_option(reference_mode, ("gecobench",), name="reference_mode", caller=caller)
-    if methods != "all" and (unknown := [name for name in found if name not in REFERENCE_METHODS]):
-        raise ValueError(
-            f"The 'methods' of {caller} with reference_mode={reference_mode!r} must be of "
-            f"{quote_options(REFERENCE_METHODS)}. Got {unknown} too."
-        )
-    return tuple(name for name in found if name in REFERENCE_METHODS)
 
 
 def _check_training(training: Any, schemes: Sequence[str], *, caller: str) -> dict[str, dict[str, Any]]:

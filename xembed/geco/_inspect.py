@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import softmax
 
 from xembed.attribution._methods import METHODS
-from xembed.geco._cell import ORACLE
 from xembed.geco._leaderboard import MAIN, SchemeScores
+from xembed.geco._run import ORACLE
 from xembed.geco._test_set import TestSet
 
 _SHOWN, _HARDEST = 24, 8

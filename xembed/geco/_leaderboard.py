@@ -18,8 +18,8 @@ from xembed.attribution._method import MethodOutput
 from xembed.attribution._methods import METHODS
 from xembed.attribution._pair_shapley import PairShapley, agreement, used_words
 from xembed.geco._benchmark_result import FormDifference, LeaderboardRow, SchemeRow, Score
-from xembed.geco._cell import ORACLE, Cell
 from xembed.geco._metrics import METRICS, chance, score_rows
+from xembed.geco._run import ORACLE, ConditionRun
 from xembed.geco._schemes import SCHEMES
 from xembed.geco._test_set import TestSet
 from xembed.geco._trained import TrainingRecord
@@ -69,31 +69,27 @@ class SchemeScores:
     random: dict[str, np.ndarray]
 
 
-def read_scheme(cells: Sequence[Cell], health: MethodHealth, test: TestSet) -> SchemeScores:
+def read_scheme(runs: Sequence[ConditionRun], health: MethodHealth, test: TestSet) -> SchemeScores:
     """Read the pieces of all seeds of a scheme and score them."""
     truth = test.data.ground_truth
-    read = [cell.outputs(health) for cell in cells]
+    read = [run.outputs(health) for run in runs]
     outputs = {name: [found[name][0] for found in read] for name in read[0]}
     seconds = {name: float(np.mean([found[name][1] for found in read])) / len(test.data) for name in read[0]}
-    outputs[ORACLE] = [MethodOutput.of([np.array(marks, dtype=np.float64) for marks in truth])] * len(cells)
+    outputs[ORACLE] = [MethodOutput.of([np.array(marks, dtype=np.float64) for marks in truth])] * len(runs)
     scores: dict[str, dict[str, Floats]] = {}
     for name, of_seeds in outputs.items():
         found_scores = [score_rows(output.words, truth) for output in of_seeds]
         scores[name] = {metric: np.stack([found[metric] for found in found_scores]) for metric in METRICS}
-    first = cells[0]
-    has_random = first.store.has("cells", first.name, "randomisation.safetensors")
+    first = runs[0]
+    has_random = first.has("randomisation.safetensors")
     return SchemeScores(
         outputs=outputs,
         seconds=seconds,
         scores=scores,
-        logits=np.stack([cell.store.read_arrays("cells", cell.name, "logits.safetensors")["logits"] for cell in cells]),
-        truths=[cell.truth() for cell in cells],
-        faithful=[
-            cell.store.read_arrays("cells", cell.name, "faithfulness.safetensors")
-            for cell in cells
-            if cell.store.has("cells", cell.name, "faithfulness.safetensors")
-        ],
-        random=first.store.read_arrays("cells", first.name, "randomisation.safetensors") if has_random else {},
+        logits=np.stack([run.read_arrays("logits.safetensors")["logits"] for run in runs]),
+        truths=[run.truth() for run in runs],
+        faithful=[run.read_arrays("faithfulness.safetensors") for run in runs if run.has("faithfulness.safetensors")],
+        random=first.read_arrays("randomisation.safetensors") if has_random else {},
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from xembed.attribution._methods import METHODS
 from xembed.attribution._scored_model import ScoredModel
 from xembed.datasets import PairedSentences
-from xembed.geco._cell import Settings
+from xembed.geco._run import Settings
 from xembed.geco._schemes import SCHEMES
 from xembed.geco._test_set import TestSet
 

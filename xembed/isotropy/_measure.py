@@ -81,7 +81,7 @@ class _Found:
             high=high,
             minimum=minimum,
             maximum=maximum,
-            perfect=metric.perfect(n, d),
+            perfect=metric.isotropic(n, d),
             better=metric.better,
             n_rows_used=self.rows_used.get(name, n),
             warning=" ".join(self.warnings[name]) if name in self.warnings else None,

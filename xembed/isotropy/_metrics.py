@@ -120,7 +120,7 @@ class Sample:
 Bound = Callable[[int, int], float | None]
 
 
-def _nothing(n: int, d: int) -> None:
+def _unbounded(n: int, d: int) -> None:
     return None
 
 
@@ -134,18 +134,22 @@ def _rank(n: int, d: int) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """One measure: how it is called, what it is compared with and how it is computed.
+    """One measure: what it is called, what it means, what it is compared with and how it is computed.
 
-    ``source`` says from what: 'moments', 'unit' (sums of unit rows too), 'partition' or 'sample'.
+    ``meaning`` completes the sentence "The measure is ..."; ``cites`` are keys of the bibliography; ``better`` is
+    'higher', 'lower' or 'none'; ``isotropic`` gives the value of a space in which all directions are alike.
+    ``source`` says from what it is computed: 'moments', 'unit' (sums of unit rows too), 'partition' or 'sample'.
     """
 
     name: str
     label: str
+    meaning: str
     better: str
     source: str
-    minimum: Bound
-    maximum: Bound
-    perfect: Bound
+    cites: tuple[str, ...] = ()
+    minimum: Bound = _unbounded
+    maximum: Bound = _unbounded
+    isotropic: Bound = _unbounded
     of_space: Callable[[Space], float] | None = None
     of_sample: Callable[[Sample], float] | None = None
 
@@ -161,40 +165,167 @@ def _average_cosine(space: Space) -> float:
     return mean_cosine(space.moments.unit_total, space.moments.n_rows)
 
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("debiased_isoscore", "IsoScore, debiased", "higher", "moments", _nothing, _nothing, _always(1.0),
-               of_space=lambda space: debiased_score(space.moments)),
-        Metric("isoscore", "IsoScore", "higher", "moments", _always(0.0), _always(1.0), _always(1.0),
-               of_space=lambda space: plain_score(space.moments)),
-        Metric("participation_ratio", "Participation ratio", "higher", "moments", _always(1.0), _rank, _rank,
-               of_space=lambda space: participation(space.moments)),
-        Metric("effective_rank", "Effective rank", "higher", "moments", _always(1.0), _rank, _rank,
-               of_space=lambda space: rank_of_spectrum(space.spectrum)),
-        Metric("rankme", "RankMe", "higher", "moments", _always(1.0), lambda n, d: float(min(n, d)),
-               lambda n, d: float(min(n, d)),
-               of_space=lambda space: rank_of_singular_values(space.squares, space.moments)),
-        Metric("average_cosine", "Average cosine", "lower", "unit", lambda n, d: -1 / (n - 1), _always(1.0),
-               _always(0.0), of_space=_average_cosine),
-        Metric("top_dimension_share", "Share of the top dimension in the average cosine", "lower", "unit",
-               _always(0.0), _nothing, lambda n, d: 1 / d),
-        Metric("partition_isotropy", "Partition isotropy I(W)", "higher", "partition", _always(0.0), _always(1.0),
-               _always(1.0)),
-        Metric("uniformity", "Uniformity (t = 2)", "lower", "sample", _always(-8.0), _always(0.0),
-               lambda n, d: uniform_uniformity(d), of_sample=lambda sample: uniformity_of(sample.cosines)),
-        Metric("hubness", f"Hubness: skewness of {N_NEIGHBORS}-occurrences", "lower", "sample", _nothing, _nothing,
-               _always(0.0), of_sample=lambda sample: sample.hubs.skewness),
-        Metric("robin_hood", "Hubness: Robin Hood index", "lower", "sample", _always(0.0), _always(1.0), _always(0.0),
-               of_sample=lambda sample: sample.hubs.robin_hood),
-        Metric("antihub_rate", "Hubness: share of antihubs", "lower", "sample", _always(0.0), _always(1.0),
-               _always(0.0), of_sample=lambda sample: sample.hubs.antihub_rate),
-        Metric("twonn", "Intrinsic dimension (TwoNN)", "none", "sample", _always(0.0), _nothing, _nothing,
-               of_sample=lambda sample: sample.dimension("twonn", 3)),
-        Metric("mle", "Intrinsic dimension (MLE, 20 neighbors)", "none", "sample", _always(0.0), _nothing, _nothing,
-               of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1)),
-    )
-}  # fmt: skip
+_TABLE = (
+    Metric(
+        "debiased_isoscore",
+        "IsoScore, debiased",
+        "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions, as IsoScore (Rudman et al. 2022), with "
+        "unbiased estimates of the sums in it (Bai & Saranadasa 1996). 1: the same variance in all directions.",
+        better="higher",
+        source="moments",
+        cites=("rudman2022", "bai1996"),
+        isotropic=_always(1.0),
+        of_space=lambda space: debiased_score(space.moments),
+    ),
+    Metric(
+        "isoscore",
+        "IsoScore",
+        "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions (Rudman et al. 2022); too low for few "
+        "texts.",
+        better="higher",
+        source="moments",
+        cites=("rudman2022",),
+        minimum=_always(0.0),
+        maximum=_always(1.0),
+        isotropic=_always(1.0),
+        of_space=lambda space: plain_score(space.moments),
+    ),
+    Metric(
+        "participation_ratio",
+        "Participation ratio",
+        "the squared sum of the eigenvalues of the covariance over the sum of their squares: the number of directions "
+        "that the variance is spread over.",
+        better="higher",
+        source="moments",
+        minimum=_always(1.0),
+        maximum=_rank,
+        isotropic=_rank,
+        of_space=lambda space: participation(space.moments),
+    ),
+    Metric(
+        "effective_rank",
+        "Effective rank",
+        "the exponential of the entropy of the eigenvalues' shares (Roy & Vetterli 2007): the number of directions "
+        "that the variance is spread over, with more weight on small ones.",
+        better="higher",
+        source="moments",
+        cites=("roy2007",),
+        minimum=_always(1.0),
+        maximum=_rank,
+        isotropic=_rank,
+        of_space=lambda space: rank_of_spectrum(space.spectrum),
+    ),
+    Metric(
+        "rankme",
+        "RankMe",
+        "the exponential of the entropy of the singular values' shares, without subtracting the mean (Garrido et al. "
+        "2023).",
+        better="higher",
+        source="moments",
+        cites=("garrido2023",),
+        minimum=_always(1.0),
+        maximum=lambda n, d: float(min(n, d)),
+        isotropic=lambda n, d: float(min(n, d)),
+        of_space=lambda space: rank_of_singular_values(space.squares, space.moments),
+    ),
+    Metric(
+        "average_cosine",
+        "Average cosine",
+        "the mean cosine of two different texts, over all pairs (Ethayarajh 2019).",
+        better="lower",
+        source="unit",
+        cites=("ethayarajh2019",),
+        minimum=lambda n, d: -1 / (n - 1),
+        maximum=_always(1.0),
+        isotropic=_always(0.0),
+        of_space=_average_cosine,
+    ),
+    Metric(
+        "top_dimension_share",
+        "Share of the top dimension in the average cosine",
+        "the largest share of one dimension in the average cosine (Timkey & van Schijndel 2021).",
+        better="lower",
+        source="unit",
+        cites=("timkey2021",),
+        minimum=_always(0.0),
+        isotropic=lambda n, d: 1 / d,
+    ),
+    Metric(
+        "partition_isotropy",
+        "Partition isotropy I(W)",
+        "min Z(c) / max Z(c), where Z(c) is the sum of exp(c · x) over texts and c runs over the principal directions "
+        "and their opposites (Mu & Viswanath 2018); depends on the scale of the embeddings.",
+        better="higher",
+        source="partition",
+        cites=("mu2018",),
+        minimum=_always(0.0),
+        maximum=_always(1.0),
+        isotropic=_always(1.0),
+    ),
+    Metric(
+        "uniformity",
+        "Uniformity (t = 2)",
+        "the logarithm of the mean of exp(−2 |u − v|²) over pairs of directions (Wang & Isola 2020).",
+        better="lower",
+        source="sample",
+        cites=("wang2020",),
+        minimum=_always(-8.0),
+        maximum=_always(0.0),
+        isotropic=lambda n, d: uniform_uniformity(d),
+        of_sample=lambda sample: uniformity_of(sample.cosines),
+    ),
+    Metric(
+        "hubness",
+        f"Hubness: skewness of {N_NEIGHBORS}-occurrences",
+        "the skewness of k-occurrences: the number of texts that have a text among their k nearest neighbors.",
+        better="lower",
+        source="sample",
+        isotropic=_always(0.0),
+        of_sample=lambda sample: sample.hubs.skewness,
+    ),
+    Metric(
+        "robin_hood",
+        "Hubness: Robin Hood index",
+        "the share of all places among nearest neighbors that would have to be redistributed for all texts to have "
+        "the same number.",
+        better="lower",
+        source="sample",
+        minimum=_always(0.0),
+        maximum=_always(1.0),
+        isotropic=_always(0.0),
+        of_sample=lambda sample: sample.hubs.robin_hood,
+    ),
+    Metric(
+        "antihub_rate",
+        "Hubness: share of antihubs",
+        "the share of texts that are among the nearest neighbors of no other text.",
+        better="lower",
+        source="sample",
+        minimum=_always(0.0),
+        maximum=_always(1.0),
+        isotropic=_always(0.0),
+        of_sample=lambda sample: sample.hubs.antihub_rate,
+    ),
+    Metric(
+        "twonn",
+        "Intrinsic dimension (TwoNN)",
+        "the local dimension of the texts, from the ratio of the distances to the second and to the first neighbor.",
+        better="none",
+        source="sample",
+        minimum=_always(0.0),
+        of_sample=lambda sample: sample.dimension("twonn", 3),
+    ),
+    Metric(
+        "mle",
+        "Intrinsic dimension (MLE, 20 neighbors)",
+        "the local dimension of the texts, by maximum likelihood from the distances to 20 neighbors.",
+        better="none",
+        source="sample",
+        minimum=_always(0.0),
+        of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1),
+    ),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 
 
 def check_metrics(metrics: Any, *, caller: str) -> list[Metric]:

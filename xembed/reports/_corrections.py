@@ -27,32 +27,15 @@ _PACKAGE = "xembed.isotropy"
 _TEMPLATE = "isotropy.html.j2"
 _DESCRIPTION = 200  # characters of how a correction is written
 _SET = 60  # characters of the name of a set
-# Corrections with a source, by the class that their description starts with: what is said, and the work.
-_CORRECTIONS = {
-    "AllButTheTop": ("All-but-the-top takes away the mean and the strongest directions (Mu & Viswanath 2018).", "mu"),
-    "Standardize": (
-        "Standardizing gives each dimension the mean 0 and the variance 1, which tames rogue dimensions (Timkey & van "
-        "Schijndel 2021).",
-        "timkey",
-    ),
-    "ClusterIsotropy": (
-        "Cluster-based correction takes away the mean and the strongest directions of each cluster (Rajaee & "
-        "Pilehvar 2021).",
-        "rajaee",
-    ),
-    "Whitening": (
-        "Whitening gives all directions the same variance; with a power below 1 it goes part of the way, with "
-        "shrinkage it trusts small variances less.",
-        None,
-    ),
-}
 
 
 def correction_references(descriptions: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return what the corrections with such descriptions do, and the works that they come from."""
-    classes = {description.split("(")[0] for description in descriptions}
-    found = [known for name, known in _CORRECTIONS.items() if name in classes]
-    return [sentence for sentence, _ in found], [key for _, key in found if key is not None]
+    from xembed import transforms
+
+    names = sorted({text.split("(")[0] for text in descriptions} & set(dir(transforms)))
+    known = [kind for name in names if hasattr(kind := getattr(transforms, name), "meaning")]
+    return [kind.meaning for kind in known], [key for kind in known for key in kind.cites]
 
 
 def recommendation_chip(recommendation: str | None) -> tuple[bool, str, str]:

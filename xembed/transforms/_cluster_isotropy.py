@@ -108,6 +108,13 @@ class ClusterIsotropy(OneToOneFeatureMixin, Correction):
     array([[1., 0., 1.]])
     """
 
+    label: ClassVar[str] = "Cluster-based correction"
+    meaning: ClassVar[str] = (
+        "The cluster-based correction subtracts the mean of each cluster and the projections onto its strongest "
+        "directions (Rajaee & Pilehvar 2021)."
+    )
+    cites: ClassVar[tuple[str, ...]] = ("rajaee2021",)
+
     n_clusters_: int
     cluster_centers_: Float64Array
     cluster_means_: Float64Array

@@ -19,6 +19,11 @@ from xembed.transforms._fit_statistics import Float64Array, block_slices, raise_
 class Correction(TransformerMixin, BaseEstimator, ABC):
     """Base of the corrections: subclasses learn in ``fit`` and say in ``_correct`` what happens to rows."""
 
+    # What pages and documentation say: the name, one sentence, and keys of the bibliography.
+    label: ClassVar[str]
+    meaning: ClassVar[str]
+    cites: ClassVar[tuple[str, ...]] = ()
+
     mean_: Float64Array
     n_samples_fit_: int
     n_features_in_: int

@@ -64,6 +64,13 @@ class Standardize(OneToOneFeatureMixin, Correction):
     array([2])
     """
 
+    label: ClassVar[str] = "Standardization"
+    meaning: ClassVar[str] = (
+        "Standardization gives each dimension the mean 0 and the variance 1, which reduces the influence of rogue "
+        "dimensions (Timkey & van Schijndel 2021)."
+    )
+    cites: ClassVar[tuple[str, ...]] = ("timkey2021",)
+
     scale_: Float64Array
     dead_dimensions_: npt.NDArray[np.int64]
 
@@ -139,6 +146,12 @@ class AllButTheTop(OneToOneFeatureMixin, Correction):
     >>> AllButTheTop().fit_transform(X).std(axis=0).round(1)
     array([0., 1., 1.])
     """
+
+    label: ClassVar[str] = "All-but-the-top"
+    meaning: ClassVar[str] = (
+        "All-but-the-top subtracts the mean and the projections onto the strongest directions (Mu & Viswanath 2018)."
+    )
+    cites: ClassVar[tuple[str, ...]] = ("mu2018",)
 
     components_: Float64Array
     explained_variance_ratio_: Float64Array

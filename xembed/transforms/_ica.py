@@ -110,6 +110,12 @@ class ICAProjection(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction
            [1., 0.]])
     """
 
+    label: ClassVar[str] = "Independent components"
+    meaning: ClassVar[str] = (
+        "The projection onto independent components whitens the standardized dimensions and rotates them until they "
+        "are as far from a normal distribution as possible."
+    )
+
     dead_dimensions_: npt.NDArray[np.int64]
     n_iter_: int
 

@@ -115,6 +115,12 @@ class Whitening(ProjectionMixin, ClassNamePrefixFeaturesOutMixin, Correction):
     array([8.9, 1. , 0.1])
     """
 
+    label: ClassVar[str] = "Whitening"
+    meaning: ClassVar[str] = (
+        "Whitening gives all directions the same variance: in part with a power below 1, and with less weight on small "
+        "variances with shrinkage."
+    )
+
     eigenvalues_: Float64Array
     shrinkage_: float
     dead_dimensions_: npt.NDArray[np.int64]

@@ -1,4 +1,9 @@
+"""What the reproduction of GECOBench's own code computes: its explanations, its scores, its benchmark."""
+
 import copy
+import doctest
+import json
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -8,15 +13,27 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._methods import METHODS, run_method
 from xembed.attribution._scored_model import ScoredModel
 from xembed.datasets import PairedSentences
-from xembed.geco import make_one_layer
-from xembed.geco._reference_mode import REFERENCE_METHODS, _match, _to_words, reference_attributions
+from xembed.geco import Benchmark, make_one_layer, mass_accuracy, top_k_precision
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "measurements"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "attribution"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "geco"))
+from geco_reference import (
+    REFERENCE_METHODS,
+    ReferenceBenchmark,
+    explanations,
+    metrics,
+    reference_attributions,
+    reference_metrics,
+)
+from geco_reference.explanations import _match, _to_words
+from small_classifiers import save_small, small_pairs
 from tiny_models import WORDS, BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
@@ -362,3 +379,97 @@ def test_errors(model):
         broken.classifier.bias[:] = float("nan")
     with pytest.raises(RuntimeError, match="must give finite scores"):
         explain(broken, "saliency_l1")
+
+
+# ---- scores, from their description
+
+
+def test_reference_top_k_asks_for_the_first_two_places():
+    assert reference_metrics([0, 0, 0, 0, 1], [0, 0, 0, 0, 1])["top_k_precision"] == 0.0
+    assert reference_metrics([2, 1, 0, 0, 0], [0, 0, 0, 0, 1])["top_k_precision"] == 1.0
+
+
+def test_reference_top_k_of_a_perfect_explanation_on_real_rows(real_data):
+    lines = (real_data / "geco" / "binary_gender_all" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    truths = [np.array(json.loads(line)["ground_truth"]) for line in lines]
+    rng = np.random.default_rng(0)
+    scores = [reference_metrics(g * (1 + rng.random(len(g))), g)["top_k_precision"] for g in truths]
+    assert 0.2 < np.mean(scores) < 0.32
+    assert np.mean([top_k_precision(g, g) for g in truths]) == 1.0
+
+
+@given(st.data(), st.integers(2, 8))
+@settings(max_examples=100, deadline=None)
+def test_reference_curves_are_those_of_scikit_learn(data, n):
+    a = np.array(data.draw(st.lists(st.integers(-2, 2), min_size=n, max_size=n)), float)
+    g = np.zeros(n, bool)
+    g[data.draw(st.permutations(range(n)))[: data.draw(st.integers(1, n - 1))]] = True
+    found = reference_metrics(a, g)
+    assert found["roc_auc"] == pytest.approx(roc_auc_score(g, np.abs(a)), abs=1e-12)
+    assert found["avg_precision"] == pytest.approx(average_precision_score(g, np.abs(a)), abs=1e-12)
+    assert math.isnan(found["mass_accuracy"]) or found["mass_accuracy"] == pytest.approx(mass_accuracy(a, g))
+    assert math.isnan(found["mass_accuracy"]) == (not a.any())
+
+
+def test_reference_precision_by_hand():
+    # Down to size 4: 1 of 1; 3: 1 of 2; 2: 2 of 3; 1: 2 of 4, specificity 0 then.
+    found = reference_metrics([4, 3, 2, 1], [1, 0, 1, 0])
+    assert found["precision_recall_auc"] == pytest.approx(0.5 * 1 + 0 + 0.5 * (1 / 2 + 2 / 3) / 2)
+    assert found["precision_specificity"] == pytest.approx(1.0)  # at 0.5 exactly it does not count
+    assert reference_metrics([4, 3, 1, 1], [0, 0, 1, 0])["precision_specificity"] == 0.0
+    assert reference_metrics([1, 1], [1, 0])["precision_specificity"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("mass", "other", "expected"),
+    [(0.6, 0.3, 0.0), (0.3, 0.6, math.nan), (0.5, 0.5, 0.0), (0.5, 0.0, math.log(1e6 - 1)), (0.9, 0.3, math.log(2))],
+)
+def test_reference_relative_mass_accuracy(mass, other, expected):
+    found = reference_metrics([mass, 1 - mass], [1, 0], mass_accuracy_zero_shot=other)["mass_accuracy_relative"]
+    assert found == pytest.approx(expected, abs=1e-9, nan_ok=True)
+
+
+def test_reference_errors():
+    with pytest.raises(ValueError, match="must leave a word that is not true"):
+        reference_metrics([1, 2], [1, 1])
+    with pytest.raises(ValueError, match=r"'mass_accuracy_zero_shot' .* number in \[0, 1\]"):
+        reference_metrics([1, 2], [1, 0], mass_accuracy_zero_shot=2)
+    with pytest.raises(ValueError, match="'attributions' parameter of reference_metrics must be finite"):
+        reference_metrics([1, math.nan], [1, 0])
+
+
+def test_examples():
+    results = [doctest.testmod(module) for module in (explanations, metrics)]
+    assert all(result.attempted > 2 and not result.failed for result in results)
+
+
+# ---- the benchmark
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Return how to make a benchmark of one small model from scratch."""
+    options = {
+        "backbone": save_small(tmp_path_factory.mktemp("backbone") / "bert"), "schemes": ["OLA"], "seeds": (0,),
+        "training": {"OLA": {"epochs": 1}}, "n_sentences": 3, "n_samples": 20, "n_faithful": 3, "n_randomised": 2,
+        "n_resamples": 60, "device": "cpu",
+    }  # fmt: skip
+    data = small_pairs(40).split(10)
+    return lambda kind, **more: kind(data, **(options | more))
+
+
+def test_the_published_recipe_is_another_one(quick, tmp_path):
+    names = ["integrated_gradients", "saliency_l1"]
+    ours, theirs = (
+        quick(kind, methods=names).run(tmp_path / kind.__name__, progress=False)
+        for kind in (Benchmark, ReferenceBenchmark)
+    )
+    assert (ours.options["reference_mode"], theirs.options["reference_mode"]) == (None, "gecobench")
+    assert json.loads((tmp_path / "ReferenceBenchmark" / "result.json").read_text()) == theirs.to_dict()
+    for name in names:
+        forms = [form["schemes"]["OLA"]["methods"][name] for item in theirs.sentences for form in item["forms"]]
+        assert all(value >= 0 for values in forms for value in values)
+        assert ours.row("OLA", name).metrics != theirs.row("OLA", name).metrics
+    assert "occlusion" not in quick(ReferenceBenchmark).settings.methods
+    with pytest.raises(ValueError, match=r"'methods' of ReferenceBenchmark must be of .*Got \['occlusion'\] too"):
+        quick(ReferenceBenchmark, methods=["occlusion"])

@@ -37,22 +37,23 @@ References
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from xembed._core.validation import RNG, check_count, check_option, check_rng
 from xembed.attribution._explain import as_scored_model, check_targets
-from xembed.attribution._gradients import _gradient, _quiet, _Scored
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed, sum_words
 from xembed.attribution._methods import METHODS
-from xembed.attribution._perturbation import _lime_plan
 from xembed.attribution._scored_model import Ids, ScoredModel, own_random_state
 from xembed.datasets import PairedSentences
 from xembed.encoders._words import EncodedWords
@@ -61,8 +62,9 @@ _STEPS = 200
 _SAMPLES = {"gradient_shap": 5, "kernel_shap": 25, "lime": 100}
 # What LIME's explainer of texts takes as the ends of words, and what scikit-learn's vectorizer takes as a word.
 _NO_WORD = re.compile(r"\W+")
-# The class that LIME's explainer explains if it is not told otherwise.
+# The class that LIME's explainer explains if it is not told otherwise, and its kernel and penalty.
 _LIME_CLASS = 1
+_LIME_WIDTH, _LIME_RIDGE = 0.25, 1.0
 
 
 class _Recipe(NamedTuple):
@@ -140,8 +142,9 @@ def reference_attributions(
     Examples
     --------
     >>> import xembed
+    >>> from geco_reference import reference_attributions
     >>> from xembed.datasets import load_gendered_pairs
-    >>> from xembed.geco import make_classifier, reference_attributions
+    >>> from xembed.geco import make_classifier
     >>> model, tokenizer = make_classifier(xembed.load_encoder(device="cpu"), 2)
     >>> pairs = load_gendered_pairs(split="test").sample(1)
     >>> found = reference_attributions(model, tokenizer, pairs, "saliency_l1")
@@ -213,6 +216,27 @@ def _to_words(tokens: Floats, row: EncodedWords) -> tuple[Floats, float]:
     return sum_words(sizes / total if total > 0 else sizes, row)
 
 
+class _Scored(torch.nn.Module):
+    """The model as captum wants it: from embeddings to a tensor of scores, the modules within reach of its hooks."""
+
+    def __init__(self, model: ScoredModel) -> None:
+        super().__init__()
+        self.module = model.module
+        self._model = [model]  # in a list: not a module of its own
+
+    def forward(self, embeds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self._model[0].score(embeds, mask)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what captum says at every call: that it sets requires_grad, and that it hooks modules."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"(?s).*required_grads has been set automatically")
+        warnings.filterwarnings("ignore", message=r"(?s).*[Ss]etting .*hooks")
+        yield
+
+
 # ---- one gradient, at embeddings that are applied twice
 
 
@@ -227,7 +251,15 @@ def _one_gradient(
 ) -> list[Floats]:
     ids, mask = model.tensors([row.ids for row in rows])
     chosen = torch.from_numpy(targets).to(model.device)
-    found = _gradient(model, captum_name)(model.embed(ids, mask), mask, chosen, rows).detach()
+    import captum.attr
+
+    method: Any = getattr(captum.attr, captum_name)(_Scored(model))
+    found = method.attribute(
+        model.embed(ids, mask),
+        target=chosen,
+        additional_forward_args=(mask,),
+        **({"abs": False} if captum_name == "Saliency" else {}),
+    ).detach()
     model.n_backward += len(rows)
     return _numbers((found.abs() if absolute else found).sum(-1))
 
@@ -324,7 +356,6 @@ def _kernel_shap(model: ScoredModel, rows: Sequence[EncodedWords], targets: Targ
 
 
 def _lime(model: ScoredModel, rows: Sequence[EncodedWords], _targets: Targets, recipe: _Recipe) -> list[Floats]:
-    options = MethodOptions(n_samples=recipe.samples("lime"))
     found: list[Floats] = []
     for row in rows:
         tokens = _spellings(model, row)
@@ -335,10 +366,30 @@ def _lime(model: ScoredModel, rows: Sequence[EncodedWords], _targets: Targets, r
         if not places:
             found.append(np.zeros(len(tokens)))
             continue
-        masks, solve = _lime_plan(len(places), row_seed(row, recipe.seed), options)
+        masks = _lime_masks(len(places), row_seed(row, recipe.seed), recipe.samples("lime"))
         scores = model.score_ids([_delete(row.ids, places.values(), present) for present in masks])[:, _LIME_CLASS]
-        found.append(_match(tokens, dict(zip(places, solve(scores).tolist(), strict=True))))
+        found.append(_match(tokens, dict(zip(places, _lime_weights(masks, scores).tolist(), strict=True))))
     return found
+
+
+def _lime_masks(n_words: int, seed: int, n_samples: int) -> npt.NDArray[np.bool_]:
+    """Return which words are present in each row: all in the first, random ones in the others."""
+    rng = np.random.default_rng(seed)
+    masks = np.ones((n_samples, n_words), dtype=bool)
+    for present in masks[1:]:
+        present[rng.choice(n_words, size=rng.integers(1, n_words + 1), replace=False)] = False
+    return masks
+
+
+def _lime_weights(masks: npt.NDArray[np.bool_], scores: Floats) -> Floats:
+    """Return the coefficients of a ridge regression, rows weighted by their cosine with the whole text."""
+    present = masks.astype(np.float64)
+    cosine = np.sqrt(present.mean(axis=1))
+    weights = np.exp(-((1 - cosine) ** 2) / (2 * _LIME_WIDTH**2))
+    center = weights / weights.sum()
+    rows, values = present - center @ present, scores - center @ scores
+    gram = (rows * weights[:, None]).T @ rows + _LIME_RIDGE * np.eye(rows.shape[1])
+    return np.asarray(np.linalg.solve(gram, (rows * weights[:, None]).T @ values))
 
 
 def _spellings(model: ScoredModel, row: EncodedWords) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.validation import check_number
-from xembed.geco._metric_kernels import check_attributions, check_truth
+from xembed.geco._metrics import check_attributions, check_truth
 
 # What the reference divides by where the zero-shot model's mass accuracy is zero.
 _EPSILON = 1e-6
@@ -57,7 +57,7 @@ def reference_metrics(
 
     Examples
     --------
-    >>> from xembed.geco import reference_metrics
+    >>> from geco_reference import reference_metrics
     >>> perfect = reference_metrics([0, 0, 0, 0, 1], [0, 0, 0, 0, 1])
     >>> perfect["mass_accuracy"], perfect["top_k_precision"]
     (1.0, 0.0)
