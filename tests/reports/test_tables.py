@@ -9,7 +9,8 @@ import test_pages
 from pages import check_accessible, check_looks
 from test_shift_report import until
 
-from xembed.reports import _page, render_page
+from xembed.reports import _render as _page
+from xembed.reports import render_page
 from xembed.reports._several import combine
 from xembed.shift import rank_sum_test
 

@@ -33,6 +33,11 @@ class Span:
 Line: TypeAlias = str | Span | Sequence[str | Span]
 
 
+def line(*pieces: str | Span) -> Line:
+    """Return a line made of pieces."""
+    return pieces
+
+
 def strong(text: str) -> Span:
     """Return a text in bold type."""
     return Span(text, "strong")
@@ -168,12 +173,12 @@ class Bar(Block):
 
 
 @dataclass(frozen=True)
-class Button:
+class Button(Block):
     """A button that scripts show: ``attributes`` are its data, such as the region whose texts it shows."""
 
     text: str
     attributes: Mapping[str, str]
-    style: str = ""
+    kind: Literal["", "look"] = ""
 
 
 @dataclass(frozen=True)
@@ -255,7 +260,7 @@ class Table(Block):
         return lines
 
 
-def numbers(labels: Sequence[Line]) -> list[Column]:
+def number_columns(labels: Sequence[Line]) -> list[Column]:
     """Return a first column of names, and columns of numbers."""
     return [Column(label, "number" if place else "") for place, label in enumerate(labels)]
 
@@ -285,6 +290,14 @@ class Figure(Block):
 class Columns(Block):
     """Blocks two in a row where the page is wide enough."""
 
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True)
+class Panel(Block):
+    """Blocks in a box with a heading of their own."""
+
+    title: Line
     blocks: Sequence[Block]
 
 

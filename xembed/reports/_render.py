@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from xembed._core.provenance import dump_json, versions
 from xembed.reports._bibliography import work
-from xembed.reports._blocks import Block, Button, Data, Line, Span, plain_text
+from xembed.reports._blocks import Block, Data, Line, Span, plain_text
 from xembed.reports._combined import combined_page
 from xembed.reports._comparison_page import comparison_page
 from xembed.reports._legacy import legacy_html
@@ -170,14 +170,6 @@ def line_html(line: Line, place: Place) -> Markup:
     return Markup('<a href="#%s%s">%s</a>') % (place.prefix, line.to, text) if line.to else text
 
 
-def button_html(button: Button) -> Markup:
-    """Return the HTML of a button, hidden where there are no scripts."""
-    from markupsafe import Markup
-
-    data = Markup("").join(Markup(' data-%s="%s"') % pair for pair in button.attributes.items())
-    return Markup('<button type="button" class="%s"%s hidden>%s</button>') % (button.style, data, button.text)
-
-
 # ---- what a page carries
 
 
@@ -217,5 +209,5 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.globals |= {"html": block_html, "head": head_html, "body": body_html, "legacy": legacy_html}
-    environment.filters |= {"line": line_html, "plain": plain_sentence, "text": plain_text, "button": button_html}
+    environment.filters |= {"line": line_html, "plain": plain_sentence, "text": plain_text}
     return environment

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed.reports._blocks import Block, Line, Span, Table, numbers
+from xembed.reports._blocks import Block, Line, Span, Table, number_columns
 from xembed.reports._format import cut
 from xembed.reports._script_data import pack
 from xembed.reports._text import direction, plain
@@ -106,7 +106,7 @@ class Words(Block):
     def table(self) -> Table:
         """Return the numbers."""
         rows = [[f"{one.word}{' ▣' if one.boxed else ''}", one.value] for one in self.chips]
-        return Table(numbers(["Word", "Attribution"]), rows, label=self.label)
+        return Table(number_columns(["Word", "Attribution"]), rows, label=self.label)
 
 
 @dataclass(frozen=True)
