@@ -135,9 +135,9 @@ def test_blocks_and_float32_change_nothing_that_matters(monkeypatch, score):
     G[:5] = F[:5]
     whole = coverage(F, G, score=score)
     monkeypatch.setattr("xembed.shift._coverage.BLOCK_ELEMENTS", 1000)
-    monkeypatch.setattr("xembed.shift._neighbors.BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr("xembed._core.neighbors.BLOCK_ELEMENTS", 1000)
     np.testing.assert_array_equal(coverage(F, G, score=score).pvalues_G, whole.pvalues_G)
-    monkeypatch.setattr("xembed.shift._neighbors._EXACT_PAIRS", 0)
+    monkeypatch.setattr("xembed._core.neighbors._EXACT_PAIRS", 0)
     np.testing.assert_allclose(coverage(F, G, score=score).pvalues_G, whole.pvalues_G, atol=2 / 151)
 
 

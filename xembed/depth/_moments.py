@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.blocks import Blocks, Rows, check_same_width, read_blocks
-from xembed._core.directions import direction_weights, name_part
+from xembed._core.directions import UnitRows, direction_weights, name_part
 from xembed._core.parallel import row_blocks
 from xembed._core.validation import RNG, FloatArray, check_count, check_option, check_rng
-from xembed.depth._pairwise import DISTANCES, Directions, mean_distances
+from xembed.depth._pairwise import DISTANCES, mean_distances
 
 _BLOCK = 4096
 _TINY = np.finfo(np.float64).tiny
@@ -204,11 +204,11 @@ def _block_mean_distances(
 def _unit_blocks(block: FloatArray, start: int, *, name: str, part_of: int) -> Iterator[FloatArray]:
     weights = direction_weights(block, name=name_part(name, start, block, part_of), part_of=part_of, first_row=start)
     for rows in row_blocks(0, len(block), _BLOCK):
-        yield np.asarray(block[rows], weights.dtype) * weights[rows, None]
+        yield UnitRows(block, weights).unit(rows, weights.dtype)
 
 
 def _block_distance_sums(block: FloatArray, start: int, *, sample: FloatArray, distance: str) -> Array:
-    texts, others = Directions.of(sample, name="X"), Directions.of(block, name="reference")
+    texts, others = UnitRows.of(sample, name="X"), UnitRows.of(block, name="reference")
     return mean_distances(texts, others, DISTANCES[distance]) * len(block)
 
 

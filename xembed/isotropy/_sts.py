@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import unit_rows
 from xembed._core.provenance import provenance
 from xembed._core.validation import (
     RNG,
@@ -253,10 +254,8 @@ def summarize(
 
 
 def _unit(rows: FloatArray) -> FloatArray:
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    scaled = rows / largest  # squares of very large or small numbers would leave the range
-    unit: FloatArray = scaled / np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
-    return unit
+    # Squares of very large or small numbers would leave the range.
+    return unit_rows(rows / np.abs(rows).max(axis=1, keepdims=True))
 
 
 def _check_two(embeddings: Any, n_pairs: int, *, unit: bool, caller: str) -> tuple[FloatArray, FloatArray]:
