@@ -41,7 +41,7 @@ def legacy_page(function: Callable[[Data], dict[str, Any]], data: Data) -> Page:
     return Page(
         title=context["title"],
         kind=context["kind"],
-        finding=Finding(context["chip"], context["found"], context["mark"] if context["mark"] not in "✓○" else ""),
+        finding=Finding(context["chip"], context["found"], context["mark"]),
         verdict=context["verdict"],
         names=context["names"],
         cards=[Card(**card) for card in context["cards"]],

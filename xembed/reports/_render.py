@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -79,7 +80,7 @@ def render_page(data: Data) -> str:
             library=base64.b64encode(_asset(_PLOTLY)).decode("ascii") if charts else None,
             library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
             packed=_packed(data),
-            data_name=f"xembed-{data['schema'].removeprefix('xembed.').split('/')[0]}.json",
+            data_name=f"xembed-{re.split('[./]', data['schema'])[1]}.json",
             made_by=(made["versions"] if made else versions())["xembed"],
         )
     )
