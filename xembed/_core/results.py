@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 _SHOWN = 1_000  # characters of a text in a notebook's cell
 
 
+class UserText:
+    """Marks a field that holds what the user wrote, names, texts or labels: ``name: Annotated[str, UserText]``.
+
+    Mappings are marked if their keys or their values are such text. Pages shorten what is marked, and tests for hostile
+    texts fill it.
+    """
+
+
 class Result:
     """Base of the frozen dataclasses that functions return.
 
