@@ -25,6 +25,13 @@ _DASHES = ("solid", "dash")
 _CELLS = 64  # of a density, along each side
 
 
+def new_figure() -> Any:
+    """Return an empty plotly figure."""
+    import plotly.graph_objects as go
+
+    return go.Figure()
+
+
 def histogram(
     values: Array,
     *,
@@ -34,11 +41,9 @@ def histogram(
     bounds: tuple[float, float] | None = None,
 ) -> str:
     """Return how often values occur, with a line at ``mark``."""
-    import plotly.graph_objects as go
-
     edges = bin_edges(values, len(values)) if bounds is None else np.linspace(*bounds, 21)
     counts = np.histogram(values, edges)[0]
-    figure = go.Figure()
+    figure = new_figure()
     figure.add_scatter(
         **histogram_steps(edges, counts),
         mode="lines",

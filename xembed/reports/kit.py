@@ -39,7 +39,7 @@ from xembed.reports._blocks import (
     status,
     strong,
 )
-from xembed.reports._figures import bin_edges, histogram, histogram_steps, name_label, to_script
+from xembed.reports._figures import bin_edges, histogram, histogram_steps, name_label, new_figure, to_script
 from xembed.reports._format import (
     bounds,
     change,
@@ -130,6 +130,7 @@ __all__ = [
     "name",
     "name_label",
     "named",
+    "new_figure",
     "number",
     "number_columns",
     "p_value",

@@ -115,7 +115,7 @@ class DriftResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.DriftResult/1"
-    page: ClassVar[str | None] = "xembed.shift._pages:drift"
+    page: ClassVar[str | None] = "xembed.shift._pages.drift:drift"
 
     verdict: str
     detected: bool

@@ -79,7 +79,7 @@ class ManyResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.ManyResult/1"
-    page: ClassVar[str | None] = "xembed.shift._pages:many"
+    page: ClassVar[str | None] = "xembed.shift._pages.many:many"
 
     verdict: str
     names: tuple[str, ...]

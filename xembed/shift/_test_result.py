@@ -54,7 +54,7 @@ class TestResult(Result):
 
     __test__ = False  # not a test of pytest
     schema: ClassVar[str] = "xembed.shift.TestResult/1"
-    page: ClassVar[str | None] = "xembed.shift._pages:test"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:test"
 
     name: str
     title: str

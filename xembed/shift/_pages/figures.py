@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports.kit import Data, bin_edges, histogram_steps, name_label, to_script
+from xembed.reports.kit import Data, bin_edges, histogram_steps, name_label, new_figure, to_script
 from xembed.shift._kinds import KINDS
 
 Array = npt.NDArray[Any]
@@ -22,10 +22,8 @@ _CELLS = 64  # of a density, along each side
 
 def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], medians: Sequence[float]) -> str:
     """Return histograms of the depths of both corpora on shared bins, as shares of each corpus."""
-    import plotly.graph_objects as go
-
     edges = bin_edges(np.concatenate(tested), min(map(len, tested)))
-    figure = go.Figure()
+    figure = new_figure()
     for which, (depths, name) in enumerate(zip(tested, names, strict=True)):
         share = np.histogram(depths, edges)[0] / len(depths)
         figure.add_scatter(
@@ -92,9 +90,7 @@ def _dots(
     names: Sequence[str],
     everything: tuple[Array, Array] | None = None,
 ) -> Any:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
+    figure = new_figure()
     size = 7 if len(x) < 1000 else 5
     look = {"size": size} if everything is None else {"size": 3, "opacity": 0.7}  # the shade shows through
     for which, name in enumerate(names):
@@ -224,9 +220,7 @@ def drift_depths(data: Data) -> str:
 
 
 def _figure(data: Data, title: str) -> Any:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
+    figure = new_figure()
     timed = _timed(data)
     figure.update_layout(xaxis_title="end of the window" if timed else "window", yaxis_title=title, hovermode="closest")
     if timed and isinstance(data["ends"][0], str):
