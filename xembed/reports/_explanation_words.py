@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed.reports._format import cut
+from xembed._core.text import cut
 from xembed.reports._geco import _SOURCES
 from xembed.reports._geco_inspector import _chip, signed
 from xembed.reports._script_data import pack

@@ -5,22 +5,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from xembed.reports._format import cut
+from xembed._core.text import in_sentence, printable
 
-_WORD, _NAME = 60, 60  # characters
-_JOINERS = "\u200c\u200d"  # in emoji, and between the letters of some scripts
+_NAME = 60  # characters
+_ISOLATES = "\u2068\u2069"
 
-
-def plain(word: str, length: int = _WORD) -> str:
-    """Return a word as it may stand in a sentence: cut, without what turns the rest of the line around."""
-    short = cut(_printable(word).strip(), length)
-    # A word that goes from right to left is isolated, so that what follows it stays where it is.
-    return f"\u2068{short}\u2069" if any(unicodedata.bidirectional(one) in ("R", "AL") for one in short) else short
+plain = in_sentence
 
 
 def plain_sentence(sentence: str) -> str:
     """Return a sentence of an analysis without unprintable characters that names in it may hold."""
-    return _printable(sentence, keep="\u2068\u2069")
+    return "".join(one if one in _ISOLATES else printable(one) for one in sentence)
 
 
 def short_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -47,7 +42,3 @@ def direction(words: Sequence[str]) -> str:
 def listed(items: Sequence[str]) -> str:
     """Write a list as a part of a sentence."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
-
-
-def _printable(text: str, keep: str = "") -> str:
-    return "".join(one if one.isprintable() or one in _JOINERS or one in keep else " " for one in text)
