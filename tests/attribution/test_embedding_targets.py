@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from models import CountedWords, RandomTexts
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
-from tiny_encoders import CountedWords, RandomTexts
 
 from xembed.attribution import Depth, EmbeddingTarget, Logit, NearestSimilarity, Projection, Similarity, explain
 from xembed.attribution._embedding_targets import linear_head

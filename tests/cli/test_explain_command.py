@@ -29,11 +29,6 @@ def call(*arguments, code=0, env=None):
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Return a folder with a dozen short tickets, and 16 of each of two weeks."""
     folder = tmp_path_factory.mktemp("tickets")

@@ -33,8 +33,7 @@ from geco_reference import (
     reference_metrics,
 )
 from geco_reference.explanations import _match, _to_words
-from small_classifiers import save_small, small_pairs
-from tiny_models import WORDS, BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import WORDS, BagOfWords, one_thread, save_small, small_pairs, tiny_bert, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 OF_MODEL = sorted(set(REFERENCE_METHODS) - {"pattern", "uniform_random"})

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-import xembed
 from xembed._core.directions import PooledRows, UnitRows
 from xembed.datasets import load_corpora, load_planted_vocabulary
 from xembed.shift._clusters import assign, cluster_centers, default_clusters, split_halves
@@ -284,10 +283,10 @@ def test_documented_errors(call, error, message):
 
 
 @pytest.fixture(scope="module")
-def tickets(tmp_path_factory):
-    """Return embeddings, texts and planted topics of week 1 and week 2, with a cache of this test session."""
-    table, cache = load_corpora("support_tickets"), tmp_path_factory.getbasetemp() / "xembed-cache"
-    X = xembed.load_encoder().encode(table.texts, cache=cache)
+def tickets(encoder):
+    """Return embeddings, texts and planted topics of week 1 and week 2."""
+    table = load_corpora("support_tickets")
+    X = encoder.encode(table.texts)
     weeks = []
     for week in (1, 2):
         rows = np.flatnonzero(np.array(table.column("week")) == week)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from xembed._core.blocks import count_rows, read_array, read_rows
 from xembed._core.directions import UnitRows, directions
+from xembed._core.moments import Array, Columns, read_moments
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
-from xembed._core.scatter import Array, Columns, read_moments
 from xembed._core.validation import (
     RNG,
     check_count,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
+from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
@@ -23,7 +24,6 @@ from xembed._core.validation import (
 )
 from xembed.isotropy._cosine import random_rows
 from xembed.stats._correlations import Array, interval, mean_intervals
-from xembed.transforms._fit_statistics import raise_for_infinite_rows
 
 _MAX_ITERATIONS = 1000
 

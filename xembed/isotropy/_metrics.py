@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
+from xembed._core.moments import Array, Moments
 from xembed._core.neighbors import neighbor_counts
 from xembed._core.parallel import row_blocks
-from xembed._core.scatter import Array, Moments
 from xembed._core.validation import FloatArray, quote_options
 from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of
 from xembed.isotropy._neighborhood import (

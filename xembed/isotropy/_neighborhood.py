@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from xembed._core.blocks import read_array
 from xembed._core.directions import UnitRows, direction_weights
+from xembed._core.moments import Array, raise_for_squares
 from xembed._core.neighbors import largest, neighbor_counts
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
-from xembed._core.scatter import Array, raise_for_squares
 from xembed._core.validation import RNG, FloatArray, check_count, check_option, check_rng
 from xembed.depth._local import raise_if_too_few
 from xembed.isotropy._cosine import random_rows

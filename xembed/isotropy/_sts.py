@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
+from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
 from xembed._core.validation import (
@@ -30,7 +31,6 @@ from xembed._core.validation import (
 from xembed.datasets import STSPairs, TextTable
 from xembed.encoders import describe_encoder, encode_texts
 from xembed.stats._correlations import PEARSON, SPEARMAN, Array, Correlations, correlate, interval
-from xembed.transforms._fit_statistics import raise_for_infinite_rows
 
 if TYPE_CHECKING:
     import pandas as pd

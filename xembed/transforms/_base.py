@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from xembed._core.files import atomic_write
+from xembed._core.moments import Array, block_slices, raise_for_infinite_rows
 from xembed._core.validation import FloatArray, check_embeddings, raise_for_bad_rows
 from xembed.transforms._files import (
     check_array_in_file,
@@ -21,7 +22,6 @@ from xembed.transforms._files import (
     file_bytes,
     read_file,
 )
-from xembed.transforms._fit_statistics import Float64Array, block_slices, raise_for_infinite_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,7 +43,7 @@ class Transform(TransformerMixin, BaseEstimator, ABC):
     meaning: ClassVar[str]
     cites: ClassVar[tuple[str, ...]] = ()
 
-    mean_: Float64Array
+    mean_: Array
     n_samples_fit_: int
     n_features_in_: int
     rank_: int
@@ -184,7 +184,7 @@ class Transform(TransformerMixin, BaseEstimator, ABC):
         """Set what is learned from at least two finite rows, and return the number of directions that are kept."""
 
     @abstractmethod
-    def _apply(self, block: Float64Array) -> Float64Array:
+    def _apply(self, block: Array) -> Array:
         """Return the transformed rows; ``block`` may be written to."""
 
     def _width(self) -> int:

@@ -10,10 +10,8 @@ import numpy.typing as npt
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils import check_random_state
 
-from xembed._core.validation import FloatArray, check_count
-from xembed.transforms._base import Transform, check_random_state_parameter
-from xembed.transforms._fit_statistics import (
-    Float64Array,
+from xembed._core.moments import (
+    Array,
     Indices,
     as_matrix,
     block_slices,
@@ -26,6 +24,8 @@ from xembed.transforms._fit_statistics import (
     raise_if_all_dead,
     scatter,
 )
+from xembed._core.validation import FloatArray, check_count
+from xembed.transforms._base import Transform, check_random_state_parameter
 
 # Rows that k-means sees at most: it copies them, and its centers hardly change with more.
 _SAMPLE = 50_000
@@ -74,7 +74,7 @@ class Standardize(OneToOneFeatureMixin, Transform):
     )
     cites: ClassVar[tuple[str, ...]] = ("timkey2021",)
 
-    scale_: Float64Array
+    scale_: Array
     dead_dimensions_: npt.NDArray[np.int64]
 
     _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -91,7 +91,7 @@ class Standardize(OneToOneFeatureMixin, Transform):
         self.dead_dimensions_ = indices_of(dead)
         return int(np.count_nonzero(~dead))
 
-    def _apply(self, block: Float64Array) -> Float64Array:
+    def _apply(self, block: Array) -> Array:
         block -= self.mean_
         block /= self.scale_
         return block
@@ -145,8 +145,8 @@ class AllButTheTop(OneToOneFeatureMixin, Transform):
     )
     cites: ClassVar[tuple[str, ...]] = ("mu2018",)
 
-    components_: Float64Array
-    explained_variance_ratio_: Float64Array
+    components_: Array
+    explained_variance_ratio_: Array
 
     _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mean_": ("n_features_in_",),
@@ -174,7 +174,7 @@ class AllButTheTop(OneToOneFeatureMixin, Transform):
         self.explained_variance_ratio_ = values[:n_removed] / values.sum()
         return int(n_dims - n_removed)
 
-    def _apply(self, block: Float64Array) -> Float64Array:
+    def _apply(self, block: Array) -> Array:
         block -= self.mean_
         return _remove_components(block, self.components_)
 
@@ -253,10 +253,10 @@ class ClusterIsotropy(OneToOneFeatureMixin, Transform):
     cites: ClassVar[tuple[str, ...]] = ("rajaee2021",)
 
     n_clusters_: int
-    cluster_centers_: Float64Array
-    cluster_means_: Float64Array
+    cluster_centers_: Array
+    cluster_means_: Array
     cluster_sizes_: npt.NDArray[np.int64]
-    components_: Float64Array
+    components_: Array
 
     _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "mean_": ("n_features_in_",),
@@ -300,7 +300,7 @@ class ClusterIsotropy(OneToOneFeatureMixin, Transform):
         self.components_ = as_matrix([cluster.components for cluster in clusters])
         return int(n_dims - n_removed)
 
-    def _apply(self, block: Float64Array) -> Float64Array:
+    def _apply(self, block: Array) -> Array:
         labels = _nearest(block - self.mean_, self.cluster_centers_ - self.mean_)
         for label in np.unique(labels):
             rows = labels == label
@@ -313,7 +313,7 @@ def indices_of(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return np.flatnonzero(mask).astype(np.int64)
 
 
-def standardization(X: FloatArray, *, caller: str) -> tuple[Float64Array, Float64Array, npt.NDArray[np.bool_]]:
+def standardization(X: FloatArray, *, caller: str) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
     """Return the means, the standard deviations with 1 for dead dimensions, and which these are."""
     mean = column_means(X)
     variances = column_variances(X, mean)
@@ -357,7 +357,7 @@ def _raise_if_nothing_stays(n_directions: int, n_removed: int, *, caller: str) -
         )
 
 
-def _remove_components(block: Float64Array, components: Float64Array) -> Float64Array:
+def _remove_components(block: Array, components: Array) -> Array:
     """Subtract from the rows their projections onto orthonormal ``components``, in place."""
     block -= (block @ components.T) @ components
     return block
@@ -366,11 +366,11 @@ def _remove_components(block: Float64Array, components: Float64Array) -> Float64
 class _Cluster(NamedTuple):
     n_rows: int
     n_directions: int
-    mean: Float64Array
-    components: Float64Array
+    mean: Array
+    components: Array
 
 
-def _find_centers(X: FloatArray, mean: Float64Array, scale: float, n_clusters: int, random_state: Any) -> Float64Array:
+def _find_centers(X: FloatArray, mean: Array, scale: float, n_clusters: int, random_state: Any) -> Array:
     from sklearn.cluster import KMeans
 
     random = check_random_state(random_state)
@@ -385,8 +385,8 @@ def _find_centers(X: FloatArray, mean: Float64Array, scale: float, n_clusters: i
 
 
 def _merge_poor_clusters(
-    X: FloatArray, mean: Float64Array, centers: Float64Array, n_removed: int, *, caller: str
-) -> tuple[Float64Array, list[_Cluster]]:
+    X: FloatArray, mean: Array, centers: Array, n_removed: int, *, caller: str
+) -> tuple[Array, list[_Cluster]]:
     """Return the centers of clusters that vary in more directions than are removed, and these clusters."""
     labels = _assign(X, mean, centers)
     clusters: dict[int, _Cluster] = {}
@@ -411,7 +411,7 @@ def _merge_poor_clusters(
         labels[rows] = np.array(kept)[_assign(X, mean, centers[kept], rows)]
 
 
-def _assign(X: FloatArray, mean: Float64Array, centers: Float64Array, rows: Indices | None = None) -> Indices:
+def _assign(X: FloatArray, mean: Array, centers: Array, rows: Indices | None = None) -> Indices:
     n_rows = len(X) if rows is None else len(rows)
     labels = np.empty(n_rows, dtype=np.intp)
     for part, block in zip(block_slices(n_rows, X.shape[1]), float_blocks(X, rows), strict=True):
@@ -419,7 +419,7 @@ def _assign(X: FloatArray, mean: Float64Array, centers: Float64Array, rows: Indi
     return labels
 
 
-def _nearest(X: Float64Array, centers: Float64Array) -> Indices:
+def _nearest(X: Array, centers: Array) -> Indices:
     """Return the nearest of ``centers`` to each row; both are taken from where the rows are centered."""
     nearest: Indices = np.argmin(0.5 * np.einsum("ij,ij->i", centers, centers) - X @ centers.T, axis=1)
     return nearest

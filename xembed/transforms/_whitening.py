@@ -9,11 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from xembed._core.validation import FloatArray, check_count, check_number, check_option
-from xembed.transforms._base import Transform, check_random_state_parameter
-from xembed.transforms._corrections import indices_of, standardization
-from xembed.transforms._fit_statistics import (
-    Float64Array,
+from xembed._core.moments import (
+    Array,
     as_matrix,
     block_slices,
     column_means,
@@ -25,6 +22,9 @@ from xembed.transforms._fit_statistics import (
     raise_if_all_dead,
     scatter,
 )
+from xembed._core.validation import FloatArray, check_count, check_number, check_option
+from xembed.transforms._base import Transform, check_random_state_parameter
+from xembed.transforms._corrections import indices_of, standardization
 
 _METHODS = ("pca", "zca")
 # Directions with at most this share of the largest variance count as directions without variance, by default.
@@ -35,7 +35,7 @@ class _Projection(ClassNamePrefixFeaturesOutMixin, Transform):
     """A transform that multiplies centered rows by one matrix of shape (n_dims, n_dims_out)."""
 
     n_components: int | None
-    projection_: Float64Array
+    projection_: Array
     dead_dimensions_: npt.NDArray[np.int64]
 
     @property
@@ -46,7 +46,7 @@ class _Projection(ClassNamePrefixFeaturesOutMixin, Transform):
         width: int = self.projection_.shape[1]
         return width
 
-    def _apply(self, block: Float64Array) -> Float64Array:
+    def _apply(self, block: Array) -> Array:
         block -= self.mean_
         return block @ self.projection_
 
@@ -147,7 +147,7 @@ class Whitening(_Projection):
     )
     cites: ClassVar[tuple[str, ...]] = ("su2021",)
 
-    eigenvalues_: Float64Array
+    eigenvalues_: Array
     shrinkage_: float
 
     _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -203,7 +203,7 @@ class Whitening(_Projection):
         self.shrinkage_, self.dead_dimensions_ = shrinkage, indices_of(dead)
         return rank
 
-    def _find_shrinkage(self, X: FloatArray, mean: Float64Array, values: Float64Array) -> float:
+    def _find_shrinkage(self, X: FloatArray, mean: Array, values: Array) -> float:
         if self.shrinkage is None:
             return 0.0
         return _ledoit_wolf(X, mean, values) if isinstance(self.shrinkage, str) else float(self.shrinkage)
@@ -333,7 +333,7 @@ class ICAProjection(_Projection):
         self.projection_ = as_matrix(_pad_columns(self.scale * (whitener @ rotation.T), n_kept))
         return rank
 
-    def _find_rotation(self, X: FloatArray, mean: Float64Array, whitener: Float64Array) -> tuple[Float64Array, int]:
+    def _find_rotation(self, X: FloatArray, mean: Array, whitener: Array) -> tuple[Array, int]:
         from sklearn.decomposition import FastICA
 
         white = np.empty((len(X), whitener.shape[1]))
@@ -351,19 +351,19 @@ class ICAProjection(_Projection):
         return ica.components_, int(ica.n_iter_)
 
 
-def _axes_without(covariance: Float64Array, dead: npt.NDArray[np.bool_]) -> tuple[Float64Array, Float64Array]:
+def _axes_without(covariance: Array, dead: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
     """Return the principal axes where dead dimensions have no variance; ``covariance`` is written to."""
     covariance[dead] = covariance[:, dead] = 0.0
     return principal_axes(covariance)
 
 
-def _pad_columns(matrix: Float64Array, n_columns: int) -> Float64Array:
+def _pad_columns(matrix: Array, n_columns: int) -> Array:
     """Return ``matrix`` with columns of zeros on the right."""
-    padded: Float64Array = np.pad(matrix, [(0, 0), (0, n_columns - matrix.shape[1])])
+    padded: Array = np.pad(matrix, [(0, 0), (0, n_columns - matrix.shape[1])])
     return padded
 
 
-def _ledoit_wolf(X: FloatArray, mean: Float64Array, values: Float64Array) -> float:
+def _ledoit_wolf(X: FloatArray, mean: Array, values: Array) -> float:
     """Return the shrinkage of Ledoit and Wolf, from the eigenvalues of the covariance with n - 1.
 
     The same number as ``sklearn.covariance.ledoit_wolf_shrinkage``, which needs several copies of the rows: the sums
