@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports._explanation_words import packed_words
-from xembed.reports._explanations_of_corpora import component_names
-from xembed.reports._format import cut
-from xembed.reports._script_data import pack
+from xembed.reports.kit import (
+    Block,
+    Column,
+    Columns,
+    Data,
+    Line,
+    Panel,
+    Prose,
+    Section,
+    Span,
+    TextTable,
+    cut,
+    name,
+    pack,
+    packed_words,
+    plain,
+    short_names,
+)
+from xembed.shift._pages.sections import text_table
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +57,7 @@ class Rows:
     length: int  # characters of a text
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Rows:
+    def of(cls, data: Data) -> Rows:
         """Choose the rows of a shift result."""
         depths = np.asarray(data["depths"])
         n_G = int(data["test"]["n_G"])
@@ -50,7 +65,7 @@ class Rows:
         corpus = np.repeat([0, 1], [n_F, n_G])
         kept = sample_rows(depths, corpus, _MAX_ROWS)
         return cls(
-            names=tuple(data["names"]),
+            names=short_names(data["names"]),
             depths=depths,
             in_F=np.asarray(data["depths_in_F"]),
             in_G=np.asarray(data["depths_in_G"]),
@@ -62,13 +77,31 @@ class Rows:
             length=int(np.clip(_TEXT_BUDGET // max(len(kept), 1), _SHORTEST, _LONGEST)),
         )
 
-    def table(self, regions: Mapping[str, Any] | None, explained: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def section(self, regions: Data | None, explained: Data | None = None) -> Section:
         """Return the section of all texts.
 
         With ``regions``, each text has its region and how it leans; with an explanation of the same shift, its words.
         """
+        first, second = self.names
+        numbers: list[tuple[str, Line, str]] = [
+            ("depth", "Depth", ""),
+            ("inF", ["in ", name(first)], f"Depth in {first}"),
+            ("inG", ["in ", name(second)], f"Depth in {second}"),
+        ]
+        if regions is not None:
+            numbers.append(("lean", "Leaning", f"Above 0: where {second} has more; below 0: where {first} has more"))
+        last = "Text" if self.texts is not None else "Region" if regions is not None else ""
+        table = TextTable(pack(self._columns(regions, explained)), numbers, last, self._note(regions, explained))
+        return Section("all", "All texts", [table], nav="Texts")
+
+    def _columns(self, regions: Data | None, explained: Data | None) -> dict[str, Any]:
         columns = {
             "names": self.names,
+            "numbers": [{"key": "depth", "label": "depth", "csv": "depth"}]
+            + [
+                {"key": f"in{letter}", "label": f"in {one}", "csv": f"depth_in_{letter}"}
+                for letter, one in zip("FG", self.names, strict=True)
+            ],
             "corpus": self.corpus[self.kept].tolist(),
             "row": self.row[self.kept].tolist(),
             "depth": self.depths[self.kept].round(4).tolist(),
@@ -83,75 +116,82 @@ class Rows:
                 "groups": _groups(regions["regions"]),
                 "lean": np.asarray(regions["scores"])[self.kept].round(3).tolist(),
             }
+            columns["numbers"].append({"key": "lean", "label": "leaning", "csv": "leaning", "signed": True})
         if explained is not None:
             n_F = int((self.corpus == 0).sum())
             places = [
                 text["row"] + (n_F if place >= explained["n_F"] else 0) for place, text in enumerate(explained["texts"])
             ]
-            said = {
+            words = {
                 place: {"component": text["component"]} | packed_words(text["words"], text["values"])
                 for place, text in zip(places, explained["texts"], strict=True)
             }
-            columns |= {"components": component_names(explained), "said": [said.get(int(i)) for i in self.kept]}
-        return {
-            "kind": "all_texts",
-            "id": "all",
-            "nav": "Texts",
-            "names": self.names,
-            "data": pack(columns),
-            "sampled": sampled(len(self.kept), len(self.depths)),
-            "cut": self.length
-            if self.texts is not None and any(len(self.texts[i]) > self.length for i in self.kept)
-            else None,
-            "has_texts": self.texts is not None,
-            "has_regions": regions is not None,
-            "has_words": explained is not None,
-        }
+            columns |= {
+                "components": [_component(component) for component in explained["components"]],
+                "said": [words.get(int(i)) for i in self.kept],
+            }
+        return columns
 
-    def extremes(self) -> dict[str, Any]:
+    def _note(self, regions: Data | None, explained: Data | None) -> Line:
+        first, second = map(name, self.names)
+        note: list[str | Span] = []
+        if len(self.kept) < len(self.depths):
+            note.append(f"{sampled(len(self.kept), len(self.depths))} ")
+        if self.texts is not None and any(len(self.texts[i]) > self.length for i in self.kept):
+            note.append(f"Texts are cut after {self.length} characters here. ")
+        if regions is not None:
+            note += [
+                "Leaning: the share of ", second, " among a text's nearest other texts, less what chance gives; above "
+                "0 it lies where ", second, " has more, below 0 where ", first, " has more. ",
+            ]  # fmt: skip
+        note.append("Draw around dots on the map or the plot of depths to see their texts here, or click on one;")
+        if explained is not None:
+            note.append(" texts with “Its words” were explained, orange+ takes a text along, blue− holds it back;")
+        note.append(
+            " what you search for stands out there. Escape shows all again. Everything, whole, is in the .json file "
+            "beside this page."
+        )
+        return note
+
+    def extremes(self) -> Section:
         """Return the section of the deepest and the shallowest texts of each corpus."""
-        tables = []
+        panels: list[Block] = []
         for ends, sign in (("Most typical", -1), ("Most outlying", 1)):
-            for which, name in enumerate(self.names):
+            for which, one in enumerate(self.names):
                 members = np.flatnonzero(self.corpus == which)
-                best = members[np.argsort(sign * self.depths[members], kind="stable")][:_TOP]
-                tables.append(
-                    {
-                        "title": f"{ends} texts of {name}",
-                        "rows": [
-                            {
-                                "row": int(self.row[i]),
-                                "depth": f"{self.depths[i]:.3f}",
-                                "text": cut(self.texts[i], self.length) if self.texts else "",
-                            }
-                            for i in best
-                        ],
-                    }
-                )
-        return {
-            "kind": "extremes",
-            "id": "extremes",
-            "nav": "Typical and outlying",
-            "tables": tables,
-            "has_texts": self.texts is not None,
-        }
+                best = members[np.argsort(sign * self.depths[members], kind="stable")][:_TOP].tolist()
+                lines: list[list[Any]] = [[str(int(self.row[i])), f"{self.depths[i]:.3f}"] for i in best]
+                columns = [Column("Row", "number"), Column("Depth", "number")]
+                table = text_table(columns, lines, best, self.texts, self.length)
+                panels.append(Panel([f"{ends} texts of ", name(one)], [table]))
+        note = (
+            "By depth in both corpora together. Deep texts say what the corpora have in common; shallow ones are where "
+            "to look for errors and out-of-distribution texts."
+        )
+        title = "The most typical and the most outlying texts"
+        return Section("extremes", title, [Prose(note, "quiet"), Columns(panels)], nav="Typical and outlying")
 
     @property
     def all_drawn(self) -> bool:
         """Whether each text is a dot."""
         return len(self.dots) == len(self.depths)
 
-    def sampled_dots(self) -> str | None:
+    def sampled_dots(self) -> str:
         """Say how many of the texts are drawn, and what stands for the others."""
         if self.all_drawn:
-            return None
+            return ""
         return (
             f"{sampled(len(self.dots), len(self.depths))} The gray shade is made from all of them: the stronger it is, "
             "the more texts lie there, on a logarithmic scale. It shows both corpora together."
         )
 
 
-def _groups(regions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _component(component: Data) -> str:
+    label = plain(component["label"], _LABEL)
+    return "the center" if component["kind"] == "location" else f"{component['kind']}: {label}"
+
+
+def _groups(regions: Sequence[Data]) -> list[dict[str, Any]]:
     """Return what can be switched on and off: each changed region, and all others together, or each if none changed."""
     changed = [i for i, region in enumerate(regions) if region["status"] != "unchanged"]
     single = changed or range(len(regions))
@@ -183,8 +223,6 @@ def sample_rows(depths: Array, corpus: Array, most: int) -> npt.NDArray[np.intp]
     return np.sort(np.concatenate(kept))
 
 
-def sampled(shown: int, total: int) -> str | None:
+def sampled(shown: int, total: int) -> str:
     """Say how many texts are shown, if not all."""
-    if shown == total:
-        return None
     return f"Showing {shown:,} of {total:,} texts: the extremes of both corpora and a stratified random sample, seed 0."
