@@ -25,12 +25,11 @@ class ConfiguredEncoder(Encoder):
     """
 
     def __init__(self, encoder: Encoder, *, batch_size: int, cache: bool, progress: bool | None) -> None:
-        vars(self).update(vars(encoder))
-        self._encoder = encoder
+        vars(self).update(vars(encoder))  # the same model, not loaded again
         self._batch_size, self._cache, self._progress = batch_size, cache, progress
 
     def _encode(
         self, texts: Iterable[str], batch_size: int, progress: bool | None, cache: CacheOption, *, caller: str
     ) -> Encoding:
         progress = self._progress if progress is None else progress
-        return self._encoder._encode(texts, self._batch_size, progress, cache if self._cache else False, caller=caller)
+        return super()._encode(texts, self._batch_size, progress, cache if self._cache else False, caller=caller)

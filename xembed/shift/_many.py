@@ -14,6 +14,7 @@ import numpy.typing as npt
 from xembed._core.directions import mean_cosines, resultant
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
+from xembed._core.text import format_p
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -24,9 +25,9 @@ from xembed._core.validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.shift._battery import KINDS, Battery, check_tests, run_battery
+from xembed.shift._battery import Battery, check_tests, run_battery
+from xembed.shift._kinds import KINDS
 from xembed.shift._pool import make_pool
-from xembed.shift._verdict import format_p
 from xembed.stats._permutation import holm
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class ManyResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.ManyResult/1"
-    page: ClassVar[str | None] = "xembed.reports._many:many_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.many:many"
 
     verdict: str
     names: tuple[str, ...]
