@@ -27,7 +27,7 @@ from xembed._core.validation import (
 )
 from xembed.shift._battery import KINDS, Battery, check_tests, run_battery
 from xembed.shift._pool import make_pool
-from xembed.stats._permutation import holm
+from xembed.stats import holm
 
 if TYPE_CHECKING:
     import pandas as pd
