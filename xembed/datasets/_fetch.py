@@ -87,16 +87,16 @@ def fetch_geco(
             f"fetch_geco can't verify the files of {variant!r}, since their checksums are not known. Download them "
             "from https://github.com/braindatalab/gecobench (data/dataset) and read them with load_geco."
         )
-    chosen = VARIANTS if variant is None else (check_option(variant, VARIANTS, name="variant", caller="fetch_geco"),)
+    variants = VARIANTS if variant is None else (check_option(variant, VARIANTS, name="variant", caller="fetch_geco"),)
     base = URL if url is None else url
     if not isinstance(base, str) or not base.startswith(("https://", "http://")):
         raise ValueError(
             f"The 'url' parameter of fetch_geco must be an address that starts with https:// or http://. Got {base!r}."
         )
-    shown = shows_progress(progress, caller="fetch_geco")
+    show = shows_progress(progress, caller="fetch_geco")
     folder = cache_folder(cache_dir) / "geco" / COMMIT[:12]
-    for name in (f"{one}/{split}.jsonl" for one in chosen for split in SPLITS):
-        _fetch(f"{base.rstrip('/')}/{name}", folder / name, SHA256[name], progress=shown)
+    for name in (f"{folder_name}/{split}.jsonl" for folder_name in variants for split in SPLITS):
+        _fetch(f"{base.rstrip('/')}/{name}", folder / name, SHA256[name], progress=show)
     return folder
 
 

@@ -30,19 +30,19 @@ class TextTable:
     Parameters
     ----------
     name : str
-        What the corpus is called in messages and reports.
+        Name of the corpus in messages and reports.
     texts : sequence of str
-        The texts, kept as a tuple. Blank ones are allowed here.
+        Texts, kept as a tuple. Blank ones are allowed here.
     labels : sequence of str, optional
-        A label for each text; the column 'label'.
+        Label of each text; the column 'label'.
     dates : array-like of dates, optional
-        A date for each text (kept as a read-only datetime64[D] array); the column 'date'.
+        Date of each text (kept as a read-only datetime64[D] array); the column 'date'.
     metadata : mapping of str to sequence, optional
         Further columns.
     card : str, default=''
-        A description of the data: what they are, how they were made, their license and limits.
+        Description of the data: what they are, how they were made, their license and limits.
     n_skipped : int, default=0
-        How many blank texts were dropped when the table was read.
+        Number of blank texts that were dropped when the table was read.
 
     Raises
     ------
@@ -136,10 +136,8 @@ class TextTable:
         if name not in self.columns:
             raise ValueError(f"{self.name!r} must have the column asked for. Got {name!r}; {self._columns_in_words()}.")
         named: dict[str, Any] = {"text": self.texts, "label": self.labels, "date": self.dates}
-        found: tuple[Any, ...] | npt.NDArray[np.datetime64] = (
-            self.metadata[name] if name in self.metadata else named[name]
-        )
-        return found
+        column: tuple[Any, ...] | npt.NDArray[np.datetime64] = {**named, **self.metadata}[name]
+        return column
 
     def where(self, **column_equals: Any) -> TextTable:
         """Return the rows whose columns have the given values.
@@ -174,13 +172,13 @@ class TextTable:
             column, options = list(self.column(name)), _as_options(wanted)
             if name == "date" and self.dates is not None:
                 column, options = self.dates.tolist(), _as_days(options).tolist()
-            found, absent = _match(column, options)
+            matches, absent = _match(column, options)
             if absent or not options:
                 got = repr(absent[0] if len(absent) == 1 else absent)
                 raise ValueError(
                     f"The {name!r} asked for must occur in {self.name!r}: {_list_values(column)}. Got {got} instead."
                 )
-            kept &= found
+            kept &= matches
         if not kept.any():
             conditions = " and ".join(f"{name}={wanted!r}" for name, wanted in column_equals.items())
             raise ValueError(f"{self.name!r} must hold texts that meet all conditions. None has {conditions}.")
@@ -241,9 +239,9 @@ class TextTable:
         return self._take(np.arange(len(self))[index])
 
     def __repr__(self) -> str:
-        shown = ", ".join(repr(name) for name in self.columns[:_SHOWN_COLUMNS])
+        names = ", ".join(repr(name) for name in self.columns[:_SHOWN_COLUMNS])
         more = ", ..." if len(self.columns) > _SHOWN_COLUMNS else ""
-        return f"TextTable({self.name!r}: {len(self)} text{'s' * (len(self) != 1)}, columns {shown}{more})"
+        return f"TextTable({self.name!r}: {len(self)} text{'s' * (len(self) != 1)}, columns {names}{more})"
 
     def _repr_html_(self) -> str:
         names = self.columns[:_SHOWN_COLUMNS]

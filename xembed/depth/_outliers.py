@@ -71,7 +71,7 @@ class OutlierResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.depth.OutlierResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:outliers_context"
+    page: ClassVar[str | None] = "xembed.depth._pages:outliers"
 
     verdict: str
     rows: npt.NDArray[np.int64]

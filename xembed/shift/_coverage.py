@@ -84,7 +84,7 @@ class CoverageResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.CoverageResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:coverage_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:coverage"
 
     verdict: str
     covered_G: float

@@ -150,7 +150,7 @@ class RegionsResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.RegionsResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:regions_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:regions"
 
     verdict: str
     regions: tuple[Region, ...]

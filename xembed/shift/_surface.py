@@ -127,7 +127,7 @@ class SurfaceResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.SurfaceResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:surface_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:surface"
 
     verdict: str
     features: tuple[SurfaceFeature, ...]

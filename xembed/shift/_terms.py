@@ -87,7 +87,7 @@ class TermsResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.TermsResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:terms_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:terms"
 
     verdict: str
     more_in_F: tuple[Term, ...]
