@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from xembed.stats import benjamini_hochberg
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -71,7 +73,7 @@ def term_effects(
         contribution - half,
         contribution + half,
         pvalues,
-        stats.false_discovery_control(pvalues) if len(pvalues) else pvalues,
+        benjamini_hochberg(pvalues),
         difference > 0,
         context,
     )
