@@ -40,7 +40,7 @@ from xembed.shift._surface import compare_surface
 from xembed.shift._terms import distinguishing_terms
 from xembed.shift._test_result import POWER, TestResult, describe_test, verdict_of_test
 from xembed.shift._verdict import shift_verdict
-from xembed.stats._permutation import holm
+from xembed.stats import holm
 
 _MODES = ("auto", "battery", "fast")
 _PROJECTIONS = ("pca", "umap", "none")

@@ -28,7 +28,7 @@ from xembed._core.validation import (
 from xembed.shift._battery import Battery, check_tests, run_battery
 from xembed.shift._kinds import KINDS
 from xembed.shift._pool import make_pool
-from xembed.stats._permutation import holm
+from xembed.stats import holm
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,10 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from xembed.stats._intervals import clustered_interval, holm, paired_difference, sign_flip_pvalues
+from xembed.stats import clustered_interval, paired_difference, simultaneous_intervals
+from xembed.stats._intervals import sign_flip_pvalues
 
 FULL = bool(os.environ.get("XEMBED_FULL"))
 
@@ -133,17 +132,6 @@ def test_paired_difference_of_a_table():
     assert found.high[1] < 0
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-@settings(max_examples=50, deadline=None)
-def test_holm_is_its_definition(pvalues):
-    adjusted = holm(pvalues)
-    order = sorted(range(len(pvalues)), key=lambda i: pvalues[i])
-    expected = 0.0
-    for step, place in enumerate(order):
-        expected = max(expected, min(1.0, pvalues[place] * (len(pvalues) - step)))
-        assert adjusted[place] == pytest.approx(expected)
-
-
 @pytest.mark.slow
 def test_intervals_cover_the_mean_and_the_test_keeps_its_level():
     n = 2000 if FULL else 300
@@ -183,6 +171,77 @@ def test_a_leaderboard_takes_seconds():
     assert time.perf_counter() - start < 5.0  # about 0.3 on a quiet core
 
 
+def grid(rng, n=60, shape=(3, 4), noise=1.0):
+    """Return skewed scores of clusters of two rows on a grid whose columns vary together, and their means."""
+    common = rng.exponential(1.0, (n, 1))
+    of_clusters = common + rng.normal(0, noise, (n, np.prod(shape)))
+    values = np.repeat(of_clusters, 2, axis=0) + rng.normal(0, 0.2, (2 * n, np.prod(shape)))
+    return values.reshape(-1, *shape), np.repeat(np.arange(n), 2)
+
+
+def test_simultaneous_intervals_are_wider_by_one_number():
+    values, clusters = grid(np.random.default_rng(0))
+    found = simultaneous_intervals(values, clusters)
+    assert found.mean.shape == found.low.shape == found.high.shape == (3, 4)
+    np.testing.assert_allclose(found.mean, values.mean(axis=0))
+    sums = values.reshape(60, 2, 12).sum(axis=1)
+    error = np.sqrt(((sums - 2 * found.mean.ravel()) ** 2).sum(axis=0)) / 120
+    np.testing.assert_allclose((found.high - found.mean).ravel(), found.critical * error, rtol=1e-9)
+    np.testing.assert_allclose((found.mean - found.low).ravel(), found.critical * error, rtol=1e-9)
+    assert 2.0 < found.critical < 4.0
+
+
+def test_columns_that_are_copies_cost_nothing():
+    values, clusters = grid(np.random.default_rng(1), shape=(1,))
+    alone = simultaneous_intervals(values, clusters)
+    copies = simultaneous_intervals(np.repeat(values, 30, axis=1), clusters)
+    assert copies.critical == pytest.approx(alone.critical)
+    independent = simultaneous_intervals(np.random.default_rng(2).normal(size=(120, 30)), clusters)
+    assert independent.critical > 1.2 * alone.critical
+
+
+@pytest.mark.parametrize("bound", ["lower", "upper"])
+def test_one_sided_bounds_are_nearer(bound):
+    values, clusters = grid(np.random.default_rng(3))
+    both, one = simultaneous_intervals(values, clusters), simultaneous_intervals(values, clusters, bound=bound)
+    near, far = (one.low, one.high) if bound == "lower" else (-one.high, -one.low)
+    assert np.isinf(far).all()
+    # Skewed data: the upper bound may need more standard errors than both together, the lower fewer.
+    assert (near > (both.low if bound == "lower" else -both.high) - 0.5 * (both.high - both.low)).all()
+    mirrored = simultaneous_intervals(-values, clusters, bound="upper" if bound == "lower" else "lower")
+    np.testing.assert_allclose(near, -mirrored.high if bound == "lower" else mirrored.low, rtol=1e-9)
+
+
+def test_columns_without_variance_have_intervals_of_no_width():
+    values, clusters = grid(np.random.default_rng(4))
+    values[:, 1, 2] = 0.3
+    found = simultaneous_intervals(values, clusters)
+    assert found.low[1, 2] == pytest.approx(0.3) and found.high[1, 2] == pytest.approx(0.3)
+    assert 2.0 < found.critical < 4.0
+
+
+def coverage(n, bound):
+    """Return in how many of n studies all means lie within their simultaneous bounds, and within separate ones."""
+    together = alone = 0
+    for study in range(n):
+        rng = np.random.default_rng([5, study])
+        values, clusters = grid(rng, n=50, shape=(20,), noise=2.0)
+        found = simultaneous_intervals(values, clusters, bound=bound, n_resamples=400, rng=study)
+        together += bool(((found.low <= 1) & (found.high >= 1)).all())
+        single = clustered_interval(values, clusters, n_resamples=400, rng=study)
+        alone += bool(((single.low <= 1) & (single.high >= 1)).all())
+    return together / n, alone / n
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bound", ["both", "lower", "upper"])
+def test_simultaneous_intervals_cover_all_means_at_once(bound):
+    n = 1000 if FULL else 300
+    together, alone = coverage(n, bound)
+    assert abs(together - 0.95) < 0.01 + 3 * np.sqrt(0.95 * 0.05 / n)
+    assert alone < 0.7  # twenty intervals that hold each by itself do not hold together
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r"must be finite. Got 1 rows that are not \(first: row 1\)"):
         clustered_interval([1, np.nan], [0, 1])
@@ -206,6 +265,9 @@ def test_errors():
         paired_difference([[1.0], [2.0]], [1.0, 2.0], [0, 1])
     with pytest.raises(ValueError, match="'values_b' parameter of paired_difference must be finite"):
         paired_difference([1.0, 2.0], [1.0, np.inf], [0, 1])
-    for wrong in ([0.1, 1.2], [[0.1]], [np.nan]):
-        with pytest.raises(ValueError, match="'pvalues' parameter of holm"):
-            holm(wrong)
+    with pytest.raises(ValueError, match="'bound' parameter of simultaneous_intervals must be one of"):
+        simultaneous_intervals([[1.0], [2.0]], [0, 1], bound="all")
+    with pytest.raises(ValueError, match="'clusters' parameter of simultaneous_intervals must have one value"):
+        simultaneous_intervals(np.ones((3, 2, 2)), [0, 1])
+    with pytest.raises(TypeError, match="'values' parameter of simultaneous_intervals must be an array of numbers"):
+        simultaneous_intervals(["a", "b"], [0, 1])

@@ -1,4 +1,4 @@
-"""Relabelings, p-values from them, and their combination."""
+"""Permutations, p-values from them, and their combination."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from xembed.stats._permutation import (
     column_pvalues,
-    holm,
-    relabel_groups,
-    relabel_pairs,
-    relabel_rows,
+    permute_groups,
+    permute_pairs,
+    permute_rows,
     westfall_young,
 )
 
@@ -18,7 +17,7 @@ from xembed.stats._permutation import (
 @given(n=st.integers(1, 30), m=st.integers(1, 30), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_every_labeling_has_the_observed_sizes(n, m, seed):
-    order, labels = relabel_rows(n, m, 19, np.random.default_rng(seed))
+    order, labels = permute_rows(n, m, 19, np.random.default_rng(seed))
     assert sorted(order) == list(range(n + m))
     assert labels.shape == (n + m, 20) and set(np.unique(labels)) <= {0.0, 1.0}
     assert (labels.sum(axis=0) == n).all()
@@ -27,7 +26,7 @@ def test_every_labeling_has_the_observed_sizes(n, m, seed):
 
 def test_labelings_are_uniform():
     """Every one of the 20 subsets of three of six rows comes equally often."""
-    labels = relabel_rows(3, 3, 20_000, np.random.default_rng(0)).labels[:, 1:]
+    labels = permute_rows(3, 3, 20_000, np.random.default_rng(0)).labels[:, 1:]
     codes = (2 ** np.arange(6)) @ labels.astype(int)
     _, counts = np.unique(codes, return_counts=True)
     assert len(counts) == 20
@@ -36,7 +35,7 @@ def test_labelings_are_uniform():
 
 def test_groups_stay_together():
     groups_F, groups_G = np.array([0, 0, 1, 1, 1, 2]), np.array([3, 4, 4, 4, 5])
-    order, labels = relabel_groups(groups_F, groups_G, 500, np.random.default_rng(0))
+    order, labels = permute_groups(groups_F, groups_G, 500, np.random.default_rng(0))
     group = np.concatenate([groups_F, groups_G])[order]
     for g in range(6):
         mine = labels[group == g]
@@ -48,7 +47,7 @@ def test_groups_stay_together():
 
 
 def test_pairs_keep_one_row_each():
-    order, labels = relabel_pairs(8, 400, np.random.default_rng(0))
+    order, labels = permute_pairs(8, 400, np.random.default_rng(0))
     back = np.empty_like(labels)
     back[order] = labels
     assert (back[:8] + back[8:] == 1).all()
@@ -90,12 +89,7 @@ def test_adjusted_p_values_lie_between_their_own_and_bonferroni_and_follow_their
     assert found.adjusted.max() >= pvalues[:, 0].max() - 1e-12
 
 
-def test_holm():
-    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06])
-    np.testing.assert_allclose(holm(np.array([0.6, 0.9])), [1.0, 1.0])
-
-
-@pytest.mark.parametrize("draw", [lambda r: relabel_rows(4, 5, 9, r), lambda r: relabel_pairs(5, 9, r)])
+@pytest.mark.parametrize("draw", [lambda r: permute_rows(4, 5, 9, r), lambda r: permute_pairs(5, 9, r)])
 def test_same_seed_same_labels(draw):
     for one, other in zip(draw(np.random.default_rng(1)), draw(np.random.default_rng(1)), strict=True):
         np.testing.assert_array_equal(one, other)
