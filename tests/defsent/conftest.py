@@ -45,7 +45,7 @@ def make_model(tmp_path_factory):
         import torch
         from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
 
-        from xembed.defsent._options import quiet
+        from xembed.encoders._load import quiet
 
         folder = tmp_path_factory.mktemp("models") / "tiny"
         folder.mkdir()

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from xembed.datasets import PairedSentences
-from xembed.defsent._options import quiet
+from xembed.encoders._load import quiet
 
 VERBS = ["sings", "sleeps", "reads", "waits", "walks", "writes", "cooks", "paints", "swims", "laughs"]
 PLACES = ["home", "here", "outside", "alone"]
