@@ -6,7 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from bag_encoders import Bag, unit
+from models import Bag, unit
 
 import xembed
 from xembed.attribution import ShiftExplanation, _shift_words, explain_shift
@@ -24,11 +24,6 @@ BEFORE = [
     "a slow line",
 ]
 AFTER = ["a scam call", "another scam today", "the bill is wrong", "scam message again", "is it a scam", "wifi is fine"]
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.fixture(scope="module")

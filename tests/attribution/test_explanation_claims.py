@@ -6,7 +6,6 @@ import os
 import numpy as np
 import pytest
 
-import xembed
 from xembed.attribution import Similarity, explain, explain_similarity, trust_check
 from xembed.concepts import explain_axes, make_axes
 from xembed.datasets import load_corpora, load_geco, load_gendered_pairs, load_sts
@@ -19,11 +18,6 @@ WORDS = {
 }
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 def test_planted_words_are_found_in_a_narrow_corpus(encoder):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import DeepLift, GradientShap, InputXGradient, Saliency
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 from xembed.attribution import METHODS, MethodOptions, ScoredModel
 from xembed.attribution._gradients import METHODS as GRADIENTS

@@ -8,8 +8,8 @@ import torch
 from captum.attr import IntegratedGradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import WORDS, BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from numpy.polynomial import Polynomial
-from tiny_models import WORDS, BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 from xembed.attribution import METHODS, MethodOptions, ScoredModel
 from xembed.attribution._gradients import _Scored

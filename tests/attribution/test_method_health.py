@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 from xembed import read_result
 from xembed.attribution import METHODS, Method, MethodHealth, MethodOptions, MethodOutput, method_health

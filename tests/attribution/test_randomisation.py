@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from scipy.stats import spearmanr
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from transformers import BertForSequenceClassification
 
 from xembed.attribution._method import MethodOptions

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import WORDS, BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import WORDS, BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 

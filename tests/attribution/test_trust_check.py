@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from bag_encoders import Bag
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import Bag
 from sklearn.metrics import roc_auc_score
 
 import xembed
@@ -23,11 +23,6 @@ WORDS = ["router", "bill", "line", "speed", "engineer", "call", "wifi", "month"]
 # Sixteen texts of five words about the same.
 TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS, size=5)) for i in range(16)]
 FAST = {"methods": ["occlusion"], "targets": ["nearest_similarity"], "n_samples": 10}
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from bag_encoders import Bag, unit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from models import Bag, unit
 
 import xembed
 from xembed.concepts import Axes, AxesExplanation, explain_axes, make_axes
@@ -162,11 +162,6 @@ def test_pairs_do_not_matter_to_each_other_nor_does_their_direction():
 
 
 # ---- gender
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 def forms(split):

@@ -57,8 +57,8 @@ def test_values_by_hand():
 def test_blocks_do_not_change_the_result(sizes, monkeypatch):
     F, G = corpora(1, n=150, m=70)
     whole = local_depth(F), local_depth(G, F), local_depth(F, n_neighbors=100)
-    monkeypatch.setattr("xembed.depth._local.BLOCK", sizes[0])
-    monkeypatch.setattr("xembed.depth._local.SLICE", sizes[1])
+    monkeypatch.setattr("xembed._core.neighbors.BLOCK", sizes[0])
+    monkeypatch.setattr("xembed._core.neighbors._SLICE", sizes[1])
     for found, expected in zip((local_depth(F), local_depth(G, F), local_depth(F, n_neighbors=100)), whole,
                                strict=True):  # fmt: skip
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
@@ -67,7 +67,7 @@ def test_blocks_do_not_change_the_result(sizes, monkeypatch):
 def test_float32_path_for_many_pairs_is_close(monkeypatch):
     F = corpora(2, n=2000, d=48)[0].astype(np.float32)
     exact = local_depth(F)
-    monkeypatch.setattr("xembed.depth._pairwise.BLOCK", 512)
+    monkeypatch.setattr("xembed._core.neighbors._EXACT_PAIRS", 512**2)
     found = local_depth(F)
     assert not np.array_equal(found, exact)  # it was another path
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6)

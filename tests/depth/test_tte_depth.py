@@ -99,7 +99,7 @@ def test_blocks_do_not_change_the_result(distance, monkeypatch):
     F, G = corpora(5, 150, 70, 6, 0.2)
     whole = tte_depth(F, distance=distance), tte_depth(G, F, distance=distance)
     monkeypatch.setattr("xembed.depth._pairwise.BLOCK", 32)
-    monkeypatch.setattr("xembed.depth._pairwise.SLICE", 7)
+    monkeypatch.setattr("xembed.depth._pairwise._SLICE", 7)
     monkeypatch.setattr("xembed._core.directions._TASK", 33)
     monkeypatch.setattr("xembed._core.directions._BLOCK", 5)
     np.testing.assert_allclose(tte_depth(F, distance=distance), whole[0], rtol=0, atol=1e-12)
@@ -112,7 +112,7 @@ def test_float32_path_for_large_arrays_is_close(monkeypatch):
     exact = tte_depth(F)
     monkeypatch.setattr(resultant_module, "_EXACT_ELEMENTS", 0)
     np.testing.assert_allclose(tte_depth(F), exact, rtol=0, atol=2e-7)
-    monkeypatch.setattr("xembed.depth._pairwise.BLOCK", 512)
+    monkeypatch.setattr("xembed._core.neighbors._EXACT_PAIRS", 512**2)
     exact_chord = tte_depth(F.astype(np.float64), distance="chord")
     np.testing.assert_allclose(tte_depth(F, distance="chord"), exact_chord, rtol=0, atol=2e-6)
 

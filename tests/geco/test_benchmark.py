@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from small_classifiers import save_small, small_pairs
+from models import save_small, small_pairs
 
 import xembed
 from xembed import read_result

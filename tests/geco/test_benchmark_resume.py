@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_classifiers import save_small, small_pairs
+from models import save_small, small_pairs
 
 from xembed.attribution import MethodOutput
 from xembed.geco import Benchmark
@@ -37,7 +37,7 @@ CHILD = """
 import sys, torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-from small_classifiers import small_pairs
+from models import small_pairs
 from test_benchmark_resume import OPTIONS
 from xembed.geco import Benchmark
 Benchmark(small_pairs(30).split(8), backbone=sys.argv[2], **OPTIONS).run(sys.argv[3], progress=False)

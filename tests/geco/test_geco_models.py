@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_classifiers import save_small, small_pairs, word_tokenizer
+from models import save_small, small_pairs, word_tokenizer
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 import xembed

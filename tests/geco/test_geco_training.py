@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_classifiers import save_small, small_pairs
+from models import save_small, small_pairs
 
 from xembed.datasets import PairedSentences
 from xembed.encoders._training import Settings, learning_rate_at

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_classifiers import PLACES, VERBS, save_small, small_pairs
+from models import PLACES, VERBS, save_small, small_pairs
 
 import xembed
 from xembed.geco._classifier import make_classifier

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import Planted, make_pairs, make_texts
 
-import xembed
 from xembed.datasets import STSPairs, TextTable, load_sts
 from xembed.isotropy import STSResult, evaluate_sts
 from xembed.isotropy._overlap import overlap
@@ -319,11 +318,6 @@ def test_bad_options(pairs, options, error, match):
 
 
 # ------------------------------------------------------------------------------------------------- real data
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.mark.slow

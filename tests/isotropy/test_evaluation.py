@@ -59,7 +59,7 @@ def test_symmetric_and_ordered():
 def test_blocks_do_not_matter(monkeypatch):
     X, Y = sample(), sample(seed=1)
     whole = neighbor_overlap(X, Y).to_json()
-    monkeypatch.setattr(_evaluation, "_BLOCK", 7)
+    monkeypatch.setattr("xembed._core.neighbors.BLOCK", 7)
     assert neighbor_overlap(X, Y).to_json() == whole
 
 

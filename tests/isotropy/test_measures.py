@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xembed._core.scatter import group_rows, grouped_moments, read_moments
+from xembed._core.moments import group_rows, grouped_moments, read_moments
 from xembed.isotropy import (
     alignment,
     average_cosine,

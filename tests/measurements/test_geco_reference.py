@@ -22,8 +22,6 @@ from xembed.datasets import PairedSentences
 from xembed.geco import Benchmark, make_one_layer, mass_accuracy, top_k_precision
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "measurements"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "attribution"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "geco"))
 from geco_reference import (
     REFERENCE_METHODS,
     ReferenceBenchmark,
@@ -33,8 +31,7 @@ from geco_reference import (
     reference_metrics,
 )
 from geco_reference.explanations import _match, _to_words
-from small_classifiers import save_small, small_pairs
-from tiny_models import WORDS, BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import WORDS, BagOfWords, one_thread, save_small, small_pairs, tiny_bert, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 OF_MODEL = sorted(set(REFERENCE_METHODS) - {"pattern", "uniform_random"})

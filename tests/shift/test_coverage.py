@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-import xembed
 from xembed.datasets import load_corpora
 from xembed.depth import tte_depth
 from xembed.shift._coverage import CoverageResult, coverage
@@ -135,9 +134,9 @@ def test_blocks_and_float32_change_nothing_that_matters(monkeypatch, score):
     G[:5] = F[:5]
     whole = coverage(F, G, score=score)
     monkeypatch.setattr("xembed.shift._coverage.BLOCK_ELEMENTS", 1000)
-    monkeypatch.setattr("xembed.shift._neighbors.BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr("xembed._core.neighbors.BLOCK_ELEMENTS", 1000)
     np.testing.assert_array_equal(coverage(F, G, score=score).pvalues_G, whole.pvalues_G)
-    monkeypatch.setattr("xembed.shift._neighbors._EXACT_PAIRS", 0)
+    monkeypatch.setattr("xembed._core.neighbors._EXACT_PAIRS", 0)
     np.testing.assert_allclose(coverage(F, G, score=score).pvalues_G, whole.pvalues_G, atol=2 / 151)
 
 
@@ -218,11 +217,10 @@ def test_false_discovery_rate(score, n, m, n_new, power):
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory):
-    """Return texts of the bundled corpora, embedded with a cache of this test session."""
-    encoder, cache = xembed.load_encoder(), tmp_path_factory.getbasetemp() / "xembed-cache"
+def embedded(encoder):
+    """Return texts of the bundled corpora, embedded."""
     steps = {"support_tickets": 1, "product_reviews": 1, "news_briefs": 4}
-    return {name: encoder.encode(load_corpora(name).texts[::step], cache=cache) for name, step in steps.items()}
+    return {name: encoder.encode(load_corpora(name).texts[::step]) for name, step in steps.items()}
 
 
 @pytest.mark.slow

@@ -86,16 +86,28 @@ def test_kernel_sums_equal_their_kernels(dtype, monkeypatch):
     expected = each(labels, lambda mine: unbiased_mmd(-np.sqrt(squared), mine))
     np.testing.assert_allclose(energy.mmd(n, m), expected, atol=max(tolerance, 1e-8))
     np.fill_diagonal(squared, np.inf)
-    np.testing.assert_array_equal(np.sort(neighbors), np.sort(np.argsort(squared, axis=1)[:, :4]))
+    near = np.argsort(squared, axis=1)[:, :4]
+    np.testing.assert_array_equal(neighbors.to_F, labels[:, 0][near].sum(axis=1))
+    np.testing.assert_array_equal(neighbors.of_F, labels[near].sum(axis=(0, 1)))
+    np.testing.assert_array_equal(neighbors.within, (labels[near].sum(axis=1) * labels).sum(axis=0))
 
 
 def test_neighbors_are_counted():
     unit, labels = make()
-    _, neighbors = pass_over_pairs(unit, labels, None, n_neighbors=3)
-    found = statistics.neighbor_statistic(neighbors, labels)
+    _, sums = pass_over_pairs(unit, labels, None, n_neighbors=3)
+    found = statistics.neighbor_statistic(sums, labels)
+    cosines = unit @ unit.T - 9 * np.eye(len(unit))
+    neighbors = np.argsort(-cosines, axis=1)[:, :3]
     share = each(labels, lambda mine: (mine[neighbors] == mine[:, None]).mean())
     expected = (23 * 22 + 31 * 30) / (54 * 53)
     np.testing.assert_allclose(found.effects, (share - expected) / (1 - expected), atol=1e-12)
+
+
+def test_copies_share_the_places_of_neighbors():
+    """Where every text is the same no labeling has more neighbors of its own corpus than another."""
+    _, labels = make()
+    _, sums = pass_over_pairs(np.full((54, 4), 0.5), labels, None, n_neighbors=3)
+    np.testing.assert_allclose(statistics.neighbor_statistic(sums, labels).effects, 0.0, atol=1e-12)
 
 
 def test_tail_counts_texts_below_the_quantile():

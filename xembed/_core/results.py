@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_
 
 import numpy as np
 
+from xembed._core.estimate import Estimate
 from xembed._core.files import atomic_write
 from xembed._core.provenance import dump_json
 from xembed._core.schemas import class_of, current_schema
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
 _SHOWN = 1_000  # characters of a text in a notebook's cell
 
 
+class UserText:
+    """Marks a field that holds what the user wrote, names, texts or labels: ``name: Annotated[str, UserText]``.
+
+    Mappings are marked if their keys or their values are such text. Pages shorten what is marked, and tests for hostile
+    texts fill it.
+    """
+
+
 class Result:
     """Base of the frozen dataclasses that functions return.
 
     A subclass names its JSON form in ``schema`` (``"xembed.<package>.<class>/<version>"``, see `_core.schemas`) and
     the function that makes its page in ``page`` (``"module:function"``, imported when a page is asked for). Fields may
-    be numbers, strings, ``None``, arrays, tuples, mappings of such, and other results.
+    be numbers, strings, ``None``, arrays, an `Estimate`, tuples, mappings of such, and other results.
     """
 
     schema: ClassVar[str]
@@ -156,6 +165,8 @@ def rebuild(data: Any, where: str) -> Result:
 def _plain(value: Any) -> Any:
     if isinstance(value, Result):
         return value.to_dict()
+    if isinstance(value, Estimate):
+        return _plain(dataclasses.asdict(value))
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, np.generic):
@@ -176,6 +187,8 @@ def _rebuild(value: Any, hint: Any) -> Any:
     kind = get_origin(hint) or hint
     if isinstance(kind, type) and issubclass(kind, Result):
         return kind.from_dict(value)
+    if kind is Estimate:
+        return Estimate(**value)
     if kind is np.ndarray:
         return np.asarray(value)
     if kind is tuple:

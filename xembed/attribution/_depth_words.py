@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.directions import unit_rows
+from xembed._core.directions import UnitRows, unit_rows
+from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
 from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import (
@@ -244,15 +245,9 @@ def _places(
     depths = tte_depth(rows, corpus) if own is None else inside[own]
     deeper = np.searchsorted(np.sort(inside), depths - _TIED, side="left") / n
     typical = np.flatnonzero(inside >= np.median(inside) - _TIED)
-    nearest, chosen, similarity = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
-    for start in range(0, len(rows), 512):
-        cosines = rows[start : start + 512] @ corpus.T
-        if own is not None:
-            cosines[np.arange(len(cosines)), own[start : start + 512]] = -np.inf
-        places = slice(start, start + len(cosines))
-        some = min(count, n - (own is not None))
-        nearest[places] = -np.partition(-cosines, some - 1, axis=1)[:, :some].mean(axis=1)
-        of_typical = cosines[:, typical]
-        chosen[places] = typical[of_typical.argmax(axis=1)]
-        similarity[places] = of_typical.max(axis=1)
-    return depths, deeper, nearest, chosen, similarity
+    points, texts = UnitRows.of_unit(rows), UnitRows.of_unit(corpus)
+    nearest = top_k(points, texts, min(count, n - (own is not None)), exclude=own).cosines.mean(axis=1)
+    # A text that is not a typical one itself excludes none of them.
+    place = None if own is None else np.where(np.isin(own, typical), np.searchsorted(typical, own), -1)
+    closest, similarity = (column[:, 0] for column in top_k(points, texts.take(typical), 1, exclude=place))
+    return depths, deeper, nearest, typical[closest], np.asarray(similarity, dtype=np.float64)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xembed._core import text
+from xembed._core.text import cut
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -23,7 +26,6 @@ _STRONG, _WEAK = {1: "#f0a030", -1: "#56b4e9"}, {1: "#ffd787", -1: "#9ad4f5"}
 # Shares of the largest value below which a word has no sign, and from which its color is strong.
 FAINT, _LARGE = 0.05, 0.5
 _WORD = 60  # characters of a word
-_JOINERS = "\u200c\u200d"  # in emoji, and between the letters of some scripts
 _BYTES = 40_000  # of a notebook's cell
 _TEXTS = 8  # in a notebook's cell
 
@@ -148,8 +150,7 @@ def _written(value: float, signed: bool = True) -> str:
 
 def printable(word: str, length: int = _WORD) -> str:
     """Return a word cut, without characters that a terminal obeys or that turn a line around."""
-    shown = "".join(one if one.isprintable() or one in _JOINERS else "�" for one in word[:length])
-    return shown if len(word) <= length else f"{shown[: length - 1]}…"
+    return cut(text.printable(word[: length + 1], "�"), length)
 
 
 # ---- what notebooks show of results

@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from xembed.cli.inputs import signed
-from xembed.cli.options import Progress
+from xembed.cli.options import Progress, ReportPath, command
+from xembed.cli.outputs import say_where, stamped
 
 
+@command(
+    "xembed geco --profile quick --plan",
+    "xembed geco --schemes C,OLA --methods lime,integrated_gradients,linear_tfidf --seeds 0,1,2",
+)
 def geco(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The report; its numbers go to a .json beside it.")] = Path(
-        "geco.html"
-    ),
+    out: ReportPath = Path("geco.html"),
     run_dir: Annotated[
         Path | None,
         typer.Option(help="Folder of models and attributions, to go on from. Default: the name of --out with '-run'."),
@@ -40,16 +42,14 @@ def geco(
     faithful: Annotated[int | None, typer.Option(min=0, help="Sentences for the test by deletion.")] = None,
     randomised: Annotated[int | None, typer.Option(min=0, help="Sentences for the test by random weights.")] = None,
     target: Annotated[
-        str, typer.Option(help="Explain the score of the true class (label) or of the predicted one.")
-    ] = ("label"),
+        str, typer.Option(help="Explain the score of the true class (label) or of the predicted one (predicted).")
+    ] = "label",
     model: Annotated[
         str | None,
         typer.Option(help="Pretrained model: a folder or a hub id. Default: all-MiniLM-L6-v2 from its package."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done and what it would cost, and stop.")] = (
-        False
-    ),
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done at what cost, and stop.")] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Refuse a folder that holds a run already.")] = False,
     progress: Progress = None,
 ) -> None:
@@ -64,8 +64,8 @@ def geco(
     benchmark = Benchmark(
         _read(geco_dir, variant),
         backbone=model,
-        schemes=SCHEMES_TRAINED if schemes == "all" else _split(schemes),
-        methods="all" if methods == "all" else _split(methods),
+        schemes=SCHEMES_TRAINED if schemes == "all" else _names(schemes),
+        methods="all" if methods == "all" else _names(methods),
         profile=profile,
         seeds=None if seeds is None else _integers(seeds),
         n_sentences=sentences,
@@ -79,13 +79,13 @@ def geco(
     if plan:
         return
     folder = run_dir or out.with_name(f"{out.stem}-run")
-    result = signed(benchmark.run(folder, resume=not no_resume, progress=progress))
+    result = stamped(benchmark.run(folder, resume=not no_resume, progress=progress))
     result.report(out)
     for row in result.schemes:
         best = result.best(row.scheme)
-        found = "no method is valid" if best is None else _describe(result.row(row.scheme, best))
-        typer.echo(f"{row.scheme}: accuracy {100 * row.accuracy.mean:.1f} %, {found}")
-    typer.echo(f"Report: {out}  (numbers: {out.with_suffix('.json')}; run: {folder})")
+        finding = "no method is valid" if best is None else _describe(result.row(row.scheme, best))
+        typer.echo(f"{row.scheme}: accuracy {100 * row.accuracy.mean:.1f} %, {finding}")
+    say_where(out, f"run: {folder}")
 
 
 def _describe(row: Any) -> str:
@@ -103,13 +103,13 @@ def _read(folder: Path | None, variant: str) -> tuple[Any, Any]:
     return load_geco(folder, name, "train"), load_geco(folder, name, "test")
 
 
-def _split(names: str) -> list[str]:
+def _names(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _integers(numbers: str) -> list[int]:
     try:
-        return [int(number) for number in _split(numbers)]
+        return [int(number) for number in _names(numbers)]
     except ValueError:
         raise ValueError(
             f"--seeds must be integers with commas between them, such as 0,1,2. Got {numbers!r}."

@@ -1,16 +1,11 @@
-"""What the commands share: files in, an encoder when it is needed, embeddings out."""
+"""What commands read: texts or ready embeddings from files, and embeddings of the texts."""
 
 from __future__ import annotations
 
-import functools
-import os
-import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import typer
+from xembed.cli.options import EncoderOptions, ReadingOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,47 +14,33 @@ if TYPE_CHECKING:
     from xembed.datasets import TextTable
 
 
-Encode = Callable[[], Any]
-
-
-def encoder_on_demand(
-    model: str | None = None,
-    layer: int = -1,
-    pooling: str | None = None,
-    device: str = "auto",
-    max_length: int | None = None,
-    batch_size: int = 32,
-    cache: bool = True,
-    normalize: bool | None = None,
-) -> Encode:
-    """Return a function that loads the encoder when it is first needed: ready embeddings need none."""
-
-    @functools.cache
-    def load() -> Any:
-        if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
-            typer.echo("Loading the encoder ...", err=True)
-        from xembed.encoders import load_encoder
-
-        encoder = load_encoder(
-            model,
-            layer=layer,
-            pooling=pooling,
-            normalize=normalize,
-            device=device,
-            max_length=max_length,
-        )
-        return encoder, batch_size, cache
-
-    return load
-
-
-def read_source(path: Path, text_column: str | None, skip_blank: bool) -> TextTable | npt.NDArray[Any]:
+def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[Any]:
     """Read texts or ready embeddings, by the ending of the file."""
     from xembed.datasets import read_embeddings, read_texts
 
     if path.suffix.lower() in {".npy", ".npz"}:
         return read_embeddings(path)
-    return read_texts(path, text_column=text_column, skip_blank=skip_blank)
+    return read_texts(path, text_column=reading.text_column, skip_blank=reading.skip_blank)
+
+
+def read_text_source(path: Path, reading: ReadingOptions, *, why: str) -> TextTable:
+    """Read texts; embeddings are refused, and ``why`` says for what reason."""
+    source = read_source(path, reading)
+    if texts_of(source) is None:
+        raise ValueError(f"{str(path)!r} holds embeddings{why}. Give a file of texts.")
+    return source  # type: ignore[return-value]
+
+
+def texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
+    """Return the texts of a source, or None for embeddings."""
+    return getattr(source, "texts", None)
+
+
+def column_of(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> list[Any]:
+    """Return a column of a table, such as groups or times."""
+    if texts_of(source) is None:
+        raise ValueError(f"{str(path)!r} holds embeddings only, so it has no column {column!r}. Give a table of texts.")
+    return list(source.column(column))  # type: ignore[union-attr]
 
 
 def check_same_kind(first: Any, second: Any, names: str) -> None:
@@ -71,53 +52,32 @@ def check_same_kind(first: Any, second: Any, names: str) -> None:
         )
 
 
-def texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
-    """Return the texts of a source, or None for embeddings."""
-    return getattr(source, "texts", None)
+def different_names(first: str, second: str) -> tuple[str, str]:
+    """Return the names of two corpora, told apart if they are the same."""
+    return (first, second) if first != second else (f"{first} (F)", f"{second} (G)")
 
 
-def embed_source(
-    source: TextTable | npt.NDArray[Any], encode: Encode, progress: bool | None, name: str
-) -> tuple[npt.NDArray[np.floating[Any]], list[str], dict[str, Any] | None]:
-    """Return embeddings, warnings, and what made them (None for ready ones)."""
+class Embedded(NamedTuple):
+    """Embeddings, what to warn of, and the description of the encoder (None for ready embeddings)."""
+
+    embeddings: npt.NDArray[np.floating[Any]]
+    warnings: list[str]
+    encoder: dict[str, Any] | None
+
+
+def embed_source(source: TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:
+    """Return the embeddings of a source, which warnings call ``name``."""
     texts = texts_of(source)
     if texts is None:
-        return source, [], None  # type: ignore[return-value]
-    encoder, batch_size, cache = encode()
-    encoding = encoder.encode_detailed(list(texts), batch_size=batch_size, progress=progress, cache=cache)
-    notes = []
-    if encoding.n_truncated:
-        notes.append(
-            f"{encoding.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "
+        return Embedded(source, [], None)  # type: ignore[arg-type]
+    encoder = encoding.encoder
+    encoded = encoder.encode_detailed(texts)
+    warnings = []
+    if encoded.n_truncated:
+        warnings.append(
+            f"{encoded.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "
             "comes after is not in their embeddings."
         )
-    if skipped := getattr(source, "n_skipped", 0):
-        notes.append(f"{skipped} blank text{'s were' if skipped > 1 else ' was'} dropped from {name}.")
-    return encoding.embeddings, notes, encoder.describe()
-
-
-def column_of(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> list[Any]:
-    """Return a column of a table, such as groups or times."""
-    if texts_of(source) is None:
-        raise ValueError(f"{str(path)!r} holds embeddings only, so it has no column {column!r}. Give a table of texts.")
-    values: list[Any] = list(source.column(column))  # type: ignore[union-attr]
-    return values
-
-
-Made = TypeVar("Made")
-
-
-def signed(result: Made) -> Made:
-    """Add the command and the date to a result's provenance."""
-    from dataclasses import replace
-
-    return replace(result, provenance=result.provenance | signature())  # type: ignore[type-var, attr-defined]
-
-
-def signature() -> dict[str, str]:
-    """Return the command and the date."""
-    from datetime import datetime, timezone
-
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")  # for reports that are the same to the byte
-    moment = datetime.fromtimestamp(int(epoch), timezone.utc) if epoch else datetime.now(timezone.utc)
-    return {"command": shlex.join(["xembed", *sys.argv[1:]]), "created": moment.strftime("%Y-%m-%d %H:%M UTC")}
+    if n_skipped := getattr(source, "n_skipped", 0):
+        warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
+    return Embedded(encoded.embeddings, warnings, encoder.describe())

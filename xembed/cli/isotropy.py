@@ -7,26 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from xembed.cli.inputs import check_same_kind, column_of, encoder_on_demand, read_source, signed, texts_of
-from xembed.cli.options import (
-    INPUT,
-    BatchSize,
-    Cache,
-    Device,
-    Layer,
-    MaxLength,
-    Model,
-    PoolingOption,
-    Progress,
-    SkipBlank,
-    TextColumn,
-)
+from xembed.cli.inputs import check_same_kind, column_of, read_source, texts_of
+from xembed.cli.options import INPUT, NormalizingEncoderOptions, ReadingOptions, ReportPath, Seed, command
+from xembed.cli.outputs import say_where, stamped, warn
 
 _PAIRS = "pairs with scores: STS-B, SICK, a SemEval folder, or a table with sentence1, sentence2, score"
 
 
+@command(
+    "xembed isotropy reviews.csv --layers",
+    "xembed isotropy reviews.csv --tune sts-train.csv --test sts-dev.csv --save correction.safetensors",
+)
 def isotropy(
     texts: Annotated[Path, typer.Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],
+    reading: ReadingOptions,
+    encoding: NormalizingEncoderOptions,
     fit: Annotated[
         Path | None,
         typer.Option(help="Other texts of the kind that corrections are fitted on. Default: the sentences of --tune."),
@@ -46,25 +41,9 @@ def isotropy(
         Path | None, typer.Option(help="Write the recommended correction to this .safetensors file.")
     ] = None,
     resamples: Annotated[int, typer.Option(min=20, help="Resamples for the intervals.")] = 200,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The report; its numbers go to a .json beside it.")] = Path(
-        "isotropy.html"
-    ),
+    out: ReportPath = Path("isotropy.html"),
     name: Annotated[str | None, typer.Option(help="What the report calls the texts. Default: the file name.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random step.")] = 0,
-    text_column: TextColumn = None,
-    skip_blank: SkipBlank = False,
-    model: Model = None,
-    layer: Layer = -1,
-    pooling: PoolingOption = None,
-    normalize: Annotated[
-        bool | None,
-        typer.Option("--normalize/--no-normalize", help="Rows of length 1. Default: as the model does."),
-    ] = None,
-    device: Device = "auto",
-    max_length: MaxLength = None,
-    batch_size: BatchSize = 32,
-    cache: Cache = True,
-    progress: Progress = None,
+    seed: Seed = 0,
 ) -> None:
     """Is the embedding space sound, and would a correction help? Measure it and write a report."""
     from xembed._core.files import check_writable
@@ -76,9 +55,9 @@ def isotropy(
     check_report_path(out)
     if save is not None:
         check_writable(save)
-    source = read_source(texts, text_column, skip_blank)
+    source = read_source(texts, reading)
     labels = None if label_column is None else column_of(source, label_column, texts)
-    fit_source = None if fit is None else read_source(fit, text_column, skip_blank)
+    fit_source = None if fit is None else read_source(fit, reading)
     is_text = texts_of(source) is not None
     if fit_source is not None:
         check_same_kind(source, fit_source, "The texts and --fit")
@@ -88,24 +67,19 @@ def isotropy(
         "n_resamples": resamples,
         "transductive": transductive,
         "name": name or texts.stem,
-        "progress": progress,
+        "progress": encoding.progress,
         "rng": seed,
         "tune": None if tune is None else load_sts(tune),
         "test": None if not test else [pairs for path in test for pairs in load_sts(path)],
         "layers": layers,
     }
     if is_text:
-        encode = encoder_on_demand(
-            model, layer, pooling.value if pooling else None, device, max_length, batch_size, cache, normalize
-        )
-        encoder = encode()[0]
-        result = diagnose(encoder, source, cache=cache, batch_size=batch_size, **options)
+        result = diagnose(encoding.encoder, source, cache=encoding.cache, batch_size=encoding.batch_size, **options)
     else:
         result = diagnose(source, **options)
-    result = signed(result)
+    result = stamped(result)
     result.report(out)
-    for warning in result.warnings:
-        typer.echo(f"xembed: warning: {warning}", err=True)
+    warn(result.warnings)
     for measure_name in ("debiased_isoscore", "average_cosine"):
         before = result.before.measure(measure_name)
         if before.value is not None:
@@ -113,12 +87,12 @@ def isotropy(
     typer.echo(result.reason)
     if save is not None:
         if result.recommendation in {None, "none"}:
-            typer.echo("xembed: warning: no correction is recommended, so none was saved.", err=True)
+            warn(["no correction is recommended, so none was saved."])
         else:
             rows: Any = fit_source
             if is_text:
                 fitted_on = named_texts(fit_source or options["tune"], name="fit", caller="xembed isotropy")
-                rows = encoder.encode(fitted_on.texts, batch_size, progress=progress, cache=cache)
+                rows = encoding.encoder.encode(fitted_on.texts)
             default_corrections()[result.recommendation].fit(rows).save(save)
             typer.echo(f"Correction: {save}  (xembed.isotropy.load_correction, wrap)")
-    typer.echo(f"Report: {out}  (numbers: {out.with_suffix('.json')})")
+    say_where(out)

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
+from xembed.cli.options import command
+from xembed.cli.outputs import command_line_provenance, say_where
 
+
+@command(
+    "xembed report shift.json isotropy.json --out all.html",
+    "xembed report old.json new.json --compare --out difference.html",
+)
 def report(
     results: Annotated[list[Path], typer.Argument(help="The .json files that lie beside reports.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The page; its data go to a .json beside it.")] = Path(
@@ -26,7 +33,6 @@ def report(
     if compare and title is not None:
         raise typer.BadParameter("is for combined pages. Leave it out with --compare.", param_hint="--title")
 
-    from xembed.cli.inputs import signature
     from xembed.reports import check_report_path, compare_results
     from xembed.reports._several import check_not_read, combine, read_plain, write_page
 
@@ -40,8 +46,8 @@ def report(
         data = read_plain(results[0])
     else:
         data = compare_results(*results) if compare else combine(results, title=title)
-        data["provenance"] |= signature()
+        data["provenance"] |= command_line_provenance()
     write_page(data, page, data_too=not kept)
     for sentence in data["changed"] if compare else ():
         typer.echo(sentence)
-    typer.echo(f"Report: {page}  (numbers: {beside})")
+    say_where(page)

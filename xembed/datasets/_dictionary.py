@@ -15,15 +15,13 @@ import numpy as np
 from xembed._core.files import check_file
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts
 from xembed.datasets._bundled import _find
-from xembed.datasets._formats import _decode, _lines
+from xembed.datasets._read_table import read_content, split_lines
 from xembed.datasets._wordnet import is_wordnet, read_wordnet
 
 # How the published dictionaries of DefSent+ part the definitions of one entry.
 _MORE = "<|list_more_def|>"
 _HEADERS = {"entry", "word", "term"}, {"definition", "definitions", "gloss"}
 _SUFFIXES = (".csv", ".tsv", ".txt")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_UTF32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 
 Pair = tuple[str, str]
 
@@ -307,7 +305,7 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
 
 
 def _read_file(file: Path, shown: str) -> list[Pair]:
-    content = _read_text(file, shown)
+    content = read_content(file, shown, utf16=True)
     first = content.partition("\n")[0]
     with_commas = file.suffix.lower() == ".csv" and "\t" not in first
     pairs: list[Pair] = []
@@ -327,20 +325,10 @@ def _read_file(file: Path, shown: str) -> list[Pair]:
     return pairs
 
 
-def _read_text(file: Path, shown: str) -> str:
-    data = file.read_bytes()
-    if data.startswith(_UTF16) and not data.startswith(_UTF32):
-        try:
-            return data.decode("utf-16")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{shown} is not valid UTF-16: {error.reason} at byte {error.start}.") from None
-    return _decode(file, shown)
-
-
 def _tab_rows(content: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(_lines(content), start=1):
+    for number, line in enumerate(split_lines(content), start=1):
         if line.strip():
-            yield number, line.removesuffix("\r").split("\t")
+            yield number, line.split("\t")
 
 
 def _csv_rows(content: str, shown: str) -> Iterator[tuple[int, list[str]]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
+
+from xembed.datasets._read_table import read_content, split_lines
 
 _PARTS = ("noun", "verb", "adj", "adv")
 FILES = tuple(f"data.{part}" for part in _PARTS)
@@ -27,7 +28,9 @@ def read_wordnet(folder: Path, shown: str) -> tuple[list[tuple[str, str]], str]:
     pairs: list[tuple[str, str]] = []
     license: list[str] = []
     for name in FILES:
-        for number, line in _lines(folder / name, f"{shown}, {name}"):
+        for number, line in enumerate(split_lines(read_content(folder / name, f"{shown}, {name}")), start=1):
+            if not line.strip():
+                continue
             if line.startswith("  "):  # the license, in numbered lines
                 if name == FILES[0]:
                     license.append(line.strip().partition(" ")[2])
@@ -36,16 +39,6 @@ def read_wordnet(folder: Path, shown: str) -> tuple[list[tuple[str, str]], str]:
             words, definition = _read_synset(line, where)
             pairs.extend((word, definition) for word in words)
     return pairs, "\n".join(license).strip()
-
-
-def _lines(path: Path, shown: str) -> Iterator[tuple[int, str]]:
-    try:
-        content = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{shown} must be UTF-8. Byte {error.start} is not.") from None
-    for number, line in enumerate(content.split("\n"), start=1):
-        if line.strip():
-            yield number, line.removesuffix("\r")
 
 
 def _read_synset(line: str, where: str) -> tuple[list[str], str]:

@@ -15,7 +15,7 @@ from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng
 from xembed.datasets import PairedSentences
-from xembed.geco._bias import paired_rows
+from xembed.datasets._paired import paired_rows
 from xembed.stats._intervals import paired_difference
 
 if TYPE_CHECKING:

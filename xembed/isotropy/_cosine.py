@@ -10,24 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.blocks import count_rows, read_array, read_rows
-from xembed._core.directions import unit_total
+from xembed._core.directions import UnitRows, directions
+from xembed._core.moments import Array, Columns, read_moments
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
-from xembed._core.scatter import Array, Columns, read_moments
 from xembed._core.validation import (
     RNG,
-    FloatArray,
     check_count,
     check_embeddings,
     check_number,
     check_rng,
     check_same_dims,
 )
-from xembed.depth._pairwise import Directions
 
 _BLOCK = 256
-_FLOAT64 = np.dtype(np.float64)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,7 +105,7 @@ def average_cosine(X: Any) -> float:
     0.3333333333333333
     """
     rows = read_rows(X, name="X", caller="average_cosine", min_rows=2)
-    total, _ = unit_total(rows, name="X")
+    total = directions(rows, name="X").total
     return mean_cosine(total, count_rows(rows))
 
 
@@ -245,8 +242,7 @@ def uniformity(X: Any, *, t: float = 2.0, max_rows: int = 5000, rng: RNG = None)
     check_count(max_rows, name="max_rows", caller=caller, low=2)
     generator = check_rng(rng, caller=caller)
     rows = read_array(X, name="X", caller=caller, blocks_for="other measures", min_rows=2)
-    directions = Directions.of(rows, name="X")
-    unit = directions.unit(random_rows(len(rows), max_rows, generator), _FLOAT64)
+    unit = UnitRows.of(rows, name="X").unit(random_rows(len(rows), max_rows, generator))
     blocks = row_blocks(0, len(unit), _BLOCK)
     return _log_mean((_kernel_sum(unit[block] @ unit[: block.stop].T, t) for block in blocks), len(unit))
 
@@ -322,10 +318,10 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
     check_same_dims(("X", first), ("Y", second))
     if len(first) != len(second):
         raise ValueError(f"X and Y must hold the same number of rows, one a pair. Got {len(first)} and {len(second)}.")
-    left, right = Directions.of(first, name="X"), Directions.of(second, name="Y")
+    left, right = UnitRows.of(first, name="X"), UnitRows.of(second, name="Y")
     total = 0.0
     for rows in row_blocks(0, len(first), _BLOCK):
-        difference = left.unit(rows, _FLOAT64) - right.unit(rows, _FLOAT64)
+        difference = left.unit(rows) - right.unit(rows)
         total += float((np.vecdot(difference, difference) ** (alpha / 2)).sum())
     return total / len(first)
 
@@ -335,8 +331,3 @@ def random_rows(n_rows: int, n_wanted: int, rng: np.random.Generator) -> npt.NDA
     if n_rows <= n_wanted:
         return np.arange(n_rows)
     return np.sort(rng.choice(n_rows, n_wanted, replace=False))
-
-
-def unit_rows(X: FloatArray, *, name: str) -> Array:
-    """Return the rows scaled to length 1, in float64."""
-    return Directions.of(X, name=name).unit(slice(None), _FLOAT64).astype(np.float64, copy=False)

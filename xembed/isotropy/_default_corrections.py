@@ -57,9 +57,7 @@ def default_corrections() -> dict[str, Any]:
     >>> default_corrections()["soft_whitening"]
     Whitening(method='zca', power=0.5)
     """
-    from xembed.transforms._cluster_isotropy import ClusterIsotropy
-    from xembed.transforms._corrections import AllButTheTop, Standardize
-    from xembed.transforms._whitening import Whitening
+    from xembed.transforms import AllButTheTop, ClusterIsotropy, Standardize, Whitening
 
     return {
         "center": AllButTheTop(0),

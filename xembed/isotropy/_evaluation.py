@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.parallel import row_blocks
+from xembed._core.directions import UnitRows
+from xembed._core.moments import raise_for_infinite_rows
+from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
 from xembed._core.validation import (
     RNG,
@@ -18,14 +20,10 @@ from xembed._core.validation import (
     check_rng,
     describe_rng,
 )
-from xembed.depth._pairwise import Directions
 from xembed.isotropy._cosine import random_rows
 from xembed.isotropy._evaluation_result import NeighborOverlap, ProbeResult
 from xembed.stats._correlations import Array, interval, mean_intervals
-from xembed.transforms._fit_statistics import raise_for_infinite_rows
 
-_BLOCK = 512
-_TIE_DECIMALS = 10
 _MAX_ITERATIONS = 1000
 
 
@@ -105,9 +103,9 @@ def neighbor_overlap(
         raise ValueError(f"X and Y must have the same rows (texts). Got {len(first)} and {len(second)}.")
     if len(first) <= k:
         raise ValueError(f"X must hold more than {k} rows (texts) to have {k} neighbors each. Got {len(first)}.")
-    directions = Directions.of(first, name="X"), Directions.of(second, name="Y")
+    spaces = UnitRows.of(first, name="X"), UnitRows.of(second, name="Y")
     kept = random_rows(len(first), most, generator)
-    before, after = (rows.unit(kept, np.dtype(np.float64)) for rows in directions)
+    before, after = (UnitRows.of_unit(rows.unit(kept)) for rows in spaces)
     shares = shared_neighbors(before, after, k)
     low, high = interval(mean_intervals(shares[:, None], count, generator)[:, 0], level)
     return NeighborOverlap(
@@ -202,23 +200,13 @@ def linear_probe(
     )
 
 
-def shared_neighbors(first: FloatArray, second: FloatArray, k: int) -> Array:
-    """Return for each row the share of its ``k`` nearest neighbors that are the same in both; rows are unit rows."""
-    shares = np.empty(len(first))
-    for rows in row_blocks(0, len(first), _BLOCK):
-        shares[rows] = (_nearest(first, rows, k) & _nearest(second, rows, k)).sum(axis=1) / k
+def shared_neighbors(first: UnitRows, second: UnitRows, k: int) -> Array:
+    """Return for each row the share of its ``k`` nearest neighbors that are the same in both."""
+    itself = np.arange(len(first))
+    before, after = (top_k(space, space, k, exclude=itself).rows for space in (first, second))
+    offsets = len(first) * itself[:, None]
+    shares: Array = np.isin(before + offsets, after + offsets).mean(axis=1)
     return shares
-
-
-def _nearest(unit: FloatArray, rows: slice, k: int) -> npt.NDArray[np.bool_]:
-    """Return a mask of the ``k`` nearest neighbors of the rows; ties go to the first."""
-    cosines = (unit[rows] @ unit.T).astype(np.float64).round(_TIE_DECIMALS)
-    cosines[np.arange(len(cosines)), np.arange(rows.start, rows.start + len(cosines))] = -np.inf
-    least = np.partition(cosines, -k, axis=1)[:, -k, None]
-    above, tied = cosines > least, cosines == least
-    room = k - above.sum(axis=1, keepdims=True)
-    nearest: npt.NDArray[np.bool_] = above | (tied & (np.cumsum(tied, axis=1) <= room))
-    return nearest
 
 
 def probe_folds(labels: Any, n_texts: int, n_splits: int, rng: np.random.Generator, *, caller: str) -> ProbeFolds:

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from xembed._core.blocks import Blocks, Rows, known_rows, read_rows
 from xembed._core.blocks import width as width_of
 from xembed._core.directions import working_dtype
+from xembed._core.moments import Array, Columns, Moments, grouped_moments
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
-from xembed._core.scatter import Array, Columns, Moments, grouped_moments
 from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.isotropy._cosine import random_rows, rogue_dimensions, top_share
 from xembed.isotropy._isotropy_result import CosineHistogram, IsotropyResult, Measure

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import unit_rows
+from xembed._core.moments import Array, Moments
+from xembed._core.neighbors import neighbor_counts
 from xembed._core.parallel import row_blocks
-from xembed._core.scatter import Array, Moments
 from xembed._core.validation import FloatArray, quote_options
-from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of, unit_rows
+from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of
 from xembed.isotropy._neighborhood import (
     HubStatistics,
-    count_occurrences,
     dimension_of_distances,
     first_of_equals,
     hub_statistics,
@@ -99,7 +100,7 @@ class Sample:
         for rows in row_blocks(0, len(self), _BLOCK):
             similarities = self.cosines[rows].copy()
             similarities[np.arange(len(similarities)), np.arange(rows.start, rows.stop)] = -np.inf
-            counts += count_occurrences(similarities, N_NEIGHBORS, _TIE)
+            counts += neighbor_counts(similarities, N_NEIGHBORS, tolerance=_TIE)
         return hub_statistics(counts)
 
     @cached_property
@@ -277,9 +278,11 @@ _TABLE = (
     Metric(
         "hubness",
         f"Hubness: skewness of {N_NEIGHBORS}-occurrences",
-        "the skewness of k-occurrences: the number of texts that have a text among their k nearest neighbors.",
+        "the skewness of k-occurrences, the number of texts that have a text among their k nearest neighbors "
+        "(Radovanović et al. 2010).",
         better="lower",
         source="sample",
+        cites=("radovanovic2010",),
         isotropic=_always(0.0),
         of_sample=lambda sample: sample.hubs.skewness,
     ),
@@ -287,9 +290,10 @@ _TABLE = (
         "robin_hood",
         "Hubness: Robin Hood index",
         "the share of all places among nearest neighbors that would have to be redistributed for all texts to have "
-        "the same number.",
+        "the same number (Feldbauer et al. 2018).",
         better="lower",
         source="sample",
+        cites=("feldbauer2018",),
         minimum=_always(0.0),
         maximum=_always(1.0),
         isotropic=_always(0.0),
@@ -309,18 +313,22 @@ _TABLE = (
     Metric(
         "twonn",
         "Intrinsic dimension (TwoNN)",
-        "the local dimension of the texts, from the ratio of the distances to the second and to the first neighbor.",
+        "the local dimension of the texts, from the ratio of the distances to the second and to the first neighbor "
+        "(Facco et al. 2017).",
         better="none",
         source="sample",
+        cites=("facco2017",),
         minimum=_always(0.0),
         of_sample=lambda sample: sample.dimension("twonn", 3),
     ),
     Metric(
         "mle",
         "Intrinsic dimension (MLE, 20 neighbors)",
-        "the local dimension of the texts, by maximum likelihood from the distances to 20 neighbors.",
+        "the local dimension of the texts, by maximum likelihood from the distances to 20 neighbors (Levina & Bickel "
+        "2004).",
         better="none",
         source="sample",
+        cites=("levina2004",),
         minimum=_always(0.0),
         of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1),
     ),

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.blocks import read_array
-from xembed._core.directions import direction_weights
+from xembed._core.directions import UnitRows, direction_weights
+from xembed._core.moments import Array, raise_for_squares
+from xembed._core.neighbors import largest, neighbor_counts
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
-from xembed._core.scatter import Array, raise_for_squares
 from xembed._core.validation import RNG, FloatArray, check_count, check_option, check_rng
 from xembed.depth._local import raise_if_too_few
 from xembed.isotropy._cosine import random_rows
@@ -152,8 +153,7 @@ def _occurrences(X: FloatArray, k: int, metric: str) -> Array:
     n = len(X)
     dtype = np.dtype(np.float64 if n * n <= _EXACT_PAIRS else np.float32)
     if metric == "cosine":
-        weights = direction_weights(X, name="X")
-        points = np.asarray(X, dtype) * weights[:, None].astype(dtype)
+        points = UnitRows(X, direction_weights(X, name="X")).unit(dtype=dtype)
         lengths, scale = np.zeros(n, dtype), 1.0
     else:
         points = _centered(X).astype(dtype)
@@ -164,24 +164,7 @@ def _occurrences(X: FloatArray, k: int, metric: str) -> Array:
         similarities = points[rows] @ points.T
         similarities -= lengths  # half the squared distance, but for what is the same in a row
         similarities[np.arange(len(similarities)), np.arange(rows.start, rows.stop)] = -np.inf
-        counts += count_occurrences(similarities, k, _TIE[dtype] * scale)
-    return counts
-
-
-def count_occurrences(similarities: FloatArray, k: int, tolerance: float) -> Array:
-    """Return how often each column is among the k largest of a row; equal ones share the places left."""
-    n = similarities.shape[1]
-    order = np.argpartition(similarities, [n - k - 1, n - k], axis=1)
-    ends = np.take_along_axis(similarities, order[:, n - k - 1 : n - k + 1], axis=1)
-    clear = ends[:, 1] - ends[:, 0] > 2 * tolerance
-    counts = np.bincount(order[clear, n - k :].ravel(), minlength=n).astype(np.float64)
-    if clear.all():
-        return counts
-    similarities, last = similarities[~clear], ends[~clear, 1:]
-    nearer = similarities > last + tolerance
-    level = (similarities >= last - tolerance) & ~nearer
-    places = (k - nearer.sum(axis=1)) / level.sum(axis=1)
-    counts += nearer.sum(axis=0) + places @ level
+        counts += neighbor_counts(similarities, k, tolerance=_TIE[dtype] * scale)
     return counts
 
 
@@ -342,7 +325,7 @@ def neighbor_distances(X: Array, k: int) -> Array:
         squares *= -2.0
         squares += lengths
         squares[np.arange(len(squares)), np.arange(rows.start, rows.stop)] = np.inf
-        nearest = np.argpartition(squares, k - 1, axis=1)[:, :k]
+        nearest = largest(-squares, k)
         found = np.take_along_axis(squares, nearest, axis=1) + lengths[rows, None]
         # Where rows are near each other, what is left of the products is rounding.
         first, second = np.nonzero(found < _CANCELLED * (lengths[rows, None] + lengths[nearest]))

@@ -9,8 +9,8 @@ import numpy as np
 
 from xembed._core.blocks import Blocks, Rows, read_rows
 from xembed._core.directions import working_dtype
+from xembed._core.moments import Array, Selection, coordinates, group_rows, read_moments, row_chunks
 from xembed._core.parallel import one_blas_thread, ordered_map
-from xembed._core.scatter import Array, Selection, coordinates, group_rows, read_moments, row_chunks
 from xembed._core.validation import FloatArray
 
 # Up to this exponent sums of a chunk stay far below the largest float32, and those of its negative above the smallest.

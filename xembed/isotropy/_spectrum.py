@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xembed._core.blocks import read_rows
-from xembed._core.scatter import Array, Moments, read_moments
+from xembed._core.moments import Array, Moments, read_moments
 
 # Added to every share by Garrido et al., so that a share of zero has a logarithm.
 _RANKME_SHARE = 1e-7

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import unit_rows
+from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.provenance import provenance
 from xembed._core.validation import (
     RNG,
@@ -26,7 +28,6 @@ from xembed.encoders import describe_encoder, encode_texts
 from xembed.isotropy._overlap import check_pairs, is_transductive, named_texts, overlap
 from xembed.isotropy._sts_result import STSCorrelation, STSResult
 from xembed.stats._correlations import PEARSON, SPEARMAN, Array, Correlations, correlate, interval
-from xembed.transforms._fit_statistics import raise_for_infinite_rows
 
 SIMILARITIES = ("cosine", "dot", "euclidean")
 # Cosines that differ by less than rounding are tied, as those of pairs that are repeated should be.
@@ -253,10 +254,8 @@ def summarize(
 
 
 def _unit(rows: FloatArray) -> FloatArray:
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    scaled = rows / largest  # squares of very large or small numbers would leave the range
-    unit: FloatArray = scaled / np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
-    return unit
+    # Squares of very large or small numbers would leave the range.
+    return unit_rows(rows / np.abs(rows).max(axis=1, keepdims=True))
 
 
 def _check_two(embeddings: Any, n_pairs: int, *, unit: bool, caller: str) -> tuple[FloatArray, FloatArray]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed.reports._format import cut
+from xembed._core.text import cut, in_sentence
 from xembed.reports._geco import _SOURCES
 from xembed.reports._geco_inspector import _chip, signed
 from xembed.reports._script_data import pack
@@ -17,7 +17,6 @@ Data = Mapping[str, Any]
 Section = dict[str, Any]
 
 _WORD = 60  # characters of a word
-_JOINERS = "\u200c\u200d"  # in emoji, and between the letters of some scripts
 _WORDS = 400  # words of a text; the others are in the .json file
 _LINE, _TEXT = 200, 600  # characters of a text where it is a line to click, and where it is read
 # Without scripts: texts that are there, and words of them in all.
@@ -61,9 +60,7 @@ def _largest(values: Sequence[float]) -> float:
 
 def plain(word: str, length: int = _WORD) -> str:
     """Return a word as it may stand in a sentence: cut, without what turns the rest of the line around."""
-    shown = cut("".join(one if one.isprintable() or one in _JOINERS else " " for one in word).strip(), length)
-    # A word that goes from right to left is isolated, so that what follows it stays where it is.
-    return f"\u2068{shown}\u2069" if any(unicodedata.bidirectional(one) in ("R", "AL") for one in shown) else shown
+    return in_sentence(word, length)
 
 
 def direction(words: Sequence[str]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.directions import PooledRows
+from xembed._core.neighbors import BLOCK_ELEMENTS
 from xembed._core.parallel import row_blocks
-from xembed.shift._neighbors import BLOCK_ELEMENTS, PooledRows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._core.directions import mean_cosines, resultant
+from xembed._core.directions import UnitRows, mean_cosines, resultant
 from xembed._core.provenance import provenance
 from xembed._core.validation import (
     RNG,
@@ -220,7 +220,8 @@ def compare_corpora(
     if self_check:
         own = None if groups is None else list(groups[0])
         checked = check_against_itself(first, chosen, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
-    points, shares, projection = make_map(first, second, projection, seeds[2], notes)
+    units_F, units_G = UnitRows.of(first, name="F"), UnitRows.of(second, name="G")
+    points, shares, projection = make_map(units_F, units_G, projection, seeds[2], notes)
     totals = np.stack([resultant(rows, name=name)[0] for name, rows in (("F", first), ("G", second))])
     similarities = mean_cosines(totals, np.array([len(first), len(second)]))
     return ShiftResult(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from xembed._core.directions import UnitRows
+from xembed._core.neighbors import (
+    BLOCK_ELEMENTS,
+    MAX_CANDIDATES,
+    cosine_blocks,
+    cosine_dtype,
+    cosine_tolerance,
+    largest_values,
+)
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
@@ -23,15 +32,6 @@ from xembed._core.validation import (
     check_rng,
     check_same_dims,
     describe_rng,
-)
-from xembed.depth._pairwise import Directions
-from xembed.shift._neighbors import (
-    BLOCK_ELEMENTS,
-    MAX_CANDIDATES,
-    cosine_dtype,
-    cosine_tolerance,
-    nearest,
-    top,
 )
 
 if TYPE_CHECKING:
@@ -291,13 +291,13 @@ def coverage(
 class _Corpus:
     """A corpus, and the sorted rows that stand for it as neighbors."""
 
-    directions: Directions
+    directions: UnitRows
     sample: Ints
     unit: FloatArray  # the sampled rows, of length 1
 
     @classmethod
     def of(cls, X: FloatArray, name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> _Corpus:
-        directions = Directions.of(X, name=name)
+        directions = UnitRows.of(X, name=name)
         sample = np.arange(len(X))
         if len(X) > MAX_CANDIDATES:
             sample = np.sort(rng.choice(len(X), MAX_CANDIDATES, replace=False))
@@ -307,11 +307,32 @@ class _Corpus:
         return len(self.directions)
 
 
+class _Near(NamedTuple):
+    """The nearest neighbors of some rows: the mean cosine with k of them, and the next cosines."""
+
+    mean: npt.NDArray[np.floating[Any]]
+    last: npt.NDArray[np.floating[Any]]  # the k-th cosine
+    following: npt.NDArray[np.floating[Any]]  # the one after it, or -inf
+
+
+def _near(cosines: FloatArray, k: int) -> _Near:
+    n, size = cosines.shape
+    values = largest_values(cosines, min(k + 1, size))
+    following = values[:, k] if size > k else np.full(n, -np.inf, cosines.dtype)
+    return _Near(values[:, :k].mean(axis=1), values[:, k - 1], following)
+
+
+def _nearest(points: FloatArray, candidates: FloatArray, k: int, exclude: Ints | None = None) -> _Near:
+    """Return the nearest candidates of every point, but for the candidate that is the point itself."""
+    parts = [_near(cosines, k) for _, cosines in cosine_blocks(points, candidates, exclude)]
+    return _Near(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
 def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -> tuple[Floats, Floats]:
     """Return the score and the p-value of every tested text as a member of the reference corpus."""
-    own = nearest(reference.unit, reference.unit, k, exclude=np.arange(len(reference.sample)))
+    own = _nearest(reference.unit, reference.unit, k, exclude=np.arange(len(reference.sample)))
     # The members' similarity to the tested corpus, of which the text tested must be taken out again.
-    other = nearest(reference.unit, tested.unit, k) if contrast else None
+    other = _nearest(reference.unit, tested.unit, k) if contrast else None
     tolerance = cosine_tolerance(reference.unit.dtype)
     n = len(reference.sample)
     scores, pvalues = np.empty(len(tested)), np.empty(len(tested))
@@ -319,7 +340,7 @@ def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -
         rows = np.arange(block.start, block.stop)
         points = tested.directions.unit(rows, reference.unit.dtype)
         cosines = points @ reference.unit.T
-        score = top(cosines, k).mean
+        score = _near(cosines, k).mean
         # A member takes the text tested in as a neighbor if it is nearer than its last.
         members = own.mean + np.maximum(cosines - own.last, 0) / k
         if other is not None:
@@ -327,7 +348,7 @@ def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -
             sampled = tested.sample[place] == rows
             within = points @ tested.unit.T
             within[np.flatnonzero(sampled), place[sampled]] = -np.inf
-            score -= top(within, k).mean
+            score -= _near(within, k).mean
             without = other.mean - (np.maximum(cosines, other.following) - other.following) / k
             members -= np.where(sampled[:, None], without, other.mean)
         scores[block] = score

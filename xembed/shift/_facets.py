@@ -11,10 +11,10 @@ from scipy import stats
 
 from xembed._core.directions import affine_projection, resultant
 from xembed._core.results import Result
+from xembed._core.text import format_p
 from xembed._core.validation import FloatArray
 from xembed.shift._statistics import TAIL
 from xembed.shift._test_result import TestResult
-from xembed.shift._verdict import format_p
 
 
 @dataclass(frozen=True, repr=False)

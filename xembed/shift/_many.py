@@ -14,6 +14,7 @@ import numpy.typing as npt
 from xembed._core.directions import mean_cosines, resultant
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
+from xembed._core.text import format_p
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -26,7 +27,6 @@ from xembed._core.validation import (
 )
 from xembed.shift._battery import KINDS, Battery, check_tests, run_battery
 from xembed.shift._pool import make_pool
-from xembed.shift._verdict import format_p
 from xembed.stats._permutation import holm
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from xembed._core.blocks import (
     read_rows,
     row_progress,
 )
-from xembed._core.directions import direction_weights, unit_total
+from xembed._core.directions import direction_weights, directions
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng, shows_progress
@@ -283,12 +283,11 @@ def pooled_depths(
         depths = tte_depth(np.concatenate([F, G]), distance=distance)
         return depths[: count_rows(F)], depths[count_rows(F) :]
     # The resultants add up, so the corpora need not be copied into one array.
-    total_F, weights_F = unit_total(F, name="F", advance=advance)
-    total_G, weights_G = unit_total(G, name="G", advance=advance)
-    total, n_texts = total_F + total_G, count_rows(F) + count_rows(G)
+    unit_F, unit_G = directions(F, name="F", advance=advance), directions(G, name="G", advance=advance)
+    total, n_texts = unit_F.total + unit_G.total, len(unit_F) + len(unit_G)
     return (
-        leave_one_out(F, total, weights_F, n_texts, name="F", advance=advance),
-        leave_one_out(G, total, weights_G, n_texts, name="G", advance=advance),
+        leave_one_out(unit_F, total, n_texts, advance=advance),
+        leave_one_out(unit_G, total, n_texts, advance=advance),
     )
 
 

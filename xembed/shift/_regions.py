@@ -10,6 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from xembed._core.directions import PooledRows, UnitRows
+from xembed._core.neighbors import (
+    BLOCK_ELEMENTS,
+    MAX_CANDIDATES,
+    cosine_dtype,
+    cosine_tolerance,
+    neighbor_sums,
+)
+from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import (
@@ -23,9 +32,7 @@ from xembed._core.validation import (
     check_texts,
     describe_rng,
 )
-from xembed.depth._pairwise import Directions
 from xembed.shift._clusters import assign, cluster_centers, default_clusters, keep_all, sample_rows, split_halves
-from xembed.shift._neighbors import MAX_CANDIDATES, PooledRows, cosine_dtype, neighbor_shares
 from xembed.shift._terms import (
     adjust,
     count_texts,
@@ -282,8 +289,8 @@ def what_shifted(
     check_same_dims(("F", first), ("G", second))
     pooled_texts = check_pair_of_texts(texts, (len(first), len(second)), caller=caller)
     pool = PooledRows(
-        Directions.of(first, name="F"),
-        Directions.of(second, name="G"),
+        UnitRows.of(first, name="F"),
+        UnitRows.of(second, name="G"),
         cosine_dtype(len(first) + len(second), len(first) + len(second)),
     )
 
@@ -325,6 +332,26 @@ def what_shifted(
             n_dims=int(first.shape[1]),
         ),
     )
+
+
+def neighbor_shares(pool: PooledRows, candidates: Ints) -> tuple[Floats, int]:
+    """Return for every text the share of G among its nearest candidates, minus that among all, itself left out."""
+    n_candidates = len(candidates)
+    k = min(int(np.clip(round(np.sqrt(n_candidates)), 5, 50)), n_candidates - 1)
+    rows = pool.unit(candidates)
+    of_G = (candidates >= pool.n)[:, None].astype(np.float64)
+    tolerance = cosine_tolerance(pool.dtype)
+    scores = np.empty(len(pool))
+    for block in row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // n_candidates)):
+        positions = np.arange(block.start, block.stop)
+        cosines = pool.unit(positions) @ rows.T
+        own = np.searchsorted(candidates, positions).clip(max=n_candidates - 1)
+        is_candidate = candidates[own] == positions
+        cosines[np.flatnonzero(is_candidate), own[is_candidate]] = -np.inf
+        observed = neighbor_sums(cosines, k, of_G, tolerance=tolerance)[:, 0] / k
+        expected = (of_G.sum() - is_candidate * (positions >= pool.n)) / (n_candidates - is_candidate)
+        scores[block] = observed - expected
+    return scores, k
 
 
 def check_pair_of_texts(

@@ -12,10 +12,10 @@ from scipy import stats
 
 from xembed._core.parallel import one_blas_thread, ordered_map
 from xembed._core.results import Result
+from xembed._core.text import format_p
 from xembed._core.validation import FloatArray
 from xembed.shift._battery import run_battery
 from xembed.shift._pool import Groups, make_pool
-from xembed.shift._verdict import format_p
 
 N_SPLITS = 200
 _N_RESAMPLES = 199

@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg, stats
 
-from xembed._core.parallel import row_blocks
 from xembed._core.validation import FloatArray
-from xembed.shift._pairs import PairSums
+from xembed.shift._pairs import NeighborSums, PairSums
 from xembed.stats._permutation import Floats, Labels
 
 # Share of F that lies below the quantile of the tail test.
@@ -135,25 +133,18 @@ def mmd_statistic(kernels: list[PairSums], labels: Labels) -> Statistic:
     )
 
 
-def neighbor_statistic(neighbors: npt.NDArray[np.intp], labels: Labels) -> Statistic:
+def neighbor_statistic(neighbors: NeighborSums, labels: Labels) -> Statistic:
     """Count nearest neighbors of the same corpus (Schilling 1986, Henze 1988).
 
     Effect: the excess over what is expected without a shift, as a share of what is possible: 1 where all are of the
     same corpus.
     """
-    k = neighbors.shape[1]
+    k, size = neighbors.n_neighbors, len(labels)
     n, m = sizes(labels)
-    same = np.zeros(labels.shape[1])
-    observed = np.empty(len(labels))
-    for rows in row_blocks(0, len(labels), max(1, 2**22 // (labels.shape[1] * k))):
-        near = labels[neighbors[rows].ravel()].reshape(-1, k, labels.shape[1]).sum(axis=1)  # neighbors of F
-        own = labels[rows]
-        alike = own * near + (1 - own) * (k - near)
-        same += alike.sum(axis=0, dtype=np.float64)
-        observed[rows] = alike[:, 0] / k
-    size = len(labels)
+    same = 2 * neighbors.within - neighbors.of_F + k * m
     expected = (n * (n - 1) + m * (m - 1)) / (size * (size - 1))
-    effects = (same / neighbors.size - expected) / (1 - expected)
+    effects = (same / (k * size) - expected) / (1 - expected)
+    observed = np.where(labels[:, 0] > 0, neighbors.to_F, k - neighbors.to_F) / k
     error = np.hypot(observed.std(ddof=1) / np.sqrt(size) / (1 - expected[0]), _spread(effects))
     return Statistic(effects, effects, float(error))
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from scipy import stats
 
 from xembed._core.results import Result
+from xembed._core.text import format_p
 from xembed.shift._battery import KINDS
 from xembed.shift._statistics import Statistic
-from xembed.shift._verdict import format_p
 
 # Chance with which an effect of the size `TestResult.detectable` is found.
 POWER = 0.8

@@ -1,4 +1,4 @@
-"""An encoder with a correction behind it is an encoder again."""
+"""Encoders whose embeddings are transformed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from xembed._core.validation import FloatArray, check_embeddings
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.transforms._correction import Correction
+from xembed.transforms._base import Transform, transform_bytes
 
 if TYPE_CHECKING:
     from xembed.encoders import Encoding
@@ -28,16 +28,16 @@ class WrappedEncoder:
     Attributes
     ----------
     encoder : object with ``.encode``
-        The encoder inside.
+        The wrapped encoder.
     correction : object with ``.transform``
-        What its embeddings go through.
+        The transform that its embeddings go through.
     dimension : int or None
-        Dimensions that come out. None if they can't be known before encoding.
+        Dimensions of the corrected embeddings. None if they are not known before encoding.
     max_length : int or None
-        As that of the encoder inside, if it has one.
+        Maximum number of tokens that the wrapped encoder reads, if it says so.
     fingerprint : str or None
-        64 hexadecimal digits that stand for all that the embeddings depend on: the fingerprint of the encoder inside,
-        and the correction. None if the one has none, or the other is not of this package.
+        Hash (64 hexadecimal digits) of the fingerprint of the wrapped encoder and of the transform. None if the one has
+        none, or the other is not of this package.
     """
 
     def __init__(self, encoder: Any, correction: Any) -> None:
@@ -46,17 +46,17 @@ class WrappedEncoder:
 
     @property
     def dimension(self) -> int | None:
-        """Dimensions that come out."""
+        """Dimensions of the corrected embeddings."""
         return _dimension_after(self.correction)
 
     @property
     def max_length(self) -> int | None:
-        """How many tokens of a text are read."""
+        """Maximum number of tokens that are read of a text."""
         return getattr(self.encoder, "max_length", None)
 
     @property
     def fingerprint(self) -> str | None:
-        """A hash of all that the embeddings depend on."""
+        """Hash of everything that the embeddings depend on."""
         return self._combine_fingerprint(getattr(self.encoder, "fingerprint", None))
 
     def encode(
@@ -69,15 +69,14 @@ class WrappedEncoder:
     ) -> FloatArray:
         """Return the corrected embeddings of texts.
 
-        Parameters and errors are those of the encoder inside; ``batch_size``, ``progress`` and ``cache`` have no
-        effect on an object of your own. The cache holds raw embeddings, so that corrections can be exchanged without
-        encoding again.
+        Parameters and errors are those of the wrapped encoder; ``batch_size``, ``progress`` and ``cache`` have no
+        effect on an object of your own. The cache holds raw embeddings, so that another correction needs no encoding.
 
         Returns
         -------
         ndarray of shape (n_texts, dimension)
-            One row a text, in the order of the texts; float32 from an `Encoder`. Rows are corrected as the encoder
-            gives them, and not brought to unit length afterwards.
+            One row a text, in the order of the texts; float32 from an `Encoder`. Rows are not scaled to unit length
+            after the correction.
 
         Raises
         ------
@@ -98,21 +97,22 @@ class WrappedEncoder:
         progress: bool | None = None,
         cache: CacheOption = True,
     ) -> Encoding:
-        """Do the same as `encode`, and say how many texts were cached, repeated or cut.
+        """Return the corrected embeddings with the numbers of cached, repeated and truncated texts.
 
         Returns
         -------
         xembed.encoders.Encoding
             The corrected embeddings and the counts.
         """
-        found = encode_texts(self.encoder, texts, batch_size=batch_size, progress=progress, cache=cache)
-        return dataclasses.replace(found, embeddings=self._correct(found.embeddings))
+        encoding = encode_texts(self.encoder, texts, batch_size=batch_size, progress=progress, cache=cache)
+        return dataclasses.replace(encoding, embeddings=self._correct(encoding.embeddings))
 
     def describe(self) -> dict[str, Any]:
-        """Return what a report says about the encoder inside, and under ``correction`` what it says about that.
+        """Return the description of the wrapped encoder, with that of the transform as ``correction``.
 
-        Several corrections, of a pipeline or of wrapped encoders, are a list in the order in which rows meet them.
-        ``dimension``, ``fingerprint`` and ``normalize`` are those of what comes out, where the encoder inside has them.
+        Several transforms, of a pipeline or of nested wrappers, are a list in the order in which they are applied.
+        ``dimension``, ``fingerprint`` and ``normalize`` are those of the corrected embeddings, where the wrapped
+        encoder has them.
         """
         described = dict(describe_encoder(self.encoder))
         changed = {
@@ -131,34 +131,33 @@ class WrappedEncoder:
 
     def _correct(self, raw: FloatArray) -> FloatArray:
         name = f"what {type(self.correction).__name__}.transform returns"
-        # numpy again, also from what was told to give tables by set_output
-        found = check_embeddings(np.asarray(self.correction.transform(raw)), name=name, caller="wrap", min_rows=0)
-        if len(found) != len(raw):
-            raise ValueError(f"{name} must have one row a text. Got {len(found)} rows for {len(raw)} texts.")
-        return found
+        # numpy again, even if set_output asked for tables
+        rows = check_embeddings(np.asarray(self.correction.transform(raw)), name=name, caller="wrap", min_rows=0)
+        if len(rows) != len(raw):
+            raise ValueError(f"{name} must have one row a text. Got {len(rows)} rows for {len(raw)} texts.")
+        return rows
 
     def _combine_fingerprint(self, inside: Any) -> str | None:
-        if not isinstance(inside, str) or not isinstance(self.correction, Correction):
+        if not isinstance(inside, str) or not isinstance(self.correction, Transform):
             return None
-        from xembed.transforms._correction_files import correction_bytes
-
-        return hashlib.sha256(inside.encode() + b"\n" + correction_bytes(self.correction)).hexdigest()
+        return hashlib.sha256(inside.encode() + b"\n" + transform_bytes(self.correction)).hexdigest()
 
 
 def wrap(encoder: Any, correction: Any) -> WrappedEncoder:
-    """Put a fitted correction behind an encoder: what comes out is an encoder again.
+    """Return an encoder that applies a fitted transform to the embeddings of another encoder.
 
     Parameters
     ----------
     encoder : Encoder or object with ``.encode(list of str)``
-        As `xembed.encoders.encode_texts` takes it.
-    correction : correction, or any fitted object with ``.transform``
-        For example one of this package, or a scikit-learn pipeline of several.
+        The encoder, of the kinds that `xembed.encoders.encode_texts` takes.
+    correction : fitted object with ``.transform``
+        The transform, for example one of this package or a scikit-learn pipeline of several.
 
     Returns
     -------
     WrappedEncoder
-        With ``encode``, ``encode_detailed``, ``describe``, ``dimension``, ``max_length`` and ``fingerprint``.
+        The encoder with ``encode``, ``encode_detailed``, ``describe``, ``dimension``, ``max_length`` and
+        ``fingerprint``.
 
     Raises
     ------
@@ -171,13 +170,13 @@ def wrap(encoder: Any, correction: Any) -> WrappedEncoder:
 
     Notes
     -----
-    A correction works on rows as the encoder gives them, so fit it on rows of the same encoder: one that was fitted to
-    rows of unit length is not right for rows of other lengths. What comes out is not of unit length.
+    Fit the transform on embeddings of the same encoder: one that was fitted to rows of unit length is not right for
+    rows of other lengths. The corrected rows are not of unit length.
 
     Examples
     --------
     >>> import xembed
-    >>> from xembed.isotropy import Standardize, wrap
+    >>> from xembed.transforms import Standardize, wrap
     >>> encoder = xembed.load_encoder(device="cpu")
     >>> texts = ["A cat sleeps.", "A dog barks.", "The rates rose.", "The sun rises."]
     >>> correction = Standardize().fit(encoder.encode(texts, cache=False))
@@ -195,7 +194,7 @@ def wrap(encoder: Any, correction: Any) -> WrappedEncoder:
     if not callable(getattr(correction, "transform", None)) or isinstance(correction, type):
         raise TypeError(
             "The 'correction' parameter of wrap must be a fitted correction: an object with .transform, such as "
-            f"xembed.isotropy.Whitening().fit(X). Got {correction!r:.60} instead."
+            f"xembed.transforms.Whitening().fit(X). Got {correction!r:.60} instead."
         )
     if isinstance(correction, BaseEstimator):
         try:
@@ -215,7 +214,7 @@ def wrap(encoder: Any, correction: Any) -> WrappedEncoder:
 
 
 def _dimension_after(correction: Any) -> int | None:
-    if isinstance(correction, Correction):
+    if isinstance(correction, Transform):
         return correction._width()
     try:
         return len(correction.get_feature_names_out())

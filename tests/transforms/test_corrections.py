@@ -18,7 +18,6 @@ from xembed.isotropy import (
     Whitening,
     load_correction,
 )
-from xembed.transforms import _cluster_isotropy
 
 A = np.random.default_rng(0).standard_normal((200, 8))
 B = A * [4, 3, 2, 1, 1, 0.5, 0.5, 0.1]
@@ -113,9 +112,9 @@ def test_all_but_the_top_of_nothing_is_centring(tmp_path):
 def test_all_but_the_top_errors():
     with pytest.raises(ValueError, match=r"must be at most 7, one less than the dimensions of X. Got 8"):
         AllButTheTop(8).fit(B)
-    with pytest.raises(ValueError, match="vary in 1 and 1 to take out: fit on more"):
+    with pytest.raises(ValueError, match="vary in 1 and 1 to remove: fit on more"):
         AllButTheTop().fit(B[:2])
-    with pytest.raises(ValueError, match="vary in 2 and 2 to take out"):
+    with pytest.raises(ValueError, match="vary in 2 and 2 to remove"):
         AllButTheTop(2).fit(B[:3])
     with pytest.raises(ValueError, match="at least 2 dimensions for AllButTheTop"):
         AllButTheTop().fit(B[:, :1])
@@ -375,7 +374,7 @@ def test_fewer_different_rows_than_clusters():
 
 def test_more_rows_than_k_means_sees(monkeypatch):
     X, labels = groups((300, 200, 100))
-    monkeypatch.setattr(_cluster_isotropy, "_SAMPLE", 60)
+    monkeypatch.setattr("xembed.transforms._corrections._SAMPLE", 60)
     correction = ClusterIsotropy(n_clusters=3).fit(X)
     assert sorted(correction.cluster_sizes_) == [100, 200, 300]  # of all rows
     for label in range(3):
@@ -408,7 +407,7 @@ def test_cluster_isotropy_errors():
         ClusterIsotropy(n_clusters=0).fit(B)
     with pytest.raises(ValueError, match=r"must be at most 7, one less than the dimensions of X. Got 8"):
         ClusterIsotropy(n_components=8).fit(B)
-    with pytest.raises(ValueError, match="vary in 1 and 1 to take out"):
+    with pytest.raises(ValueError, match="vary in 1 and 1 to remove"):
         ClusterIsotropy(n_clusters=2).fit(B[:2])
     with pytest.raises(TypeError, match="'random_state' parameter of ClusterIsotropy"):
         ClusterIsotropy(random_state=np.random.default_rng(0)).fit(B)

@@ -13,8 +13,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from xembed._core import moments
 from xembed.isotropy import AllButTheTop, ClusterIsotropy, ICAProjection, Standardize, Whitening
-from xembed.transforms import _fit_statistics
 
 CORRECTIONS = [
     Standardize(),
@@ -59,7 +59,7 @@ def test_types(correction, dtype):
 def test_blocks_do_not_matter(correction, monkeypatch):
     X = sample()
     whole = clone(correction).fit(X)
-    monkeypatch.setattr(_fit_statistics, "_ELEMENTS", 60)
+    monkeypatch.setattr(moments, "_FLOAT_ELEMENTS", 60)
     parts = clone(correction).fit(X)
     # Iterations that stop by a tolerance pass rounding on.
     tolerance = 1e-6 if isinstance(correction, ICAProjection) else 1e-10

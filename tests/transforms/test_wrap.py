@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 import xembed
 from xembed.encoders import Encoding, cache_info, describe_encoder, encode_texts
 from xembed.isotropy import AllButTheTop, Standardize, Whitening, wrap
-from xembed.transforms._wrap import WrappedEncoder
+from xembed.transforms import WrappedEncoder
 
 TEXTS = [
     "A cat sleeps in the sun.",

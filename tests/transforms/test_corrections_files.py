@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +15,10 @@ from safetensors.numpy import load, save
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from xembed import transforms
 from xembed.isotropy import AllButTheTop, ClusterIsotropy, ICAProjection, Standardize, Whitening, load_correction
+from xembed.reports._bibliography import work
+from xembed.transforms import load_transform
 
 CORRECTIONS = [
     Standardize(),
@@ -84,7 +90,7 @@ def test_what_can_not_be_saved(tmp_path):
 
     with pytest.raises(NotFittedError):
         Standardize().save(tmp_path / "a")
-    with pytest.raises(TypeError, match=r"Only corrections of the classes .* Got .*Own instead"):
+    with pytest.raises(TypeError, match=r"Only transforms of xembed can be saved, .* Got .*Own instead"):
         Own().fit(sample()).save(tmp_path / "a")
     with pytest.raises(ValueError, match="'power' parameter"):
         Whitening().fit(sample()).set_params(power=7).save(tmp_path / "a")
@@ -123,7 +129,7 @@ def test_a_file_that_is_cut_off(tmp_path_factory, data):
     AllButTheTop().fit(sample()).save(folder / "a")
     content = (folder / "a").read_bytes()
     (folder / "a").write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
-    with pytest.raises(ValueError, match=r"'.*a' must be a file that the save method of a correction wrote"):
+    with pytest.raises(ValueError, match=r"'.*a' must be a file that the save method of a transform wrote"):
         load_correction(folder / "a")
 
 
@@ -147,7 +153,7 @@ def test_a_changed_byte_is_an_error_of_the_documented_kind_or_a_correction(tmp_p
     try:
         assert isinstance(load_correction(path), Whitening)
     except ValueError as error:
-        assert "must be a file that the save method of a correction wrote" in str(error)
+        assert "must be a file that the save method of a transform wrote" in str(error)
 
 
 def test_foreign_files(tmp_path, saved):
@@ -173,8 +179,11 @@ def test_foreign_files(tmp_path, saved):
     ("change", "match"),
     [
         ({"format": "xembed.correction/9"}, r"its format is 'xembed.correction/9', and this version of xembed reads"),
-        ({"class": "os.system"}, "its class is 'os.system', which is none of"),
+        ({"class": "os.system"}, "its class is 'os.system', which is none of those that this version"),
         ({"class": "Correction"}, "its class is 'Correction', which is none of"),
+        ({"class": "Transform"}, "its class is 'Transform', which is none of"),
+        ({"class": "_Projection"}, "its class is '_Projection', which is none of"),
+        ({"class": "wrap"}, "its class is 'wrap', which is none of"),
         ({"class": ["Whitening"]}, "its class is"),
         ({"class": "Standardize"}, "its parameters are not those of Standardize"),
         ({"class": None}, "its class is None"),
@@ -253,3 +262,43 @@ def test_number_of_clusters_has_to_fit(tmp_path):
     write(path, arrays, about)
     with pytest.raises(ValueError, match="which does not fit to the rest"):
         load_correction(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Standardize", [0.34637020680390085, 0.8793916622870981, 2.9, 0.9501787385363949, 2.4000094300607286]),
+        ("AllButTheTop", [-0.43637715879535866, 1.956592196690262, 2.9, 1.6735792595026449, 5.818621820629032]),
+        ("Whitening", [-0.4872371682604396, 2.4219301779153617, 3.0813760980010123, 1.8015774981754924,
+                       3.501594404262707]),
+        ("ClusterIsotropy", [0.25908214256015505, 2.9519525218377085, 2.9, 1.767730340405377, 4.996717157635492]),
+        ("ICAProjection", [187.07094866016706, 138.23430651648167, 436.49735117256046, 602.6212968012953, 0.0]),
+    ],
+)  # fmt: skip
+def test_files_of_the_first_edition_are_read_and_written_alike(name, expected, tmp_path):
+    path = Path(__file__).parent / "first_edition" / f"{name}.safetensors"
+    loaded = load_transform(path)
+    assert type(loaded).__name__ == name and loaded.n_samples_fit_ == 50
+    np.testing.assert_allclose(loaded.transform([[1.0, 2.0, 3.0, 4.0, 5.0]])[0], expected, rtol=1e-12, atol=1e-12)
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_file_is_read_before_any_class_was_asked_for():
+    path = Path(__file__).parent / "first_edition" / "Whitening.safetensors"
+    code = f"from xembed.transforms import load_transform; print(load_transform({str(path)!r}))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed == "Whitening(method='zca', shrinkage='ledoit_wolf')\n"
+
+
+def test_every_public_transform_says_what_it_is():
+    kinds = [getattr(transforms, name) for name in dir(transforms)]
+    kinds = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, transforms.Transform)]
+    assert {kind.__name__ for kind in kinds} == {
+        "Transform",
+        *(type(known).__name__ for known in CORRECTIONS),
+    }
+    for kind in kinds:
+        if kind is not transforms.Transform:
+            assert kind.label and kind.meaning.endswith(".")
+            assert all(work(key).short in kind.meaning for key in kind.cites)

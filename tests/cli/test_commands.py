@@ -1,7 +1,9 @@
 """The command line as a user calls it: in a process of its own where that matters, else in this one."""
 
+import dataclasses
 import json
 import re
+import shlex
 import subprocess
 import sys
 from unittest import mock
@@ -9,6 +11,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from xembed import __version__, read_result
@@ -67,6 +70,53 @@ def test_help_is_quick_and_version_is_right():
         assert name in done.stdout
     assert min(seconds) < 0.5
     assert command("--version").stdout.strip() == f"xembed {__version__}"
+
+
+def commands(group=None, words=()):
+    """Return every command with the words that call it, in the order of the help."""
+    group = group or typer.main.get_command(app)
+    for name, item in group.commands.items():
+        yield from commands(item, (*words, name)) if hasattr(item, "commands") else [((*words, name), item)]
+
+
+def test_commands_stand_in_the_order_of_questions():
+    order = ["demo", "shift", "drift", "depth", "isotropy", "explain", "geco", "report", "embed", "cache"]
+    listed = re.findall(r"^  (\w+)  +\S", run("--help").partition("Commands:")[2], re.MULTILINE)
+    assert listed == order
+
+
+@pytest.mark.parametrize(("words", "item"), [pytest.param(*pair, id=" ".join(pair[0])) for pair in commands()])
+def test_help_has_examples_that_can_be_called(words, item):
+    examples = re.findall(r"^    (?:\w+=\S+ )?xembed (.+)$", run(*words, "--help"), re.MULTILINE)
+    assert len(examples) >= 2
+    for example in examples:
+        called, arguments = (shlex.split(example)[: len(words)], shlex.split(example)[len(words) :])
+        assert called == list(words)
+        item.make_context(words[-1], arguments)  # raises where an option or an argument is wrong
+
+
+def test_options_of_a_group_are_those_of_its_dataclass():
+    from xembed.cli.options import EncoderOptions, NormalizingEncoderOptions, ReadingOptions
+
+    expected = {
+        "shift": (ReadingOptions, EncoderOptions),
+        "drift": (ReadingOptions, EncoderOptions),
+        "depth": (ReadingOptions, EncoderOptions),
+        "explain": (ReadingOptions, EncoderOptions),
+        "isotropy": (ReadingOptions, NormalizingEncoderOptions),
+        "embed": (ReadingOptions, NormalizingEncoderOptions),
+    }
+    for (name, *_), item in commands():
+        parameters = {parameter.name: parameter for parameter in item.params}
+        for group in expected.get(name, ()):
+            for field in dataclasses.fields(group):
+                assert parameters[field.name].default == field.default
+
+
+def test_methods_named_in_the_help_are_those_there_are():
+    from xembed.attribution._word_vectors import METHODS
+
+    assert all(name in run("explain", "--help") for name in METHODS)
 
 
 @pytest.mark.parametrize("statement", ["import xembed", "import xembed.cli"])

@@ -29,11 +29,6 @@ def call(*arguments, code=0, env=None):
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Return a folder with a dozen short tickets, and 16 of each of two weeks."""
     folder = tmp_path_factory.mktemp("tickets")
@@ -96,7 +91,7 @@ def test_depth_explains_the_least_deep_within_their_own_corpus(files, encoder):
     result = call("--depth", files / "few.txt", "--limit", 3, *options)
     said = result.stdout
     assert "The 3 least deep of the 12 texts of few.txt are explained." in said
-    assert "Nobody checked whether words can be trusted" in said and "warning" not in result.stderr
+    assert "The explanation was not validated" in said and "warning" not in result.stderr
     rows = re.findall(r"^row (\d+)  depth (\d\.\d{3}),", said, re.MULTILINE)
     assert rows == [(str(row), f"{depths[row]:.3f}") for row in order]
     # The words are those of an explanation of all texts, where each is left out of its own corpus.
@@ -129,7 +124,7 @@ def test_a_corpus_that_no_words_can_be_planted_in(tmp_path, monkeypatch, capsys)
     (tmp_path / "a.txt").write_text("tea\nmilk and tea\nsugar\n", encoding="utf-8")
     arguments = ("--depth", str(tmp_path / "a.txt"), "--method", "occlusion")
     said = call(*arguments).stdout
-    assert "Nobody checked whether words can be trusted" in said and "Got 3 texts, 0 of them long enough" in said
+    assert "The explanation was not validated" in said and "Got 3 texts, 0 of them long enough" in said
     monkeypatch.setattr("sys.argv", ["xembed", "explain", *arguments, "--trust"])
     with pytest.raises(SystemExit) as stopped:
         main()
@@ -161,7 +156,7 @@ def test_shift(files, encoder):
     assert len(blocks) == len(found.components)
     for block, component in zip(blocks, found.components, strict=True):
         assert block.startswith(f"{component.kind}: {component.label}\n  size {component.size:.3f}")
-        for what, terms in (("came", component.came), ("went", component.went)):
+        for what, terms in (("gained", component.came), ("lost", component.went)):
             if not terms:
                 assert f"  {what}: " not in block
                 continue
