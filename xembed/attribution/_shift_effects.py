@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from xembed.shift._terms import share_pvalues
+from xembed.stats import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
 
@@ -70,7 +71,7 @@ def term_effects(
         contribution - half,
         contribution + half,
         pvalues,
-        stats.false_discovery_control(pvalues) if len(pvalues) else pvalues,
+        benjamini_hochberg(pvalues),
         difference > 0,
         context,
     )
