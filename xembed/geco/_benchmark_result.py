@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from xembed._core.results import Result
+from xembed._core.results import NotCompared, Result, RowKey, UserText
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,12 +94,12 @@ class LeaderboardRow(Result):
 
     schema: ClassVar[str] = "xembed.geco.LeaderboardRow/1"
 
-    scheme: str
-    method: str
+    scheme: Annotated[str, RowKey]
+    method: Annotated[str, RowKey]
     label: str
     family: str
     status: str
-    reason: str
+    reason: Annotated[str, UserText]
     metrics: dict[str, Any]
     forms: dict[str, Any]
     form_difference: FormDifference | None
@@ -141,8 +141,8 @@ class SchemeRow(Result):
 
     schema: ClassVar[str] = "xembed.geco.SchemeRow/1"
 
-    scheme: str
-    description: str
+    scheme: Annotated[str, RowKey]
+    description: Annotated[str, UserText]
     accuracy: Score
     accuracy_by_seed: tuple[float, ...]
     accuracy_by_form: dict[str, Any]
@@ -197,19 +197,19 @@ class BenchmarkResult(Result):
     schema: ClassVar[str] = "xembed.geco.BenchmarkResult/1"
     page: ClassVar[str | None] = "xembed.reports._geco:geco_context"
 
-    data: str
+    data: Annotated[str, UserText]
     n_train: int
     n_test: int
     n_sentences: int
-    classes: tuple[str, ...]
-    backbone: str
+    classes: Annotated[tuple[str, ...], UserText]
+    backbone: Annotated[str, UserText]
     seeds: tuple[int, ...]
     schemes: tuple[SchemeRow, ...]
     rows: tuple[LeaderboardRow, ...]
-    sentences: tuple[dict[str, Any], ...]
-    failures: tuple[dict[str, Any], ...]
+    sentences: Annotated[tuple[dict[str, Any], ...], NotCompared, UserText]
+    failures: Annotated[tuple[dict[str, Any], ...], NotCompared]
     bias: dict[str, Any]
-    excluded: dict[str, Any]
+    excluded: Annotated[dict[str, Any], NotCompared, UserText]
     n_resamples: int
     confidence_level: float
     options: dict[str, Any]
