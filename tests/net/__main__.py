@@ -19,9 +19,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
-import net_cases
-import net_compare
-import net_record
+import net_cases  # noqa: E402
+import net_compare  # noqa: E402
+import net_record  # noqa: E402
 
 
 def parse(arguments):

@@ -25,12 +25,12 @@ def report(old, new, names, *, tolerance, numbers_only, n_rows):
     found, within = [], []
     for name in names:
         before, after = old["cases"].get(name, _MISSING), new["cases"].get(name, _MISSING)
-        for one in _walk(name, "", before, after):
+        for one in _differences(name, before, after):
             if numbers_only and not _has_numbers(one):
                 continue
             (within if one.kind == "number" and _distance(one.old, one.new) <= tolerance else found).append(one)
     _print_table("numbers", [one for one in found if one.kind == "number"], n_rows)
-    for kind in ("text differs", "kind differs", "length differs", "missing", "new", "error"):
+    for kind in ("text differs", "value differs", "length differs", "missing", "new", "error"):
         _print_list(kind, [one for one in found if one.kind == kind], n_rows)
     if within:
         largest = max(_distance(one.old, one.new) for one in within)
@@ -39,16 +39,19 @@ def report(old, new, names, *, tolerance, numbers_only, n_rows):
     return int(bool(found))
 
 
+def _differences(case, old, new):
+    """Yield all differences between two recordings of a case."""
+    if _MISSING not in (old, new) and ("error" in old) != ("error" in new):
+        yield Difference(case, "error", "the case", old.get("error", "worked"), new.get("error", "works"))
+    else:
+        yield from _walk(case, "", old, new)
+
+
 def _walk(case, path, old, new):
     """Yield all differences between two values of JSON."""
     if old is _MISSING or new is _MISSING:
-        if old is not new:
-            yield Difference(case, "new" if old is _MISSING else "missing", path or "the case", old, new)
-        return
-    if not path and ("error" in old) != ("error" in new):
-        yield Difference(case, "error", "the case", old.get("error", "worked"), new.get("error", "works"))
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
+        yield Difference(case, "new" if old is _MISSING else "missing", path or "the case", old, new)
+    elif isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
             yield from _walk(case, f"{path}.{key}".lstrip("."), old.get(key, _MISSING), new.get(key, _MISSING))
     elif isinstance(old, list) and isinstance(new, list):
@@ -56,13 +59,19 @@ def _walk(case, path, old, new):
             yield Difference(case, "length differs", path, len(old), len(new))
         for place, (first, second) in enumerate(zip(old, new, strict=False)):
             yield from _walk(case, f"{path}[{place}]", first, second)
-    elif _is_number(old) and _is_number(new):
-        if old != new and not (math.isnan(old) and math.isnan(new)):
-            yield Difference(case, "number", path, old, new)
-    elif type(old) is not type(new):
-        yield Difference(case, "kind differs", path, old, new)
-    elif old != new:
-        yield Difference(case, "text differs", path, old, new)
+    elif not _same(old, new):
+        yield Difference(case, _kind(old, new), path, old, new)
+
+
+def _same(old, new):
+    both_nan = isinstance(old, float) and isinstance(new, float) and math.isnan(old) and math.isnan(new)
+    return both_nan or (old == new and isinstance(old, bool) == isinstance(new, bool))
+
+
+def _kind(old, new):
+    if _is_number(old) and _is_number(new):
+        return "number"
+    return "text differs" if isinstance(old, str) and isinstance(new, str) else "value differs"
 
 
 def _is_number(value):

@@ -14,17 +14,25 @@ TOPICS = {
     "weather": ["rain", "snow", "wind", "storm", "fog", "sun"],
 }
 QUALITIES = ["small", "large", "bright", "dark", "soft", "hard"]
-OTHERS = (
+_OTHERS = (
     "a kind of the that is known as this sentence means very one by she he they her his him king queen man woman boy "
     "girl actor actress sings sleeps reads waits walks writes saw met old young good bad in at home here outside alone "
     "park and who left early late with two three friends female male or often mask"
-).split()
+)
 MARKS = [":", '"', ".", ",", "[", "]", "(", ")"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ENDINGS = ["##er", "##s", "##ing", "##ly"]
 VOCABULARY = list(
     dict.fromkeys(
-        [*SPECIAL, *TOPICS, *QUALITIES, *OTHERS, *MARKS, *(w for ws in TOPICS.values() for w in ws), *ENDINGS]
+        [
+            *SPECIAL,
+            *TOPICS,
+            *QUALITIES,
+            *_OTHERS.split(" "),
+            *MARKS,
+            *(w for ws in TOPICS.values() for w in ws),
+            *ENDINGS,
+        ]
     )
 )
 # "singer" and the like are two tokens, "zebra" is none.

@@ -227,8 +227,8 @@ def diagnose_embeddings():
     return {
         "bare": with_frame(xembed.isotropy.diagnose(X, n_resamples=20)),
         "fitted": xembed.isotropy.diagnose(
-            X, [f"text {i}" for i in range(80)], fit_texts=inputs.cloud(90, seed=5), labels=["a", "b"] * 40, name="mine",
-            corrections=corrections(), n_resamples=20,
+            X, [f"text {i}" for i in range(80)], fit_texts=inputs.cloud(90, seed=5), labels=["a", "b"] * 40,
+            name="mine", corrections=corrections(), n_resamples=20,
         ),
     }  # fmt: skip
 
