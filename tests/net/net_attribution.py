@@ -37,8 +37,10 @@ def explain(method):
         xembed.attribution.explain, inputs.classifier(), inputs.SENTENCES, method=method, tokenizer=inputs.tokenizer(),
         fitted=fitted(method), **FEW,
     )  # fmt: skip
+    likeliest = run(rng=1)
     return {
-        "likeliest": with_frame(run(rng=1)),
+        "likeliest": with_frame(likeliest),
+        "shown": likeliest._repr_html_(),
         "probability": run(target=1, output="probability", baseline="mask", deletion="delete"),
     }
 
@@ -262,6 +264,7 @@ def explain_similarity(options):
     return {
         "tiny": with_frame(found),
         "top": found.top(3),
+        "shown": found._repr_html_(),
         "default": xembed.attribution.explain_similarity(inputs.default_encoder(), *inputs.TEXTS[:2], **options),
     }
 
@@ -299,10 +302,11 @@ def _weeks(n=24):
     "attribution",
     default={},
     leave_one_out={"method": "leave_one_out", "top": 5, "names": ("old", "new"), "trust": False},
-    shapley={"method": "shapley", "min_count": 2, "fdr": 0.2, "max_texts": 16, "n_samples": 10, "rng": 3},
+    shapley={"method": "shapley", "min_count": 2, "fdr": 0.2, "max_texts": 8, "n_samples": 10, "rng": 3},
 )
 def explain_shift(options):
-    return with_frame(xembed.attribution.explain_shift(inputs.default_encoder(), *_weeks(), progress=False, **options))
+    texts = _weeks(10 if "method" in options else 24)
+    return with_frame(xembed.attribution.explain_shift(inputs.default_encoder(), *texts, progress=False, **options))
 
 
 @case

@@ -4,5 +4,17 @@ import importlib
 
 from net_record import CASES as CASES
 
-for _family in ("depth", "shift", "isotropy", "attribution", "geco", "defsent", "datasets", "encoders", "reports"):
+for _family in (
+    "depth",
+    "shift",
+    "isotropy",
+    "attribution",
+    "geco",
+    "defsent",
+    "datasets",
+    "encoders",
+    "reports",
+    "pages",
+    "cli",
+):
     importlib.import_module(f"net_{_family}")

@@ -168,6 +168,22 @@ def load_dictionary():
     }
 
 
+_SYNSETS = {
+    "noun": "00000100 03 n 02 glim 0 Glim 0 001 @ 00000200 n 0000 | a light that blinks  \n"
+    '00000200 03 n 02 Tall_Wend 0 wend 1 000 | a river; slow and wide; "the Wend rose"  \n',
+    "verb": "00000300 29 v 01 glim 0 000 01 + 02 00 | to blink;  \n",
+    "adj": "00000400 00 a 02 wendish(a) 0 glimmy(ip) 0 000 | of the Wend  \n",
+    "adv": "00000600 02 r 01 glimly 0 000 |   \n",
+}
+
+
+@case
+def load_dictionary_of_wordnets_form():
+    for part, lines in _SYNSETS.items():
+        (own_folder() / f"data.{part}").write_text("  1 This is made up.  \n" + lines, encoding="utf-8")
+    return _dictionary(xembed.datasets.load_dictionary(own_folder()))
+
+
 @case
 def dictionary():
     whole = xembed.datasets.load_dictionary()

@@ -56,6 +56,22 @@ def defsent_plus_validated():
 
 
 @case
+def defsent_plus_resumed():
+    """Stop after the first round, and go on from the checkpoint."""
+
+    def stop(step):
+        if step.round == 2:
+            raise KeyboardInterrupt
+
+    options = FAST | {"rounds": 2, "dropout": None, "checkpoint_dir": own_folder() / "checkpoints"}
+    try:
+        xembed.defsent.DefSentPlus(inputs.tiny_encoder(), **options).fit(inputs.definitions(), callback=stop)
+    except KeyboardInterrupt:
+        model = xembed.defsent.DefSentPlus(inputs.tiny_encoder(), **options).fit(inputs.definitions())
+    return _trained(model)
+
+
+@case
 def prompt_encoder():
     encoder = xembed.defsent.PromptEncoder(inputs.tiny_encoder(), 'this sentence : "{}" means [MASK] .')
     return {

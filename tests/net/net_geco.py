@@ -135,9 +135,8 @@ def zero_shot():
 
 def _weights(model):
     """Return the sum and the sum of squares of each parameter: small, and different if one weight is."""
-    return {
-        name: [float(one.double().sum()), float((one.double() ** 2).sum())] for name, one in model.named_parameters()
-    }
+    found = {name: one.detach().double() for name, one in model.named_parameters()}
+    return {name: [float(one.sum()), float((one**2).sum())] for name, one in found.items()}
 
 
 @case

@@ -127,7 +127,10 @@ def rank_sum_test(options):
 def rank_sum_test_of_blocks():
     F, G, _ = inputs.topics()
     np.save(own_folder() / "G.npy", G)
-    return xembed.shift.rank_sum_test([F[:40], F[40:]], own_folder() / "G.npy")
+    xembed.datasets.write_table(own_folder() / "G.parquet", {"embedding": G.tolist()})
+    return {
+        kind: xembed.shift.rank_sum_test([F[:40], F[40:]], own_folder() / f"G.{kind}") for kind in ("npy", "parquet")
+    } | {"function": xembed.shift.rank_sum_test(F, lambda: iter([G[:30], G[30:]]))}
 
 
 # ---- what shifted
