@@ -352,3 +352,124 @@ def trust_check_of_ones_own():
     return xembed.attribution.trust_check(
         inputs.Bag(), tickets[:20], reference=tickets[20:], methods=["occlusion"], n_samples=20, n_texts=10
     )
+
+
+# ---- other models and encoders
+
+
+@case
+def explain_one_layer():
+    model = xembed.geco.make_one_layer(inputs.tokenizer(), 2, seed=2, hidden_size=8)
+    run = functools.partial(
+        xembed.attribution.explain, model, inputs.SENTENCES, tokenizer=inputs.tokenizer(), progress=False
+    )
+    names = ("integrated_gradients", "deep_lift", "attention_rollout", "attention_gradient", "occlusion")
+    return {name: run(method=name) for name in names} | {
+        "health": xembed.attribution.method_health(model, tokenizer=inputs.tokenizer(), texts=inputs.SENTENCES)
+    }
+
+
+@case
+def explain_short_texts_exactly():
+    run = functools.partial(
+        xembed.attribution.explain, inputs.classifier(), ["a dog .", "she sings"], tokenizer=inputs.tokenizer(),
+        progress=False,
+    )  # fmt: skip
+    methods = {name: run(method=name) for name in ("kernel_shap", "shapley_sampling", "lime")}
+    return methods | {
+        "twice": run(method="input_x_gradient", site="block_twice", baseline="zero"),
+        "own words": run(method="gendered_lexicon", fitted=["dog"]),
+    }
+
+
+@case
+def explain_more_targets():
+    from sklearn.linear_model import LogisticRegression
+
+    attribution, encoder = xembed.attribution, inputs.tiny_encoder()
+    texts, labels = inputs.word_texts(n=40)
+    two = LogisticRegression().fit(encoder.encode(texts), [label == "food" for label in labels])
+    run = functools.partial(attribution.explain, encoder, inputs.SENTENCES, method="integrated_gradients")
+    return {
+        "angular": run(target=attribution.Depth(texts, distance="angular")),
+        "chord without itself": run(target=attribution.Depth(inputs.SENTENCES, distance="chord", exclude=range(5))),
+        "nearest without itself": run(
+            target=attribution.NearestSimilarity(inputs.SENTENCES, n_neighbors=2, exclude=range(5))
+        ),
+        "two classes": run(target=attribution.Logit(two)),
+        "block": run(target=attribution.Similarity("a dog ."), site="block"),
+    }
+
+
+@case
+def health_of_encoders():
+    options = {"texts": inputs.SENTENCES, "options": xembed.attribution.MethodOptions(n_samples=10, deletion="delete")}
+    return [
+        xembed.attribution.method_health(inputs.tiny_encoder(), **options),
+        xembed.attribution.method_health(
+            inputs.Bag(),
+            target=xembed.attribution.Similarity("a dog ."),
+            methods=["occlusion", "saliency_l1"],
+            **options,
+        ),
+    ]
+
+
+def _encoders():
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Dense, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    texts, tiny = inputs.word_texts()[0], inputs.tiny_encoder()
+    torch.manual_seed(1)
+    dense = Dense(32, 8, activation_function=torch.nn.Identity())
+    modules = [Transformer(str(inputs.bert_folder())), Pooling(32, "mean"), dense]
+    prompted = inputs.tiny_encoder()
+    prompted.model.prompts, prompted.model.default_prompt_name = {"query": "the sentence : "}, "query"
+    wrap = functools.partial(xembed.isotropy.wrap, tiny)
+    return {
+        "dense": xembed.encoders.Encoder(SentenceTransformer(modules=modules, device="cpu")),
+        "prompted": prompted,
+        "weighted": inputs.tiny_encoder(pooling="weighted_mean"),
+        "first layer": inputs.tiny_encoder(layer=1),
+        "whitened": wrap(xembed.isotropy.Whitening("zca", shrinkage=0.2).fit(tiny.encode(texts))),
+        "clusters": wrap(xembed.isotropy.ClusterIsotropy(2).fit(tiny.encode(texts))),
+        "masked prompt": xembed.defsent.PromptEncoder(inputs.tiny_encoder(), "{} is [MASK] ."),
+    }
+
+
+@variants(
+    "attribution",
+    **{
+        name.replace(" ", "_"): name
+        for name in ("dense", "prompted", "weighted", "first layer", "whitened", "clusters")
+    },
+    masked_prompt="masked prompt",
+)
+def other_encoders(name):
+    """Explain what can be explained of an encoder; what can't says so."""
+    attribution, encoder = xembed.attribution, _encoders()[name]
+    found = {"encoded": encoder.encode(inputs.SENTENCES)}
+    tasks = {
+        "last layer": lambda: attribution.explain_similarity(encoder, *inputs.SENTENCES[:2], method="last_layer"),
+        "left out": lambda: attribution.explain_similarity(encoder, *inputs.SENTENCES[:2], method="leave_one_out"),
+        "gradients": lambda: attribution.explain(
+            encoder, inputs.SENTENCES, target=attribution.Similarity("a dog ."), method="integrated_gradients"
+        ),
+        "occlusion": lambda: attribution.explain(
+            encoder, inputs.SENTENCES, target=attribution.Similarity("a dog ."), method="occlusion"
+        ),
+    }
+    for task, run in tasks.items():
+        try:
+            found[task] = run()
+        except (TypeError, ValueError) as error:
+            found[task] = {"refused": type(error).__name__, "message": str(error)}
+    return found
+
+
+@case
+def explain_shift_of_few_texts():
+    texts = tuple(of_corpus[-12:] for of_corpus in inputs.topics(30, 30)[2])
+    return xembed.attribution.explain_shift(inputs.tiny_encoder(), *texts, min_count=2, progress=False)

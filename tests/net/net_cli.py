@@ -101,8 +101,8 @@ def isotropy():
     return [
         run("isotropy", "X.npy", "--resamples", 20, "--out", "bare.html"),
         run(
-            "isotropy", "texts.csv", "--fit", _texts("fit.txt", inputs.word_texts(seed=8)[0]), "--label-column", "label",
-            "--resamples", 20, "--model", inputs.bert_folder(), "--out", "labels.html",
+            "isotropy", "texts.csv", "--fit", _texts("fit.txt", inputs.word_texts(seed=8)[0]), "--label-column",
+            "label", "--resamples", 20, "--model", inputs.bert_folder(), "--out", "labels.html",
         ),
     ]  # fmt: skip
 

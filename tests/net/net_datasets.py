@@ -256,3 +256,41 @@ def load_sts_of_a_folder():
 def sts_pairs():
     pairs = inputs.sts_pairs()
     return {"sentences": pairs.sentences, "sample": [pairs.sample(7), pairs.sample(7, rng=2)]}
+
+
+# ---- more texts through the rules, and parts of tables
+
+
+@case
+def make_pairs_of_all_sentences():
+    pairs = xembed.datasets.load_gendered_pairs()
+    hard = [
+        "I gave him his and her hers.", "Her saw is old, so I gave her one.", "He hurt himself; she hurt herself.",
+        "Mrs. Brown and Mr. Brown met Miss Grey.", "HIS OWN IDEA", "A mother-in-law's son and an actress's niece.",
+        "'Her first words,' he said, 'were hers.'", "An heiress, a hostess and an usherette sang.",
+        "It is his to give.",
+        "They saw her leaving.", "Tell her what happened.", "Ask him.", "The chairman's wife sold his for two pounds.",
+    ]  # fmt: skip
+    found = {}
+    for form in (0, 1):
+        sentences = [words for words, label in zip(pairs.sentences, pairs.labels, strict=True) if label == form]
+        made = xembed.datasets.make_pairs(sentences)
+        found[str(form)] = {"texts": made.pairs.texts, "undecided": made.undecided, "counts": made.counts}
+    made = xembed.datasets.make_pairs(hard)
+    return found | {"hard": {"texts": made.pairs.texts, "undecided": made.undecided}, "shown": repr(made)}
+
+
+@case
+def parts_of_tables():
+    table = xembed.datasets.load_corpora("news_briefs")
+    mask = np.arange(len(table)) % 50 == 0
+    day = table.dates[0]
+    return {
+        "slice": _table(table[3:6]),
+        "rows": _table(table[[0, -1, 7]]),
+        "mask": _table(table[mask]),
+        "day": _table(table.where(date=day)),
+        "days": _table(table.where(date=[day, table.dates[-1]])),
+        "empty": len(table[[]]),
+        "shown": [repr(table), repr(xembed.datasets.load_dictionary()), repr(xembed.datasets.load_lexicon("gender"))],
+    }

@@ -87,3 +87,38 @@ def prompt_encoder():
 def defsent_plus_with_a_template():
     options = FAST | {"rounds": 1, "template": "{} is [MASK] ."}
     return xembed.defsent.DefSentPlus(inputs.tiny_encoder(), **options).fit(inputs.definitions()).result_
+
+
+@variants("defsent", linear="linear", orthogonal="orthogonal")
+def heads(head):
+    options = FAST | {"rounds": 1, "head": head, "validation_fraction": 0.0, "max_grad_norm": 0.1, "weight_decay": 0.1}
+    return _trained(xembed.defsent.DefSentPlus(inputs.tiny_encoder(), **options).fit(inputs.definitions()))
+
+
+@case
+def defaults():
+    options = FAST | {"learning_rate": None, "epochs": 1}
+    model = xembed.defsent.DefSent(inputs.bert_folder("BertForMaskedLM"), max_length=8, **options)
+    return _trained(model.fit(inputs.definitions()))
+
+
+@case
+def defsent_resumed_within_a_round():
+    def stop(step):
+        if step.step == 3:
+            raise KeyboardInterrupt
+
+    options = FAST | {"checkpoint_dir": own_folder() / "checkpoints", "checkpoint_every": 1, "epochs": 3}
+    folder = inputs.bert_folder("BertForMaskedLM")
+    try:
+        xembed.defsent.DefSent(folder, **options).fit(inputs.definitions(), callback=stop)
+    except KeyboardInterrupt:
+        return _trained(xembed.defsent.DefSent(folder, **options).fit(inputs.definitions()))
+
+
+@case
+def defsent_plus_of_prompts():
+    encoder = xembed.defsent.PromptEncoder(inputs.tiny_encoder(), "{} is [MASK] .")
+    options = FAST | {"rounds": 1, "pooling": "prompt", "max_length": 16}
+    model = xembed.defsent.DefSentPlus(encoder, **options).fit(inputs.definitions())
+    return {"result": model.result_, "encoded": model.encoder_.encode(inputs.SENTENCES[:3])}

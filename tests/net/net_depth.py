@@ -111,3 +111,40 @@ def estimator(distance):
         parts = parts.merge(xembed.depth.TTEDepth().fit(X[50:])).calibrate(X)
         found |= {"resultant": model.resultant_, "merged": parts.score_samples(new), "merged_offset": parts.offset_}
     return found
+
+
+# ---- rows of several blocks
+
+
+@case
+def many_rows():
+    X, other = inputs.cloud(5000, 4), inputs.cloud(4200, 4, seed=2)
+    depth = xembed.depth
+    found = {
+        "cosine": depth.tte_depth(X, other),
+        "float32": depth.tte_depth(X.astype(np.float32)),
+        "chord": depth.tte_depth(X, distance="chord"),
+        "moments": depth.tte_depth(X, other, distance="chord", method="moments"),
+        "local": depth.local_depth(X[:4300], other),
+    }
+    return {name: inputs.brief(values) for name, values in found.items()}
+
+
+@case
+def repeated_rows():
+    X = np.repeat(inputs.cloud(12), 5, axis=0)
+    return {
+        "depth": xembed.depth.tte_depth(X, distance="angular"),
+        "local": xembed.depth.local_depth(X),
+        "outliers": xembed.depth.find_outliers(X),
+        "few": xembed.depth.find_outliers(X[:22]),
+        "chosen": xembed.depth.select(X, 6),
+    }
+
+
+@case
+def estimator_of_parts():
+    X = inputs.cloud()
+    fit = xembed.depth.TTEDepth("chord").fit
+    merged = fit(X[:50]).merge(fit(X[50:])).calibrate(X)
+    return {"offset": merged.offset_, "n": merged.n_reference_, "scores": merged.score_samples(X[:10])}

@@ -261,3 +261,62 @@ def layer_profile():
 @case
 def layer_profile_of_the_default_encoder():
     return xembed.isotropy.layer_profile(inputs.default_encoder(), inputs.tickets(20), poolings="mean")
+
+
+@case
+def many_rows():
+    X, Y = inputs.cloud(4500, 5), inputs.cloud(4500, 5, seed=2)
+    hubs = xembed.isotropy.hubness(X[:3000]).to_dict()
+    return {
+        "measures": xembed.isotropy.measure(X, n_resamples=20),
+        "hubs": hubs | {"k_occurrences": inputs.brief(hubs["k_occurrences"])},
+        "overlap": xembed.isotropy.neighbor_overlap(X, Y + X, n_resamples=20),
+        "dimension": xembed.isotropy.intrinsic_dimension(X, method="mle"),
+        "float32": xembed.isotropy.measure(X.astype(np.float32), metrics=["isoscore", "rankme", "partition_isotropy"]),
+        "corrected": {
+            name: inputs.brief(correction.fit(X).transform(Y))
+            for name, correction in xembed.isotropy.default_corrections().items()
+        },
+    }
+
+
+@case
+def repeated_rows():
+    X = np.repeat(inputs.cloud(12), 5, axis=0)
+    return {
+        "measures": xembed.isotropy.measure(X, n_resamples=20),
+        "hubs": xembed.isotropy.hubness(X),
+        "overlap": xembed.isotropy.neighbor_overlap(X, X**2, n_resamples=20),
+    }
+
+
+@case
+def rows_of_results():
+    texts = inputs.word_texts(n=20)[0]
+    compared = xembed.isotropy.compare_corrections(
+        inputs.Bag(), fit_texts=inputs.word_texts(seed=8)[0], tune=inputs.sts_pairs(), corrections=corrections(), **FEW
+    )
+    profile = xembed.isotropy.layer_profile(inputs.tiny_encoder(), texts)
+    return [
+        compared.row("standardize"),
+        profile.row(-1),
+        profile.row(1, "cls"),
+        xembed.isotropy.measure(inputs.cloud()).measure("isoscore"),
+        [repr(result) for result in (compared, profile)],
+    ]
+
+
+@case
+def wrap_otherwise():
+    encoder, texts = inputs.tiny_encoder(), inputs.word_texts()[0]
+    fitted = [
+        xembed.isotropy.AllButTheTop(1).fit(encoder.encode(texts)),
+        xembed.isotropy.ClusterIsotropy(2).fit(encoder.encode(texts)),
+    ]
+    twice = xembed.isotropy.wrap(xembed.isotropy.wrap(encoder, fitted[0]), fitted[1])
+    return {
+        "encoded": twice.encode(texts[:5], cache=False),
+        "described": twice.describe(),
+        "fingerprint": twice.fingerprint,
+        "layers": xembed.isotropy.diagnose(twice, texts[:30], n_resamples=20),
+    }

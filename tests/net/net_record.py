@@ -64,6 +64,9 @@ def own_folder():
 
 def run_all(names, root):
     """Run cases and return what they give; a failing one gives its error."""
+    import xembed
+
+    print(f"of {Path(xembed.__file__).parent}", file=sys.stderr)
     _Here.root = root
     found, times = {}, {}
     for place, name in enumerate(names):

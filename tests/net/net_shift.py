@@ -210,3 +210,62 @@ def drift_that_is_none():
 def compare_many(options):
     F, G, _ = inputs.topics()
     return with_frame(xembed.shift.compare_many({"one": F[:45], "two": F[45:], "three": G}, **options))
+
+
+# ---- rows of several blocks, and rows that repeat
+
+
+@case
+def many_rows():
+    F, G = inputs.cloud(1400, 6), inputs.cloud(1500, 6, seed=2) + 0.05
+    result = xembed.shift.compare_corpora(F, G, tests=ALL_TESTS, n_resamples=39).to_dict()
+    for name in ("depths", "depths_in_F", "depths_in_G", "coordinates"):
+        result[name] = inputs.brief(result[name])
+    for name in ("membership", "scores"):
+        result["regions"][name] = inputs.brief(result["regions"][name])
+    for name in ("scores_F", "scores_G", "pvalues_F", "pvalues_G", "qvalues_F", "qvalues_G"):
+        result["coverage"][name] = inputs.brief(result["coverage"][name])
+    for name in ("depths_F", "depths_G", "rows_F"):
+        result["test"][name] = inputs.brief(result["test"][name])
+    return result
+
+
+@case
+def too_many_rows_for_pairs():
+    F, G = inputs.cloud(5200, 4), inputs.cloud(5000, 4, seed=2)
+    result = xembed.shift.compare_corpora(F, G, n_resamples=39, explain=False, projection="none").to_dict()
+    return {name: result[name] for name in ("verdict", "mode", "pvalue", "facets", "warnings")} | {
+        "tests": [{"statistic": one["statistic"], "null": one["null"], "interval": one["confidence_interval"]}
+                  for one in result["tests"]]
+    }  # fmt: skip
+
+
+@case
+def repeated_rows():
+    F, G, texts = inputs.topics(30, 30)
+    F, G = np.repeat(F, 2, axis=0), np.r_[np.repeat(G, 2, axis=0), F[:10]]
+    texts = [text for text in texts[0] for _ in range(2)], [text for text in texts[1] for _ in range(2)] + texts[0][:10]
+    return xembed.shift.compare_corpora(F, G, texts=texts, n_resamples=99)
+
+
+@case
+def dask_arrays():
+    import dask.array
+
+    F, G, _ = inputs.topics()
+    first, second = (dask.array.from_array(rows, chunks=(32, 5)) for rows in (F, G))
+    return {
+        "rank sum": xembed.shift.rank_sum_test(first, second),
+        "linear": xembed.shift.mmd_test(first, second, kernel="linear", n_resamples=99),
+        "depth": xembed.depth.tte_depth(first, second),
+        "measures": xembed.isotropy.measure(first, metrics=["isoscore", "average_cosine", "partition_isotropy"]),
+    }
+
+
+@case
+def drift_of_groups_of_an_array():
+    X = inputs.stream()
+    groups = [f"r{i // 4}" for i in range(80)], [f"s{i // 4}" for i in range(160)]
+    return xembed.shift.drift_over_time(
+        X[80:], np.arange(160) / 10, reference=X[:80], window=2.5, groups=groups, n_resamples=99, warnings=["told"]
+    )
