@@ -2,7 +2,7 @@
 
     python tests/net record FILE.json.gz [--only GLOB]
     python tests/net compare FILE.json.gz [OTHER.json.gz] [--only GLOB] [--tolerance 1e-12] [--numbers-only]
-    python tests/net list [--only GLOB]
+    python tests/net --list [--only GLOB]
 
 `compare` runs the cases again, or takes another recording, and ends with 1 if anything differs.
 """
@@ -43,8 +43,8 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
-def main(arguments=None):
-    options = parse(arguments)
+def main():
+    options = parse(["list" if word == "--list" else word for word in sys.argv[1:]])
     chosen = [
         name
         for name in net_cases.CASES
