@@ -40,7 +40,7 @@ class TestKind:
 
 
 # Weights: measured so that the battery comes near the best single test for shifts of the mean and of topics, which are
-# the commonest, without losing the others (docs/power.md).
+# the commonest, without losing the others (docs/measurements/shift.md).
 KINDS = {
     "depth": TestKind("pooled depth", "2Q − 1: in how many more pairs the text of G is the deeper one", 1.0, True),
     "mean": TestKind("means", "share of the variance that lies between the corpora", 2.0),
