@@ -43,7 +43,7 @@ def test_wheel_holds_data_templates_and_types(wheel):
         "xembed/datasets/data/support_tickets.jsonl",
         "xembed/datasets/data/support_tickets.md",
         "xembed/datasets/lexicons/gender.txt",
-        "xembed/reports/templates/shift.html.j2",
+        "xembed/reports/templates/blocks/table.html.j2",
         "xembed/reports/assets/start.js",
     } <= names
     assert not [n for n in names if n.startswith(("tests/", "datasets/", "docs/"))]

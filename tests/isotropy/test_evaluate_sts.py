@@ -10,7 +10,7 @@ from planted import Planted, make_pairs, make_texts
 
 from xembed.datasets import STSPairs, TextTable, load_sts
 from xembed.isotropy import STSResult, evaluate_sts
-from xembed.isotropy._overlap import overlap
+from xembed.isotropy._sts import overlap
 from xembed.stats import _correlations as _sts_resampling
 from xembed.stats._correlations import correlate
 

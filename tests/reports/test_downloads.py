@@ -17,7 +17,7 @@ from test_shift_report import until
 
 from xembed._core.provenance import dump_json
 from xembed._core.results import read_result
-from xembed.reports import _page, compare_results, render_page
+from xembed.reports import _render, compare_results, render_page
 from xembed.reports._several import combine
 from xembed.shift import compare_corpora
 
@@ -69,9 +69,9 @@ def test_a_page_holds_its_data_once(data, kind):
 
 def test_data_that_are_too_large_are_in_the_file_only(data, monkeypatch):
     size = len(re.search(r'id="json-data">([^<]*)<', render_page(data["shift"]))[1])
-    monkeypatch.setattr(_page, "_MOST_DATA", size)
+    monkeypatch.setattr(_render, "_MOST_DATA", size)
     assert packed(render_page(data["shift"])) is not None
-    monkeypatch.setattr(_page, "_MOST_DATA", size - 1)
+    monkeypatch.setattr(_render, "_MOST_DATA", size - 1)
     page = render_page(data["shift"])
     assert packed(page) is None and 'id="json"' not in page
     assert "The data are too large for the page; they are in the .json file beside it" in page

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pages import check_accessible, figure, numbers, rows_of, section, until
 
-from xembed.reports import _figures as figures
 from xembed.reports import render_page, write_combined
-from xembed.reports._rows import Rows, _groups
 from xembed.shift import ShiftResult, compare_corpora
+from xembed.shift._pages import figures
+from xembed.shift._pages.texts import Rows, _groups
 
 NAMES = ("May tickets", "June tickets")
 VOCABULARY = [a + b + c for a in ("ba", "ro", "ti", "lu", "mes", "kon", "") for b in ("ra", "ten", "lo", "ish", "ed")

@@ -10,8 +10,8 @@ from pages import until
 
 from xembed.reports import render_page, write_report
 from xembed.reports._format import cut
-from xembed.reports._rows import sample_rows
 from xembed.shift import ShiftResult, compare_corpora, rank_sum_test
+from xembed.shift._pages.texts import sample_rows
 
 HOSTILE = [
     "<script>window.hacked = 1</script>",
@@ -258,7 +258,7 @@ def test_json_holds_every_text_and_number(tmp_path):
 def test_the_bundle_is_of_the_version_that_figures_are_written_for():
     from plotly.offline import get_plotlyjs_version
 
-    from xembed.reports import _page
+    from xembed.reports import _render as _page
 
     assert _page._PLOTLY.split("-")[2].startswith(get_plotlyjs_version())
 
@@ -267,7 +267,7 @@ def test_the_bundle_is_whole():
     import gzip
     import hashlib
 
-    from xembed.reports import _page
+    from xembed.reports import _render as _page
 
     assert hashlib.sha256(gzip.decompress(_page._asset(_page._PLOTLY))).hexdigest() == _page._PLOTLY_SHA256
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xembed.depth import tte_depth
-from xembed.shift._battery import DEFAULT
 from xembed.shift._drift import DriftResult, drift_over_time
+from xembed.shift._kinds import DEFAULT
 from xembed.shift._martingale import LIMIT, bet, calibrator, change_point, e_values, no_bets
 
 FULL = bool(os.environ.get("XEMBED_FULL"))

@@ -7,7 +7,8 @@ import pytest
 from populations import ALTERNATIVES, NULL, clusters
 
 from xembed._core.parallel import one_blas_thread
-from xembed.shift._battery import DEFAULT, run_battery
+from xembed.shift._battery import run_battery
+from xembed.shift._kinds import DEFAULT
 from xembed.shift._pool import make_pool
 
 FULL = bool(os.environ.get("XEMBED_FULL"))

@@ -12,7 +12,6 @@ from xembed.datasets import load_corpora, load_planted_vocabulary
 from xembed.shift._terms import (
     Term,
     TermsResult,
-    adjust,
     distinguishing_terms,
     share_pvalues,
     term_presence,
@@ -52,11 +51,6 @@ def test_p_values_hold_their_level_for_unequal_sizes(n, m, total):
     for alpha in (0.01, 0.05, 0.2, 0.5):
         assert chance[p <= alpha].sum() <= alpha + 1e-12
     assert ((p > 0) & (p <= 1)).all()
-
-
-def test_benjamini_hochberg_by_hand():
-    np.testing.assert_allclose(adjust(np.array([0.01, 0.04, 0.03, 0.5])), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
-    assert adjust(np.array([])).shape == (0,)
 
 
 def test_a_term_counts_once_a_text():

@@ -49,7 +49,7 @@ def isotropy(
     from xembed._core.files import check_writable
     from xembed.datasets import load_sts
     from xembed.isotropy import default_corrections, diagnose
-    from xembed.isotropy._overlap import named_texts
+    from xembed.isotropy._sts import named_texts
     from xembed.reports import check_report_path
 
     check_report_path(out)

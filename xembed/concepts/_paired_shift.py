@@ -20,15 +20,12 @@ from xembed._core.validation import (
     raise_for_bad_rows,
 )
 from xembed.datasets._paired import PairedSentences, paired_rows
-from xembed.stats._intervals import clustered_interval
+from xembed.stats import clustered_interval
+from xembed.stats._resampling import TIE, block_sizes, bootstrap_counts, sign_flips
 
 Floats = npt.NDArray[np.float64]
 
 _CALLER = "paired_shift"
-# Numbers held at once while resampling, about 64 MiB.
-_BUDGET = 8_000_000
-# Relative size of differences between statistics that are rounding, not evidence.
-_TIE = 1e-9
 # Simulations of differences that point anywhere; their shares vary little.
 _CHANCE_DRAWS = 20
 # A cross-validation whose training part is one sentence says little.
@@ -224,7 +221,7 @@ def paired_shift(
         length=length,
         length_interval=_interval(lengths, tail),
         spread=float(np.sqrt(((D - mean) ** 2).sum(axis=1).mean())),
-        pvalue=float((1 + (flipped_lengths >= length * (1 - _TIE)).sum()) / (1 + n_draws)),
+        pvalue=float((1 + (flipped_lengths >= length * (1 - TIE)).sum()) / (1 + n_draws)),
         mean_share=mean_share,
         mean_share_interval=_interval(shares, tail),
         mean_share_chance=float(chances[0]),
@@ -315,13 +312,9 @@ def _resampled(D: Floats, n_draws: int, rng: np.random.Generator, *, flip: bool 
     n = len(D)
     energies = (D**2).sum(axis=1)
     lengths, shares = np.empty(n_draws), np.zeros(n_draws)
-    step = max(1, _BUDGET // max(D.shape))
-    for start in range(0, n_draws, step):
-        size = min(step, n_draws - start)
-        if flip:
-            weights = 2.0 * rng.integers(0, 2, (size, n), np.int8) - 1
-        else:
-            weights = rng.multinomial(n, np.full(n, 1 / n), size).astype(np.float64)
+    draw, start = sign_flips if flip else bootstrap_counts, 0
+    for size in block_sizes(n_draws, max(D.shape)):
+        weights = draw(n, size, rng)
         means = weights @ D / n
         squared = (means**2).sum(axis=1)
         along = (np.abs(weights) * (means @ D.T) ** 2).sum(axis=1)
@@ -329,6 +322,7 @@ def _resampled(D: Floats, n_draws: int, rng: np.random.Generator, *, flip: bool 
         block = slice(start, start + size)
         lengths[block] = np.sqrt(squared)
         shares[block] = np.where(total > 0, along / np.where(total > 0, total, 1.0), 0.0)
+        start += size
     return lengths, shares
 
 

@@ -65,14 +65,14 @@ def load_geco(
     Parameters
     ----------
     path : path-like
-        The folder that holds the folders of the variants (``data/dataset`` of the repository, or what
-        `fetch_geco` returns), or the folder of the variant.
+        Folder that holds the folders of the variants (``data/dataset`` of the repository, or what
+        `fetch_geco` returns), or folder of the variant.
     variant : {'binary_gender_all', 'binary_gender_subj', 'non_binary_gender_all', 'non_binary_gender_subj'}
-        Which of them.
+        Variant to read.
     split : {'train', 'test'}
-        Which file of it.
+        Part of it to read.
     repair : bool, default=True
-        Whether to repair or drop what is wrong (see Notes). If false, anything wrong is an error that lists it.
+        Whether to repair or drop what is wrong (see Notes). If false, any defect is an error that lists them.
 
     Returns
     -------
@@ -150,10 +150,10 @@ def load_geco(
     if not repair and any(defects.values()):
         counts = "; ".join(f"{count} {what.partition(' (')[0]}" for what, count in defects.items() if count)
         counts = counts.replace(f" {DROPPED}", " groups that can't be repaired")
-        raise ValueError(f"{table.shown} must be free of defects with repair=False. Got {counts}.")
+        raise ValueError(f"{table.source} must be free of defects with repair=False. Got {counts}.")
     if not kept:
         raise ValueError(
-            f"{table.shown} must hold a complete group without defects. All {len(groups)} groups were dropped."
+            f"{table.source} must hold a complete group without defects. All {len(groups)} groups were dropped."
         )
     return PairedSentences(
         name=f"GECO {variant} {split}",
@@ -189,10 +189,10 @@ def _forms(table: Columns, variant: str) -> Iterator[_Form]:
     names = ("sentence", "ground_truth", "target", "sentence_idx", "gender")
     columns = [table.columns.get(name, [None] * len(table.numbers)) for name in names]
     if not table.numbers:
-        raise ValueError(f"{table.shown} must hold a JSON object a line. Got an empty file.")
+        raise ValueError(f"{table.source} must hold a JSON object a line. Got an empty file.")
     classes = CLASSES[variant]
     for number, words, marks, target, group, gender in zip(table.numbers, *columns, strict=True):
-        where = f"{table.shown}: line {number}"
+        where = f"{table.source}: line {number}"
         if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
             raise ValueError(f"{where} must hold a list of words as 'sentence'. Got {words!r:.60} instead.")
         if not (isinstance(marks, list) and all(isinstance(mark, int | float) and mark in (0, 1) for mark in marks)):

@@ -19,24 +19,24 @@ class Lexicon:
     Attributes
     ----------
     name : str
-        What the lexicon is about.
+        Subject of the lexicon.
     classes : tuple of str
-        The names of the two forms.
+        Names of the two forms.
     pairs : tuple of (str, str)
-        Words in lower case, the one of the first form first. A word that stands in several pairs is switched as the
-        first of them says.
+        Pairs of words in lower case, the one of the first form first. A word of several pairs is switched by the first
+        of them.
     generic : frozenset of str
-        Words of ``pairs`` that are put but never switched, since they are used for both forms: "hunter" for
+        Words of ``pairs`` that replace others but are never replaced, since they are used for both forms: "hunter" for
         "huntress".
     rules : mapping of str to callable
-        For words whose partner depends on their neighbors: takes a `WordContext`, returns a `Choice`. The word
-        must stand in a pair, which says its form.
+        Functions for words whose partner depends on their neighbors: they take a `WordContext` and return a `Choice`.
+        The word must stand in a pair, which says its form.
     suffixes : tuple of (str, str)
         Endings of words that are not in ``pairs``, such as ("woman", "man").
     not_suffixes : frozenset of str
         Words with such endings that are something else, such as "human".
     prefixes : tuple of str
-        What may stand before a word of ``pairs`` without a hyphen, such as "grand".
+        Prefixes of words of ``pairs`` without a hyphen, such as "grand".
     watched : mapping of str to str
         Words that are never switched but reported, with the reason.
 
@@ -97,11 +97,11 @@ class Lexicon:
         """Return, for each form, its words and what each becomes in the other form."""
         first: dict[str, str] = {}
         second: dict[str, str] = {}
-        for one, other in self.pairs:
-            if one not in self.generic:
-                first.setdefault(one, other)
-            if other not in self.generic:
-                second.setdefault(other, one)
+        for a, b in self.pairs:
+            if a not in self.generic:
+                first.setdefault(a, b)
+            if b not in self.generic:
+                second.setdefault(b, a)
         return first, second
 
     def __repr__(self) -> str:

@@ -82,7 +82,7 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
     remedy = " .npy is for ready embeddings: read_embeddings reads it."
     table = read_table(path, caller="read_texts", remedy=remedy)
     if not table.numbers:
-        raise ValueError(f"{table.shown} holds no texts.")
+        raise ValueError(f"{table.source} holds no texts.")
     has_columns = Path(path).suffix.lower() != ".txt"
     texts_column = _choose_text_column(table, text_column) if has_columns else "text"
     table, n_skipped = _without_blank(table, texts_column, skip_blank)
@@ -109,7 +109,7 @@ def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) ->
     path : str or path-like
         A file that ``numpy.save`` wrote. Nothing in it is ever run: arrays of Python objects are refused.
     name : str, optional
-        What the embeddings are called in messages, such as 'F'.
+        Name of the embeddings in messages, such as 'F'.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def _choose_text_column(table: Columns, asked: str | None) -> str:
     if len(candidates) == 1:
         return candidates[0]
     raise ValueError(
-        f"{table.shown} must say which of its columns holds the texts: none is called 'text'. "
+        f"{table.source} must say which of its columns holds the texts: none is called 'text'. "
         f"Got {quote_options(names)}: name one with text_column=... (--text-column on the command line)."
     )
 
@@ -175,14 +175,14 @@ def _without_blank(table: Columns, texts_column: str, skip_blank: bool) -> tuple
     if not skip_blank:
         if blank:
             raise ValueError(
-                f"{table.shown} holds {len(blank)} blank text{'s' * (len(blank) > 1)} (first: {table.unit} "
+                f"{table.source} holds {len(blank)} blank text{'s' * (len(blank) > 1)} (first: {table.unit} "
                 f"{table.numbers[blank[0]]}). {_SKIP}"
             )
         return table, 0
     dropped = {*blank, *(i for i, value in enumerate(column) if value is None)}
     kept = [i for i in range(len(column)) if i not in dropped]
     if not kept:
-        raise ValueError(f"{table.shown} holds no texts: all {len(column)} are blank.")
+        raise ValueError(f"{table.source} holds no texts: all {len(column)} are blank.")
     return table.take(kept), len(dropped)
 
 
@@ -197,11 +197,11 @@ def _as_texts(table: Columns, texts_column: str) -> list[str]:
         if any(column[i] is not None for i in wrong):
             remedy = "Numbers and other values are not turned into text: convert or drop these rows first."
         raise ValueError(
-            f"{table.shown} holds {len(wrong)} cell{plural} without text in the column {texts_column!r} "
+            f"{table.source} holds {len(wrong)} cell{plural} without text in the column {texts_column!r} "
             f"({table.unit}{plural} {numbers}; first: "
             f"{'missing' if first is None else f'{type(first).__name__} {first!r:.60}'}). {remedy}"
         )
-    return check_texts(column, name=table.shown)
+    return check_texts(column, name=table.source)
 
 
 def _as_labels(column: list[Any] | None) -> tuple[str, ...] | None:

@@ -34,7 +34,7 @@ class Columns:
     numbers: Sequence[int]
     unit: str
     name: str = ""  # that of the file without its suffix
-    shown: str = ""  # the path as messages write it
+    source: str = ""  # the path as messages write it
 
     def take(self, rows: Sequence[int]) -> Columns:
         """Return these rows."""
@@ -70,17 +70,17 @@ def read_table(
     ValueError
         If it has another suffix, or is not well-formed: the message names the line.
     """
-    file, shown = check_file(path, caller)
+    file, source = check_file(path, caller)
     suffix, formats = file.suffix.lower(), FORMATS if formats is None else formats
     if suffix not in formats:
         raise ValueError(
-            f"{shown} must end in one of {quote_options(formats)} to be read by {caller}. Got {suffix!r} instead."
+            f"{source} must end in one of {quote_options(formats)} to be read by {caller}. Got {suffix!r} instead."
             + remedy
         )
-    return dataclasses.replace(FORMATS[suffix](file, shown), name=file.stem, shown=shown)
+    return dataclasses.replace(FORMATS[suffix](file, source), name=file.stem, source=source)
 
 
-def read_content(path: Path, shown: str, *, utf16: bool = False) -> str:
+def read_content(path: Path, source: str, *, utf16: bool = False) -> str:
     """Return the text of a UTF-8 file; of one of UTF-16 with a byte order mark, too, if ``utf16``."""
     data = path.read_bytes()
     for mark, encoding in _OTHER_MARKS.items():
@@ -88,22 +88,22 @@ def read_content(path: Path, shown: str, *, utf16: bool = False) -> str:
             continue
         if not (utf16 and encoding == "utf-16"):
             _raise_encoding(
-                f"{shown} must be UTF-8. It starts with the byte order mark of {encoding.upper()}", encoding
+                f"{source} must be UTF-8. It starts with the byte order mark of {encoding.upper()}", encoding
             )
         try:
             return data.decode(encoding)
         except UnicodeDecodeError as error:
-            raise ValueError(f"{shown} is not valid UTF-16: {error.reason} at byte {error.start}.") from None
+            raise ValueError(f"{source} is not valid UTF-16: {error.reason} at byte {error.start}.") from None
     try:
         # 'utf-8-sig' would count the bytes of an error without the mark.
         content = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         where = f"byte {error.start} (line {line}) is 0x{data[error.start]:02x}"
-        _raise_encoding(f"{shown} must be UTF-8, but {where}", "latin1")
+        _raise_encoding(f"{source} must be UTF-8, but {where}", "latin1")
     if content.count("\0") * 3 > len(content) > 0:  # every other byte, where UTF-16 holds Latin letters
         encoding = "utf-16be" if content[0] == "\0" else "utf-16le"
-        _raise_encoding(f"{shown} must be UTF-8. It looks like UTF-16 without a byte order mark", encoding)
+        _raise_encoding(f"{source} must be UTF-8. It looks like UTF-16 without a byte order mark", encoding)
     return content
 
 
@@ -120,28 +120,28 @@ def split_lines(content: str) -> list[str]:
     return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
-def _read_txt(path: Path, shown: str) -> Columns:
-    lines = split_lines(read_content(path, shown))
+def _read_txt(path: Path, source: str) -> Columns:
+    lines = split_lines(read_content(path, source))
     return Columns({"text": lines}, range(1, len(lines) + 1), "line")
 
 
-def _read_jsonl(path: Path, shown: str) -> Columns:
+def _read_jsonl(path: Path, source: str) -> Columns:
     records: dict[int, dict[str, Any]] = {}
-    for number, line in enumerate(split_lines(read_content(path, shown)), start=1):
+    for number, line in enumerate(split_lines(read_content(path, source)), start=1):
         if not line.strip(" \t\r"):
             continue  # an empty line between records, or at the end
         try:
             record = json.loads(line, parse_constant=_constant)
         except json.JSONDecodeError as error:
             reason = f"{error.msg} at column {error.colno}"
-            raise ValueError(f"{shown}: line {number} is not valid JSON: {reason}.") from None
+            raise ValueError(f"{source}: line {number} is not valid JSON: {reason}.") from None
         except (ValueError, RecursionError) as error:  # a number of too many digits, too many levels
-            raise ValueError(f"{shown}: line {number} can't be read: {error}.") from None
+            raise ValueError(f"{source}: line {number} can't be read: {error}.") from None
         if isinstance(record, str):
             record = {"text": record}
         if not isinstance(record, dict):
             raise ValueError(
-                f"{shown}: line {number} must hold a JSON object or a string. Got {type(record).__name__} instead."
+                f"{source}: line {number} must hold a JSON object or a string. Got {type(record).__name__} instead."
             )
         records[number] = record
     names = dict.fromkeys(name for record in records.values() for name in record)
@@ -152,53 +152,55 @@ def _constant(text: str) -> float | None:
     return None if text == "NaN" else float(text)  # not JSON, but what Python and others write
 
 
-def _read_csv(path: Path, shown: str, separator: str = ",") -> Columns:
+def _read_csv(path: Path, source: str, separator: str = ",") -> Columns:
     import pandas as pd
 
-    content = read_content(path, shown)
+    content = read_content(path, source)
     if not content.strip():
-        raise ValueError(f"{shown} holds no texts.")
+        raise ValueError(f"{source} holds no texts.")
     if "\0" in content:  # readers of .csv cut texts there, pandas before its version 3 without a word
         line = content.count("\n", 0, content.index("\0")) + 1
         raise ValueError(
-            f"{shown} holds a NUL character (line {line}). Remove it, or save the texts as .jsonl or .parquet."
+            f"{source} holds a NUL character (line {line}). Remove it, or save the texts as .jsonl or .parquet."
         )
-    _check_header(content, shown, separator)
+    _check_header(content, source, separator)
     try:
         # keep_default_na=False: 'NA' and 'null' are texts like any other.
         frame = pd.read_csv(io.StringIO(content, newline=""), sep=separator, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
-        raise ValueError(f"{shown} is not well-formed: {reason}. Is a text with commas or quotes not quoted?") from None
+        raise ValueError(
+            f"{source} is not well-formed: {reason}. Is a text with commas or quotes not quoted?"
+        ) from None
     if not isinstance(frame.index, pd.RangeIndex):  # pandas takes cells beyond the header for row names
-        raise ValueError(f"{shown} is not well-formed: its rows hold more cells than its first line names columns.")
+        raise ValueError(f"{source} is not well-formed: its rows hold more cells than its first line names columns.")
     columns = {str(name): [c if isinstance(c, str) else None for c in frame[name].tolist()] for name in frame.columns}
     return Columns(columns, range(len(frame)), "row")
 
 
-def _check_header(content: str, shown: str, separator: str) -> None:
+def _check_header(content: str, source: str, separator: str) -> None:
     """Check what pandas would pass over: two columns of one name, and the wrong separator."""
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
     try:
         names = next(row for row in reader if row)
     except (StopIteration, csv.Error) as error:
-        raise ValueError(f"{shown} is not well-formed: its first line can't be read ({error}).") from None
+        raise ValueError(f"{source} is not well-formed: its first line can't be read ({error}).") from None
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{shown} must name each column once. Got the name {twice[0]!r} more than once.")
+        raise ValueError(f"{source} must name each column once. Got the name {twice[0]!r} more than once.")
     # Read with the wrong separator, a table is one column, and each row would pass for a text.
     others = [other for other in (",", ";", "\t") if other != separator and other in names[0]]
     if len(names) == 1 and others:
         raise ValueError(
-            f"{shown} must have columns separated by {separator!r}. Its first line is {names[0]!r:.80}: "
+            f"{source} must have columns separated by {separator!r}. Its first line is {names[0]!r:.80}: "
             f"if it is separated by {others[0]!r}, save it with commas as .csv or with tabs as .tsv."
         )
 
 
-def _read_tsv(path: Path, shown: str) -> Columns:
-    return _read_csv(path, shown, separator="\t")
+def _read_tsv(path: Path, source: str) -> Columns:
+    return _read_csv(path, source, separator="\t")
 
 
-def _read_parquet(path: Path, shown: str) -> Columns:
+def _read_parquet(path: Path, source: str) -> Columns:
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
@@ -212,7 +214,7 @@ def _read_parquet(path: Path, shown: str) -> Columns:
             if not _PANDAS_INDEX.fullmatch(name)
         }
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise ValueError(f"{shown} can't be read as Parquet: {error}") from None
+        raise ValueError(f"{source} can't be read as Parquet: {error}") from None
     return Columns(columns, range(table.num_rows), "row")
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.files import check_file
-from xembed._core.validation import RNG, check_count, check_option, check_rng, check_texts, quote_options
+from xembed._core.validation import RNG, check_option, check_texts, quote_options
+from xembed.datasets._draw import draw
 from xembed.datasets._read_table import FORMATS, read_content, read_table, split_lines
 
 _INPUT, _GOLD, _END = "STS.input.", "STS.gs.", ".txt"
@@ -36,15 +37,15 @@ class STSPairs:
     Parameters
     ----------
     name : str
-        What the set is called in reports.
+        Name of the set in reports.
     first, second : sequence of str
-        The sentences of each pair.
+        First and second sentence of each pair.
     scores : array-like of shape (n_pairs,)
-        Finite; higher means more similar. Kept as a read-only float64 array.
+        Scores of similarity, finite; higher means more similar. Kept as a read-only float64 array.
     subset : sequence of str, optional
-        Which part of the set each pair is from.
+        Part of the set that each pair is from.
     n_unscored : int, default=0
-        Pairs without a score, which were dropped on reading.
+        Number of pairs without a score, which were dropped on reading.
 
     Raises
     ------
@@ -114,14 +115,7 @@ class STSPairs:
         >>> len(STSPairs("mine", ["A cat.", "Rain."], ["A kitten.", "A train."], [4.2, 0.4]).sample(1))
         1
         """
-        caller = "STSPairs.sample"
-        n = check_count(n, name="n", caller=caller)
-        generator = check_rng(rng, caller=caller)
-        if n > len(self):
-            raise ValueError(
-                f"The 'n' parameter of {caller} must be at most {len(self)}, the number of pairs. Got {n} instead."
-            )
-        rows = np.sort(generator.permutation(len(self))[:n]).tolist()
+        rows = draw(n, len(self), rng, of="pairs", caller="STSPairs.sample")[0].tolist()
         return dataclasses.replace(
             self,
             first=tuple(self.first[i] for i in rows),
@@ -197,19 +191,19 @@ def load_sts(
     """
     if isinstance(path, str | os.PathLike) and Path(path).is_dir():
         return _read_semeval(Path(path), repr(os.fspath(path)))
-    file, shown = check_file(path, "load_sts")
+    file, source = check_file(path, "load_sts")
     suffix = file.suffix.lower()
     if suffix in {".txt", ".csv", ".tsv"}:
-        lines = split_lines(read_content(file, shown))
+        lines = split_lines(read_content(file, source))
         header = lines[0].split("\t") if lines else []
         if {*_SICK} <= {*header}:
-            return (_collect(_sick_rows(lines, header, shown), name=file.stem, shown=shown),)
+            return (_collect(_sick_rows(lines, header, source), name=file.stem, source=source),)
         if len(header) >= _STSB_CELLS and _is_number(header[4]):
-            return (_collect(_stsb_rows(lines, shown), name=file.stem, shown=shown),)
+            return (_collect(_stsb_rows(lines, source), name=file.stem, source=source),)
     tables = set(FORMATS) - {".txt"}
     if suffix not in tables:
         raise ValueError(
-            f"{shown} must be a file of the STS Benchmark, of SICK, or a table that ends in one of "
+            f"{source} must be a file of the STS Benchmark, of SICK, or a table that ends in one of "
             f"{quote_options(tables)}, to be read by load_sts. Of a SemEval task give the folder."
         )
     table = read_table(path, caller="load_sts")
@@ -217,16 +211,16 @@ def load_sts(
         check_option(name, list(table.columns), name=parameter, caller="load_sts")
     columns = (table.columns[name] for name in (sentence1, sentence2, score))
     rows = (
-        _Row(f"{shown}: {table.unit} {number}", *cells) for number, *cells in zip(table.numbers, *columns, strict=True)
+        _Row(f"{source}: {table.unit} {number}", *cells) for number, *cells in zip(table.numbers, *columns, strict=True)
     )
-    return (_collect(rows, name=file.stem, shown=shown),)
+    return (_collect(rows, name=file.stem, source=source),)
 
 
-def _read_semeval(folder: Path, shown: str) -> tuple[STSPairs, ...]:
+def _read_semeval(folder: Path, source: str) -> tuple[STSPairs, ...]:
     inputs, golds = _parts(folder, _INPUT), _parts(folder, _GOLD)
     if not inputs:
         raise ValueError(
-            f"{shown} must hold files {_INPUT}*{_END} and {_GOLD}*{_END} of a SemEval task, or be a file. "
+            f"{source} must hold files {_INPUT}*{_END} and {_GOLD}*{_END} of a SemEval task, or be a file. "
             f"Got no {_INPUT}*{_END}."
         )
     if len(inputs) > 1 or len(golds) > 1:
@@ -234,12 +228,12 @@ def _read_semeval(folder: Path, shown: str) -> tuple[STSPairs, ...]:
     for present, needed, lacking in ((inputs, golds, _GOLD), (golds, inputs, _INPUT)):
         if missing := sorted(present - needed):
             raise ValueError(
-                f"{shown} must hold {_INPUT}*{_END} and {_GOLD}*{_END} for each part. "
+                f"{source} must hold {_INPUT}*{_END} and {_GOLD}*{_END} for each part. "
                 f"Got no {lacking}{missing[0]}{_END}."
             )
     name = folder.resolve().name
     return tuple(
-        _collect(_semeval_rows(folder, part), name=f"{name}/{part}", shown=repr(str(folder / f"{_INPUT}{part}{_END}")))
+        _collect(_semeval_rows(folder, part), name=f"{name}/{part}", source=repr(str(folder / f"{_INPUT}{part}{_END}")))
         for part in sorted(inputs)
     )
 
@@ -264,31 +258,31 @@ def _semeval_rows(folder: Path, part: str) -> Iterator[_Row]:
         yield _Row(where, first, others[0], score)
 
 
-def _stsb_rows(lines: list[str], shown: str) -> Iterator[_Row]:
+def _stsb_rows(lines: list[str], source: str) -> Iterator[_Row]:
     meaning = " with tabs between them (genre, file, year, id, score, two sentences)"
-    for where, cells in _cells(lines, 1, _STSB_CELLS, meaning, shown):
+    for where, cells in _cells(lines, 1, _STSB_CELLS, meaning, source):
         yield _Row(where, cells[5], cells[6], cells[4], subset=cells[0])
 
 
-def _sick_rows(lines: list[str], header: list[str], shown: str) -> Iterator[_Row]:
+def _sick_rows(lines: list[str], header: list[str], source: str) -> Iterator[_Row]:
     places = [header.index(name) for name in _SICK]
-    for where, cells in _cells(lines[1:], 2, len(header), ", as its header", shown):
+    for where, cells in _cells(lines[1:], 2, len(header), ", as its header", source):
         yield _Row(where, *(cells[place] for place in places))
 
 
 def _cells(
-    lines: list[str], first_number: int, n_cells: int, meaning: str, shown: str
+    lines: list[str], first_number: int, n_cells: int, meaning: str, source: str
 ) -> Iterator[tuple[str, list[str]]]:
     for number, line in enumerate(lines, start=first_number):
         if not line.strip():
             continue
         cells = line.split("\t")
         if len(cells) < n_cells:
-            raise ValueError(f"{shown}: line {number} must hold {n_cells} cells{meaning}. Got {len(cells)}.")
-        yield f"{shown}: line {number}", cells
+            raise ValueError(f"{source}: line {number} must hold {n_cells} cells{meaning}. Got {len(cells)}.")
+        yield f"{source}: line {number}", cells
 
 
-def _collect(rows: Iterable[_Row], *, name: str, shown: str) -> STSPairs:
+def _collect(rows: Iterable[_Row], *, name: str, source: str) -> STSPairs:
     kept: list[_Row] = []
     scores: list[float] = []
     n_unscored = 0
@@ -304,7 +298,7 @@ def _collect(rows: Iterable[_Row], *, name: str, shown: str) -> STSPairs:
         kept.append(row)
         scores.append(float(row.score))
     if not kept:
-        raise ValueError(f"{shown} holds no pair with a score. {n_unscored} without one were dropped.")
+        raise ValueError(f"{source} holds no pair with a score. {n_unscored} without one were dropped.")
     subset = tuple(row.subset or "" for row in kept) if any(row.subset is not None for row in kept) else None
     return STSPairs(
         name=name,

@@ -19,23 +19,23 @@ def is_wordnet(folder: Path) -> bool:
     return any((folder / name).is_file() for name in FILES)
 
 
-def read_wordnet(folder: Path, shown: str) -> tuple[list[tuple[str, str]], str]:
+def read_wordnet(folder: Path, source: str) -> tuple[list[tuple[str, str]], str]:
     """Return (entry, definition) for each word of each synset, and the license that the files begin with."""
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise ValueError(
-            f"{shown} must hold the four data files of a WordNet database. It lacks {missing}: is it complete?"
+            f"{source} must hold the four data files of a WordNet database. It lacks {missing}: is it complete?"
         )
     pairs: list[tuple[str, str]] = []
     license: list[str] = []
     for name in FILES:
-        for number, line in enumerate(split_lines(read_content(folder / name, f"{shown}, {name}")), start=1):
+        for number, line in enumerate(split_lines(read_content(folder / name, f"{source}, {name}")), start=1):
             if not line.strip():
                 continue
             if line.startswith("  "):  # the license, in numbered lines
                 if name == FILES[0]:
                     license.append(line.strip().partition(" ")[2])
                 continue
-            where = f"{shown}: line {number} of {name}"
+            where = f"{source}: line {number} of {name}"
             words, definition = _read_synset(line, where)
             pairs.extend((word, definition) for word in words)
     return pairs, "\n".join(license).strip()

@@ -24,6 +24,7 @@ from xembed._core.validation import (
 )
 from xembed.depth._depth import tte_depth
 from xembed.depth._local import local_depth, raise_if_too_few
+from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,7 @@ class OutlierResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.depth.OutlierResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:outliers_context"
+    page: ClassVar[str | None] = "xembed.depth._pages:outliers"
 
     verdict: str
     rows: npt.NDArray[np.int64]
@@ -217,8 +218,6 @@ def find_outliers(
     >>> print(result.verdict)
     3 of 23 texts are outliers: ...
     """
-    from scipy.stats import false_discovery_control  # slow to import, and depth alone does not need it
-
     caller = "find_outliers"
     level = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
     check_option(score, _SCORES, name="score", caller=caller)
@@ -235,7 +234,7 @@ def find_outliers(
         scores, pvalues, n_calibration = _against_a_reference(points, corpus, score, neighbors, generator)
         warnings = _warn_of_resolution(n_calibration, len(points), level)
         method = "conformal"
-    qvalues = false_discovery_control(pvalues)
+    qvalues = benjamini_hochberg(pvalues)
     rows = np.flatnonzero(qvalues <= level * (1 + 1e-9))  # conformal q-values hit the level; rounding must not decide
     threshold = float(scores[rows].max()) if len(rows) else None
     if method == "empirical_null" and len(rows) > _BULK_SHARE * len(points):

@@ -1,8 +1,9 @@
-"""What a correction does to neighborhoods, and to a linear classifier."""
+"""Effects of a correction on tasks: nearest neighbors that are kept, and a linear classifier."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from xembed._core.directions import UnitRows
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
+from xembed._core.results import Result, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -21,14 +23,81 @@ from xembed._core.validation import (
     describe_rng,
 )
 from xembed.isotropy._cosine import random_rows
-from xembed.isotropy._evaluation_result import NeighborOverlap, ProbeResult
 from xembed.stats._correlations import Array, interval, mean_intervals
 
 _MAX_ITERATIONS = 1000
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class NeighborOverlap(Result):
+    """Result of `neighbor_overlap`.
+
+    Attributes
+    ----------
+    value : float
+        Mean share of the nearest neighbors that a text has in both spaces, in [0, 1].
+    low, high : float or None
+        Limits of its confidence interval; None where none was asked for.
+    chance : float
+        Expected value for two unrelated spaces: n_neighbors / (n_rows_used - 1).
+    n_neighbors : int
+        Number of neighbors of a text.
+    n_rows_used : int
+        Number of texts.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.NeighborOverlap/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:neighbor_overlap_context"
+
+    value: float
+    low: float | None
+    high: float | None
+    chance: float
+    n_neighbors: int
+    n_rows_used: int
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ProbeResult(Result):
+    """Result of `linear_probe`.
+
+    Attributes
+    ----------
+    accuracy, accuracy_low, accuracy_high : float, or None for the interval
+        Share of texts whose label is predicted by a classifier that was not trained on them, and its interval.
+    balanced_accuracy, balanced_low, balanced_high : float, or None for the interval
+        Mean of the shares of each class, and its interval.
+    majority : float
+        Accuracy of the most frequent label as the only prediction.
+    classes : tuple of str
+        The labels.
+    n_texts, n_splits : int
+        Numbers of texts and folds.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.ProbeResult/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:probe_context"
+
+    accuracy: float
+    accuracy_low: float | None
+    accuracy_high: float | None
+    balanced_accuracy: float
+    balanced_low: float | None
+    balanced_high: float | None
+    majority: float
+    classes: Annotated[tuple[str, ...], UserText]
+    n_texts: int
+    n_splits: int
+    provenance: dict[str, Any]
+
+
 class ProbeFolds(NamedTuple):
-    """Labels as numbers and a fold for each text."""
+    """The classes, the class of each text as a number, and its fold."""
 
     classes: tuple[str, ...]
     targets: npt.NDArray[np.intp]
@@ -45,7 +114,7 @@ def neighbor_overlap(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> NeighborOverlap:
-    """Measure how many nearest neighbors texts keep from one space to another.
+    """Measure the share of nearest neighbors that texts keep from one space to another.
 
     Parameters
     ----------
@@ -53,20 +122,20 @@ def neighbor_overlap(
         Embeddings of the same texts in the same order, for example before and after a correction. More than
         ``n_neighbors`` texts.
     n_neighbors : int, default=10
-        Neighbors by cosine, the text itself left out.
+        Number of neighbors by cosine, without the text itself.
     max_rows : int, default=2000
-        Of more texts, so many random ones are compared with each other. With fewer texts neighbors are farther away.
+        Maximum number of texts; of more, a random subset is compared. With fewer texts neighbors are farther away.
     n_resamples : int, default=1000
-        For the interval; 0 computes none.
+        Number of bootstrap resamples for the interval; 0 computes none.
     confidence_level : float in (0, 1), default=0.95
-        Of the interval.
+        Confidence level of the interval.
     rng : int, numpy.random.Generator or None, default=None
-        For the random texts and the resamples. None is seed 0.
+        Random number generator of the subset and the resamples. None is seed 0.
 
     Returns
     -------
     NeighborOverlap
-        With ``value`` in [0, 1], its interval and ``chance``.
+        Value in [0, 1], its interval and ``chance``.
 
     Raises
     ------
@@ -77,11 +146,9 @@ def neighbor_overlap(
 
     Notes
     -----
-    1 means that every text keeps its neighbors; a rotation or scaling does that. A low value says that rankings
-    change, not that they get worse. Of neighbors that are equally near, those first in the order of texts count.
-
-    The interval is the percentile bootstrap over texts as queries; the texts among which neighbors are looked for are
-    held fixed. Memory O(max_rows x n_dims), time O(max_rows² x n_dims).
+    1: every text keeps its neighbors, as with a rotation or scaling. A low value says that rankings change, not that
+    they get worse. Of neighbors that are equally near, those first in the order of texts count. The interval is the
+    percentile bootstrap over texts as queries, with the candidates held fixed.
 
     Examples
     --------
@@ -135,10 +202,10 @@ def linear_probe(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> ProbeResult:
-    """Measure how well a linear classifier finds labels from embeddings.
+    """Measure how well a linear classifier predicts labels from embeddings.
 
     Logistic regression (L2, C = 1) on standardized dimensions, cross-validated in stratified folds: each text is
-    classified by a model that has not seen it.
+    classified by a model that was not trained on it.
 
     Parameters
     ----------
@@ -147,18 +214,18 @@ def linear_probe(
     labels : sequence of length n_texts
         Strings or integers; at least two different ones, each on ``n_splits`` texts or more.
     n_splits : int, default=5
-        Folds, at least 2.
+        Number of folds, at least 2.
     n_resamples : int, default=1000
-        For the intervals; 0 computes none.
+        Number of bootstrap resamples for the intervals; 0 computes none.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     rng : int, numpy.random.Generator or None, default=None
-        For folds and resamples. None is seed 0.
+        Random number generator of folds and resamples. None is seed 0.
 
     Returns
     -------
     ProbeResult
-        With ``accuracy``, ``balanced_accuracy``, their intervals, and ``majority`` to compare with.
+        ``accuracy``, ``balanced_accuracy``, their intervals, and ``majority`` as the baseline.
 
     Raises
     ------
@@ -169,11 +236,8 @@ def linear_probe(
 
     Notes
     -----
-    Linear corrections that are invertible (standardizing, whitening) lose nothing that a linear classifier could not
-    get back, so with enough texts it gains nothing from them; what changes is the effect of the penalty.
-
-    Intervals are percentiles of the bootstrap over texts with the classifiers held fixed: that the classifiers would
-    be others with other texts is not in them.
+    Invertible linear corrections (standardization, whitening) change only the effect of the penalty. Intervals are
+    percentiles of the bootstrap over texts with the classifiers held fixed.
 
     Examples
     --------
@@ -210,7 +274,7 @@ def shared_neighbors(first: UnitRows, second: UnitRows, k: int) -> Array:
 
 
 def probe_folds(labels: Any, n_texts: int, n_splits: int, rng: np.random.Generator, *, caller: str) -> ProbeFolds:
-    """Check labels and deal the texts of each class to the folds, as evenly as can be."""
+    """Check labels and assign the texts of each class to folds of equal sizes."""
     classes, targets = check_labels(labels, n_texts, caller=caller)
     sizes = np.bincount(targets)
     if sizes.min() < n_splits:
@@ -224,7 +288,7 @@ def probe_folds(labels: Any, n_texts: int, n_splits: int, rng: np.random.Generat
     for label in range(len(classes)):
         members = rng.permutation(np.flatnonzero(targets == label))
         folds[members] = (start + np.arange(len(members))) % n_splits
-        start += len(members)  # the next class goes on where this one ended, so that folds are of one size
+        start += len(members)  # the next class continues where this one ended, so that folds are of one size
     return ProbeFolds(classes, targets, folds)
 
 
@@ -252,12 +316,12 @@ def check_labels(labels: Any, n_texts: int, *, caller: str) -> tuple[tuple[str, 
 
 
 def probe_correct(X: FloatArray, folds: ProbeFolds) -> Array:
-    """Return 1.0 for each text whose label is found by a classifier that has not seen it, else 0.0."""
+    """Return 1.0 for each text whose label is predicted by a classifier that was not trained on it, else 0.0."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    # The scale is none of the probe's business; a power of two changes no digit, and squares can't overflow.
+    # The probe is scale-invariant: a power of two changes no digit, and squares can't overflow.
     rows = np.ldexp(X.astype(np.float64), -int(np.frexp(np.abs(X).max())[1]))
     correct = np.empty(len(rows))
     for fold in np.unique(folds.folds):

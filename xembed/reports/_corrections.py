@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xembed.reports._common import card, notes, page_context
-from xembed.reports._explanation_words import plain
 from xembed.reports._format import (
     bounds,
     count,
@@ -19,6 +18,7 @@ from xembed.reports._format import (
     points,
 )
 from xembed.reports._space import NAME, RAW, methods_of
+from xembed.reports._text import plain
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]

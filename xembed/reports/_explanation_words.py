@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from xembed._core.text import cut, in_sentence
+from xembed._core.text import cut
 from xembed.reports._geco import _SOURCES
 from xembed.reports._geco_inspector import _chip, signed
 from xembed.reports._script_data import pack
+from xembed.reports._text import direction, plain
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]
@@ -56,23 +56,6 @@ def _word(word: str, mark: bool, value: float, most: float, has_signs: bool) -> 
 
 def _largest(values: Sequence[float]) -> float:
     return max((abs(float(value)) for value in values), default=0.0)
-
-
-def plain(word: str, length: int = _WORD) -> str:
-    """Return a word as it may stand in a sentence: cut, without what turns the rest of the line around."""
-    return in_sentence(word, length)
-
-
-def direction(words: Sequence[str]) -> str:
-    """Return 'rtl' if the first letter that has a direction goes from right to left: words stand in that order."""
-    for word in words:
-        for character in word:
-            kind = unicodedata.bidirectional(character)
-            if kind in ("R", "AL"):
-                return "rtl"
-            if kind == "L":
-                return "ltr"
-    return "ltr"
 
 
 def told_section(

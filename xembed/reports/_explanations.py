@@ -14,7 +14,6 @@ from xembed.reports._explanation_words import (
     counted_section,
     methods,
     named,
-    plain,
     target_name,
     told_section,
     told_text,
@@ -23,6 +22,7 @@ from xembed.reports._explanations_of_corpora import trust_section
 from xembed.reports._format import count, cut, number, percent
 from xembed.reports._geco_findings import listed
 from xembed.reports._geco_inspector import signed
+from xembed.reports._text import plain
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]

@@ -9,10 +9,11 @@ import numpy as np
 
 from xembed.reports import _explanation_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
-from xembed.reports._explanation_words import TARGETS, methods, plain, target_name, told_section, told_text
+from xembed.reports._explanation_words import TARGETS, methods, target_name, told_section, told_text
 from xembed.reports._format import bounds, count, cut, effect, interval, level, number, p_value, percent
 from xembed.reports._geco_findings import listed
 from xembed.reports._geco_inspector import signed
+from xembed.reports._text import plain
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]

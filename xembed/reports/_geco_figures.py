@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed.reports._figures import _label, to_script
+from xembed.reports._figures import name_label, to_script
 from xembed.reports._format import bounds, effect, interval, number, p_value, percent, point_bounds, points
 
 Data = Mapping[str, Any]
@@ -356,17 +356,17 @@ def accuracy_figure(board: Board) -> str | None:
         rows = board.ranked(scheme)
         if rows:
             accuracy = 100 * float(board.accuracy[scheme]["accuracy"]["mean"])
-            names = [_label(row["label"]) for row in rows]
+            names = [name_label(row["label"]) for row in rows]
             figure.add_scatter(
                 x=[accuracy] * len(rows),
                 y=[float(row["metrics"][MAIN]["mean"]) for row in rows],
                 mode="markers",
                 marker={"symbol": _SYMBOLS[place % len(_SYMBOLS)], "size": 9},
-                name=_label(scheme),
+                name=name_label(scheme),
                 meta=f"c{place % 6}",
                 opacity=0.8,
                 text=names,
-                hovertemplate=f"%{{text}} on {_label(scheme)}<br>accuracy %{{x:.1f}}%, mass accuracy %{{y:.3f}}"
+                hovertemplate=f"%{{text}} on {name_label(scheme)}<br>accuracy %{{x:.1f}}%, mass accuracy %{{y:.3f}}"
                 "<extra></extra>",
             )
     if not figure.data:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports._figures import _label, to_script
+from xembed.reports._figures import name_label, to_script
 
 Data = Mapping[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ def spectra(shares: Sequence[tuple[str, Floats]]) -> str:
             y=np.where(seen, 100 * share, np.nan),
             mode="lines" if len(share) > 1 else "markers",
             line={"width": 2, "dash": DASHES[which]},
-            name=_label(name),
+            name=name_label(name),
             meta=_COLOURS[which],
             hovertemplate="direction %{x}: %{y:.3g}% of the variance<extra></extra>",
         )
@@ -98,7 +98,7 @@ def cosines(histograms: Sequence[tuple[str, Data]]) -> str:
             mode="lines",
             line={"shape": "hvh", "width": width, "dash": dash},
             fill="tozeroy" if key == "counts" else None,
-            name=_label(name),
+            name=name_label(name),
             meta=color,
             hovertemplate="cosine %{x:.2f}: %{y:.2f}% of pairs<extra></extra>",
         )
@@ -162,7 +162,7 @@ def lines(
 
     figure = go.Figure()
     for line in drawn:
-        name = _label(line.name)
+        name = name_label(line.name)
         figure.add_scatter(
             x=list(line.x),
             y=[None if y is None or not np.isfinite(y) else float(y) for y in line.y],

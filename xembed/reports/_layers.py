@@ -8,9 +8,9 @@ from typing import Any
 from xembed.reports import _isotropy_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
 from xembed.reports._corrections import correction_references
-from xembed.reports._explanation_words import plain
 from xembed.reports._format import bounds, count, cut, number, percent, point_bounds, points
 from xembed.reports._space import NAME, RAW, methods_of
+from xembed.reports._text import plain
 
 Data = Mapping[str, Any]
 Value = Callable[[Data], float | None]

@@ -12,7 +12,8 @@ from xembed._core.files import write_together
 from xembed._core.provenance import dump_json, provenance
 from xembed._core.results import rebuild
 from xembed.reports import _combined, _comparison
-from xembed.reports._page import HasDict, check_report_path, render_page
+from xembed.reports._render import render_page
+from xembed.reports._write import HasDict, check_report_path
 
 Source = HasDict | str | os.PathLike[str]
 

@@ -23,9 +23,10 @@ from xembed._core.validation import (
     describe_rng,
 )
 from xembed.depth import tte_depth
-from xembed.shift._battery import DEFAULT, KINDS, check_tests, run_battery
+from xembed.shift._battery import check_tests, run_battery
 from xembed.shift._coverage import coverage
 from xembed.shift._facets import find_facets, measure_dispersion
+from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._notes import note_duplicates, note_groups, note_resolution, note_sizes
 from xembed.shift._permutation_tests import streamed_linear_mmd
 from xembed.shift._pool import Groups, check_pair, make_pool, number_groups
@@ -39,7 +40,7 @@ from xembed.shift._surface import compare_surface
 from xembed.shift._terms import distinguishing_terms
 from xembed.shift._test_result import POWER, TestResult, describe_test, verdict_of_test
 from xembed.shift._verdict import shift_verdict
-from xembed.stats._permutation import holm
+from xembed.stats import holm
 
 _MODES = ("auto", "battery", "fast")
 _PROJECTIONS = ("pca", "umap", "none")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from xembed._core.directions import UnitRows
 from xembed._core.neighbors import (
@@ -33,6 +32,7 @@ from xembed._core.validation import (
     check_same_dims,
     describe_rng,
 )
+from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ class CoverageResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.CoverageResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:coverage_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:coverage"
 
     verdict: str
     covered_G: float
@@ -240,8 +240,8 @@ def coverage(
     contrast = score == "contrast"
     scores_G, pvalues_G = _conformal(corpus_G, corpus_F, n_neighbors, contrast=contrast)
     scores_F, pvalues_F = _conformal(corpus_F, corpus_G, n_neighbors, contrast=contrast)
-    qvalues_G = stats.false_discovery_control(pvalues_G)
-    qvalues_F = stats.false_discovery_control(pvalues_F)
+    qvalues_G = benjamini_hochberg(pvalues_G)
+    qvalues_F = benjamini_hochberg(pvalues_F)
     uncovered_G, uncovered_F = _lowest(scores_G, qvalues_G <= fdr), _lowest(scores_F, qvalues_F <= fdr)
     notes = [
         *_warn_of_samples((name_F, corpus_F), (name_G, corpus_G)),

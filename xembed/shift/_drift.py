@@ -21,7 +21,7 @@ from xembed._core.validation import (
     check_rng,
     describe_rng,
 )
-from xembed.shift._battery import DEFAULT, KINDS
+from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._martingale import bet, calibrator, no_bets
 from xembed.shift._monitor import SHARES, Alarm, Look, columns, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, read_stream, read_times
@@ -115,7 +115,7 @@ class DriftResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.DriftResult/1"
-    page: ClassVar[str | None] = "xembed.reports._drift:drift_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.drift:drift"
 
     verdict: str
     detected: bool

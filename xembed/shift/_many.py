@@ -25,9 +25,10 @@ from xembed._core.validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.shift._battery import KINDS, Battery, check_tests, run_battery
+from xembed.shift._battery import Battery, check_tests, run_battery
+from xembed.shift._kinds import KINDS
 from xembed.shift._pool import make_pool
-from xembed.stats._permutation import holm
+from xembed.stats import holm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ class ManyResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.ManyResult/1"
-    page: ClassVar[str | None] = "xembed.reports._many:many_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.many:many"
 
     verdict: str
     names: tuple[str, ...]

@@ -73,7 +73,7 @@ class RankSumResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.RankSumResult/1"
-    page: ClassVar[str | None] = "xembed.reports._shift:rank_sum_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.compare:rank_sum"
 
     verdict: str
     statistic: float

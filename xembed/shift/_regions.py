@@ -34,13 +34,13 @@ from xembed._core.validation import (
 )
 from xembed.shift._clusters import assign, cluster_centers, default_clusters, keep_all, sample_rows, split_halves
 from xembed.shift._terms import (
-    adjust,
     count_texts,
     share_pvalues,
     strongest,
     term_presence,
     weighted_log_odds,
 )
+from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +150,7 @@ class RegionsResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.RegionsResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:regions_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:regions"
 
     verdict: str
     regions: tuple[Region, ...]
@@ -385,7 +385,7 @@ def _compare_shares(
     )
     totals = np.bincount(clusters[:n], minlength=k), np.bincount(clusters[n:], minlength=k)
     pvalues = share_pvalues(counts[0], counts[1], sizes[0], sizes[1])
-    qvalues = adjust(pvalues)
+    qvalues = benjamini_hochberg(pvalues)
     log_odds, error = _log_odds(counts[0], counts[1], sizes[0], sizes[1])
     half = float(stats.norm.ppf(0.5 + _CONFIDENCE / 2)) * error
     order = np.lexsort((np.arange(k), -np.abs(log_odds), pvalues))

@@ -51,7 +51,7 @@ class SelfCheck(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.SelfCheck/1"
-    page: ClassVar[str | None] = "xembed.reports._small:self_check_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:self_check"
 
     verdict: str
     n_splits: int

@@ -83,7 +83,7 @@ class ShiftResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.ShiftResult/1"
-    page: ClassVar[str | None] = "xembed.reports._shift:shift_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.compare:compare"
 
     verdict: str
     shifted: bool

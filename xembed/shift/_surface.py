@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import check_names, check_number, check_texts
-from xembed.shift._terms import adjust
+from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import rank_sum
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class SurfaceResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.shift.SurfaceResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:surface_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:surface"
 
     verdict: str
     features: tuple[SurfaceFeature, ...]
@@ -271,7 +271,7 @@ def _compare(table_F: Floats, table_G: Floats) -> list[SurfaceFeature]:
         rank_sum(x, y, alternative="two-sided", method="asymptotic", confidence_level=_CONFIDENCE)
         for x, y in zip(table_F.T, table_G.T, strict=True)
     ]
-    qvalues = adjust(np.array([test.pvalue for test in tests]))
+    qvalues = benjamini_hochberg(np.array([test.pvalue for test in tests]))
     found = [
         SurfaceFeature(
             name=name,

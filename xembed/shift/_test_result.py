@@ -11,7 +11,7 @@ from scipy import stats
 
 from xembed._core.results import Result
 from xembed._core.text import format_p
-from xembed.shift._battery import KINDS
+from xembed.shift._kinds import KINDS
 from xembed.shift._statistics import Statistic
 
 # Chance with which an effect of the size `TestResult.detectable` is found.
@@ -54,7 +54,7 @@ class TestResult(Result):
 
     __test__ = False  # not a test of pytest
     schema: ClassVar[str] = "xembed.shift.TestResult/1"
-    page: ClassVar[str | None] = "xembed.reports._small:test_context"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:test"
 
     name: str
     title: str

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed.stats._resampling import block_sizes, bootstrap_rows, count_rows
+
 Array = npt.NDArray[np.float64]
 
 _ELEMENTS = 2**21  # of a block of counts
@@ -64,9 +66,9 @@ def correlate(
     prepared = [_Unit(similarities[:, unit], scores[unit]) for unit in units]
 
     def of_counts(counts: Array) -> Array:
-        found = np.stack([one.correlate(counts[:, unit]) for one, unit in zip(prepared, units, strict=True)], axis=2)
-        of_sets = found[:, :, : len(parts)]
-        together = found[:, :, -1:]
+        of_units = [item.correlate(counts[:, unit]) for item, unit in zip(prepared, units, strict=True)]
+        correlations = np.stack(of_units, axis=2)
+        of_sets, together = correlations[:, :, : len(parts)], correlations[:, :, -1:]
         return np.concatenate([of_sets, together, of_sets.mean(axis=2, keepdims=True)], axis=2)
 
     observed = of_counts(np.ones((1, len(scores))))[0]
@@ -122,8 +124,8 @@ class _Unit:
 def _ratio(cross: Array, square_x: Array, square_y: Array, scale: float) -> Array:
     varies = (square_x > 1e-13 * scale) & (square_y > 1e-13 * scale)  # above rounding
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.where(varies, cross / np.sqrt(square_x * square_y), np.nan)
-    return np.clip(found, -1.0, 1.0)
+        ratio = np.where(varies, cross / np.sqrt(square_x * square_y), np.nan)
+    return np.clip(ratio, -1.0, 1.0)
 
 
 def _standardized(rows: Array) -> Array:
@@ -138,13 +140,6 @@ def _standardized(rows: Array) -> Array:
 def _counts(sizes: Sequence[int], n_resamples: int, rng: np.random.Generator) -> Iterator[Array]:
     """Yield counts in blocks of resamples. Each set has its own generator, so that blocks do not matter."""
     generators = [np.random.default_rng(seed) for seed in rng.integers(2**63, size=len(sizes))]
-    step = max(1, _ELEMENTS // sum(sizes))
-    for start in range(0, n_resamples, step):
-        n_rows = min(step, n_resamples - start)
-        drawn = [_draw(n_rows, size, generator) for size, generator in zip(sizes, generators, strict=True)]
-        yield np.concatenate(drawn, axis=1)
-
-
-def _draw(n_rows: int, size: int, rng: np.random.Generator) -> Array:
-    drawn = rng.integers(size, size=(n_rows, size)) + size * np.arange(n_rows)[:, None]
-    return np.bincount(drawn.ravel(), minlength=n_rows * size).reshape(n_rows, size).astype(np.float64)
+    for block in block_sizes(n_resamples, sum(sizes), _ELEMENTS):
+        drawn = [bootstrap_rows(size, block, generator) for size, generator in zip(sizes, generators, strict=True)]
+        yield np.concatenate([count_rows(rows) for rows in drawn], axis=1)

@@ -12,15 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.validation import RNG, check_count, check_number, check_rng
-from xembed.stats import _permutation
+from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng
+from xembed.stats._resampling import TIE, Floats, block_sizes, bootstrap_counts, percentiles, sign_flips
 
-Floats = npt.NDArray[np.float64]
-
-# Relative size of differences between statistics that are rounding, not evidence.
-_TIE = 1e-9
-# Numbers held at once while resampling, about 64 MiB.
-_BUDGET = 8_000_000
+_BOUNDS = ("both", "lower", "upper")
 
 
 class Interval(NamedTuple):
@@ -31,8 +26,17 @@ class Interval(NamedTuple):
     high: Any
 
 
+class SimultaneousIntervals(NamedTuple):
+    """Means and intervals that hold all together: arrays of the shape of a row, and the critical value."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    critical: float
+
+
 class PairedDifference(NamedTuple):
-    """What `paired_difference` found: numbers, or arrays of shape (n_columns,)."""
+    """A mean difference, its interval and its p-value: numbers, or arrays of shape (n_columns,)."""
 
     difference: Any
     low: Any
@@ -58,17 +62,17 @@ def clustered_interval(
     clusters : sequence of shape (n_rows,)
         Rows with the same value stay together: the number of the sentence.
     seeds : sequence of shape (n_rows,), optional
-        Of which model each row is. With more than one seed both are resampled, sentences and seeds, each with all that
-        belongs to it [1]_: the interval is then for new sentences and new seeds. Three seeds are few: where seeds
-        differ much the interval is too narrow. In a simulation with a standard deviation of the seeds 2.3 times the
-        standard error over sentences, 95 % intervals covered 87 % of the time with three seeds and 92 % with five.
+        The model (random seed) of each row. With more than one seed both are resampled, sentences and seeds, each with
+        all that belongs to it [1]_: the interval is then for new sentences and new seeds. Three seeds are few: where
+        seeds differ much the interval is too narrow. In a simulation with a standard deviation of the seeds 2.3 times
+        the standard error over sentences, 95 % intervals covered 87 % of the time with three seeds and 92 % with five.
         A cluster may lack a seed.
     n_resamples : int of at least 1, default=2000
         Bootstrap samples.
     confidence_level : float in (0, 1), default=0.95
-        Of each interval by itself.
+        Confidence level of each interval by itself.
     rng : int, numpy.random.Generator or None, default=None
-        None is seed 0.
+        Source of the resamples; None is seed 0.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def clustered_interval(
     ValueError
         If lengths differ, a value is not finite, or there are fewer than two clusters.
     TypeError
-        If the values are no numbers.
+        If the values are not numbers.
 
     References
     ----------
@@ -89,7 +93,7 @@ def clustered_interval(
 
     Examples
     --------
-    >>> from xembed.geco import clustered_interval
+    >>> from xembed.stats import clustered_interval
     >>> mean, low, high = clustered_interval([0.2, 0.4, 0.6, 0.8], clusters=[0, 0, 1, 1])
     >>> round(mean, 2), round(low, 2), round(high, 2)
     (0.5, 0.3, 0.7)
@@ -99,7 +103,7 @@ def clustered_interval(
     seed_labels = np.zeros(len(table), np.int64) if seeds is None else _check_labels(seeds, len(table), "seeds", caller)
     count, level, generator = _check_options(n_resamples, confidence_level, rng, caller=caller)
     draws = np.concatenate(list(_bootstrap(table, labels, seed_labels, count, generator)))
-    low, high = _percentiles(draws, level)
+    low, high = percentiles(draws, level)
     return Interval(*_as_asked(values, table.mean(axis=0), low, high))
 
 
@@ -126,9 +130,9 @@ def paired_difference(
     n_resamples : int of at least 1, default=2000
         Bootstrap samples, and random flips of signs. The smallest p-value is ``1 / (1 + n_resamples)``.
     confidence_level : float in (0, 1), default=0.95
-        Of each interval by itself.
+        Confidence level of each interval by itself.
     rng : int, numpy.random.Generator or None, default=None
-        None is seed 0.
+        Source of the resamples; None is seed 0.
 
     Returns
     -------
@@ -142,7 +146,7 @@ def paired_difference(
     ValueError
         If shapes differ, a value is not finite, or there are fewer than two clusters.
     TypeError
-        If the values are no numbers.
+        If the values are not numbers.
 
     References
     ----------
@@ -151,9 +155,9 @@ def paired_difference(
 
     Examples
     --------
-    >>> from xembed.geco import paired_difference
-    >>> found = paired_difference([0.9, 0.8, 0.7, 0.9], [0.5, 0.6, 0.6, 0.4], clusters=[1, 2, 3, 4])
-    >>> round(found.difference, 2), found.pvalue > 0.05  # four sentences are too few
+    >>> from xembed.stats import paired_difference
+    >>> result = paired_difference([0.9, 0.8, 0.7, 0.9], [0.5, 0.6, 0.6, 0.4], clusters=[1, 2, 3, 4])
+    >>> round(result.difference, 2), result.pvalue > 0.05  # four sentences are too few
     (0.3, True)
     """
     caller = "paired_difference"
@@ -168,46 +172,112 @@ def paired_difference(
     count, level, generator = _check_options(n_resamples, confidence_level, rng, caller=caller)
     differences = a - b
     draws = np.concatenate(list(_bootstrap(differences, labels, seed_labels, count, generator)))
-    low, high = _percentiles(draws, level)
+    low, high = percentiles(draws, level)
     pvalue = sign_flip_pvalues(differences, labels, count, generator)
     return PairedDifference(*_as_asked(values_a, differences.mean(axis=0), low, high, pvalue))
 
 
-def holm(pvalues: npt.ArrayLike) -> Floats:
-    """Return p-values adjusted for their number by Holm's method.
+def simultaneous_intervals(
+    values: npt.ArrayLike,
+    clusters: Sequence[Any] | npt.NDArray[Any],
+    *,
+    bound: str = "both",
+    n_resamples: int = 2000,
+    confidence_level: float = 0.95,
+    rng: RNG = None,
+) -> SimultaneousIntervals:
+    r"""Return means of many columns with intervals that hold all at once, by the bootstrap of the largest t statistic.
 
     Parameters
     ----------
-    pvalues : array-like of shape (n_tests,)
-        From 0 to 1.
+    values : array-like of shape (n_rows, ...)
+        Finite scores of the same rows under many conditions: a vector or a grid (layers, dimensions) for each row.
+    clusters : sequence of shape (n_rows,)
+        Clusters of the rows; rows with the same value are drawn together.
+    bound : {'both', 'lower', 'upper'}, default='both'
+        Which bounds hold together. 'lower': with ``high`` infinite; the smallest of the lower bounds is one for the
+        smallest mean, and every column whose lower bound is above a threshold is above it. 'upper' is the reverse.
+    n_resamples : int of at least 1, default=2000
+        Bootstrap samples of whole clusters, the same for all columns.
+    confidence_level : float in (0, 1), default=0.95
+        Chance that the intervals of all columns hold their means.
+    rng : int, numpy.random.Generator or None, default=None
+        Source of the resamples; None is seed 0.
 
     Returns
     -------
-    ndarray of shape (n_tests,)
-        The chance that any true hypothesis among those with an adjusted p-value of at most alpha is rejected is at most
-        alpha, however the tests depend on each other.
+    SimultaneousIntervals
+        ``mean``, ``low`` and ``high``, each of the shape of a row of ``values``, and the ``critical`` value: the number
+        of standard errors that the intervals reach from the means.
 
     Raises
     ------
     ValueError
-        If the values are not in [0, 1] or not one-dimensional.
+        If lengths differ, a value is not finite, there are fewer than two clusters, or ``bound`` is unknown.
+    TypeError
+        If the values are not numbers.
+
+    See Also
+    --------
+    clustered_interval : intervals that hold each by itself.
+
+    Notes
+    -----
+    With the mean :math:`m_j` of column j, its standard error :math:`s_j` by the clusters, and the same
+    :math:`m_j^*, s_j^*` of a resample, the critical value c is the quantile of
+    :math:`\max_j |m_j^* - m_j| / s_j^*` over the resamples, and the intervals are :math:`m_j \pm c\,s_j` (for 'lower'
+    and 'upper' without the absolute value, :math:`m_j^* - m_j` and its negative) [1]_ [2]_. The resamples are paired,
+    so that columns that vary together widen the intervals little. A standard error is that of a ratio of sums:
+    :math:`s_j^2 = \sum_c (S_{cj} - m_j n_c)^2 / n^2` with the sums :math:`S_{cj}` and sizes :math:`n_c` of clusters.
 
     References
     ----------
-    S. Holm. "A Simple Sequentially Rejective Multiple Test Procedure". Scandinavian Journal of Statistics 6, 1979.
+    .. [1] J. P. Romano, M. Wolf. "Exact and Approximate Stepdown Methods for Multiple Hypothesis Testing". Journal of
+           the American Statistical Association 100, 2005, 94-108.
+    .. [2] V. Chernozhukov, D. Chetverikov, K. Kato. "Gaussian Approximations and Multiplier Bootstrap for Maxima of
+           Sums of High-Dimensional Random Vectors". Annals of Statistics 41, 2013, 2786-2819.
 
     Examples
     --------
-    >>> from xembed.geco import holm
-    >>> holm([0.01, 0.04, 0.03])
-    array([0.03, 0.06, 0.06])
+    >>> import numpy as np
+    >>> from xembed.stats import simultaneous_intervals
+    >>> scores = np.random.default_rng(0).normal([0.0, 0.0, 1.0], size=(50, 3))
+    >>> mean, low, high, critical = simultaneous_intervals(scores, clusters=np.arange(50))
+    >>> (low > 0).tolist(), critical > 1.96
+    ([False, False, True], True)
     """
-    values = np.asarray(pvalues, dtype=np.float64)
-    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(
-            f"The 'pvalues' parameter of holm must be a 1-D array of numbers in [0, 1]. Got {pvalues!r:.80} instead."
+    caller = "simultaneous_intervals"
+    check_option(bound, _BOUNDS, name="bound", caller=caller)
+    array = np.asarray(values)
+    shape = array.shape[1:]
+    table, labels = _check_table(array.reshape(len(array), -1) if array.ndim > 2 else array, clusters, caller=caller)
+    count, level, generator = _check_options(n_resamples, confidence_level, rng, caller=caller)
+    sums, sizes = _cluster_sums(table, labels), np.bincount(labels).astype(np.float64)
+    mean, error = (column[0] for column in _ratio_errors(np.ones((1, len(sizes))), sums, sizes))
+    largest = []
+    for size in block_sizes(count, len(sizes) + 4 * sums.shape[1]):
+        means, errors = _ratio_errors(bootstrap_counts(len(sizes), size, generator), sums, sizes)
+        deviations = means - mean if bound == "lower" else mean - means if bound == "upper" else np.abs(means - mean)
+        # A column that does not vary has no error, and none in any resample.
+        ratios = np.divide(
+            deviations, errors, out=np.zeros_like(means), where=errors > TIE * np.abs(mean).max(initial=1)
         )
-    return _permutation.holm(values)
+        largest.append(ratios.max(axis=1))
+    critical = float(np.quantile(np.concatenate(largest), level))
+    low = mean - critical * error if bound != "upper" else np.full_like(mean, -np.inf)
+    high = mean + critical * error if bound != "lower" else np.full_like(mean, np.inf)
+    return SimultaneousIntervals(mean.reshape(shape), low.reshape(shape), high.reshape(shape), critical)
+
+
+def _ratio_errors(counts: Floats, sums: Floats, sizes: Floats) -> tuple[Floats, Floats]:
+    """Return means of resamples and their standard errors, both (n_resamples, n_columns); ``counts`` of clusters."""
+    total = (counts @ sizes)[:, None]
+    means = counts @ sums / total
+    # The sum over clusters of (sum - mean * size)^2, without a table of resamples by clusters by columns.
+    squares = (
+        counts @ sums**2 - 2 * means * (counts @ (sums * sizes[:, None])) + means**2 * (counts @ sizes**2)[:, None]
+    )
+    return means, np.sqrt(np.maximum(squares, 0.0)) / total
 
 
 def sign_flip_pvalues(
@@ -217,11 +287,10 @@ def sign_flip_pvalues(
     sums = _cluster_sums(differences, labels)
     observed = np.abs(sums.sum(axis=0))
     # Sums that differ by rounding are tied, or the observed one would be lost among its equals.
-    least = observed - _TIE * np.abs(sums).sum(axis=0)
+    least = observed - TIE * np.abs(sums).sum(axis=0)
     exceeded = np.ones(sums.shape[1])
-    for size in _blocks(n_resamples, max(sums.shape)):
-        signs = 2.0 * rng.integers(0, 2, (size, len(sums)), np.int8) - 1
-        exceeded += (np.abs(signs @ sums) >= least).sum(axis=0)
+    for size in block_sizes(n_resamples, max(sums.shape)):
+        exceeded += (np.abs(sign_flips(len(sums), size, rng) @ sums) >= least).sum(axis=0)
     return exceeded / (1 + n_resamples)
 
 
@@ -239,35 +308,18 @@ def _bootstrap(
     sums = np.zeros((n_clusters * n_seeds, n_columns + 1))
     np.add.at(sums, cells, np.column_stack([table, np.ones(len(table))]))
     sums = sums.reshape(n_clusters, -1)
-    for size in _blocks(n_resamples, n_clusters + n_seeds * (n_columns + 1)):
-        of_clusters = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size).astype(np.float64)
-        drawn = (of_clusters @ sums).reshape(size, n_seeds, n_columns + 1)
-        if n_seeds > 1:
-            of_seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size).astype(np.float64)
-            total = np.einsum("bs,bsc->bc", of_seeds, drawn)
-        else:
-            total = drawn[:, 0]
+    for size in block_sizes(n_resamples, n_clusters + n_seeds * (n_columns + 1)):
+        drawn = (bootstrap_counts(n_clusters, size, rng) @ sums).reshape(size, n_seeds, n_columns + 1)
+        total = drawn[:, 0] if n_seeds == 1 else np.einsum("bs,bsc->bc", bootstrap_counts(n_seeds, size, rng), drawn)
         # Where clusters lack seeds a draw can be empty; it says nothing.
         total = total[total[:, -1] > 0]
         yield total[:, :-1] / total[:, -1:]
-
-
-def _blocks(n: int, width: int) -> Iterator[int]:
-    step = max(1, _BUDGET // max(width, 1))
-    for start in range(0, n, step):
-        yield min(step, n - start)
 
 
 def _cluster_sums(values: Floats, labels: npt.NDArray[np.int64]) -> Floats:
     sums = np.zeros((int(labels.max()) + 1, values.shape[1]))
     np.add.at(sums, labels, values)
     return sums
-
-
-def _percentiles(draws: Floats, level: float) -> tuple[Floats, Floats]:
-    tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    return low, high
 
 
 def _as_asked(values: npt.ArrayLike, *columns: Floats) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Relabelings of two corpora, and p-values from statistics computed under all of them at once.
+"""Permutations of the labels of two corpora, and p-values from statistics computed under all of them at once.
 
 A test here is a row of a table: its statistic under the observed labels (column 0) and under random ones. All tests of
 one call share the columns, so that their joint distribution without a shift is known and their p-values can be combined
@@ -12,21 +12,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-# Relative size of differences between statistics that are rounding, not evidence.
-_TIE = 1e-9
+from xembed.stats._resampling import TIE
+from xembed.stats._resampling import Floats as Floats
 
-Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.floating[Any]]
 
 
-class Relabelings(NamedTuple):
-    """Labels of shuffled rows: 1 for F, 0 for G; column 0 is the observed one."""
+class Permutations(NamedTuple):
+    """Permuted labels of shuffled rows: 1 for F, 0 for G; column 0 is the observed one."""
 
     order: npt.NDArray[np.intp]  # (N,) row of the stacked corpora [F; G] that stands at each place
     labels: Labels  # (N, 1 + n_resamples)
 
 
-def relabel_rows(n: int, m: int, n_resamples: int, rng: np.random.Generator) -> Relabelings:
+def permute_rows(n: int, m: int, n_resamples: int, rng: np.random.Generator) -> Permutations:
     """Draw labelings of ``n`` rows of F and ``m`` of G that are all equally likely without a shift."""
     # Rows are shuffled first: whatever depends on their order, such as ties or rounding, then does not favor the
     # observed labels, and the first rows are a random sample.
@@ -36,30 +35,30 @@ def relabel_rows(n: int, m: int, n_resamples: int, rng: np.random.Generator) -> 
     for block in range(1, 1 + n_resamples, 64):
         keys = rng.random((min(64, 1 + n_resamples - block), n + m), np.float32)
         labels[:, block : block + len(keys)] = (keys.argsort(axis=1).argsort(axis=1) < n).T
-    return Relabelings(order, labels)
+    return Permutations(order, labels)
 
 
-def relabel_groups(
+def permute_groups(
     groups_F: npt.NDArray[np.intp], groups_G: npt.NDArray[np.intp], n_resamples: int, rng: np.random.Generator
-) -> Relabelings:
+) -> Permutations:
     """Draw labelings of whole groups. Groups are numbered from 0, those of F first, and none is in both corpora."""
     n_groups_F = int(groups_F.max()) + 1
     group = np.concatenate([groups_F, groups_G])
     n_groups = int(group.max()) + 1
-    of_groups = relabel_rows(n_groups_F, n_groups - n_groups_F, n_resamples, rng)
+    of_groups = permute_rows(n_groups_F, n_groups - n_groups_F, n_resamples, rng)
     labels_by_group = np.empty_like(of_groups.labels)
     labels_by_group[of_groups.order] = of_groups.labels
     order = rng.permutation(len(group))
-    return Relabelings(order, labels_by_group[group[order]])
+    return Permutations(order, labels_by_group[group[order]])
 
 
-def relabel_pairs(n_pairs: int, n_resamples: int, rng: np.random.Generator) -> Relabelings:
+def permute_pairs(n_pairs: int, n_resamples: int, rng: np.random.Generator) -> Permutations:
     """Draw labelings in which each pair of rows (i of F, i of G) keeps or swaps its labels: sign flips."""
     swapped = rng.random((n_pairs, 1 + n_resamples), np.float32) < 0.5
     swapped[:, 0] = False
     labels = np.concatenate([~swapped, swapped]).astype(np.float32)
     order = rng.permutation(2 * n_pairs)
-    return Relabelings(order, labels[order])
+    return Permutations(order, labels[order])
 
 
 def column_pvalues(statistics: Floats) -> Floats:
@@ -72,7 +71,7 @@ def column_pvalues(statistics: Floats) -> Floats:
     result = np.empty(statistics.shape)
     for row, values in zip(result, statistics, strict=True):
         ascending = np.sort(values)
-        slack = _TIE * max(float(np.abs(ascending).max()), np.finfo(float).tiny)
+        slack = TIE * max(float(np.abs(ascending).max()), np.finfo(float).tiny)
         row[:] = (n_columns - np.searchsorted(ascending, values - slack, side="left")) / n_columns
     return result
 
@@ -109,15 +108,6 @@ def westfall_young(pvalues: Floats, weights: npt.NDArray[np.float64] | None = No
 def _min_p(weighted: Floats, fisher: Floats) -> float:
     """Return the share of columns at least as extreme as the first."""
     smallest, total = weighted.min(axis=0), fisher.sum(axis=0)
-    below = smallest < smallest[0] * (1 - _TIE)
-    tied = ~below & (smallest <= smallest[0] * (1 + _TIE))
-    return float((below | (tied & (total >= total[0] * (1 - _TIE)))).mean())
-
-
-def holm(pvalues: Floats) -> Floats:
-    """Return Holm's adjusted p-values, for tests that share no relabelings."""
-    order = np.argsort(pvalues, kind="stable")
-    adjusted = np.empty(len(pvalues))
-    steps = np.arange(len(pvalues), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(pvalues[order] * steps))
-    return adjusted
+    below = smallest < smallest[0] * (1 - TIE)
+    tied = ~below & (smallest <= smallest[0] * (1 + TIE))
+    return float((below | (tied & (total >= total[0] * (1 - TIE)))).mean())

@@ -97,9 +97,5 @@ const rowOf = (first, cells) => {
   head.scope = "row";
   return make("tr", "", head, ...cells);
 };
-// A part of a combined page has a heading of its own, so that those within are a level lower.
-const heading = ({ prefix }, tag, ...children) => {
-  const element = make(tag, "", ...children);
-  if (prefix) element.setAttribute("aria-level", Number(tag[1]) + 1);
-  return element;
-};
+// In a part of a combined page headings are a level lower.
+const heading = ({ prefix }, tag, ...children) => make(prefix ? `h${Number(tag[1]) + 1}` : tag, "", ...children);
