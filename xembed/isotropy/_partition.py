@@ -26,13 +26,13 @@ def partition_isotropy(X: Any) -> float:
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, two at least; blocks as in `participation_ratio`. They are read twice, so an
-        iterator won't do.
+        Embeddings, one row a text, two at least; blocks as in `participation_ratio`, but no iterator: they are read
+        twice.
 
     Returns
     -------
     float
-        In [0, 1]. 1: no direction is preferred. It is above 0, but for what float64 can't hold.
+        The isotropy, in [0, 1]. 1: no direction is preferred.
 
     Raises
     ------
@@ -43,13 +43,9 @@ def partition_isotropy(X: Any) -> float:
 
     Notes
     -----
-    **It depends on the scale.** Rows of length 10 have another value than the same rows of length 1, so compare only
-    embeddings of the same length; for short rows all spaces look isotropic.
-
-    An eigenvector's sign is arbitrary, so both signs are taken: the value does not depend on the library that finds
-    the eigenvectors. Where eigenvalues are equal, the eigenvectors are arbitrary too, and so, slightly, is the value.
-
-    Sums are taken of logarithms, so that nothing overflows. Two passes of O(n d²) time.
+    **It depends on the scale.** Compare only embeddings of the same length; for short rows all spaces look isotropic.
+    Both signs of an eigenvector are taken, because its sign is arbitrary. Where eigenvalues are equal, the eigenvectors
+    are arbitrary too, and so, slightly, is the value. Two passes of O(n d²) time.
 
     References
     ----------
