@@ -11,6 +11,27 @@ import numpy.typing as npt
 from xembed._core.results import Result
 
 
+@dataclass(frozen=True)
+class TrainingStep:
+    """What a callback is told after each step of the optimizer.
+
+    Attributes
+    ----------
+    round, step, n_steps : int
+        Round and step, counted from 1, and the steps that the round has if it is not stopped early.
+    loss : float
+        Mean loss of the step's batch.
+    learning_rate : float
+        Learning rate of the step.
+    """
+
+    round: int
+    step: int
+    n_steps: int
+    loss: float
+    learning_rate: float
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainingRound(Result):
     """One round of training.

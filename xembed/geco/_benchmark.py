@@ -34,8 +34,7 @@ from xembed.geco._plan import Plan, make_plan
 from xembed.geco._run import ConditionRun, Settings, Store
 from xembed.geco._schemes import SCHEMES, find_scheme
 from xembed.geco._test_set import digest, prepare
-from xembed.geco._trained import TrainedModel
-from xembed.geco._training import train
+from xembed.geco._training import TrainedModel, train
 
 # What the two profiles compute; every number can be given by itself.
 PROFILES: dict[str, dict[str, Any]] = {

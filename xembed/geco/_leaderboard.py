@@ -22,7 +22,7 @@ from xembed.geco._metrics import METRICS, chance, score_rows
 from xembed.geco._run import ORACLE, ConditionRun
 from xembed.geco._schemes import SCHEMES
 from xembed.geco._test_set import TestSet
-from xembed.geco._trained import TrainingRecord
+from xembed.geco._training import TrainingRecord
 from xembed.stats import clustered_interval, holm, paired_difference
 
 Floats = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Sentence vectors at the mask of a prompt."""
+"""Embeddings that are read at one position of a prompt around the text."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from xembed._core.validation import FloatArray
-from xembed.defsent._body import lower_modules
-from xembed.encoders import Encoder
+from xembed.encoders._encoder import Encoder
 from xembed.encoders._layers import require_transformer
 
 if TYPE_CHECKING:
+    import torch
+
     from xembed.encoders._cache import EmbeddingCache
 
 TEMPLATE = 'This sentence : "{}" means [MASK] .'
@@ -22,10 +22,10 @@ _MASK = "[MASK]"
 
 
 class PromptTokens:
-    """Token ids of a template around sentences, for one tokenizer.
+    """Token ids of a template around sentences, for one tokenizer, and the position that is read in each row.
 
-    Prefix, sentence and suffix are tokenized apart. So the one mask is that of the template, whatever a sentence
-    holds, and a long sentence is cut, never the prompt.
+    Prefix, sentence and suffix are tokenized apart. So the position is that of the template's own mask, whatever a
+    sentence holds, and a long sentence is cut, never the prompt.
     """
 
     def __init__(self, transformer: Any, template: str, *, caller: str) -> None:
@@ -44,37 +44,52 @@ class PromptTokens:
                 f"{caller} needs a tokenizer with a mask token. Got {type(tokenizer).__name__}, which has none: take a "
                 "model trained by masking, or pooling='mean'."
             )
-        before, after = _special_ids(tokenizer)
+        opening, closing = _special_ids(tokenizer)
         prefix, suffix = template.split("{}")
-        self._head = before + self._piece(prefix)
-        self._tail = self._piece(suffix) + after
-        # From the start if the mask stands before the sentence, from the end (negative) if it stands behind it.
-        self._mask = len(before) + self._piece(prefix).index(tokenizer.mask_token_id) if _MASK in prefix else 0
-        if _MASK in suffix:
-            self._mask = self._tail.index(tokenizer.mask_token_id) - len(self._tail)
+        self._before = opening + self._piece(prefix)
+        self._after = self._piece(suffix) + closing
+        self._position = self._find(tokenizer.mask_token_id, len(opening), in_prefix=_MASK in prefix)
+        self._n_prompt = len(self._before) + len(self._after)
         limit = transformer.max_seq_length
-        if limit is not None and limit <= len(self._head) + len(self._tail):
+        if limit is not None and limit <= self._n_prompt:
             raise ValueError(
-                f"The 'template' parameter of {caller} must leave room for a sentence. Got one of "
-                f"{len(self._head) + len(self._tail)} tokens, and the model reads {limit}."
+                f"The 'template' parameter of {caller} must leave room for a sentence. Got one of {self._n_prompt} "
+                f"tokens, and the model reads {limit}."
             )
 
     def count(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return how many tokens each whole text has with its prompt."""
-        overhead = len(self._head) + len(self._tail)
-        return np.asarray([overhead + len(ids) for ids in self._sentences(texts)], dtype=np.int64)
+        return np.asarray([self._n_prompt + len(ids) for ids in self._sentences(texts)], dtype=np.int64)
 
     def features(self, texts: Sequence[str], device: Any) -> tuple[dict[str, Any], torch.Tensor]:
-        """Return what the transformer reads, and the position of the mask in each row."""
+        """Return what the transformer reads, and the position that is read in each row."""
+        import torch
+
+        from xembed.encoders._words import collate
+
         limit = self._transformer.max_seq_length
-        room = None if limit is None else int(limit) - len(self._head) - len(self._tail)
-        rows = [self._head + ids[:room] + self._tail for ids in self._sentences(texts)]
-        width = max(map(len, rows))
-        padding = self._transformer.tokenizer.pad_token_id or 0
-        ids = torch.tensor([row + [padding] * (width - len(row)) for row in rows], device=device)
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
-        positions = [self._mask if self._mask >= 0 else len(row) + self._mask for row in rows]
-        return {"input_ids": ids, "attention_mask": mask}, torch.tensor(positions, device=device)
+        room = None if limit is None else int(limit) - self._n_prompt
+        rows = [self._before + ids[:room] + self._after for ids in self._sentences(texts)]
+        ids, mask = collate(rows, self._transformer.tokenizer.pad_token_id or 0)
+        positions = [self._position if self._position >= 0 else len(row) + self._position for row in rows]
+        features = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+        return features, torch.tensor(positions, device=device)
+
+    def states(self, modules: Sequence[torch.nn.Module], texts: Sequence[str], device: Any) -> torch.Tensor:
+        """Return the last hidden state at the position that is read, shape (len(texts), d)."""
+        import torch
+
+        features, positions = self.features(texts, device)
+        for module in modules:
+            features = module(features)
+        states: torch.Tensor = features["token_embeddings"]
+        return states[torch.arange(len(states), device=states.device), positions]
+
+    def _find(self, token: int, n_opening: int, *, in_prefix: bool) -> int:
+        """Return a token's position: from the start of a row before the sentence, from its end (negative) behind it."""
+        if in_prefix:
+            return n_opening + self._before[n_opening:].index(token)
+        return self._after.index(token) - len(self._after)
 
     def _sentences(self, texts: Sequence[str]) -> list[list[int]]:
         if getattr(self._transformer, "do_lower_case", False):
@@ -128,7 +143,7 @@ class PromptEncoder(Encoder):
     Examples
     --------
     >>> import xembed
-    >>> from xembed.defsent import PromptEncoder
+    >>> from xembed.encoders import PromptEncoder
     >>> encoder = PromptEncoder(xembed.load_encoder(device="cpu"))
     >>> encoder.encode(["A cat sleeps.", 'He said "[MASK]".'], cache=False).shape
     (2, 384)
@@ -169,13 +184,17 @@ class PromptEncoder(Encoder):
         return self._normalize
 
     def _run_model(self, texts: list[str]) -> FloatArray:
+        import torch
+
+        from xembed.encoders._pipeline import lower_modules
+
         self.model.eval()
         with torch.inference_mode():
-            vectors = mask_states(lower_modules(self.model), self.prompt_tokens, texts, self.model.device).float()
+            vectors = self.prompt_tokens.states(lower_modules(self.model), texts, self.model.device).float()
             if self._normalize:
                 vectors = torch.nn.functional.normalize(vectors, dim=1)
-        found: FloatArray = vectors.cpu().numpy()
-        return found
+        embeddings: FloatArray = vectors.cpu().numpy()
+        return embeddings
 
     def _encode_unique(
         self, texts: list[str], batch_size: int, show: bool, store: EmbeddingCache | None
@@ -184,22 +203,11 @@ class PromptEncoder(Encoder):
         return vectors, self.prompt_tokens.count(texts), n_cached
 
 
-def mask_states(
-    modules: Sequence[torch.nn.Module], tokens: PromptTokens, texts: Sequence[str], device: Any
-) -> torch.Tensor:
-    """Return the last hidden state at each text's mask, shape (len(texts), d)."""
-    features, positions = tokens.features(texts, device)
-    for module in modules:
-        features = module(features)
-    states: torch.Tensor = features["token_embeddings"]
-    return states[torch.arange(len(states), device=states.device), positions]
-
-
 def _plain_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    found = tokenizer(
+    encoded = tokenizer(
         texts, add_special_tokens=False, split_special_tokens=True, padding=False, truncation=False, verbose=False
     )
-    return [list(ids) for ids in found["input_ids"]]
+    return [list(ids) for ids in encoded["input_ids"]]
 
 
 def _special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
