@@ -29,6 +29,7 @@ from xembed.isotropy._evaluation import (
 from xembed.isotropy._measure import Measure, measure_rows
 from xembed.isotropy._metrics import METRICS
 from xembed.isotropy._sts import (
+    TRANSDUCTIVE,
     NamedTexts,
     STSCorrelation,
     check_pairs,
@@ -559,10 +560,7 @@ def _notes(
     fit, tests = protocol.fit, [item.name for item in protocol.test]
     notes = []
     if transductive:
-        notes.append(
-            f"Transductive: corrections were fitted on sentences of the test ({fit.name!r}). The numbers are not those "
-            "of new sentences."
-        )
+        notes.append(TRANSDUCTIVE.format(fit.name))
     notes += [
         f"{share:.1%} of the sentences of {name!r} are among the texts of the fit, {fit.name!r}."
         for name, share in fit_overlap.items()

@@ -42,6 +42,7 @@ _FEW = 30
 # Share of a test's sentences in a fit from which on the fit counts as one on the test. 72 % of the sentences of MSRvid
 # in STS 2012 are in STS-B's train part, but 8.7 % of those in its dev part, 12.6 % of SICK's trial.
 TRANSDUCTIVE_SHARE = 0.5
+TRANSDUCTIVE = "Transductive: fitted on sentences of the test pairs ({!r}). The numbers are not those of new sentences."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -451,21 +452,14 @@ def _describe_fit(
         return None, None, False, []
     if isinstance(fit_on, str):
         same = any(fit_on == item.name for item in sets)
-        return fit_on, None, same, [_transductive_note(fit_on)] if same else []
+        return fit_on, None, same, [TRANSDUCTIVE.format(fit_on)] if same else []
     name, texts = named_texts(fit_on, name="fit_on", caller=caller)
     verdicts = [is_transductive(name, texts, item) for item in sets]
     share = overlap(pair_rows(sets).sentences, texts)
     transductive = any(same for same, _ in verdicts)
     notes = []
     if transductive:
-        notes.append(_transductive_note(name))
+        notes.append(TRANSDUCTIVE.format(name))
     elif share:
         notes.append(f"{share:.1%} of the test's sentences are among the texts of the fit, {name!r}.")
     return name, share, transductive, notes
-
-
-def _transductive_note(name: str) -> str:
-    return (
-        f"Transductive: the correction was fitted on sentences of the test ({name!r}). The number is not that of new "
-        "sentences."
-    )
