@@ -1,4 +1,4 @@
-"""What all tests share: real data and a real browser where there are any, and no network."""
+"""What all tests share: the default encoder, real data and a real browser where there are any, and no network."""
 
 import os
 import shutil
@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# Of pytest-xdist: each worker computes on one thread, or they would wait for each other. Read before numpy is imported.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# No tests of their own; several, all of one name, can't be imported for doctests.
+collect_ignore_glob = ["*conftest.py"]
 CHROMIUM_FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -63,7 +69,19 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    """Keep the tests' embeddings out of the user's cache."""
-    monkeypatch.setenv("XEMBED_CACHE", str(tmp_path_factory.getbasetemp() / "xembed-cache"))
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep the tests' embeddings out of the user's cache, in one that all workers of a run share."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if WORKER else folder) / "xembed-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XEMBED_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    """Return the default encoder, loaded once; tests leave it as it is."""
+    import xembed
+
+    return xembed.load_encoder(device="cpu")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xembed import _blocks
-from xembed._blocks import Blocks, read_array, read_blocks, read_rows, row_progress
+from xembed._core import blocks as _blocks
+from xembed._core.blocks import Blocks, read_array, read_blocks, read_rows, row_progress
 
 X = np.random.default_rng(0).normal(0.5, 1.0, size=(300, 6))
 
@@ -196,7 +196,7 @@ def test_bad_parquet(tmp_path, columns, message):
 
 
 def test_lists_of_another_length_are_found_in_later_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr("xembed._parquet._BATCH", 32)
+    monkeypatch.setattr("xembed._core.parquet._BATCH", 32)
     rows = [list(row) for row in X]
     rows[200] = [1.0, 2.0]
     pq.write_table(pa.table({"a": lists(rows)}), tmp_path / "bad.parquet")

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xembed._files import atomic_write, write_together
-from xembed._parallel import ordered_map, row_blocks
-from xembed._results import Result, dump_json, read_result
-from xembed._validation import (
+from xembed._core.files import atomic_write, write_together
+from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.provenance import dump_json
+from xembed._core.results import Result, read_result
+from xembed._core.validation import (
     check_count,
     check_embeddings,
     check_number,
@@ -74,7 +75,9 @@ def test_read_result_goes_by_the_schema(tmp_path):
     rank_sum_test(X[:5], X[5:]).to_json(tmp_path / "r.json")
     assert isinstance(read_result(tmp_path / "r.json"), RankSumResult)
     (tmp_path / "other.json").write_text('{"schema": "unknown/1"}')
-    with pytest.raises(ValueError, match=r"must hold one of the schemas .*'xembed.shift/1'.* Got 'unknown/1'"):
+    with pytest.raises(
+        ValueError, match=r"must hold a result of xembed.*'xembed.shift.ShiftResult/1'.* Got 'unknown/1'"
+    ):
         read_result(tmp_path / "other.json")
 
 

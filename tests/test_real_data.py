@@ -46,7 +46,7 @@ def test_random_halves_of_one_corpus_do_not(real_data, tmp_path):
     assert not data["shifted"]
 
 
-def test_spam_is_nearer_to_its_centre_than_ham(real_data, tmp_path):
+def test_spam_is_nearer_to_its_center_than_ham(real_data, tmp_path):
     table = read_texts(real_data / "corpora" / "sms_spam.jsonl")
     ham, spam = (table.where(label=label).texts[:200] for label in ("ham", "spam"))
     data = shift(tmp_path, ham, spam)

@@ -3,10 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from models import (
+    WIDTH,
+    WORDS,
+    CountedWords,
+    RandomTexts,
+    one_thread,
+    save_tiny,
+    tiny_tokenizer,
+    with_modules,
+    with_prompt,
+)
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
-from tiny_encoders import WIDTH, CountedWords, RandomTexts, save_tiny, with_modules, with_prompt
-from tiny_models import WORDS, one_thread, tiny_tokenizer
 
 import xembed
 from xembed.attribution import METHODS, Depth, Projection, Similarity, explain, method_health
@@ -70,8 +79,7 @@ def check_taken_apart(encoder, texts=TEXTS, needs_gradients=True):
 # ---- the pipeline
 
 
-def test_the_offline_encoder():
-    encoder = xembed.load_encoder(device="cpu")
+def test_the_offline_encoder(encoder):
     texts = ["A cat sleeps.", "Rates rose again, which nobody had expected of the bank.", "Ein Hund bellt — laut!"]
     scored, rows = check_taken_apart(encoder, texts)
     assert rows[0].words == ("A", "cat", "sleeps", ".")

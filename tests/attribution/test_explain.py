@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 import xembed
 from xembed.attribution import METHODS, Attributions, ScoredModel, explain

@@ -6,9 +6,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from bag_encoders import Bag, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import Bag, unit
 
 import xembed
 from xembed.attribution import Attributions, DepthExplanation, TrustResult, explain_depth, trust_check
@@ -29,11 +29,6 @@ CORPUS = ["tea and milk", "tea and sugar", "milk and sugar and tea", "black tea"
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def tickets():
     """Return sixty short tickets of all topics."""
     texts = sorted(load_corpora("support_tickets").texts, key=lambda text: (len(text.split()), text))
@@ -51,11 +46,14 @@ def lowest_words(found):
     return [words[int(values.argmin())] for words, values in zip(found.words, found.values, strict=True)]
 
 
-@pytest.mark.parametrize(("method", "fewest"), [("shapley_sampling", 6), ("lime", 5)])
-def test_a_planted_word_is_the_lowest(encoder, tickets, method, fewest):
+@pytest.mark.parametrize("method", ["shapley_sampling", "lime"])
+def test_a_planted_word_is_the_lowest(encoder, tickets, method):
     options = {"method": method, "n_samples": 60, "progress": False}
-    found = explain_depth(encoder, list(ODD.values()), tickets, **options)
-    assert sum(low == odd for low, odd in zip(lowest_words(found), ODD, strict=True)) >= fewest
+    hits = 0
+    for seed in range(3):  # with so few rows the draws matter
+        found = explain_depth(encoder, list(ODD.values()), tickets, rng=seed, **options)
+        hits += sum(low == odd for low, odd in zip(lowest_words(found), ODD, strict=True))
+    assert hits >= 16  # of 18
     # Without it each text is nearer to the corpus: what is said of the word is what the embedding does.
     without = [text.replace(f" {word}", "") for word, text in ODD.items()]
     vectors, corpus = unit(encoder.encode(without)), unit(encoder.encode(tickets))
@@ -214,7 +212,7 @@ def test_a_bag_of_words_can_be_checked_too():
     assert "was not checked" in trust_note(report, "deep_lift", "depth")
 
 
-def test_the_check_is_of_the_same_neighbours():
+def test_the_check_is_of_the_same_neighbors():
     with mock.patch("xembed.attribution._depth_words.trust_check", wraps=trust_check) as check:
         by_bag(trust=True, n_neighbors=2)
     assert check.call_args.kwargs["n_neighbors"] == 2

@@ -6,8 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from tiny_encoders import CountedWords, save_tiny
-from tiny_models import tiny_bert, tiny_tokenizer
+from models import CountedWords, save_tiny, tiny_bert, tiny_tokenizer
 
 import xembed
 from xembed.attribution import (
@@ -30,11 +29,6 @@ TEXTS = (
     "Why was I charged twice in May?",
 )
 EACH = ("occlusion", "integrated_gradients", "saliency_l2", "input_x_gradient", "shapley_sampling", "lime")
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.fixture(scope="module")

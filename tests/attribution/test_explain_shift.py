@@ -6,7 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from bag_encoders import Bag, unit
+from models import Bag, unit
 
 import xembed
 from xembed.attribution import ShiftExplanation, _shift_words, explain_shift
@@ -24,11 +24,6 @@ BEFORE = [
     "a slow line",
 ]
 AFTER = ["a scam call", "another scam today", "the bill is wrong", "scam message again", "is it a scam", "wifi is fine"]
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -257,11 +252,11 @@ def test_the_same_texts_twice_differ_in_nothing():
     found = by_bag(BEFORE, BEFORE)
     location = found.components[0]
     assert location.size == location.context == location.rest == 0 and location.came == location.went == ()
-    assert location.n_significant == 0 and found.verdict.startswith("The centre of “G” lies 0.000 from that of “F”")
+    assert location.n_significant == 0 and found.verdict.startswith("The center of “G” lies 0.000 from that of “F”")
     assert ShiftExplanation.from_json(found.to_json()) == found
 
 
-def test_few_texts_have_no_regions_but_a_centre():
+def test_few_texts_have_no_regions_but_a_center():
     found = by_bag(BEFORE[:2], AFTER[:2], min_count=1)
     assert [component.kind for component in found.components] == ["location"]
     assert found.components[0].came[0].count_G >= 1 and (found.n_F, found.n_G) == (2, 2)

@@ -9,8 +9,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tiny_encoders import WIDTH, CountedWords, RandomTexts, save_tiny, with_modules, with_prompt
-from tiny_models import WORDS, one_thread
+from models import WIDTH, WORDS, CountedWords, RandomTexts, one_thread, save_tiny, with_modules, with_prompt
 
 import xembed
 from xembed.attribution import SimilarityExplanation, explain_similarity
@@ -37,11 +36,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tiny(folder):
     return xembed.load_encoder(folder, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 def unit(rows):

@@ -1,4 +1,4 @@
-"""What explanations of embeddings are said to do, on real texts: docs/explanations.md has the whole tables."""
+"""What explanations of embeddings are said to do, on real texts; whole tables: docs/measurements/attribution.md."""
 
 import json
 import os
@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-import xembed
-from xembed.attribution import Similarity, explain, explain_axes, explain_similarity, make_axes, trust_check
+from xembed.attribution import Similarity, explain, explain_similarity, trust_check
+from xembed.concepts import explain_axes, make_axes
 from xembed.datasets import load_corpora, load_geco, load_gendered_pairs, load_sts
 
 FULL = bool(os.environ.get("XEMBED_FULL"))
@@ -18,11 +18,6 @@ WORDS = {
 }
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 def test_planted_words_are_found_in_a_narrow_corpus(encoder):

@@ -2,20 +2,14 @@
 
 import numpy as np
 import pytest
-from bag_encoders import Bag, unit
+from models import Bag, unit
 
-import xembed
 from xembed.attribution import DeletionTrust, _explanation_trust, explain_shift, explain_similarity
 from xembed.attribution._method import MethodOptions
 from xembed.datasets import load_corpora
 
 A, B = "the king met two friends", "a king saw friends in the park"
 TOPIC = ["slow router today", "the router is slow", "slow wifi upstairs", "router and wifi again", "the wifi line"]
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 def by_hand(a, b, values):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from scipy.special import softmax
 from scipy.stats import kendalltau
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 from xembed.attribution._faithfulness import SHARES, aopc, faithfulness, n_taken, stability
 from xembed.attribution._scored_model import DELETIONS, ScoredModel

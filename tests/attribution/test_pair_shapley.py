@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from scipy.stats import spearmanr
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 from xembed.attribution._pair_shapley import (
     PairShapley,

@@ -1,27 +1,34 @@
 """Occlusion, LIME, Kernel SHAP and Shapley sampling: known values, captum's own results, and what they cost."""
 
+import math
 import warnings
+from math import comb
 
 import numpy as np
 import pytest
 import torch
-from captum.attr import FeatureAblation, KernelShap, ShapleyValueSampling
+from captum.attr import FeatureAblation, KernelShap, LimeBase, ShapleyValueSampling
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 from xembed.attribution import _perturbation
 from xembed.attribution._method import MethodOptions, row_seed
+from xembed.attribution._pair_shapley import shapley_values
 from xembed.attribution._perturbation import (
     METHODS,
     kernel_shap,
+    kernel_shap_plan,
     kernel_shap_rows,
     lime,
+    lime_plan,
+    lime_weights,
     masked_ids,
     occlusion,
     shapley_sampling,
+    shapley_sampling_plan,
 )
-from xembed.attribution._scored_model import DELETIONS, ScoredModel, own_random_state
+from xembed.attribution._scored_model import DELETIONS, ScoredModel
 
 RUNS = {method.name: method.run for method in METHODS}
 VALUES = {"she": 2.0, "sing": 1.0, "##s": 0.5, "bad": -3.0, "[MASK]": 0.25}
@@ -84,33 +91,121 @@ def test_lime_by_hand_is_a_shrunken_version_of_a_linear_model():
 
 
 def test_ridge_against_scikit_learn():
-    from sklearn.linear_model import LinearRegression, Ridge
+    from sklearn.linear_model import Ridge
 
     rng = np.random.default_rng(0)
-    present, scores = rng.integers(0, 2, (60, 7)).astype(float), rng.normal(size=60)
-    weights = rng.uniform(0.1, 1, 60)
-    ridge = Ridge(alpha=1.0).fit(present, scores, sample_weight=weights).coef_
-    np.testing.assert_allclose(_perturbation._ridge(present, scores, weights, 1.0), ridge, atol=1e-10)
-    linear = LinearRegression().fit(present, scores, sample_weight=weights).coef_
-    np.testing.assert_allclose(_perturbation._shap_regression(present, scores, weights), linear, atol=1e-10)
+    masks, scores, weights = rng.integers(0, 2, (60, 7)) > 0, rng.normal(size=60), rng.uniform(0.1, 1, 60)
+    ridge = Ridge(alpha=1.0).fit(masks, scores, sample_weight=weights).coef_
+    np.testing.assert_allclose(_perturbation._ridge(masks, scores, weights, 1.0), ridge, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_drawn", [60, 3])  # 3: more words than rows, of all solutions the one of equal parts
+def test_shap_regression_is_least_squares_under_the_constraint_of_the_sum(n_drawn):
+    rng = np.random.default_rng(0)
+    masks = np.concatenate([[[True] * 7, [False] * 7], rng.integers(0, 2, (n_drawn, 7)) > 0])
+    scores = rng.normal(size=len(masks))
+    found = _perturbation._shap_regression(masks, scores)
+    difference = scores[0] - scores[1]
+    assert found.sum() == pytest.approx(difference, abs=1e-12)
+    # The equations of Lagrange, by hand.
+    X, y = masks.astype(float), scores - scores[1]
+    system = np.block([[X.T @ X, np.ones((7, 1))], [np.ones((1, 7)), np.zeros((1, 1))]])
+    residual = system @ np.append(found, 0) - np.append(X.T @ y, difference)
+    np.testing.assert_allclose(residual[:7], residual[:7].mean(), atol=1e-10)
+    if n_drawn > 7:
+        np.testing.assert_allclose(found, np.linalg.solve(system, np.append(X.T @ y, difference))[:7], atol=1e-10)
+
+
+# ---- draws, against their definitions
+
+
+def chi_square(counts, probabilities):
+    from scipy.stats import chisquare
+
+    counts = np.asarray(counts)
+    return chisquare(counts, np.asarray(probabilities) * counts.sum()).pvalue
+
+
+def test_draws_of_lime_are_those_of_its_text_explainer():
+    n = 9
+    masks = np.concatenate([lime_plan(n, seed, MethodOptions(n_samples=201))[0][1:] for seed in range(50)])
+    # The number of words left out is uniform from 1 to all, as in LIME, not about a half of them; words are uniform.
+    left_out = (~masks).sum(axis=1)
+    assert chi_square(np.bincount(left_out, minlength=n + 1)[1:], np.full(n, 1 / n)) > 0.001
+    assert chi_square((~masks).sum(axis=0), np.full(n, 1 / n)) > 0.001
+    first = lime_plan(n, 5, MethodOptions(n_samples=200))[0][0]
+    assert first.all() and not masks.all(axis=1).any()
 
 
 def test_weights_of_lime_are_those_of_its_text_explainer():
-    masks, _ = _perturbation._lime_plan(9, 5, MethodOptions(n_samples=200))
-    kept = {}
-    original = _perturbation._ridge
-    try:
-        _perturbation._ridge = lambda present, scores, weights, penalty: kept.update(weights=weights) or scores
-        masks, solve = _perturbation._lime_plan(9, 5, MethodOptions(n_samples=200))
-        solve(np.zeros(200))
-    finally:
-        _perturbation._ridge = original
-    assert masks[0].all() and not masks[1:].all(axis=1).any()
+    masks, _ = lime_plan(9, 5, MethodOptions(n_samples=200))
     cosine = masks.sum(axis=1) / np.sqrt(9 * np.maximum(masks.sum(axis=1), 1))
     expected = np.sqrt(np.exp(-((100 * (1 - cosine)) ** 2) / 25**2))
-    np.testing.assert_allclose(kept["weights"], expected, rtol=1e-4)
-    # The number of words left out is uniform, as in LIME, not about a half of them.
-    assert len({*masks.sum(axis=1)}) == 10
+    np.testing.assert_allclose(lime_weights(masks), expected, rtol=1e-12)
+
+
+def test_draws_of_kernel_shap_follow_the_shapley_kernel():
+    n = 4
+    drawn = []
+    for seed in range(1000):
+        masks, _ = kernel_shap_plan(n, seed, MethodOptions(n_samples=15))
+        assert len(masks) == 15 and masks[0].all() and not masks[1].any()
+        drawn.append(masks[2:])
+    numbers = np.concatenate(drawn) @ (1 << np.arange(n))
+    # Equation 9 of Lundberg and Lee, for each of the 14 sets of words that are neither none nor all.
+    sizes = np.array([number.bit_count() for number in range(1, 2**n - 1)])
+    kernel = np.array([(n - 1) / (comb(n, int(size)) * size * (n - size)) for size in sizes])
+    assert chi_square(np.bincount(numbers, minlength=2**n)[1:-1], kernel / kernel.sum()) > 0.001
+
+
+def test_orders_of_shapley_sampling_are_uniform_and_grow_word_by_word():
+    n, counts = 4, {}
+    for seed in range(1000):
+        masks, _ = shapley_sampling_plan(n, seed, MethodOptions(n_samples=15))
+        orders = masks[1:].reshape(-1, n, n)
+        assert len(orders) == 4 and not masks[0].any() and orders[:, -1].all()
+        grown = np.diff(orders.astype(int), axis=1, prepend=0)
+        assert (grown.sum(axis=2) == 1).all() and (grown >= 0).all()
+        for order in grown.argmax(axis=2):
+            counts[tuple(order)] = counts.get(tuple(order), 0) + 1
+    assert len(counts) == 24
+    assert chi_square(list(counts.values()), np.full(24, 1 / 24)) > 0.001
+
+
+def test_shapley_sampling_is_what_each_word_adds_in_the_orders():
+    masks, solve = shapley_sampling_plan(6, 1, MethodOptions(n_samples=30))
+    scores = np.random.default_rng(0).normal(size=len(masks))
+    added = np.zeros(6)
+    for start in range(1, len(masks), 6):
+        before, present = scores[0], np.zeros(6, dtype=bool)
+        for mask, score in zip(masks[start : start + 6], scores[start : start + 6], strict=True):
+            added[np.flatnonzero(mask & ~present)] += score - before
+            before, present = score, mask
+    np.testing.assert_allclose(solve(scores), added / 5, atol=1e-12)
+
+
+@pytest.mark.parametrize("plan", [kernel_shap_plan, shapley_sampling_plan])
+def test_values_from_draws_have_the_exact_ones_as_their_mean(plan):
+    # A game in which pairs and triples of words matter, so that single draws miss its values.
+    rng = np.random.default_rng(2)
+    alone, pairs, all_three = rng.normal(size=6), np.triu(rng.normal(size=(6, 6)), 1), 2.0
+
+    def play(masks):
+        x = masks.astype(float)
+        return x @ alone + ((x @ pairs) * x).sum(axis=1) + all_three * x[:, 0] * x[:, 1] * x[:, 2]
+
+    exact = shapley_values(play(_perturbation._all_masks(6)))
+    draws = []
+    for seed in range(400):
+        masks, solve = plan(6, seed, MethodOptions(n_samples=60))
+        draws.append(solve(play(masks)))
+    error = np.std(draws, axis=0) / np.sqrt(len(draws))
+    assert (error > 0.001).all()  # they do vary
+    # The regression of Kernel SHAP has a bias that vanishes with its rows; 60 rows keep it below the noise here.
+    assert (np.abs(np.mean(draws, axis=0) - exact) < 4 * error).all()
+
+
+# ---- captum's own, by its public classes
 
 
 def forward(model, row):
@@ -132,23 +227,58 @@ def test_occlusion_is_the_feature_ablation_of_captum():
         np.testing.assert_allclose(found, expected[0].numpy(), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["kernel_shap", "shapley_sampling"])
-def test_drawn_shapley_values_are_those_of_captum(name):
+@pytest.mark.parametrize(("plan", "name"), [(lime_plan, "lime"), (kernel_shap_plan, "kernel_shap")])
+def test_values_are_those_of_captums_regression_on_the_same_rows(plan, name):
+    from captum._utils.models.linear_model import SkLearnLinearRegression, SkLearnRidge
+
     model = bert()
     rows = model.words.encode([LONG])
-    found = RUNS[name](model, rows, ones(rows), MethodOptions(n_samples=65, seed=3)).words[0]
-    with own_random_state(row_seed(rows[0], 3), torch.device("cpu")):
-        if name == "kernel_shap":
-            expected = KernelShap(forward(model, rows[0])).attribute(
-                torch.ones(1, len(LONG)), n_samples=65, perturbations_per_eval=65
-            )
-        else:
-            n_orders = round(65 / len(LONG))
-            expected = ShapleyValueSampling(forward(model, rows[0])).attribute(
-                torch.ones(1, len(LONG)), n_samples=n_orders
-            )
+    options = MethodOptions(n_samples=65, seed=3)
+    found = RUNS[name](model, rows, ones(rows), options).words[0]
+    n = len(LONG)
+    masks, _ = plan(n, row_seed(rows[0], 3), options)
+
+    def draw(*_, **__):
+        for mask in masks:
+            yield torch.from_numpy(mask[None].astype(np.float32))
+
+    def weigh(_original, _perturbed, present, **_):
+        if name == "lime":
+            return torch.tensor([math.exp(-((1 - math.sqrt(present.sum().item() / n)) ** 2) / (2 * 0.25**2))])
+        return torch.tensor([1e6 if present.sum() in (0, n) else 1.0])  # what captum puts for infinity
+
+    method = LimeBase(
+        forward(model, rows[0]),
+        SkLearnRidge(alpha=1.0) if name == "lime" else SkLearnLinearRegression(),
+        weigh,
+        draw,
+        perturb_interpretable_space=True,
+        from_interp_rep_transform=lambda present, *_, **__: present,
+        to_interp_rep_transform=None,
+    )
+    expected = method.attribute(torch.ones(1, n), n_samples=65, perturbations_per_eval=65)
     # Captum solves in single precision, with weights of a million for Kernel SHAP.
     np.testing.assert_allclose(found, expected[0].numpy(), atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["kernel_shap", "shapley_sampling"])
+def test_draws_miss_the_exact_values_by_as_much_as_captums(name):
+    model = bert()
+    sentence = LONG[:8]
+    rows = model.words.encode([sentence])
+    exact = values(model, name, [sentence], n_samples=256).words[0]
+    ours = [values(model, name, [sentence], n_samples=80, seed=seed).words[0] for seed in range(40)]
+    method = KernelShap if name == "kernel_shap" else ShapleyValueSampling
+    theirs = []
+    for seed in range(40):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        found = method(forward(model, rows[0])).attribute(
+            torch.ones(1, 8), n_samples=80 if name == "kernel_shap" else 10, perturbations_per_eval=80
+        )
+        theirs.append(found[0].numpy())
+    errors = [np.sqrt(((np.array(drawn) - exact) ** 2).mean()) for drawn in (ours, theirs)]
+    assert errors[0] == pytest.approx(errors[1], rel=0.2)
 
 
 def test_more_rows_come_nearer_to_the_exact_values():

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from scipy.stats import spearmanr
-from tiny_models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from transformers import BertForSequenceClassification
 
 from xembed.attribution._method import MethodOptions
@@ -24,7 +24,7 @@ def _one_thread():
 
 
 def moved(model):
-    """Move every parameter, so that each initialisation shows, also one to zeros or ones."""
+    """Move every parameter, so that each initialization shows, also one to zeros or ones."""
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -86,7 +86,7 @@ def test_what_was_loaded_from_a_file_is_drawn_anew_too(tmp_path):
     assert changed(model, randomise(model, "all", seed=1)) == names
 
 
-def test_parameters_without_an_initialisation_are_drawn_too():
+def test_parameters_without_an_initialization_are_drawn_too():
     class Bare(torch.nn.Module):
         def __init__(self):
             super().__init__()

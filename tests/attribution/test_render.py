@@ -66,7 +66,7 @@ def similarity(words_a, words_b, rest=None):
 # ---- words as HTML
 
 
-def test_signs_colours_and_numbers_of_words():
+def test_signs_colors_and_numbers_of_words():
     html = words_html(["wifi", "violin", "the"], [0.1, -0.2, 0.001])
     spans = re.findall(r"<span.*?</span>", html)
     assert Reader(spans[0]).text == "wifi+" and "background:rgba(230,159,0,0.28)" in spans[0]
@@ -81,7 +81,7 @@ def test_the_scale_can_be_that_of_other_words():
     assert "0,114,178,0.55" in words_html(["a"], [-5.0], most=1.0)
 
 
-def test_without_signs_there_is_one_colour_and_no_mark():
+def test_without_signs_there_is_one_color_and_no_mark():
     html = words_html(["a", "b"], [0.5, 0.25], signed=False)
     assert Reader(html).text == "a b" and "114,178" not in html and Reader(html).titles == ["0.5", "0.25"]
 
@@ -136,7 +136,7 @@ def test_what_joins_letters_stays():
 # ---- words in a terminal
 
 
-def test_terminal_words_have_marks_and_colours():
+def test_terminal_words_have_marks_and_colors():
     line = words_text(["My", "wifi", "violin", "bow"], [0.0, 0.08, -0.2, -0.05])
     assert line.plain == "My wifi+ violin− bow−"
     styles = {line.plain[span.start : span.end]: span.style for span in line.spans}
@@ -180,7 +180,7 @@ def test_the_most_outlying_texts_come_first_in_a_notebook():
     assert re.findall(r"Text (\d): depth ([\d.]+), less deep than ([\d.]+%) of the 40", text) == [
         ("1", "1.000", "99.9%"), ("2", "1.250", "50%"), ("0", "1.500", "25%"),
     ]  # fmt: skip
-    assert "pulls a text towards the corpus" in text
+    assert "pulls a text toward the corpus" in text
 
 
 def test_a_similarity_in_a_notebook():

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from bag_encoders import Bag
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import Bag
 from sklearn.metrics import roc_auc_score
 
 import xembed
@@ -23,11 +23,6 @@ WORDS = ["router", "bill", "line", "speed", "engineer", "call", "wifi", "month"]
 # Sixteen texts of five words about the same.
 TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS, size=5)) for i in range(16)]
 FAST = {"methods": ["occlusion"], "targets": ["nearest_similarity"], "n_samples": 10}
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +170,7 @@ def test_methods_without_signs_are_measured_and_never_recommended(encoder):
     # Planted words are nouns: easily told from small words, less easily from words of content.
     assert 0.5 < found.methods[1].content < found.methods[1].auroc
     alone = trust_check(encoder, texts, methods=["saliency_l2"], targets=["nearest_similarity"], n_texts=8)
-    assert not alone.trusted and "does not tell towards from away" in alone.verdict
+    assert not alone.trusted and "does not tell toward from away" in alone.verdict
 
 
 def test_methods_come_best_first_with_what_they_are():

@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import WORDS, tiny_tokenizer
+from models import WORDS, tiny_tokenizer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, RobertaTokenizerFast
 
 from xembed.attribution import EncodedWords, WordEncoder
 from xembed.attribution._method import sum_words
-from xembed.attribution._words import collate
+from xembed.encoders._words import collate
 
 
 @pytest.fixture(scope="module")

@@ -221,7 +221,7 @@ def test_result_round_trips_and_says_how_it_was_made(tmp_path):
         again = OutlierResult.from_json(text)
         assert again.to_json() == text and again.warnings == result.warnings
         assert again.rows.dtype == np.int64 and len(X[again.rows]) == len(result.rows)
-        assert json.loads(text)["schema"] == "xembed.outliers/1"
+        assert json.loads(text)["schema"] == "xembed.depth.OutlierResult/1"
         assert isinstance(read_result(tmp_path / "outliers.json"), OutlierResult)
         assert len(repr(result)) < 400
     parameters = find_outliers(X, reference=reference, rng=3, score="local", n_neighbors=5).provenance["parameters"]

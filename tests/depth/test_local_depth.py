@@ -57,8 +57,8 @@ def test_values_by_hand():
 def test_blocks_do_not_change_the_result(sizes, monkeypatch):
     F, G = corpora(1, n=150, m=70)
     whole = local_depth(F), local_depth(G, F), local_depth(F, n_neighbors=100)
-    monkeypatch.setattr("xembed.depth._local.BLOCK", sizes[0])
-    monkeypatch.setattr("xembed.depth._local.SLICE", sizes[1])
+    monkeypatch.setattr("xembed._core.neighbors.BLOCK", sizes[0])
+    monkeypatch.setattr("xembed._core.neighbors._SLICE", sizes[1])
     for found, expected in zip((local_depth(F), local_depth(G, F), local_depth(F, n_neighbors=100)), whole,
                                strict=True):  # fmt: skip
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
@@ -67,7 +67,7 @@ def test_blocks_do_not_change_the_result(sizes, monkeypatch):
 def test_float32_path_for_many_pairs_is_close(monkeypatch):
     F = corpora(2, n=2000, d=48)[0].astype(np.float32)
     exact = local_depth(F)
-    monkeypatch.setattr("xembed.depth._pairwise.BLOCK", 512)
+    monkeypatch.setattr("xembed._core.neighbors._EXACT_PAIRS", 512**2)
     found = local_depth(F)
     assert not np.array_equal(found, exact)  # it was another path
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6)
@@ -78,14 +78,14 @@ def test_float32_path_for_many_pairs_is_close(monkeypatch):
                  elements=st.floats(-1e3, 1e3, allow_subnormal=False)),
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
-def test_all_neighbours_are_the_whole_corpus(X):
+def test_all_neighbors_are_the_whole_corpus(X):
     X = X[np.abs(X).max(axis=1) > 1e-3]
     if len(X) < 2:
         return
     every = [local_depth(X, n_neighbors=k) for k in range(1, len(X))]
     np.testing.assert_allclose(every[-1], tte_depth(X), rtol=0, atol=2e-8)
     np.testing.assert_allclose(local_depth(X, X, n_neighbors=len(X)), tte_depth(X, X), rtol=0, atol=2e-8)
-    # Each further neighbour is farther.
+    # Each further neighbor is farther.
     assert (np.diff(every, axis=0) <= 1e-9).all()
     assert np.min(every) >= 0 and np.max(every) <= 2
 
@@ -100,7 +100,7 @@ def test_only_directions_matter():
     np.testing.assert_allclose(local_depth(F[order]), local_depth(F)[order], atol=1e-12)
 
 
-def test_repeated_texts_are_neighbours_of_each_other():
+def test_repeated_texts_are_neighbors_of_each_other():
     F, _ = corpora(4)
     F[[5, 17, 30]] = F[2]
     depths = local_depth(F, n_neighbors=3)
@@ -110,7 +110,7 @@ def test_repeated_texts_are_neighbours_of_each_other():
     np.testing.assert_allclose(local_depth(np.ones((6, 3)), n_neighbors=5), 2.0, atol=1e-12)
 
 
-def test_a_text_is_its_own_neighbour_only_in_a_reference():
+def test_a_text_is_its_own_neighbor_only_in_a_reference():
     F, _ = corpora(5)
     np.testing.assert_allclose(local_depth(F[:4], F, n_neighbors=1), 2.0, atol=1e-12)
     assert local_depth(F, n_neighbors=1).max() < 2
@@ -139,7 +139,7 @@ def test_off_topic_texts_rank_last():
     assert auroc(tte_depth(X), planted) > 0.99
 
 
-def test_a_group_up_to_the_number_of_neighbours_does_not_look_dense():
+def test_a_group_up_to_the_number_of_neighbors_does_not_look_dense():
     X, group = clusters(np.random.default_rng(3), 600, 64, 10)
     X[group] = np.random.default_rng(4).standard_normal(64) + 0.05 * np.random.default_rng(5).standard_normal((10, 64))
     assert auroc(local_depth(X, n_neighbors=5), group) < 0.01

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xembed import _blocks
-from xembed.depth import _resultant as resultant_module
+from xembed._core import blocks as _blocks
+from xembed._core import directions as resultant_module
 from xembed.depth import tte_depth
 from xembed.depth._moments import mean_distance, moment_error
 
@@ -142,7 +142,7 @@ def test_blocks_and_precision(distance, monkeypatch):
     X, reference = clusters(700, 24), clusters(500, 24, seed=1)
     expected = moment_depth(X, distance=distance), moment_depth(X, reference, distance=distance)
     monkeypatch.setattr(_blocks, "_ELEMENTS", 64 * 24)
-    monkeypatch.setattr("xembed.depth._moments._BLOCK", 50)
+    monkeypatch.setattr("xembed._core.moments._BLOCK", 50)
     blocks = np.split(X, [10, 400])
     np.testing.assert_allclose(moment_depth(blocks, distance=distance), expected[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(

@@ -249,12 +249,12 @@ def test_a_query_draws_examples_towards_it():
     query = X[5]
     for strategy in ("depth", "mmr"):
         without = select_examples(X, labels, 6, strategy=strategy)
-        towards = select_examples(X, labels, 6, strategy=strategy, query=query)
-        assert labels[towards].tolist() == labels[without].tolist()
+        toward = select_examples(X, labels, 6, strategy=strategy, query=query)
+        assert labels[toward].tolist() == labels[without].tolist()
         cosines = unit(X) @ unit(query[None])[0]
-        assert cosines[towards].mean() > cosines[without].mean() + 0.05
+        assert cosines[toward].mean() > cosines[without].mean() + 0.05
         np.testing.assert_array_equal(
-            towards, select_examples(X, labels, 6, strategy=strategy, query=(1000 * query).tolist())
+            toward, select_examples(X, labels, 6, strategy=strategy, query=(1000 * query).tolist())
         )
     members = np.flatnonzero(labels == 0)
     depth, similarity = tte_depth(X[members]), (unit(X) @ unit(query[None])[0])[members]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from xembed.depth import _resultant as resultant_module
+from xembed._core import directions as resultant_module
 from xembed.depth import tte_depth
 
 # Outputs of the TTE authors' package for corpora of different sizes, where it is right.
@@ -99,9 +99,9 @@ def test_blocks_do_not_change_the_result(distance, monkeypatch):
     F, G = corpora(5, 150, 70, 6, 0.2)
     whole = tte_depth(F, distance=distance), tte_depth(G, F, distance=distance)
     monkeypatch.setattr("xembed.depth._pairwise.BLOCK", 32)
-    monkeypatch.setattr("xembed.depth._pairwise.SLICE", 7)
-    monkeypatch.setattr("xembed.depth._resultant._TASK", 33)
-    monkeypatch.setattr("xembed.depth._resultant._BLOCK", 5)
+    monkeypatch.setattr("xembed.depth._pairwise._SLICE", 7)
+    monkeypatch.setattr("xembed._core.directions._TASK", 33)
+    monkeypatch.setattr("xembed._core.directions._BLOCK", 5)
     np.testing.assert_allclose(tte_depth(F, distance=distance), whole[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(tte_depth(G, F, distance=distance), whole[1], rtol=0, atol=1e-12)
 
@@ -112,7 +112,7 @@ def test_float32_path_for_large_arrays_is_close(monkeypatch):
     exact = tte_depth(F)
     monkeypatch.setattr(resultant_module, "_EXACT_ELEMENTS", 0)
     np.testing.assert_allclose(tte_depth(F), exact, rtol=0, atol=2e-7)
-    monkeypatch.setattr("xembed.depth._pairwise.BLOCK", 512)
+    monkeypatch.setattr("xembed._core.neighbors._EXACT_PAIRS", 512**2)
     exact_chord = tte_depth(F.astype(np.float64), distance="chord")
     np.testing.assert_allclose(tte_depth(F, distance="chord"), exact_chord, rtol=0, atol=2e-6)
 
@@ -155,7 +155,7 @@ def test_depths_lie_between_zero_and_the_supremum(X, distance):
     depths = tte_depth(X, distance=distance)
     assert depths.shape == (len(X),) and depths.dtype == np.float64
     assert depths.min() >= -1e-9 and depths.max() <= supremum + 1e-9
-    # Against all of X, oneself included, depth moves towards the supremum by a known share.
+    # Against all of X, oneself included, depth moves toward the supremum by a known share.
     n, d = X.shape
     # A cosine of 1 is off by up to d roundings, and near 1 the other distances are the square root of twice that.
     rounding = np.sqrt(2 * d * np.finfo(float).eps)
@@ -213,8 +213,8 @@ def test_rows_without_direction_are_named(distance, value, message):
 
 
 def test_bad_rows_are_counted_over_all_blocks(monkeypatch):
-    monkeypatch.setattr("xembed.depth._resultant._TASK", 3)
-    monkeypatch.setattr("xembed.depth._resultant._BLOCK", 2)
+    monkeypatch.setattr("xembed._core.directions._TASK", 3)
+    monkeypatch.setattr("xembed._core.directions._BLOCK", 2)
     X = GOOD.copy()
     X[[1, 4]] = np.nan
     with pytest.raises(ValueError, match=r"X holds 2 rows that are not finite .*first: row 1"):

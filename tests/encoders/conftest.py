@@ -1,20 +1,17 @@
-"""A default encoder for all tests, tiny models made on the spot, and a cache folder of their own."""
-
-from __future__ import annotations
+"""Tiny models made on the spot, and a cache folder of their own."""
 
 import socket
-import string
 
 import pytest
+import torch
+from models import save_speller
 
 import xembed
-
-WORDS = ["the", "a", "cat", "dog", "sun", "sleeps", "barks", "rises", "and", "then", "not"]
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    """Keep the user's cache out of the tests."""
+    """Let no test find what another has embedded."""
     folder = tmp_path / "xembed-cache"
     monkeypatch.setenv("XEMBED_CACHE", str(folder))
     return folder
@@ -30,54 +27,14 @@ def no_network(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def default():
-    return xembed.load_encoder(device="cpu")
-
-
-def make_tokenizer(folder, **options):
-    from transformers import BertTokenizer
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    letters = list(string.ascii_lowercase)
-    vocabulary = special + WORDS + letters[1:] + ["##" + letter for letter in letters]  # "a" is among the words
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    return BertTokenizer(str(folder / "vocab.txt"), **options), len(vocabulary)
+def default(encoder):
+    return encoder
 
 
 @pytest.fixture(scope="session")
 def make_tiny(tmp_path_factory):
-    """Return a function that saves a random BERT of 3 blocks with 40 positions, as plain checkpoint."""
-
-    def make(*, edit=None, positions=40, kind="bert", chat_template=None, **tokenizer_options):
-        import torch
-        from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
-
-        folder = tmp_path_factory.mktemp("models") / "tiny"
-        folder.mkdir()
-        tokenizer, size = make_tokenizer(folder, **tokenizer_options)
-        tokenizer.chat_template = chat_template
-        shape = {
-            "vocab_size": size,
-            "hidden_size": 16,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "max_position_embeddings": positions,
-            "initializer_range": 0.5,  # the usual 0.02 makes all embeddings nearly equal
-        }
-        torch.manual_seed(0)
-        if kind == "bert":
-            model = BertModel(BertConfig(**shape))
-        else:
-            model = RobertaModel(RobertaConfig(**shape, pad_token_id=1))
-        if edit is not None:
-            with torch.no_grad():
-                edit(model)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        return folder
-
-    return make
+    """Return `save_speller` for a folder of its own."""
+    return lambda **options: save_speller(tmp_path_factory.mktemp("models") / "tiny", **options)
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +50,6 @@ def tiny(tiny_folder):
 @pytest.fixture(scope="session")
 def sentence_folder(tiny_folder, tmp_path_factory):
     """A saved SentenceTransformer: Transformer, pooling of the first token, Dense from 16 to 4, unit length."""
-    import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Dense, Normalize, Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling

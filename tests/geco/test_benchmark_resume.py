@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_classifiers import save_small, small_pairs
+from models import save_small, small_pairs
 
 from xembed.attribution import MethodOutput
 from xembed.geco import Benchmark
-from xembed.geco._store import Store, pack, unpack
+from xembed.geco._run import Store, pack, unpack
 
 pytestmark = pytest.mark.slow  # as a whole: it takes many seconds
 
@@ -37,7 +37,7 @@ CHILD = """
 import sys, torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-from small_classifiers import small_pairs
+from models import small_pairs
 from test_benchmark_resume import OPTIONS
 from xembed.geco import Benchmark
 Benchmark(small_pairs(30).split(8), backbone=sys.argv[2], **OPTIONS).run(sys.argv[3], progress=False)
@@ -188,7 +188,7 @@ def test_a_model_that_cannot_be_saved_is_said(make, tmp_path, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xembed.geco._cell.save_model", full)
+    monkeypatch.setattr("xembed.geco._run.save_model", full)
     with pytest.raises(OSError, match="No space left"):
         make(schemes=["OLA"], seeds=(0,)).run(tmp_path / "run", progress=False)
 
@@ -235,7 +235,7 @@ def test_a_run_stopped_before_any_piece_goes_on(make, undisturbed, tmp_path, mon
 
 def test_a_run_stopped_while_it_trains_or_saves_goes_on(make, undisturbed, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    for target in ("xembed.geco._benchmark.train", "xembed.geco._trained.TrainingRecord.to_json"):
+    for target in ("xembed.geco._benchmark.train", "xembed.geco._training.TrainingRecord.to_json"):
 
         def stop(*_args, **_options):
             raise Stop
@@ -260,11 +260,11 @@ def test_a_finished_run_computes_nothing(make, undisturbed, tmp_path, monkeypatc
     run = make()
     for name in (
         "xembed.geco._benchmark.train",
-        "xembed.geco._cell.run_method",
-        "xembed.geco._cell.method_health",
-        "xembed.geco._cell.pair_shapley",
-        "xembed.geco._cell.faithfulness",
-        "xembed.geco._cell.randomise",
+        "xembed.geco._run.run_method",
+        "xembed.geco._run.method_health",
+        "xembed.geco._run.pair_shapley",
+        "xembed.geco._run.faithfulness",
+        "xembed.geco._run.randomise",
         "xembed.attribution._scored_model.ScoredModel.score_ids",
     ):
         monkeypatch.setattr(name, never)
@@ -350,9 +350,14 @@ def test_other_files_are_not_touched(make, tmp_path):
 def test_a_plan_that_is_not_ours(make, tmp_path, text):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "plan.json").write_text(text)
-    with pytest.raises(FileExistsError, match=r"holds a plan.json that is no run of the benchmark"):
+    with pytest.raises(FileExistsError, match=r"holds a plan.json that is not a run of the benchmark"):
         make().run(tmp_path / "run", progress=False)
     assert (tmp_path / "run" / "plan.json").read_text() == text
+
+
+def test_a_plan_whose_keys_are_in_another_order_is_the_same(tmp_path):
+    Store(tmp_path / "run", {"benchmark": 1, "settings": {"a": 1, "b": 2}}, resume=True, caller="this test")
+    Store(tmp_path / "run", {"settings": {"b": 2, "a": 1}, "benchmark": 1}, resume=True, caller="this test")
 
 
 def test_a_half_written_plan_is_no_obstacle(make, tmp_path):

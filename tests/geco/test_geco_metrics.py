@@ -1,7 +1,6 @@
 """Scores against ground truth: by hand, against scikit-learn and all orders of ties, identities, errors."""
 
 import itertools
-import json
 import math
 import time
 
@@ -25,7 +24,6 @@ from xembed.geco._metrics import (
     score_rows,
     top_k_precision,
 )
-from xembed.geco._reference_metrics import reference_metrics
 
 JUDGING = [name for name, metric in METRICS.items() if metric.higher_is_better]
 
@@ -250,58 +248,3 @@ def test_a_test_set_is_scored_in_less_than_a_second():
     start = time.perf_counter()
     score_rows(a, g)
     assert time.perf_counter() - start < 1.0  # about 0.02 on a quiet core
-
-
-# What the reference computes, from its description.
-
-
-def test_reference_top_k_asks_for_the_first_two_places():
-    assert reference_metrics([0, 0, 0, 0, 1], [0, 0, 0, 0, 1])["top_k_precision"] == 0.0
-    assert reference_metrics([2, 1, 0, 0, 0], [0, 0, 0, 0, 1])["top_k_precision"] == 1.0
-
-
-def test_reference_top_k_of_a_perfect_explanation_on_real_rows(real_data):
-    lines = (real_data / "geco" / "binary_gender_all" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    truths = [np.array(json.loads(line)["ground_truth"]) for line in lines]
-    rng = np.random.default_rng(0)
-    scores = [reference_metrics(g * (1 + rng.random(len(g))), g)["top_k_precision"] for g in truths]
-    assert 0.2 < np.mean(scores) < 0.32
-    assert np.mean([top_k_precision(g, g) for g in truths]) == 1.0
-
-
-@given(row=rows(few_values=True))
-@settings(max_examples=100, deadline=None)
-def test_reference_curves_are_those_of_scikit_learn(row):
-    a, g = row
-    found = reference_metrics(a, g)
-    assert found["roc_auc"] == pytest.approx(roc_auc_score(g, np.abs(a)), abs=1e-12)
-    assert found["avg_precision"] == pytest.approx(average_precision_score(g, np.abs(a)), abs=1e-12)
-    assert math.isnan(found["mass_accuracy"]) or found["mass_accuracy"] == pytest.approx(mass_accuracy(a, g))
-    assert math.isnan(found["mass_accuracy"]) == (not a.any())
-
-
-def test_reference_precision_by_hand():
-    # Down to size 4: 1 of 1; 3: 1 of 2; 2: 2 of 3; 1: 2 of 4, specificity 0 then.
-    found = reference_metrics([4, 3, 2, 1], [1, 0, 1, 0])
-    assert found["precision_recall_auc"] == pytest.approx(0.5 * 1 + 0 + 0.5 * (1 / 2 + 2 / 3) / 2)
-    assert found["precision_specificity"] == pytest.approx(1.0)  # at 0.5 exactly it does not count
-    assert reference_metrics([4, 3, 1, 1], [0, 0, 1, 0])["precision_specificity"] == 0.0
-    assert reference_metrics([1, 1], [1, 0])["precision_specificity"] == 0.0
-
-
-@pytest.mark.parametrize(
-    ("mass", "other", "expected"),
-    [(0.6, 0.3, 0.0), (0.3, 0.6, math.nan), (0.5, 0.5, 0.0), (0.5, 0.0, math.log(1e6 - 1)), (0.9, 0.3, math.log(2))],
-)
-def test_reference_relative_mass_accuracy(mass, other, expected):
-    found = reference_metrics([mass, 1 - mass], [1, 0], mass_accuracy_zero_shot=other)["mass_accuracy_relative"]
-    assert found == pytest.approx(expected, abs=1e-9, nan_ok=True)
-
-
-def test_reference_errors():
-    with pytest.raises(ValueError, match="must leave a word that is not true"):
-        reference_metrics([1, 2], [1, 1])
-    with pytest.raises(ValueError, match=r"'mass_accuracy_zero_shot' .* number in \[0, 1\]"):
-        reference_metrics([1, 2], [1, 0], mass_accuracy_zero_shot=2)
-    with pytest.raises(ValueError, match="'attributions' parameter of reference_metrics must be finite"):
-        reference_metrics([1, math.nan], [1, 0])

@@ -4,7 +4,6 @@ import os
 
 import pytest
 
-from xembed import load_encoder
 from xembed.datasets import load_dictionary, load_sts
 from xembed.encoders import encode_layers
 from xembed.isotropy import compare_corrections, default_corrections
@@ -20,7 +19,7 @@ def definitions(folder):
 
 
 @pytest.mark.slow
-def test_corrections_lift_inner_layers_and_not_the_tuned_output(real_data, wordnet_folder):
+def test_corrections_lift_inner_layers_and_not_the_tuned_output(encoder, real_data, wordnet_folder):
     (train,) = load_sts(real_data / "sts" / "STSBenchmark" / "sts-train.csv")
     (dev,) = load_sts(real_data / "sts" / "STSBenchmark" / "sts-dev.csv")
     tests = [dev]
@@ -34,7 +33,7 @@ def test_corrections_lift_inner_layers_and_not_the_tuned_output(real_data, wordn
     glosses = definitions(wordnet_folder)
     texts = list(dict.fromkeys([*glosses, *train.sentences, *(t for pairs in tests for t in pairs.sentences)]))
     layers = range(7) if FULL else (2, 6)
-    embeddings = encode_layers(load_encoder(device="cpu"), texts, layers=list(layers), batch_size=64)
+    embeddings = encode_layers(encoder, texts, layers=list(layers), batch_size=64)
     found = {}
     print(
         f"\n{'layer':<7}{'fit':<13}{'correction':<19}{'tune':>6}",

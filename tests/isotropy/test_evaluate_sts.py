@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import Planted, make_pairs, make_texts
 
-import xembed
 from xembed.datasets import STSPairs, TextTable, load_sts
-from xembed.isotropy import STSResult, _sts_resampling, evaluate_sts
-from xembed.isotropy._overlap import overlap
-from xembed.isotropy._sts_resampling import correlate
+from xembed.isotropy import STSResult, evaluate_sts
+from xembed.isotropy._sts import overlap
+from xembed.stats import _correlations as _sts_resampling
+from xembed.stats._correlations import correlate
 
 
 @pytest.fixture
@@ -318,11 +318,6 @@ def test_bad_options(pairs, options, error, match):
 
 
 # ------------------------------------------------------------------------------------------------- real data
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ def sample(n=120, d=6, seed=0):
     return np.random.default_rng(seed).normal(size=(n, d))
 
 
-# ------------------------------------------------------------------------------------------------- neighbours
+# ------------------------------------------------------------------------------------------------- neighbors
 
 
 def by_hand(X, Y, k):
@@ -38,7 +38,7 @@ def test_equals_the_definition(seed, k):
     assert (found.low, found.high, found.chance) == (None, None, k / 39)
 
 
-def test_rotation_and_scaling_keep_neighbours():
+def test_rotation_and_scaling_keep_neighbors():
     X = sample()
     Q, _ = np.linalg.qr(sample(6, 6))
     assert neighbor_overlap(X, 5 * X @ Q).value == 1.0
@@ -59,12 +59,12 @@ def test_symmetric_and_ordered():
 def test_blocks_do_not_matter(monkeypatch):
     X, Y = sample(), sample(seed=1)
     whole = neighbor_overlap(X, Y).to_json()
-    monkeypatch.setattr(_evaluation, "_BLOCK", 7)
+    monkeypatch.setattr("xembed._core.neighbors.BLOCK", 7)
     assert neighbor_overlap(X, Y).to_json() == whole
 
 
 def test_repeated_rows():
-    X = np.repeat(sample(6), 10, axis=0)  # all neighbours are ties
+    X = np.repeat(sample(6), 10, axis=0)  # all neighbors are ties
     assert neighbor_overlap(X, 2 * X, n_neighbors=3).value == 1.0
 
 
@@ -105,7 +105,7 @@ def with_row(row, value, n=120):
         (["a"], sample(), {}, ValueError, "X must be a 2-D array"),
     ],
 )
-def test_bad_neighbours(X, Y, options, error, match):
+def test_bad_neighbors(X, Y, options, error, match):
     with pytest.raises(error, match=match):
         neighbor_overlap(X, Y, **options)
 
@@ -113,7 +113,7 @@ def test_bad_neighbours(X, Y, options, error, match):
 # ------------------------------------------------------------------------------------------------- the probe
 
 
-def labelled(n=150, shift=1.0, seed=0):
+def labeled(n=150, shift=1.0, seed=0):
     rng = np.random.default_rng(seed)
     targets = rng.choice(3, size=n, p=[0.6, 0.2, 0.2])
     X = rng.normal(size=(n, 5))
@@ -122,7 +122,7 @@ def labelled(n=150, shift=1.0, seed=0):
 
 
 def test_equals_scikit_learn_on_the_same_folds():
-    X, labels = labelled()
+    X, labels = labeled()
     folds = _evaluation.probe_folds(labels, len(X), 4, np.random.default_rng(0), caller="a test")
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     expected = cross_val_predict(model, X, labels, cv=PredefinedSplit(folds.folds)) == np.array(labels)
@@ -137,7 +137,7 @@ def test_equals_scikit_learn_on_the_same_folds():
 @given(st.integers(0, 100))
 @settings(max_examples=25, deadline=None)
 def test_folds_are_stratified_and_of_one_size(seed):
-    _, labels = labelled(seed=seed)
+    _, labels = labeled(seed=seed)
     _, targets, folds = _evaluation.probe_folds(labels, 150, 5, np.random.default_rng(seed), caller="a test")
     assert np.ptp(np.bincount(folds)) <= 1
     for label in range(3):
@@ -148,40 +148,40 @@ def test_without_signal_it_is_as_good_as_chance():
     found = linear_probe(sample(400), [0, 1] * 200)
     assert found.balanced_low < 0.5 < found.balanced_high
     assert found.majority == 0.5
-    X, labels = labelled(n=400, shift=0.0)  # of rare classes the most frequent label is all that can be learnt
+    X, labels = labeled(n=400, shift=0.0)  # of rare classes the most frequent label is all that can be learnt
     found = linear_probe(X, labels)
     assert found.accuracy == pytest.approx(found.majority, abs=0.02)
     assert found.balanced_accuracy == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_signal_is_found():
-    X, labels = labelled(shift=6.0)
+    X, labels = labeled(shift=6.0)
     found = linear_probe(X, labels)
     assert found.accuracy_low > 0.9
     assert found.accuracy_low <= found.accuracy <= found.accuracy_high
 
 
 def test_invertible_linear_maps_change_little():
-    X, labels = labelled(n=400)
+    X, labels = labeled(n=400)
     mapped = X @ np.random.default_rng(1).normal(size=(5, 5))
     assert linear_probe(mapped, labels).accuracy == pytest.approx(linear_probe(X, labels).accuracy, abs=0.02)
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-300])
 def test_scale_does_not_matter_to_the_probe(scale):
-    X, labels = labelled()
+    X, labels = labeled()
     assert linear_probe(X * scale, labels).accuracy == linear_probe(X, labels).accuracy
 
 
 def test_labels_may_be_numbers_and_dimensions_dead():
-    X, labels = labelled()
+    X, labels = labeled()
     X[:, 3] = 2.0
     numbers = np.array([int(label[-1]) for label in labels])
     assert linear_probe(X, numbers).accuracy == linear_probe(X, labels).accuracy
 
 
 def test_same_call_same_bytes():
-    X, labels = labelled()
+    X, labels = labeled()
     assert linear_probe(X, labels).to_json() == linear_probe(X, labels, rng=0).to_json()
     assert linear_probe(X, labels, n_resamples=0).accuracy_low is None
 

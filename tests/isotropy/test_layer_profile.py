@@ -5,18 +5,12 @@ import pytest
 import scipy.stats
 from sklearn.preprocessing import StandardScaler
 
-import xembed
 from xembed.datasets import STSPairs, TextTable, load_corpora, load_sts
 from xembed.encoders import encode_layers
 from xembed.isotropy import LayerProfile, Whitening, layer_profile, measure
 
 TEXTS = load_corpora("news_briefs").texts[:60]
 PAIRS = STSPairs("mine", TEXTS[:30], [*TEXTS[:10], *TEXTS[30:50]], [5] * 5 + [4] * 5 + list(np.linspace(3, 0, 20)))
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return xembed.load_encoder(device="cpu")
 
 
 @pytest.fixture(scope="module")

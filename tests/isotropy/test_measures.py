@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xembed._core.moments import group_rows, grouped_moments, read_moments
 from xembed.isotropy import (
     alignment,
     average_cosine,
@@ -19,7 +20,6 @@ from xembed.isotropy import (
     uniformity,
 )
 from xembed.isotropy._partition import combine, log_partition
-from xembed.isotropy._scatter import group_rows, grouped_moments, read_moments
 from xembed.isotropy._spectrum import isotropic_score
 
 A = np.random.default_rng(0).standard_normal((200, 8))
@@ -197,7 +197,7 @@ def test_float16_whose_squares_overflow():
 def test_float32_products_of_large_arrays_are_close(monkeypatch):
     X = (np.random.default_rng(0).standard_normal((5000, 24)) * np.linspace(1, 0.1, 24) + 3).astype(np.float32)
     exact = {function: function(X) for function in ROWS}
-    monkeypatch.setattr("xembed.depth._resultant._EXACT_ELEMENTS", 0)
+    monkeypatch.setattr("xembed._core.directions._EXACT_ELEMENTS", 0)
     for function, expected in exact.items():
         assert function(X) == pytest.approx(expected, rel=2e-5)
 
@@ -391,7 +391,7 @@ def test_other_errors():
         intrinsic_dimension(A, method="danco")
     with pytest.raises(ValueError, match=r"at least 21 rows .* that differ for the method 'mle'\. Got 20"):
         intrinsic_dimension(A[:20], method="mle")
-    with pytest.raises(ValueError, match="all between neighbours are the same"):
+    with pytest.raises(ValueError, match="all between neighbors are the same"):
         intrinsic_dimension(np.eye(60), method="mle")
     with pytest.raises(ValueError, match="can read blocks only for"):
         hubness([A, A])

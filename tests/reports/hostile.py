@@ -52,7 +52,7 @@ _OWN = {"", "raw", "none", "mean", "all", "F", "G", "texts", "reference", "strea
 def infect(data):
     """Return the plain data of a result with hostile strings for all texts of users, equal ones for equal ones."""
     texts, names = {}, {}
-    if data["schema"] == "xembed.diagnosis/1":
+    if data["schema"] == "xembed.isotropy.Diagnosis/1":
         names[data["name"]] = NAMES[0]
     for path, value in _strings(data, ""):
         if value in _OWN:

@@ -52,7 +52,7 @@ def check_accessible(page):
     assert not found, found
 
 
-# A speck in the first and in the last corner of each figure, of a colour that tells the figure.
+# A speck in the first and in the last corner of each figure, of a color that tells the figure.
 _SPECKS = """() => addEventListener("beforeprint", () => {
   document.querySelectorAll(".plot").forEach((plot, i) => {
     const svg = plot.querySelector(".main-svg");

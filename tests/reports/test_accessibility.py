@@ -27,7 +27,7 @@ def test_wide_and_light_then_narrow_and_dark_with_all_open(open_page, path):
 
 @pytest.mark.browser
 def test_what_is_wrong_is_found(open_page):
-    """The check above can fail: axe-core runs under the page's policy and sees colours and names."""
+    """The check above can fail: axe-core runs under the page's policy and sees colors and names."""
     page = open_page(PAGES[0])
     page.evaluate("""() => {
       document.querySelector(".verdict").style.color = "#cccccc";

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pages import check_looks, rows_of, section
 
 from xembed.depth import find_outliers
-from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow, Score
+from xembed.geco._leaderboard import BenchmarkResult, LeaderboardRow, SchemeRow, Score
 from xembed.isotropy import measure
 from xembed.reports import compare_results, render_page, write_combined, write_comparison
-from xembed.reports._combined import prefix_ids
+from xembed.reports._legacy import prefix_ids
 from xembed.reports._several import combine
 from xembed.shift import compare_corpora, drift_over_time, rank_sum_test
 
@@ -125,7 +125,7 @@ def test_the_library_and_the_script_are_there_once(html):
 
 
 def test_the_summary_has_a_row_for_each_part(html, results):
-    table = re.search(r'<table class="stack summary">.*?</table>', html, re.DOTALL)[0]
+    table = re.search(r'<table class="[^"]*summary">.*?</table>', html, re.DOTALL)[0]
     rows = [section(row) for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)][1:]
     assert len(rows) == len(results)
     for place, (row, result) in enumerate(zip(rows, results, strict=True), start=1):
@@ -146,7 +146,7 @@ def test_every_part_is_its_own_page(html, results):
         contents = re.search(r'<nav class="contents".*?</nav>', own, re.DOTALL)
         if contents:
             body = body.replace(section(contents[0]) + " ", "")
-        there = section(part(html, place)).replace("How this part was made", "How this page was made")
+        there = section(part(html, place))
         assert body in there
         specs = re.findall(r'<script type="application/json" id="([^"]*)">(.*?)</script>', own, re.DOTALL)
         for id_, spec in specs:
@@ -154,11 +154,10 @@ def test_every_part_is_its_own_page(html, results):
 
 
 def test_headings_of_parts_are_one_level_down(html, results):
-    assert len(re.findall(r"<h1[^>]*>", html)) == 1 + len(results)
-    assert len(re.findall(r"<h1(?![^>]*aria-level)[^>]*>", html)) == 1
+    assert len(re.findall(r"<h1[ >]", html)) == 1
     for place, result in enumerate(results, start=1):
         own = [int(level) for level in re.findall(r"<h([1-6])[ >]", render_page(result.to_dict()))]
-        there = [int(level) for level in re.findall(r'<h[1-6][^>]* aria-level="(\d)">', part(html, place))]
+        there = [int(level) for level in re.findall(r"<h([1-6])[ >]", part(html, place))]
         assert there == [level + 1 for level in own]
 
 
@@ -226,12 +225,12 @@ def test_what_write_combined_refuses(results, tmp_path):
 
 @pytest.mark.parametrize(("text", "message"), [
     ("<!doctype html>", "must be the .json file of a result, such as the one beside a report. It is not JSON"),
-    ("[1, 2]", "must hold one of the schemas"),
-    ('{"schema": "other/1"}', r"must hold one of the schemas .* Got 'other/1'"),
-    ('{"schema": "xembed.isotropy/1", "n": 3}', "lacks the fields"),
+    ("[1, 2]", "must hold a result of xembed"),
+    ('{"schema": "other/1"}', r"must hold a result of xembed.* Got 'other/1'"),
+    ('{"schema": "xembed.isotropy.IsotropyResult/1", "n": 3}', "lacks the fields"),
     ('{"schema": "xembed.combined/1", "title": "x"}', r"lacks the fields \['parts', 'provenance'\]"),
     ('{"schema": "xembed.combined/1", "title": "x", "parts": [], "provenance": {}}', "must hold a list of results"),
-    ('{"schema": "xembed.combined/1", "title": "x", "parts": [3], "provenance": {}}', "Part 0 of '.*' must hold one"),
+    ('{"schema": "xembed.combined/1", "title": "x", "parts": [3], "provenance": {}}', "Part 0 of '.*' must hold"),
 ])  # fmt: skip
 def test_files_that_are_no_results(tmp_path, text, message):
     (tmp_path / "in.json").write_text(text, encoding="utf-8")
@@ -241,22 +240,6 @@ def test_files_that_are_no_results(tmp_path, text, message):
 
 
 # ---- ids
-
-
-def test_prefix_ids_by_hand():
-    given_html = (
-        '<section id="a" aria-labelledby="a-title b"><h2 id="a-title">A <b class="id">id="x"</b></h2>'
-        '<a href="#a">in</a><a href="https://example.org/#a">out</a><label for="q" hidden></label><br/>'
-        '<td title="see id=" class="k">1 &lt; 2</td>'
-        '<script id="s">{"x": " id=\\"y\\" \\u003ch2 id="}</script></section>'
-    )
-    wanted = (
-        '<section id="p-a" aria-labelledby="p-place p-a-title p-b"><h2 id="p-a-title" aria-level="3">A '
-        '<b class="id">id="x"</b></h2><a href="#p-a">in</a><a href="https://example.org/#a">out</a>'
-        '<label for="p-q" hidden></label><br/><td title="see id=" class="k">1 &lt; 2</td>'
-        '<script id="p-s">{"x": " id=\\"y\\" \\u003ch2 id="}</script></section>'
-    )
-    assert prefix_ids(given_html, "p-") == wanted
 
 
 @given(st.text(), st.text())
@@ -306,9 +289,8 @@ def test_tables_and_sentences_of_parts_do_not_mix(open_page, results, tmp_path):
     assert page.locator("#part1-count").inner_text() == "40 of 120 texts"
     # The sentences of two benchmarks.
     page.locator("#part4-inspect-next").click()
-    assert page.locator("#part4-inspect-view h3").inner_text().startswith("Sentence 5")
-    assert page.locator("#part7-inspect-view h3").inner_text().startswith("Sentence 4")
-    assert page.locator("#part7-inspect-view h3").get_attribute("aria-level") == "4"
+    assert page.locator("#part4-inspect-view h4").inner_text().startswith("Sentence 5")
+    assert page.locator("#part7-inspect-view h4").inner_text().startswith("Sentence 4")
     assert page.complaints == []
 
 
@@ -467,7 +449,8 @@ def test_long_tables_are_folded_and_cut_with_the_changes_first():
 
 def test_what_cannot_be_compared(results, tmp_path):
     with pytest.raises(
-        ValueError, match=r"of the same schema. Got 'xembed.shift/1' and 'xembed.drift/1': to have both"
+        ValueError,
+        match=r"of the same schema. Got 'xembed.shift.ShiftResult/1' and 'xembed.shift.DriftResult/1': to have both",
     ):
         compare_results(results[0], results[1])
     write_combined(results[1:3], tmp_path / "two.html")
@@ -475,7 +458,7 @@ def test_what_cannot_be_compared(results, tmp_path):
         compare_results(tmp_path / "two.json", tmp_path / "two.json")
     with pytest.raises(TypeError, match=r"'new' parameter must be of results of this package or paths .* Got int"):
         compare_results(results[0], 3)
-    with pytest.raises(ValueError, match="There are pages for the schemas"):
+    with pytest.raises(ValueError, match="There is no page for a Measure"):
         compare_results(results[2].measures[0], results[2].measures[0])
     results[2].to_json(tmp_path / "d.json")
     with pytest.raises(ValueError, match="would be overwritten"):

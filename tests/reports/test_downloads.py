@@ -15,8 +15,9 @@ import test_pages
 from pages import check_accessible
 from test_shift_report import until
 
-from xembed._results import dump_json, read_result
-from xembed.reports import _page, compare_results, render_page
+from xembed._core.provenance import dump_json
+from xembed._core.results import read_result
+from xembed.reports import _render, compare_results, render_page
 from xembed.reports._several import combine
 from xembed.shift import compare_corpora
 
@@ -68,9 +69,9 @@ def test_a_page_holds_its_data_once(data, kind):
 
 def test_data_that_are_too_large_are_in_the_file_only(data, monkeypatch):
     size = len(re.search(r'id="json-data">([^<]*)<', render_page(data["shift"]))[1])
-    monkeypatch.setattr(_page, "_MOST_DATA", size)
+    monkeypatch.setattr(_render, "_MOST_DATA", size)
     assert packed(render_page(data["shift"])) is not None
-    monkeypatch.setattr(_page, "_MOST_DATA", size - 1)
+    monkeypatch.setattr(_render, "_MOST_DATA", size - 1)
     page = render_page(data["shift"])
     assert packed(page) is None and 'id="json"' not in page
     assert "The data are too large for the page; they are in the .json file beside it" in page
@@ -117,7 +118,7 @@ def test_figures_as_pictures_are_light_in_both_themes(open_page, shift_page):
         assert figures.count() >= 3
         for i, figure in enumerate(figures.all()):
             title = figure.locator("h2, h3").first.inner_text()
-            colour = figure.locator(".plot").evaluate("plot => plot.data[0].marker.color")
+            color = figure.locator(".plot").evaluate("plot => plot.data[0].marker.color")
             content, name = download(page, figure.get_by_role("button", name="SVG"))
             assert name == "xembed-" + re.sub(r"\W+", "-", title.lower()).strip("-") + ".svg"
             tree = ElementTree.fromstring(content)
@@ -136,7 +137,7 @@ def test_figures_as_pictures_are_light_in_both_themes(open_page, shift_page):
             assert content[:8] == b"\x89PNG\r\n\x1a\n" and name.endswith(".png")
             size = struct.unpack(">II", content[16:24])
             assert size[0] == 1400 and size == tuple(2 * round(float(tree.attrib[key])) for key in ("width", "height"))
-            assert figure.locator(".plot").evaluate("plot => plot.data[0].marker.color") == colour
+            assert figure.locator(".plot").evaluate("plot => plot.data[0].marker.color") == color
             page.wait_for_timeout(250)  # a browser gives no more than ten files a second
         after = page.evaluate("[document.documentElement.className, getComputedStyle(document.body).color]")
         assert after == before

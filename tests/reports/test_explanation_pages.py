@@ -171,9 +171,9 @@ def a_component(kind, label, came, went):
 
 def shift(**changes):
     fields = {
-        "verdict": "The centre moved.",
+        "verdict": "The center moved.",
         "components": (
-            a_component("location", "the centre", [a_term("scam", 0.06), a_term(f"t{IMAGE}", 0.02, 0.4)],
+            a_component("location", "the center", [a_term("scam", 0.06), a_term(f"t{IMAGE}", 0.02, 0.4)],
                         [a_term("landline", 0.04)]),
             a_component("new", f"scam, {SCRIPT}", [a_term("scam", 0.06)] * 10, [a_term("line", 0.01)] * 8),
             a_component("vanished", "fax", [], []),
@@ -313,7 +313,7 @@ def test_depth_is_first_and_most_outlying_texts_come_first():
     assert f"typical {row} &lt;/script&gt;" in page and f"cosine {result.typical_similarity[row]:.3f}" in section(page)
 
 
-def test_words_have_signs_colours_and_numbers():
+def test_words_have_signs_colors_and_numbers():
     page = page_of(attributions(1))
     words = re.findall(r'<span class="word.*?</span>', page)
     said = [word for word in words if "title=" in word]
@@ -519,7 +519,7 @@ def test_of_long_texts_the_largest_words_are_shown():
 
 
 @pytest.mark.browser
-def test_the_heat_map_has_the_colours_of_the_theme(open_page, tmp_path):
+def test_the_heat_map_has_the_colors_of_the_theme(open_page, tmp_path):
     similarity().report(tmp_path / "page.html")
     page = open_page(tmp_path / "page.html")
     scale = "JSON.stringify(document.getElementById('pairs-plot').data[0].colorscale)"
@@ -560,7 +560,7 @@ def test_shift_components_add_up_and_name_their_terms():
     assert "scam +0.060 +0.050 to +0.080 3 → 1,200 0.001 ✓" in rows
     assert any(row.startswith("t<img") and row.endswith("0.4") for row in rows)
     came, went = figure(page, "component-0-plot")["data"]
-    assert came["name"] == "+ came" and went["marker"]["pattern"]["shape"]  # not by colour alone
+    assert came["name"] == "+ came" and went["marker"]["pattern"]["shape"]  # not by color alone
     assert numbers(came["x"])[0] == pytest.approx(0.06) and numbers(came["error_x"]["array"])[0] == pytest.approx(0.02)
     ticks = figure(page, "component-0-plot")["layout"]["yaxis"]["ticktext"]
     assert ticks[0] == "scam +" and ticks[2] == "landline −" and "<" not in "".join(ticks)
@@ -582,7 +582,7 @@ def test_every_text_of_a_shift_can_be_opened():
     told = section(page, "texts")
     last = max(result.texts, key=lambda text: text.along)
     assert f"{last.corpus} · row {last.row} · along +{last.along:.3g} " in told
-    assert told.index("row 69 ") < told.index("row 68 ") and "Along: new: scam" in told and "Along: the centre." in told
+    assert told.index("row 69 ") < told.index("row 68 ") and "Along: new: scam" in told and "Along: the center." in told
     assert "Here are the first 50 of 70 texts" in told
 
 

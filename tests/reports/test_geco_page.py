@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pages import check_looks, figure, rows_of, section
 
-from xembed.geco._benchmark_result import BenchmarkResult, FormDifference, LeaderboardRow, SchemeRow, Score
+from xembed.geco._leaderboard import BenchmarkResult, FormDifference, LeaderboardRow, SchemeRow, Score
 from xembed.reports import render_page
 
 SCRIPT = "</script><script>window.hacked=9</script>"
@@ -196,7 +196,7 @@ def test_the_json_makes_the_same_page(html):
 def test_a_report_is_written_by_the_result(tmp_path, html):
     RESULT.report(tmp_path / "geco.html")
     assert (tmp_path / "geco.html").read_text(encoding="utf-8") == html
-    assert json.loads((tmp_path / "geco.json").read_text(encoding="utf-8"))["schema"] == "xembed.geco/1"
+    assert json.loads((tmp_path / "geco.json").read_text(encoding="utf-8"))["schema"] == "xembed.geco.BenchmarkResult/1"
 
 
 def test_the_verdict_comes_first_with_numbers(html):
@@ -491,7 +491,7 @@ def test_the_inspector_by_mouse(open_page, tmp_path):
 
 
 @pytest.mark.browser
-def test_signs_are_not_by_colour_alone(open_page, tmp_path):
+def test_signs_are_not_by_color_alone(open_page, tmp_path):
     RESULT.report(tmp_path / "geco.html")
     page = open_page(tmp_path / "geco.html")
     for tone, sign in (("pos", "+"), ("neg", "−")):

@@ -7,7 +7,7 @@ import hostile
 import pytest
 from pages import check_accessible, section
 
-from xembed.reports import _page
+from xembed.reports import _render as _page
 from xembed.reports._names import with_short_names
 
 pytestmark = pytest.mark.slow  # as a whole: it takes many seconds

@@ -238,7 +238,7 @@ def test_the_protocol_says_what_was_judged_on_what():
     text = section(render_page(shared), "protocol")
     assert "25% of the different sentences of “A”, 0% of those of “B” are among the texts of the fit" in text
     assert "so none was fitted, chosen or judged" in section(render_page(made("bare").to_dict()), "protocol")
-    assert "One half of the labelled texts" in section(render_page(made("labels").to_dict()), "protocol")
+    assert "One half of the labeled texts" in section(render_page(made("labels").to_dict()), "protocol")
 
 
 def test_a_transductive_fit_is_loud():

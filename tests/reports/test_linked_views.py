@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pages import check_accessible, figure, numbers, rows_of, section, until
 
-from xembed.reports import _figures as figures
 from xembed.reports import render_page, write_combined
-from xembed.reports._rows import Rows, _groups
 from xembed.shift import ShiftResult, compare_corpora
+from xembed.shift._pages import figures
+from xembed.shift._pages.texts import Rows, _groups
 
 NAMES = ("May tickets", "June tickets")
 VOCABULARY = [a + b + c for a in ("ba", "ro", "ti", "lu", "mes", "kon", "") for b in ("ra", "ten", "lo", "ish", "ed")
@@ -29,9 +29,9 @@ def texts_of(n, seed, subject=""):
 def data():
     """Return 600 texts of four clusters; one cluster is of the second corpus alone, another of the first."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(0, 3, (4, 12))
+    centers = rng.normal(0, 3, (4, 12))
     parts = [rng.choice(4, 300, p=[0.4, 0.3, 0.3, 0]), rng.choice(4, 300, p=[0.4, 0.3, 0, 0.3])]
-    F, G = (centres[part] + rng.normal(0, 1, (300, 12)) for part in parts)
+    F, G = (centers[part] + rng.normal(0, 1, (300, 12)) for part in parts)
     return compare_corpora(F, G, texts=(texts_of(300, 1, "router"), texts_of(300, 2, "bill")), names=NAMES).to_dict()
 
 
@@ -195,9 +195,9 @@ def test_regions_are_switched_by_keyboard(open_page, page_path, data):
     assert everything.inner_text() == "Show all"
     switches.last.click()
     shows(page, sum(sizes[i] for i in range(len(sizes)) if i not in changed))
-    # The colours stay those of the corpora.
-    colours = "document.getElementById('map').data.map((trace) => trace.marker.color)"
-    assert len(set(page.evaluate(colours))) == 2
+    # The colors stay those of the corpora.
+    colors = "document.getElementById('map').data.map((trace) => trace.marker.color)"
+    assert len(set(page.evaluate(colors))) == 2
     page.locator("#search").fill("router")
     until(lambda: count(page) != "600 texts" and page.evaluate(CHOSEN)[0][1] == 0)
     everything.click()
@@ -357,7 +357,7 @@ def test_big_pages_draw_a_sample_over_a_density_of_all(big_html, data):
     assert "histogram2d" not in big_html.split('id="library"')[0]
     said = section(big_html, "figures")
     assert "Showing 5,000 of 100,000 texts: the extremes" in said
-    assert "The grey shade is made from all of them" in said
+    assert "The gray shade is made from all of them" in said
 
 
 def test_size_of_pages(data, big_html):

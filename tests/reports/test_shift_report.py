@@ -10,8 +10,8 @@ from pages import until
 
 from xembed.reports import render_page, write_report
 from xembed.reports._format import cut
-from xembed.reports._rows import sample_rows
 from xembed.shift import ShiftResult, compare_corpora, rank_sum_test
+from xembed.shift._pages.texts import sample_rows
 
 HOSTILE = [
     "<script>window.hacked = 1</script>",
@@ -249,7 +249,7 @@ def test_json_holds_every_text_and_number(tmp_path):
     result = result_of()
     result.report(tmp_path / "r.html")
     data = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
-    assert data["schema"] == "xembed.shift/1"
+    assert data["schema"] == "xembed.shift.ShiftResult/1"
     assert data["texts_F"] == list(result.texts_F)
     assert data["test"]["pvalue"] == result.test.pvalue
     assert len(data["depths"]) == len(data["coordinates"]) == 140
@@ -258,7 +258,7 @@ def test_json_holds_every_text_and_number(tmp_path):
 def test_the_bundle_is_of_the_version_that_figures_are_written_for():
     from plotly.offline import get_plotlyjs_version
 
-    from xembed.reports import _page
+    from xembed.reports import _render as _page
 
     assert _page._PLOTLY.split("-")[2].startswith(get_plotlyjs_version())
 
@@ -267,7 +267,7 @@ def test_the_bundle_is_whole():
     import gzip
     import hashlib
 
-    from xembed.reports import _page
+    from xembed.reports import _render as _page
 
     assert hashlib.sha256(gzip.decompress(_page._asset(_page._PLOTLY))).hexdigest() == _page._PLOTLY_SHA256
 
@@ -289,7 +289,7 @@ def test_nothing_is_left_where_writing_fails(tmp_path, monkeypatch):
     def no_space(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xembed._files.Path.replace", no_space)
+    monkeypatch.setattr("xembed._core.files.Path.replace", no_space)
     with pytest.raises(OSError, match="No space left"):
         result.report(tmp_path / "r.html")
     assert list(tmp_path.iterdir()) == []
@@ -304,7 +304,7 @@ def test_no_permission(tmp_path):
 
 
 def test_unknown_schema():
-    with pytest.raises(ValueError, match=r"There are pages for the schemas .* Got 'other/1' instead"):
+    with pytest.raises(ValueError, match=r"must hold a result of xembed.* Got 'other/1'"):
         render_page({"schema": "other/1"})
 
 

@@ -9,8 +9,10 @@ import test_pages
 from pages import check_accessible, check_looks
 from test_shift_report import until
 
-from xembed.reports import _page, render_page
+from xembed.reports import render_page
+from xembed.reports._render import Place, block_html
 from xembed.reports._several import combine
+from xembed.reports.kit import Table, number_columns
 from xembed.shift import rank_sum_test
 
 HEAD = ["Word", "Value", "p", "Day", "Share", "Name"]
@@ -35,10 +37,8 @@ def page_with(*tables):
     """Return a page with tables of the page's own templates at its end."""
     rng = np.random.default_rng(0)
     page = render_page(rank_sum_test(rng.normal(size=(30, 4)), rng.normal(size=(20, 4))).to_dict())
-    template = _page._environment().from_string(
-        '{% import "sections.html.j2" as macros %}{% for one in tables %}{{ macros.plain_table(*one) }}{% endfor %}'
-    )
-    return page.replace("</main>", template.render(tables=tables) + "</main>")
+    html = "".join(block_html(Table(number_columns(head), body, label), Place()) for head, body, label in tables)
+    return page.replace("</main>", f"{html}</main>")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,9 @@ def own_page(tmp_path_factory):
     path = tmp_path_factory.mktemp("tables") / "tables.html"
     path.write_text(
         page_with(
-            (HEAD, BODY, "../../Own <b>table</b>"), (["Name", "x", "Kind"], many, "Many"), (["a", "b"], BODY[:2], "Few")
+            (HEAD, BODY, "../../Own <b>table</b>"),
+            (["Name", "x", "Kind"], many, "Many"),
+            (["a", "b"], [row[:2] for row in BODY[:2]], "Few"),
         ),
         encoding="utf-8",
     )
@@ -186,7 +188,7 @@ def test_regions_move_with_what_is_folded_below_them(open_page, shift_page):
     assert page.locator("#what-shifted details.rest .saves").count() == 0  # not before it is opened
     summary.click()
     until(lambda: page.locator("#what-shifted details.rest .saves").count() == 1)
-    table = page.locator("#what-shifted details.rest table.regions")
+    table = page.locator("#what-shifted details.rest table")
 
     def pairs():
         bodies = table.locator("tbody").all()

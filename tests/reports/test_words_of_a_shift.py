@@ -1,5 +1,6 @@
 """A shift beside its explanation: every text of the table, and every dot, leads to its words."""
 
+import json
 import re
 
 import numpy as np
@@ -8,8 +9,8 @@ from pages import section, until
 
 from xembed.attribution import explain_shift
 from xembed.reports import write_combined
-from xembed.reports._combined import _linked
 from xembed.shift import compare_corpora
+from xembed.shift._pages.compare import _explanation_beside
 
 SCRIPT = "</script><script>window.hacked=9</script>"
 OLD, NEW = ["router slow wifi", "bill wrong charge", "line slow again"], ["scam call message", "bill wrong charge"]
@@ -46,13 +47,20 @@ def path(results, tmp_path_factory):
 
 def test_only_an_explanation_of_the_same_texts_is_linked(results):
     shift, words = (result.to_dict() for result in results)
-    assert _linked([shift, words])[0]["explained"] is words
-    assert _linked([words, shift])[1]["explained"] is words
-    assert "explained" not in _linked([shift])[0]
-    assert "explained" not in _linked([shift, {**words, "names": ["old", "other"]}])[0]
-    assert "explained" not in _linked([{**shift, "texts_G": ["something else"] * 40}, words])[0]
-    assert "explained" not in _linked([{**shift, "texts_F": None, "texts_G": None}, words])[0]
-    assert "explained" not in shift  # what is written beside the page stays as it was
+    assert _explanation_beside(shift) is None
+
+    def beside(words, **changes):
+        return _explanation_beside({**shift, **changes, "beside": [{"schema": "xembed.other.Result/1"}, words]})
+
+    assert beside(words) == words
+    assert beside({**words, "names": ["old", "other"]}) is None
+    assert beside(words, texts_G=["something else"] * 40) is None
+    assert beside(words, texts_F=None, texts_G=None) is None
+
+
+def test_the_data_beside_the_page_stay_as_they_were(path, results):
+    data = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    assert data["parts"] == [json.loads(result.to_json()) for result in results]
 
 
 @pytest.mark.browser
@@ -75,7 +83,7 @@ def test_a_text_of_the_table_opens_its_words(open_page, path, results):
     assert (
         fold.locator("summary")
         .inner_text()
-        .startswith("Its words, along " + ("the centre" if kind == "location" else kind))
+        .startswith("Its words, along " + ("the center" if kind == "location" else kind))
     )
     assert page.complaints == []
 

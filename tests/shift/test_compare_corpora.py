@@ -146,7 +146,7 @@ def test_groups_and_pairs():
     fast = compare_corpora(F, G, groups=groups, explain=False, mode="fast")
     assert [test.name for test in fast.tests] == ["depth", "linear"]
     few = compare_corpora(F, G, groups=([i // 30 for i in range(60)], [9 + i // 30 for i in range(60)]), explain=False)
-    assert any("2 and 2 groups with 999 relabellings give p-values of 0.17 or more" in note for note in few.warnings)
+    assert any("2 and 2 groups with 999 relabelings give p-values of 0.17 or more" in note for note in few.warnings)
     single = compare_corpora(F, G, groups=(range(60), range(60, 120)), explain=False, n_resamples=19)
     assert any("Every group holds one row" in note for note in single.warnings)
     versions = compare_corpora(F, F + 0.05, paired=True, explain=False)

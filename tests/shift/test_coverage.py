@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-import xembed
 from xembed.datasets import load_corpora
 from xembed.depth import tte_depth
 from xembed.shift._coverage import CoverageResult, coverage
@@ -135,9 +134,9 @@ def test_blocks_and_float32_change_nothing_that_matters(monkeypatch, score):
     G[:5] = F[:5]
     whole = coverage(F, G, score=score)
     monkeypatch.setattr("xembed.shift._coverage.BLOCK_ELEMENTS", 1000)
-    monkeypatch.setattr("xembed.shift._neighbors.BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr("xembed._core.neighbors.BLOCK_ELEMENTS", 1000)
     np.testing.assert_array_equal(coverage(F, G, score=score).pvalues_G, whole.pvalues_G)
-    monkeypatch.setattr("xembed.shift._neighbors._EXACT_PAIRS", 0)
+    monkeypatch.setattr("xembed._core.neighbors._EXACT_PAIRS", 0)
     np.testing.assert_allclose(coverage(F, G, score=score).pvalues_G, whole.pvalues_G, atol=2 / 151)
 
 
@@ -151,7 +150,7 @@ def test_only_directions_matter_and_integers_do():
 def test_result_round_trips():
     result = coverage(*corpora(), rng=3)
     data = json.loads(result.to_json())
-    assert data["schema"] == "xembed.coverage/1" and data["provenance"]["parameters"]["rng"] == 3
+    assert data["schema"] == "xembed.shift.CoverageResult/1" and data["provenance"]["parameters"]["rng"] == 3
     again = CoverageResult.from_json(result.to_json())
     assert again.to_json() == result.to_json() and isinstance(again.pvalues_F, np.ndarray)
     assert len(repr(result)) < 400
@@ -195,8 +194,8 @@ def test_p_values_hold_their_level(score):
 
 
 def draw(rng, n, topics, d=32):
-    centres = unit(np.random.default_rng(1).normal(size=(8, d)))
-    return centres[rng.choice(topics, n)] + 0.7 * rng.normal(size=(n, d)) / np.sqrt(d)
+    centers = unit(np.random.default_rng(1).normal(size=(8, d)))
+    return centers[rng.choice(topics, n)] + 0.7 * rng.normal(size=(n, d)) / np.sqrt(d)
 
 
 RUNS, HIGHEST = (1000, 0.06) if os.environ.get("XEMBED_FULL") else (100, 0.08)
@@ -218,17 +217,16 @@ def test_false_discovery_rate(score, n, m, n_new, power):
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory):
-    """Return texts of the bundled corpora, embedded with a cache of this test session."""
-    encoder, cache = xembed.load_encoder(), tmp_path_factory.getbasetemp() / "xembed-cache"
+def embedded(encoder):
+    """Return texts of the bundled corpora, embedded."""
     steps = {"support_tickets": 1, "product_reviews": 1, "news_briefs": 4}
-    return {name: encoder.encode(load_corpora(name).texts[::step], cache=cache) for name, step in steps.items()}
+    return {name: encoder.encode(load_corpora(name).texts[::step]) for name, step in steps.items()}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["product_reviews", "support_tickets"])
 def test_texts_of_another_corpus_rank_above_the_rest(embedded, corpus):
-    by_depth, by_neighbours = [], []
+    by_depth, by_neighbors = [], []
     for seed in range(10):
         rng = np.random.default_rng(seed)
         rows = rng.permutation(embedded[corpus])
@@ -237,9 +235,9 @@ def test_texts_of_another_corpus_rank_above_the_rest(embedded, corpus):
         new = new.copy()
         new[planted] = rng.permutation(embedded["news_briefs"])[: planted.sum()]
         by_depth.append(roc_auc_score(planted, -tte_depth(new, old)))
-        by_neighbours.append(roc_auc_score(planted, -coverage(old, new).scores_G))
-    print(f"\n{corpus}: depth {np.mean(by_depth):.3f}, neighbours {np.mean(by_neighbours):.3f}")
-    assert max(np.mean(by_depth), np.mean(by_neighbours)) >= 0.95
+        by_neighbors.append(roc_auc_score(planted, -coverage(old, new).scores_G))
+    print(f"\n{corpus}: depth {np.mean(by_depth):.3f}, neighbors {np.mean(by_neighbors):.3f}")
+    assert max(np.mean(by_depth), np.mean(by_neighbors)) >= 0.95
 
 
 def test_planted_topics_of_the_tickets(embedded):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xembed.depth import tte_depth
-from xembed.shift._battery import DEFAULT
 from xembed.shift._drift import DriftResult, drift_over_time
+from xembed.shift._kinds import DEFAULT
 from xembed.shift._martingale import LIMIT, bet, calibrator, change_point, e_values, no_bets
 
 FULL = bool(os.environ.get("XEMBED_FULL"))
@@ -292,8 +292,8 @@ def test_large_windows_are_thinned():
 def chunks(seed, n_groups, size, d=8, topic=0.3):
     """Return rows of documents: those of a document are close to each other."""
     rng = np.random.default_rng(seed)
-    centres = np.repeat(cone(rng, n_groups, d, topic), size, axis=0)
-    return centres + rng.normal(0, 0.05, centres.shape), np.repeat(np.arange(n_groups), size)
+    centers = np.repeat(cone(rng, n_groups, d, topic), size, axis=0)
+    return centers + rng.normal(0, 0.05, centers.shape), np.repeat(np.arange(n_groups), size)
 
 
 def test_groups_are_windows_of_whole_documents():
@@ -381,7 +381,7 @@ def test_result_round_trips_and_says_how_it_was_made():
     assert again.to_json() == text
     np.testing.assert_array_equal(again.resultants, result.resultants)
     assert again.starts == result.starts
-    assert json.loads(text)["schema"] == "xembed.drift/1"
+    assert json.loads(text)["schema"] == "xembed.shift.DriftResult/1"
     assert result.provenance["parameters"]["rng"] == 3
     assert result.provenance["parameters"]["reference"] == 100
     assert result.encoder == {"name": "model"} and result.warnings[0] == "cut"
@@ -405,7 +405,7 @@ def test_same_call_same_result():
 def test_too_few_windows_for_an_alarm_are_said():
     short = monitor(stream(n=140, change=100), n_resamples=19)
     assert not short.detected
-    assert any("Too few windows (2) for an alarm at alpha = 0.05 with 19 relabellings" in w for w in short.warnings)
+    assert any("Too few windows (2) for an alarm at alpha = 0.05 with 19 relabelings" in w for w in short.warnings)
     assert not any("Too few windows" in w for w in monitor(stream()).warnings)
 
 
@@ -552,8 +552,8 @@ def delay(change, run):
     directions = np.linalg.qr(rng.normal(size=(64, 6)))[0].T
 
     def draw(n, topics=4, noise=1.0, shift=0.0):
-        centres = 0.5 * directions[4] + 0.6 * directions[rng.integers(0, topics, n)] + shift * directions[5]
-        return centres + noise * rng.normal(size=(n, 64)) / 8
+        centers = 0.5 * directions[4] + 0.6 * directions[rng.integers(0, topics, n)] + shift * directions[5]
+        return centers + noise * rng.normal(size=(n, 64)) / 8
 
     options = {"shift": {"shift": 0.25}, "collapse": {"noise": 0.75}, "topics": {"topics": 3}}
     X = np.concatenate([draw(200 + 9 * 40), draw(400, **options[change])])

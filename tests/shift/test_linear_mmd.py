@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from xembed import _blocks
-from xembed.depth import _resultant as resultant_module
+from xembed._core import blocks as _blocks
+from xembed._core import directions as resultant_module
 from xembed.shift import _linear
 from xembed.shift._linear import Labels, linear_mmd
 
@@ -89,13 +89,13 @@ def test_equal_random_numbers_do_not_spoil_a_subset(monkeypatch):
 
 
 def test_permuted_values_average_to_zero():
-    """Over all labellings the unbiased estimator has mean zero, whatever the rows are."""
+    """Over all labelings the unbiased estimator has mean zero, whatever the rows are."""
     F, G = corpora(shift=2.0)
     permuted = linear_mmd(F, G, n_resamples=4000).values[1:]
     assert abs(permuted.mean()) < 4 * permuted.std() / np.sqrt(4000)
 
 
-def test_values_equal_an_enumeration_of_all_labellings():
+def test_values_equal_an_enumeration_of_all_labelings():
     F, G = corpora(3, 2)
     pooled = np.concatenate([F, G])
     expected = []
@@ -140,7 +140,7 @@ def test_pvalue_counts_ties_and_itself():
     assert linear_mmd(F, F.copy(), n_resamples=99).pvalue > 0.5
     same = np.ones((6, 3))
     assert linear_mmd(same, same[:4], n_resamples=99).pvalue == 1.0
-    # Copies of few rows: labellings that give the observed sum give its value but for rounding, and count.
+    # Copies of few rows: labelings that give the observed sum give its value but for rounding, and count.
     F, G = np.repeat(np.eye(3), [8, 3, 1], axis=0), np.repeat(np.eye(3), [2, 3, 7], axis=0)
     found = linear_mmd(F, G, n_resamples=2000)
     exact = (found.values.round(12) >= found.values[0].round(12)).mean()

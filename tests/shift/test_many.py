@@ -84,7 +84,7 @@ def test_one_more_corpus_does_not_change_the_others():
     np.testing.assert_array_equal(few.effects, more.effects[:, :3, :3])
 
 
-def test_relabellings_suffice_for_many_pairs():
+def test_relabelings_suffice_for_many_pairs():
     rng = np.random.default_rng(0)
     many = {str(i): rng.normal(size=(5, 2)) for i in range(12)}
     result = compare_many(many, tests="mean")
@@ -105,7 +105,7 @@ def test_no_difference():
 def test_duplicates_do_not_differ():
     same = compare_many({"x": np.ones((10, 3)), "y": np.ones((8, 3)), "z": 2 * np.ones((5, 3))}, n_resamples=99)
     assert same.n_different == 0
-    assert not same.effects[:3].any()  # nearest neighbours are random where all are equally near
+    assert not same.effects[:3].any()  # nearest neighbors are random where all are equally near
 
 
 def test_result_round_trips_and_says_how_it_was_made():
@@ -114,7 +114,7 @@ def test_result_round_trips_and_says_how_it_was_made():
     again = ManyResult.from_json(text)
     assert again.to_json() == text
     np.testing.assert_array_equal(again.effects, result.effects)
-    assert json.loads(text)["schema"] == "xembed.many/1"
+    assert json.loads(text)["schema"] == "xembed.shift.ManyResult/1"
     assert result.provenance["parameters"]["rng"] == 4
     frame = result.to_frame()
     assert list(zip(frame["F"], frame["G"], strict=True))[:2] == [("a", "b"), ("a", "c")]

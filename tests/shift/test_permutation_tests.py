@@ -1,4 +1,4 @@
-"""Single tests by relabelling: what they find, what they return, what they refuse."""
+"""Single tests by relabeling: what they find, what they return, what they refuse."""
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ from scipy import stats
 
 from xembed.depth import tte_depth
 from xembed.shift import RankSumResult, rank_sum_test
-from xembed.shift._wilcoxon import probability_interval, rank_sum
+from xembed.stats._rank_sums import probability_interval, rank_sum
 
 F4 = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
 G3 = [[1, 0, 1], [-1, 0, 0], [1, 2, 2]]
@@ -162,17 +162,17 @@ def test_result_round_trips_and_says_how_it_was_made():
     again = RankSumResult.from_json(text)
     assert again.to_json() == text
     np.testing.assert_array_equal(again.depths_F, result.depths_F)
-    assert json.loads(text)["schema"] == "xembed.rank_sum/1"
+    assert json.loads(text)["schema"] == "xembed.shift.RankSumResult/1"
     assert result.provenance["parameters"]["rng"] == 7
     assert set(result.provenance["versions"]) >= {"xembed", "numpy", "scipy", "python"}
     assert len(repr(result)) < 400 and "\n" not in repr(result)
     assert result.to_frame().loc[0, "pvalue"] == result.pvalue
     with pytest.raises(AttributeError):
         result.pvalue = 0.0
-    with pytest.raises(ValueError, match=r"reads the schema 'xembed.rank_sum/1'. Got 'other' instead"):
+    with pytest.raises(ValueError, match=r"reads the schema 'xembed.shift.RankSumResult/1'. Got 'other' instead"):
         RankSumResult.from_dict({"schema": "other"})
     with pytest.raises(ValueError, match="lacks the fields"):
-        RankSumResult.from_dict({"schema": "xembed.rank_sum/1"})
+        RankSumResult.from_dict({"schema": "xembed.shift.RankSumResult/1"})
 
 
 def test_same_call_same_result():

@@ -1,4 +1,4 @@
-"""Statistics under many labellings equal the same computed one labelling at a time, from their definitions."""
+"""Statistics under many labelings equal the same computed one labeling at a time, from their definitions."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from scipy.spatial.distance import cdist
 from xembed.shift import _battery as battery
 from xembed.shift import _statistics as statistics
 from xembed.shift._pairs import ENERGY, pass_over_pairs, rbf
-from xembed.shift._permutation import column_pvalues
 from xembed.shift._pool import make_pool
+from xembed.stats._permutation import column_pvalues
 
 
 def make(n=23, m=31, d=7, seed=0, n_resamples=19, dtype=float):
@@ -58,12 +58,12 @@ def test_linear_mmd_equals_its_kernel():
     np.testing.assert_allclose(found.effects[0], found.values[0] * share)
 
 
-def test_mean_statistic_is_the_largest_of_three_standardised_kernels():
+def test_mean_statistic_is_the_largest_of_three_standardized_kernels():
     unit, labels = make()
-    centred = unit - unit.mean(axis=0)
-    S = centred.T @ centred / len(unit)
+    centered = unit - unit.mean(axis=0)
+    S = centered.T @ centered / len(unit)
     ridge = np.linalg.inv(S + np.eye(7) * np.trace(S) / 7)
-    kernels = [centred @ M @ centred.T for M in (np.eye(7), ridge, S)]
+    kernels = [centered @ M @ centered.T for M in (np.eye(7), ridge, S)]
     tests = np.array([each(labels, lambda mine, K=K: unbiased_mmd(K, mine)) for K in kernels])
     expected = ((tests - tests.mean(axis=1, keepdims=True)) / tests.std(axis=1, keepdims=True)).max(axis=0)
     np.testing.assert_allclose(statistics.mean_statistic(unit, labels).values, expected, atol=1e-9)
@@ -86,16 +86,28 @@ def test_kernel_sums_equal_their_kernels(dtype, monkeypatch):
     expected = each(labels, lambda mine: unbiased_mmd(-np.sqrt(squared), mine))
     np.testing.assert_allclose(energy.mmd(n, m), expected, atol=max(tolerance, 1e-8))
     np.fill_diagonal(squared, np.inf)
-    np.testing.assert_array_equal(np.sort(neighbors), np.sort(np.argsort(squared, axis=1)[:, :4]))
+    near = np.argsort(squared, axis=1)[:, :4]
+    np.testing.assert_array_equal(neighbors.to_F, labels[:, 0][near].sum(axis=1))
+    np.testing.assert_array_equal(neighbors.of_F, labels[near].sum(axis=(0, 1)))
+    np.testing.assert_array_equal(neighbors.within, (labels[near].sum(axis=1) * labels).sum(axis=0))
 
 
 def test_neighbors_are_counted():
     unit, labels = make()
-    _, neighbors = pass_over_pairs(unit, labels, None, n_neighbors=3)
-    found = statistics.neighbor_statistic(neighbors, labels)
+    _, sums = pass_over_pairs(unit, labels, None, n_neighbors=3)
+    found = statistics.neighbor_statistic(sums, labels)
+    cosines = unit @ unit.T - 9 * np.eye(len(unit))
+    neighbors = np.argsort(-cosines, axis=1)[:, :3]
     share = each(labels, lambda mine: (mine[neighbors] == mine[:, None]).mean())
     expected = (23 * 22 + 31 * 30) / (54 * 53)
     np.testing.assert_allclose(found.effects, (share - expected) / (1 - expected), atol=1e-12)
+
+
+def test_copies_share_the_places_of_neighbors():
+    """Where every text is the same no labeling has more neighbors of its own corpus than another."""
+    _, labels = make()
+    _, sums = pass_over_pairs(np.full((54, 4), 0.5), labels, None, n_neighbors=3)
+    np.testing.assert_allclose(statistics.neighbor_statistic(sums, labels).effects, 0.0, atol=1e-12)
 
 
 def test_tail_counts_texts_below_the_quantile():
@@ -128,7 +140,7 @@ def test_identical_texts_give_no_evidence(name):
     pool = make_pool(rows[:6], rows[6:], n_resamples=99, rng=np.random.default_rng(0), caller="test")
     found = battery.measure(pool, (name,))[name]
     assert np.isfinite(found.values).all() and np.isfinite(found.effects).all()
-    if name != "knn":  # all are equally near, so neighbours are arbitrary: chance, but not certainty
+    if name != "knn":  # all are equally near, so neighbors are arbitrary: chance, but not certainty
         assert column_pvalues(found.values[None])[0, 0] == 1.0
 
 

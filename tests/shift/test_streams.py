@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from xembed import _blocks
+from xembed._core import blocks as _blocks
+from xembed._core import directions as resultant_module
 from xembed.depth import TTEDepth, tte_depth
-from xembed.depth import _resultant as resultant_module
 from xembed.shift import rank_sum_test
 
 RNG = np.random.default_rng(0)

@@ -139,7 +139,10 @@ def test_same_call_same_result_and_round_trip():
     result = compare_surface(F, G, names=("old", "new"))
     assert result.to_json() == compare_surface(F, G, names=("old", "new")).to_json()
     data = json.loads(result.to_json())
-    assert data["schema"] == "xembed.surface/1" and data["features"][0]["schema"] == "xembed.surface_feature/1"
+    assert (
+        data["schema"] == "xembed.shift.SurfaceResult/1"
+        and data["features"][0]["schema"] == "xembed.shift.SurfaceFeature/1"
+    )
     assert SurfaceResult.from_json(result.to_json()).to_json() == result.to_json()
     frame = result.to_frame()
     assert len(frame) == len(_FEATURES) == 20

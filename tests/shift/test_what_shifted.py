@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-import xembed
+from xembed._core.directions import PooledRows, UnitRows
 from xembed.datasets import load_corpora, load_planted_vocabulary
-from xembed.depth._pairwise import Directions
-from xembed.shift._clusters import assign, cluster_centres, default_clusters, split_halves
-from xembed.shift._neighbors import PooledRows
+from xembed.shift._clusters import assign, cluster_centers, default_clusters, split_halves
 from xembed.shift._regions import Region, RegionsResult, _status, what_shifted
 
 
@@ -61,15 +59,15 @@ def test_regions_are_counts_of_texts(split):
     assert result.n_changed == sum(r.qvalue <= 0.05 for r in result.regions)
 
 
-def test_typical_texts_are_those_nearest_to_the_centre():
+def test_typical_texts_are_those_nearest_to_the_center():
     F, G = corpora()
     result = what_shifted(F, G, n_clusters=6)
     X = unit(np.r_[F, G])
     for region in result.regions:
-        centre = X[result.membership == region.id].mean(axis=0)  # what k-means ends with, all texts being counted
+        center = X[result.membership == region.id].mean(axis=0)  # what k-means ends with, all texts being counted
         for typical, rows, offset in ((region.typical_F, F, 0), (region.typical_G, G, 120)):
             inside = np.flatnonzero(result.membership[offset : offset + len(rows)] == region.id)
-            expected = inside[np.argsort(-(unit(rows)[inside] @ centre), kind="stable")[:5]]
+            expected = inside[np.argsort(-(unit(rows)[inside] @ center), kind="stable")[:5]]
             assert typical == tuple(expected)
 
 
@@ -101,11 +99,11 @@ def test_clusters_do_not_see_the_texts_counted_with_a_split():
     assert tested.sum() == 110 and not tested[np.concatenate(halves)].any()
     X = np.r_[F, G]
     changed = np.where(tested[:, None], np.random.default_rng(1).normal(size=X.shape), X)
-    centres = []
+    centers = []
     for rows in (X, changed):
-        pool = PooledRows(Directions.of(rows[:120], name="F"), Directions.of(rows[120:], name="G"), np.dtype(float))
-        centres.append(cluster_centres(pool, halves, 6, np.random.default_rng(2), caller="test")[0])
-    np.testing.assert_array_equal(*centres)
+        pool = PooledRows(UnitRows.of(rows[:120], name="F"), UnitRows.of(rows[120:], name="G"), np.dtype(float))
+        centers.append(cluster_centers(pool, halves, 6, np.random.default_rng(2), caller="test")[0])
+    np.testing.assert_array_equal(*centers)
 
 
 def test_split_is_taken_where_there_are_texts_enough(monkeypatch):
@@ -120,9 +118,9 @@ def test_both_corpora_weigh_the_same_with_a_split():
     rng = np.random.default_rng(0)
     F, G = draw(rng, 1000, [1, 1]), draw(rng, 24, [0, 0, 1])
     halves, _ = split_halves(1000, 24, rng)
-    pool = PooledRows(Directions.of(F, name="F"), Directions.of(G, name="G"), np.dtype(float))
-    centres, _ = cluster_centres(pool, halves, 2, rng, caller="test")
-    assert (unit(centres) @ CENTRES[2]).max() > 0.8  # one of two is the small corpus, not half of the large one
+    pool = PooledRows(UnitRows.of(F, name="F"), UnitRows.of(G, name="G"), np.dtype(float))
+    centers, _ = cluster_centers(pool, halves, 2, rng, caller="test")
+    assert (unit(centers) @ CENTRES[2]).max() > 0.8  # one of two is the small corpus, not half of the large one
 
 
 def test_number_of_regions():
@@ -162,7 +160,7 @@ def scores_by_definition(F, G, k):
 
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 30), m=st.integers(2, 30), ties=st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_scores_are_shares_of_neighbours(seed, n, m, ties):
+def test_scores_are_shares_of_neighbors(seed, n, m, ties):
     rng = np.random.default_rng(seed)
     F, G = rng.normal(size=(n, 3)), rng.normal(size=(m, 3))
     if ties:
@@ -196,12 +194,12 @@ def test_large_corpora_are_sampled(monkeypatch):
     monkeypatch.setattr("xembed.shift._clusters._MAX_START", 100)
     monkeypatch.setattr("xembed.shift._regions.MAX_CANDIDATES", 200)
     monkeypatch.setattr("xembed.shift._clusters.BLOCK_ELEMENTS", 1000)
-    monkeypatch.setattr("xembed.shift._neighbors.BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr("xembed.shift._regions.BLOCK_ELEMENTS", 1000)
     for split in (True, False):
         result = what_shifted(F, G, n_clusters=6, split=split, rng=3)
         assert result.warnings == (
             "The regions were made by a random sample of 300 texts.",
-            "The neighbours of the scores were looked for in a random sample of 200 texts.",
+            "The neighbors of the scores were looked for in a random sample of 200 texts.",
         )
         assert {result.regions[0].status, result.regions[1].status} == {"new", "vanished"}
         assert len(result.membership) == 700 and sum(r.total_F for r in result.regions) == 400
@@ -213,7 +211,7 @@ def test_float32_changes_nothing_that_matters(monkeypatch):
     F, G = corpora()
     G[:4] = F[:4]
     whole = what_shifted(F, G)
-    monkeypatch.setattr("xembed.shift._neighbors._EXACT_PAIRS", 0)
+    monkeypatch.setattr("xembed._core.neighbors._EXACT_PAIRS", 0)
     single = what_shifted(F.astype(np.float32), G.astype(np.float32))
     np.testing.assert_array_equal(single.membership, whole.membership)
     np.testing.assert_allclose(single.scores, whole.scores, atol=1e-5)
@@ -225,7 +223,7 @@ def test_same_call_same_result_and_round_trip():
     assert result.to_json() == what_shifted(F, G, split=True, rng=5).to_json()
     assert result.to_json() != what_shifted(F, G, split=True, rng=6).to_json()
     data = json.loads(result.to_json())
-    assert data["schema"] == "xembed.regions/1" and data["regions"][0]["schema"] == "xembed.region/1"
+    assert data["schema"] == "xembed.shift.RegionsResult/1" and data["regions"][0]["schema"] == "xembed.shift.Region/1"
     again = RegionsResult.from_json(result.to_json())
     assert again.to_json() == result.to_json() and isinstance(again.regions[0], Region)
     assert again.tested.dtype == bool and again.regions[0].typical_F == result.regions[0].typical_F
@@ -285,10 +283,10 @@ def test_documented_errors(call, error, message):
 
 
 @pytest.fixture(scope="module")
-def tickets(tmp_path_factory):
-    """Return embeddings, texts and planted topics of week 1 and week 2, with a cache of this test session."""
-    table, cache = load_corpora("support_tickets"), tmp_path_factory.getbasetemp() / "xembed-cache"
-    X = xembed.load_encoder().encode(table.texts, cache=cache)
+def tickets(encoder):
+    """Return embeddings, texts and planted topics of week 1 and week 2."""
+    table = load_corpora("support_tickets")
+    X = encoder.encode(table.texts)
     weeks = []
     for week in (1, 2):
         rows = np.flatnonzero(np.array(table.column("week")) == week)
@@ -360,8 +358,8 @@ def test_false_discovery_rate(split, n, m, after):
         result = what_shifted(F, G, split=split, rng=rng)
         regions = unit(np.stack([unit(np.r_[F, G])[result.membership == r.id].mean(axis=0) for r in result.regions]))
         fresh = PooledRows(
-            Directions.of(draw(rng, 6000, EVEN), name="F"),
-            Directions.of(draw(rng, 6000, after), name="G"),
+            UnitRows.of(draw(rng, 6000, EVEN), name="F"),
+            UnitRows.of(draw(rng, 6000, after), name="G"),
             np.dtype(float),
         )
         where, _ = assign(fresh, regions)

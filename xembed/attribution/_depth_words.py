@@ -10,15 +10,16 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_option, check_texts, describe_rng
+from xembed._core.directions import UnitRows, unit_rows
+from xembed._core.neighbors import top_k
+from xembed._core.provenance import provenance
+from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import (
     Depth,
     EmbeddingTarget,
     NearestSimilarity,
     check_exclude,
     embeddings_of,
-    unit_rows,
 )
 from xembed.attribution._explain import explain
 from xembed.attribution._result import Attributions
@@ -40,7 +41,7 @@ UNCHECKED = (
 class DepthExplanation(Attributions):
     """Result of `explain_depth`: attributions, and where the texts lie in the corpus.
 
-    Positive words pull a text towards the corpus, negative ones away from it.
+    Positive words pull a text toward the corpus, negative ones away from it.
 
     Attributes
     ----------
@@ -64,7 +65,8 @@ class DepthExplanation(Attributions):
         The encoder.
     """
 
-    schema: ClassVar[str] = "xembed.depth_explanation/1"
+    schema: ClassVar[str] = "xembed.attribution.DepthExplanation/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations:depth_explanation_context"
 
     texts: tuple[str, ...]
     depths: npt.NDArray[np.float64]
@@ -139,8 +141,8 @@ def explain_depth(
 
     Notes
     -----
-    The defaults are those that found planted words best; see docs/explanations.md, with the corpora where nothing finds
-    them.
+    The defaults are those that found planted words best: docs/measurements/attribution.md, with the corpora where
+    nothing finds them.
 
     Examples
     --------
@@ -243,15 +245,9 @@ def _places(
     depths = tte_depth(rows, corpus) if own is None else inside[own]
     deeper = np.searchsorted(np.sort(inside), depths - _TIED, side="left") / n
     typical = np.flatnonzero(inside >= np.median(inside) - _TIED)
-    nearest, chosen, similarity = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
-    for start in range(0, len(rows), 512):
-        cosines = rows[start : start + 512] @ corpus.T
-        if own is not None:
-            cosines[np.arange(len(cosines)), own[start : start + 512]] = -np.inf
-        places = slice(start, start + len(cosines))
-        some = min(count, n - (own is not None))
-        nearest[places] = -np.partition(-cosines, some - 1, axis=1)[:, :some].mean(axis=1)
-        of_typical = cosines[:, typical]
-        chosen[places] = typical[of_typical.argmax(axis=1)]
-        similarity[places] = of_typical.max(axis=1)
-    return depths, deeper, nearest, chosen, similarity
+    points, texts = UnitRows.of_unit(rows), UnitRows.of_unit(corpus)
+    nearest = top_k(points, texts, min(count, n - (own is not None)), exclude=own).cosines.mean(axis=1)
+    # A text that is not a typical one itself excludes none of them.
+    place = None if own is None else np.where(np.isin(own, typical), np.searchsorted(typical, own), -1)
+    closest, similarity = (column[:, 0] for column in top_k(points, texts.take(typical), 1, exclude=place))
+    return depths, deeper, nearest, typical[closest], np.asarray(similarity, dtype=np.float64)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_count, check_embeddings, check_option, check_texts, raise_for_bad_rows
+from xembed._core.directions import UnitRows, unit_rows
+from xembed._core.neighbors import top_k
+from xembed._core.validation import check_count, check_embeddings, check_option, check_texts, raise_for_bad_rows
 from xembed.depth._pairwise import DISTANCES
 from xembed.encoders import encode_texts
 
@@ -134,7 +136,8 @@ class NearestSimilarity(EmbeddingTarget):
             if own is None:
                 return _nearest_head(reference, count), first_output(len(texts))
             return _nearest_other_head(reference, count, own), np.arange(len(texts))
-        nearest = find_nearest(unit_rows(encode_texts(encoder, texts).embeddings), reference, count, exclude=own)
+        rows = UnitRows.of_unit(unit_rows(encode_texts(encoder, texts).embeddings))
+        nearest = top_k(rows, UnitRows.of_unit(reference), count, exclude=own).rows
         means = np.stack([reference[places].mean(axis=0) for places in nearest])
         different, places = np.unique(means, axis=0, return_inverse=True)
         return linear_head(different, unit=True), places.ravel().astype(np.int64)
@@ -342,31 +345,3 @@ def embeddings_of(encoder: Any, given: Any, *, name: str, caller: str) -> Floats
         np.atleast_1d(~np.isfinite(found).all(axis=1)), name=name, problem="not finite", remedy="Drop them first."
     )
     return found
-
-
-def unit_rows(vectors: npt.ArrayLike, *, name: str = "the embeddings") -> Floats:
-    """Bring rows to length 1.
-
-    Raises
-    ------
-    ValueError
-        If a row is zero and has no direction.
-    """
-    rows = np.asarray(vectors, dtype=np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    raise_for_bad_rows(
-        np.equal(lengths[:, 0], 0), name=name, problem="zero", remedy="They have no direction: drop them first."
-    )
-    return np.asarray(rows / lengths)
-
-
-def find_nearest(rows: Floats, reference: Floats, count: int, *, exclude: Any = None) -> npt.NDArray[np.int64]:
-    """Return the places of the ``count`` nearest unit rows of ``reference`` for each unit row, nearest first."""
-    found = []
-    for start in range(0, len(rows), 512):
-        block = rows[start : start + 512]
-        cosines = block @ reference.T
-        if exclude is not None:
-            cosines[np.arange(len(block)), np.asarray(exclude)[start : start + len(block)]] = -np.inf
-        found.append(np.argsort(-cosines, axis=1, kind="stable")[:, :count])
-    return np.concatenate(found).astype(np.int64)

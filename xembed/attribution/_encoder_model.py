@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._validation import check_texts
+from xembed._core.validation import check_texts
 from xembed.attribution._embedding_targets import EmbeddingTarget
 from xembed.attribution._scored_model import Ids, ScoredModel
-from xembed.attribution._words import EncodedWords
 from xembed.encoders import Encoder, encode_texts
+from xembed.encoders._words import EncodedWords
 
 Floats = npt.NDArray[np.float64]
 Head = Callable[[torch.Tensor], torch.Tensor]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.provenance import provenance
+from xembed._core.validation import (
     RNG,
     check_count,
     check_number,
@@ -25,8 +25,8 @@ from xembed.attribution._method import MethodOptions, Targets
 from xembed.attribution._methods import find_methods, run_method
 from xembed.attribution._result import Attributions
 from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
-from xembed.attribution._words import EncodedWords
 from xembed.encoders import describe_encoder
+from xembed.encoders._words import EncodedWords
 
 
 def explain(

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
-from xembed.attribution._embedding_targets import unit_rows
+from xembed._core.directions import unit_rows
+from xembed._core.results import Result
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._off_topic import OFF_TOPIC
 from xembed.attribution._planting import method_trust, plant, resamples
@@ -54,7 +54,7 @@ class DeletionTrust(Result):
         That in words.
     """
 
-    schema: ClassVar[str] = "xembed.deletion_trust/1"
+    schema: ClassVar[str] = "xembed.attribution.DeletionTrust/1"
 
     word: str
     text: str

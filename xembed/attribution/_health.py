@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from xembed._results import Result, provenance
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
 from xembed.attribution._embedding_targets import Depth
 from xembed.attribution._explain import as_scored_model, is_encoder, read_encoder
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets
 from xembed.attribution._methods import METHODS, find_methods
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ VALID, DEGENERATE, UNSUPPORTED = "valid", "degenerate", "unsupported"
 
 # Sentences of different lengths, so that a batch has padding.
 _PROBES = (
-    "She sold the old piano to a neighbour .",
+    "She sold the old piano to a neighbor .",
     "After the storm the fisherman mended his nets and sang .",
     "The committee postponed its decision until the report about the bridge had been read by everyone .",
     "Nobody knew the answer .",
@@ -61,7 +62,7 @@ class MethodStatus(Result):
         Why, in plain words, with the number that shows it; blank if valid and nothing is to be said.
     """
 
-    schema: ClassVar[str] = "xembed.method_status/1"
+    schema: ClassVar[str] = "xembed.attribution.MethodStatus/1"
 
     method: str
     label: str
@@ -85,7 +86,7 @@ class MethodHealth(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.method_health/1"
+    schema: ClassVar[str] = "xembed.attribution.MethodHealth/1"
 
     model: str
     methods: tuple[MethodStatus, ...]

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from xembed._validation import quote_options
+from xembed._core.validation import quote_options
 from xembed.attribution import _attention, _gradients, _integrated, _perturbation, _references
 from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
+from xembed.encoders._words import EncodedWords
 
 METHODS: dict[str, Method] = {
     method.name: method

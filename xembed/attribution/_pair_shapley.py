@@ -14,10 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
-from xembed._results import Result
-from xembed._validation import check_count, check_number
+from xembed._core.results import Result
+from xembed._core.validation import check_count, check_number
 from xembed.attribution._scored_model import ScoredModel
 
 Floats = npt.NDArray[np.float64]
@@ -48,7 +47,7 @@ class PairShapley(Result):
         Mixed sentences that were scored, the forms among them.
     """
 
-    schema: ClassVar[str] = "xembed.pair_shapley/1"
+    schema: ClassVar[str] = "xembed.attribution.PairShapley/1"
 
     positions: tuple[tuple[int, ...], ...]
     values: tuple[np.ndarray | None, ...]
@@ -294,10 +293,12 @@ def _agree(values: Floats, truth: Floats) -> dict[str, float]:
 
 def spearman(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
     """Return the rank correlation, ties at their mean rank; NaN where either side is constant."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(values) for values in (one, other)]
-    centred = [values - values.mean() for values in ranks]
-    length = math.sqrt(float(centred[0] @ centred[0]) * float(centred[1] @ centred[1]))
-    return float(np.clip(centred[0] @ centred[1] / length, -1, 1)) if length > 0 else math.nan
+    centered = [values - values.mean() for values in ranks]
+    length = math.sqrt(float(centered[0] @ centered[0]) * float(centered[1] @ centered[1]))
+    return float(np.clip(centered[0] @ centered[1] / length, -1, 1)) if length > 0 else math.nan
 
 
 def used_words(

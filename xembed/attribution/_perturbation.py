@@ -1,26 +1,23 @@
 """Methods that leave words out and see what becomes of the score: occlusion, LIME, Kernel SHAP and Shapley sampling.
 
-All work on vectors that say which words are present; special tokens always are. Which vectors are drawn does not depend
-on the scores, so captum draws them first (its model is a stand-in that keeps what it is given), the different rows of
-many texts go through the model together, and the values are then solved for in double precision. Captum's own way, one
-text at a time, would fill no batch and compute equal rows again.
+All work on masks that say which words are present; special tokens always are. Which masks are drawn does not depend on
+the scores: they are drawn first, the different rows of many texts go through the model together, and the values are
+then solved for in double precision.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from xembed.attribution._gradients import relative_error
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed
 from xembed.attribution._pair_shapley import shapley_values
-from xembed.attribution._scored_model import Ids, ScoredModel, own_random_state
-from xembed.attribution._words import EncodedWords
+from xembed.attribution._scored_model import Ids, ScoredModel
+from xembed.encoders._words import EncodedWords
 
 Masks = npt.NDArray[np.bool_]
 # From the scores of the rows of a plan to the values of the words.
@@ -34,7 +31,7 @@ _ROWS_AT_ONCE = 20_000
 # The kernel of LIME for texts: width 25 on 100 times the cosine distance.
 _LIME_WIDTH = 0.25
 _LIME_RIDGE = 1.0
-# Captum's Kernel SHAP can't draw for fewer than three words; up to two are enumerated whatever was asked.
+# Up to two words are enumerated whatever was asked: no size between none and all is left to draw, or only one.
 _ALWAYS_EXACT = 4
 
 
@@ -55,15 +52,14 @@ def lime(model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, opt
 
     Rows are drawn and weighed as LIME's own explainer of texts does: the text itself, then rows without a number of
     words that is uniform from 1 to all; weights fall with the cosine distance of the vectors of present words (width 25
-    on 100 times the distance). The linear model is the ridge regression of LIME. Captum's default, a lasso, sets most
-    words to exactly zero, which ties their ranks, and its default distance is one of token ids, which means nothing.
+    on 100 times the distance). The linear model is the ridge regression of LIME.
 
     References
     ----------
     .. [1] M. T. Ribeiro, S. Singh and C. Guestrin. "'Why Should I Trust You?' Explaining the Predictions of Any
            Classifier". KDD 2016.
     """
-    return _run(model, rows, targets, options, _lime_plan, sums=False)
+    return _run(model, rows, targets, options, lime_plan, sums=False)
 
 
 def kernel_shap(
@@ -87,7 +83,7 @@ def kernel_shap(
             UserWarning,
             stacklevel=2,
         )
-    return _run(model, rows, targets, options, _kernel_shap_plan, sums=True)
+    return _run(model, rows, targets, options, kernel_shap_plan, sums=True)
 
 
 def shapley_sampling(
@@ -137,79 +133,51 @@ def occlusion_plan(n_words: int, _seed: int, _options: MethodOptions) -> tuple[M
     return masks, lambda scores: scores[0] - scores[1:]
 
 
-def _lime_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
-    from captum.attr import LimeBase
-    from captum.attr._core.lime import get_exp_kernel_similarity_function
-
+def lime_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
     rng = np.random.default_rng(seed)
-
-    def perturb(original: torch.Tensor, **_: object) -> Iterator[torch.Tensor]:
-        yield original
-        while True:
-            present = np.ones(n_words, dtype=np.float32)
-            present[rng.choice(n_words, size=rng.integers(1, n_words + 1), replace=False)] = 0
-            yield torch.from_numpy(present)[None]
-
-    keeper = _Keeper()
-    method: Any = LimeBase(
-        _no_model,
-        keeper,
-        get_exp_kernel_similarity_function("cosine", _LIME_WIDTH),
-        perturb,
-        perturb_interpretable_space=True,
-        from_interp_rep_transform=lambda present, _original, **_: present,
-        to_interp_rep_transform=None,
-    )
-    with torch.no_grad():
-        method.attribute(torch.ones(1, n_words), n_samples=options.n_samples, perturbations_per_eval=options.n_samples)
-    present, weights = keeper.rows, keeper.weights
-    return present > 0, lambda scores: _ridge(present, scores, weights, _LIME_RIDGE)
+    masks = np.ones((options.n_samples, n_words), dtype=bool)
+    for present in masks[1:]:
+        present[rng.choice(n_words, size=rng.integers(1, n_words + 1), replace=False)] = False
+    weights = lime_weights(masks)
+    return masks, lambda scores: _ridge(masks, scores, weights, _LIME_RIDGE)
 
 
-def _kernel_shap_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
+def lime_weights(masks: Masks) -> Floats:
+    """Return the exponential kernel of the cosine distance of each mask from the whole text."""
+    cosines = np.sqrt(masks.mean(axis=1))
+    return np.asarray(np.exp(-((1 - cosines) ** 2) / (2 * _LIME_WIDTH**2)))
+
+
+def kernel_shap_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
     if _is_exact(n_words, options):
         return _all_masks(n_words), shapley_values
-    from captum.attr import KernelShap
-
-    keeper = _Keeper()
-    method: Any = KernelShap(_no_model)
-    method.interpretable_model = keeper
-    with own_random_state(seed, torch.device("cpu")), torch.no_grad():
-        method.attribute(
-            torch.ones(1, n_words),
-            n_samples=max(options.n_samples, 2),
-            perturbations_per_eval=max(options.n_samples, 2),
-            return_input_shape=False,
-        )
-    present, weights = keeper.rows, keeper.weights
-    return present > 0, lambda scores: _shap_regression(present, scores, weights)
+    # Sizes are drawn by the Shapley kernel, and the words of a size uniformly: all drawn rows then weigh the same.
+    rng = np.random.default_rng(seed)
+    sizes = np.arange(1, n_words)
+    kernel = 1 / (sizes * (n_words - sizes))
+    drawn = rng.choice(sizes, size=max(options.n_samples - 2, 0), p=kernel / kernel.sum())
+    masks = np.repeat([[True], [False]], n_words, axis=1)
+    masks = np.concatenate([masks, _random_ranks(len(drawn), n_words, rng) < drawn[:, None]])
+    return masks, lambda scores: _shap_regression(masks, scores)
 
 
 def shapley_sampling_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
     if _is_exact(n_words, options):
         return _all_masks(n_words), shapley_values
-    from captum.attr import ShapleyValueSampling
-
-    seen: list[torch.Tensor] = []
-
-    def keep(present: torch.Tensor) -> torch.Tensor:
-        seen.append(present)
-        return torch.zeros(len(present))
-
     n_orders = _n_orders(n_words, options)
-    method: Any = ShapleyValueSampling(keep)
-    with own_random_state(seed, torch.device("cpu")):
-        method.attribute(torch.ones(1, n_words), n_samples=n_orders, perturbations_per_eval=n_words)
-    masks = torch.cat(seen).numpy() > 0  # no word, then each order from its first word to all
+    ranks = _random_ranks(n_orders, n_words, np.random.default_rng(seed))
+    masks = ranks[:, None] <= np.arange(n_words)[:, None]  # (n_orders, n_words, n_words): each order, word by word
 
     def solve(scores: Floats) -> Floats:
-        ways = scores[1:].reshape(n_orders, n_words)
-        gains = np.diff(ways, axis=1, prepend=scores[0])
-        grown = masks[1:].reshape(n_orders, n_words, n_words)
-        added = np.diff(grown.astype(np.int8), axis=1, prepend=0)
-        return np.asarray((gains[..., None] * added).sum(axis=(0, 1)) / n_orders)
+        gains = np.diff(scores[1:].reshape(n_orders, n_words), axis=1, prepend=scores[0])
+        return np.asarray(np.take_along_axis(gains, ranks, axis=1).mean(axis=0))
 
-    return masks, solve
+    return np.concatenate([np.zeros((1, n_words), dtype=bool), masks.reshape(-1, n_words)]), solve
+
+
+def _random_ranks(n_orders: int, n_words: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return the place of each word in random orders, (n_orders, n_words)."""
+    return rng.permuted(np.tile(np.arange(n_words), (n_orders, 1)), axis=1)
 
 
 def _is_exact(n_words: int, options: MethodOptions) -> bool:
@@ -224,38 +192,24 @@ def _all_masks(n_words: int) -> Masks:
     return (np.arange(1 << n_words)[:, None] >> np.arange(n_words) & 1).astype(bool)
 
 
-class _Keeper:
-    """Stands where captum fits its linear model, and keeps the rows that it drew and their weights."""
-
-    rows: Floats
-    weights: Floats
-
-    def fit(self, loader: Any, **_: object) -> None:
-        rows, _scores, weights = loader.dataset.tensors
-        self.rows, self.weights = rows.double().numpy(), weights.double().numpy()
-
-    def representation(self) -> torch.Tensor:
-        return torch.zeros(self.rows.shape[1])
-
-
-def _no_model(present: torch.Tensor) -> torch.Tensor:
-    return torch.zeros(len(present))
-
-
-def _ridge(present: Floats, scores: Floats, weights: Floats, penalty: float) -> Floats:
+def _ridge(masks: Masks, scores: Floats, weights: Floats, penalty: float) -> Floats:
     """Return the coefficients of a weighted ridge regression with a free intercept."""
-    centre = weights / weights.sum()
-    rows, values = present - centre @ present, scores - centre @ scores
+    center = weights / weights.sum()
+    rows, values = masks - center @ masks, scores - center @ scores
     gram = (rows * weights[:, None]).T @ rows + penalty * np.eye(rows.shape[1])
     return np.asarray(np.linalg.solve(gram, (rows * weights[:, None]).T @ values))
 
 
-def _shap_regression(present: Floats, scores: Floats, weights: Floats) -> Floats:
-    """Return the least squares solution; captum gives the full and the empty row a weight of a million."""
-    centre = weights / weights.sum()
-    root = np.sqrt(weights)
-    rows, values = (present - centre @ present) * root[:, None], (scores - centre @ scores) * root
-    return np.asarray(np.linalg.lstsq(rows, values, rcond=None)[0])
+def _shap_regression(masks: Masks, scores: Floats) -> Floats:
+    """Return the least squares solution whose sum is the difference of the first two rows, all words and none.
+
+    Every word gets an equal part of the difference; the solution of least length for what is left sums to zero, because
+    the centered rows do.
+    """
+    shares = masks.mean(axis=1)
+    difference = scores[0] - scores[1]
+    left = scores - scores[1] - shares * difference
+    return np.asarray(np.linalg.lstsq(masks - shares[:, None], left, rcond=None)[0] + difference / masks.shape[1])
 
 
 # ---- from plans to values
@@ -329,11 +283,20 @@ def masked_ids(model: ScoredModel, row: EncodedWords, masks: Masks, kind: str) -
 
 
 METHODS = (
-    Method("occlusion", "Occlusion", "perturbation", True, occlusion, occlusion_rows, "Zeiler & Fergus 2014"),
-    Method("lime", "LIME", "perturbation", True, lime, lime_rows, "Ribeiro et al. 2016"),
-    Method("kernel_shap", "Kernel SHAP", "perturbation", True, kernel_shap, kernel_shap_rows, "Lundberg & Lee 2017"),
+    Method(
+        "occlusion", "Occlusion", "perturbation", True, occlusion, occlusion_rows, ("zeiler",),
+        meaning="what the score loses when the word is left out",
+    ),
+    Method(
+        "lime", "LIME", "perturbation", True, lime, lime_rows, ("ribeiro",),
+        meaning="a weighted linear model of the score of texts with words left out",
+    ),
+    Method(
+        "kernel_shap", "Kernel SHAP", "perturbation", True, kernel_shap, kernel_shap_rows, ("lundberg",),
+        meaning="Shapley values by a weighted linear model of the score of texts with words left out",
+    ),
     Method(
         "shapley_sampling", "Shapley sampling", "perturbation", True, shapley_sampling, shapley_sampling_rows,
-        "Štrumbelj & Kononenko 2010",
+        ("strumbelj",), meaning="Shapley values by random orders of the words",
     ),
 )  # fmt: skip

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_count, check_texts
+from xembed._core.validation import check_count, check_texts
 from xembed.attribution._off_topic import OFF_TOPIC
 from xembed.attribution._trust_result import MethodTrust
+from xembed.stats._resampling import bootstrap_rows
 
 Floats = npt.NDArray[np.float64]
 # Texts shorter than this have no place to plant words in.
@@ -121,7 +122,7 @@ def method_trust(
 
 def resamples(planted: Planted, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Return which texts to draw for intervals, (n_resamples, n_texts)."""
-    return rng.integers(len(planted.rows), size=(_N_RESAMPLES, len(planted.rows)))
+    return bootstrap_rows(len(planted.rows), _N_RESAMPLES, rng)
 
 
 def against_content(away: Sequence[Floats], planted: Planted) -> float | None:

@@ -6,20 +6,22 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from xembed._validation import check_count, check_option
+from xembed._core.validation import check_count, check_option
 from xembed.attribution._pair_shapley import spearman
 from xembed.attribution._scored_model import own_random_state
+
+if TYPE_CHECKING:
+    import torch
 
 PARTS = ("all", "encoder", "head")
 # How transformers name the modules of a head; for modules that have no base model to tell them apart by.
 _HEADS = ("classifier", "score", "classification_head")
-# What transformers flags as loaded from a file, and then does not initialise again.
+# What transformers flags as loaded from a file, and then does not initialize again.
 _FLAG = "_is_hf_initialized"
 _SPREAD = 0.02
 
@@ -66,6 +68,8 @@ def randomise(module: torch.nn.Module, part: str, *, seed: int) -> torch.nn.Modu
     >>> torch.equal(other.classifier.weight, model.classifier.weight), torch.equal(other.key.weight, model.key.weight)
     (False, True)
     """
+    import torch
+
     caller = "randomise"
     check_option(part, PARTS, name="part", caller=caller)
     start = check_count(seed, name="seed", caller=caller, low=0)
@@ -80,6 +84,8 @@ def randomise(module: torch.nn.Module, part: str, *, seed: int) -> torch.nn.Modu
 
 
 def _parameters_of(module: torch.nn.Module, part: str, *, caller: str) -> dict[str, torch.nn.Parameter]:
+    import torch
+
     names = [name for name, _ in module.named_parameters()]
     prefix = getattr(module, "base_model_prefix", "")
     if prefix and isinstance(getattr(module, prefix, None), torch.nn.Module):
@@ -97,7 +103,7 @@ def _parameters_of(module: torch.nn.Module, part: str, *, caller: str) -> dict[s
 
 @contextlib.contextmanager
 def _unflagged(module: torch.nn.Module) -> Iterator[None]:
-    """Let transformers initialise what it loaded, and put its flags back."""
+    """Let transformers initialize what it loaded, and put its flags back."""
     flagged: list[Any] = [
         thing for thing in (*module.modules(), *module.parameters(), *module.buffers()) if hasattr(thing, _FLAG)
     ]
@@ -115,14 +121,14 @@ def _draw(module: torch.nn.Module, wanted: dict[str, torch.nn.Parameter]) -> Non
     ours = {id(parameter) for parameter in wanted.values()}
     others = {id(p): (p, p.clone()) for p in module.parameters() if id(p) not in ours}
     versions = {name: parameter._version for name, parameter in wanted.items()}
-    initialise: Any = getattr(module, "_init_weights", None)
+    initialize: Any = getattr(module, "_init_weights", None)
     for child in module.modules():
         own = [parameter for parameter in child.parameters(recurse=False) if id(parameter) in ours]
         if not own:
             continue
         reset: Any = getattr(child, "reset_parameters", None) or getattr(child, "_reset_parameters", None)
-        if callable(initialise):
-            initialise(child)
+        if callable(initialize):
+            initialize(child)
         elif callable(reset):
             reset()
     for name, parameter in wanted.items():

@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
-from xembed._validation import quote_options
+from xembed._core.validation import quote_options
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed
 from xembed.attribution._scored_model import ScoredModel
-from xembed.attribution._words import EncodedWords
 from xembed.datasets import PairedSentences
+from xembed.datasets._word_lists import read_word_lists
+from xembed.encoders._words import EncodedWords
 
-# What "man", "men", "woman" and "women" are the second part of.
-_OCCUPATIONS = """
-    anchor business cab camera chair church clergy coach congress council crafts fire fisher foot gentle
-    horse laundry marks middle noble police post sales service spokes sports states trades wash watch weather work
-""".split()  # noqa: SIM905
+if TYPE_CHECKING:
+    from scipy import sparse
 
-# English words that say a person's gender, in lower case: a broad list. The plain partner of a marked form is one of
-# them (host for hostess), and so are words that have another sense too (count, miss, god).
-GENDERED_WORDS = frozenset(
-    """
-    she her hers herself he him his himself woman women man men girl girls boy boys lady ladies gentleman gentlemen
-    gentlewoman gentlewomen female females male males lad lads lass lasses guy guys gal gals chap chaps bloke blokes
-    dude dudes fellow fellows dame dames maiden maidens damsel damsels bachelor bachelors bachelorette spinster
-    spinsters tomboy schoolboy schoolboys schoolgirl schoolgirls cowboy cowboys cowgirl cowgirls playboy
-    mother mothers father fathers mum mums dad dads mummy daddy mom moms mommy mama mamma papa pa ma daughter
-    daughters son sons sister sisters brother brothers wife wives husband husbands bride brides groom grooms
-    bridegroom bridesmaid bridesmaids groomsman groomsmen fiancé fiancés fiancée fiancées widow widows widower
-    widowers aunt aunts auntie uncle uncles niece nieces nephew nephews grandmother grandmothers grandfather
-    grandfathers grandma grandpa granny grandad granddad granddaughter granddaughters grandson grandsons stepmother
-    stepfather stepsister stepsisters stepbrother stepbrothers stepdaughter stepson step-mother step-father
-    step-sister step-brother step-daughter step-son half-sister half-sisters half-brother half-brothers
-    mother-in-law father-in-law sister-in-law brother-in-law daughter-in-law son-in-law godmother godfather
-    goddaughter godson girlfriend girlfriends boyfriend boyfriends mistress mistresses master masters
-    queen queens king kings princess princesses prince princes duchess duchesses duke dukes countess countesses
-    count counts baroness baron barons marchioness marquis marquess viscountess viscount empress empresses emperor
-    emperors tsarina tsar sultana sultan goddess goddesses god gods heiress heiresses heir heirs
-    heroine heroines hero heroes actress actresses actor actors waitress waitresses waiter waiters hostess hostesses
-    host hosts stewardess stewardesses steward stewards governess governesses governor governors sorceress sorcerer
-    enchantress enchanter witch witches wizard wizards warlock warlocks nun nuns monk monks friar friars priestess
-    priestesses priest priests abbess abbot landlady landladies landlord landlords headmistress headmaster
-    schoolmistress schoolmaster schoolmasters shepherdess shepherd shepherds seamstress seamstresses tailor tailors
-    poetess poet authoress author huntress huntresses hunter hunters murderess murderer seductress seducer
-    ballerina ballerinas maid maids housemaid milkmaid barmaid barman butler butlers footman footmen milkman milkmen
-    policewoman policeman suitor suitors sir sire lord lords madam madame madams ma'am mister missus mrs mrs. mr mr.
-    ms ms. miss misses monsieur mademoiselle señor señora señorita signor signora
-    womanly manly womanhood manhood girlhood boyhood girlish boyish motherhood fatherhood sisterhood brotherhood
-    motherly fatherly sisterly brotherly maternal paternal feminine masculine femininity masculinity
-    """.split()  # noqa: SIM905
-) | {stem + end for stem in _OCCUPATIONS for end in ("man", "men", "woman", "women")}
+# English words that say a person's gender, in lower case; the file says more.
+GENDERED_WORDS = frozenset().union(*read_word_lists("gendered_words").values())
 
 _FEMALE_PRONOUNS = frozenset(("she", "her", "hers", "herself"))
 _MALE_PRONOUNS = frozenset(("he", "him", "his", "himself"))
@@ -286,18 +252,27 @@ def predict_by_first_word(data: PairedSentences) -> Targets:
     return np.array(found, dtype=np.int64)
 
 
-def _free(_n_words: int, _options: MethodOptions) -> tuple[float, float]:
+def _no_rows(_n_words: int, _options: MethodOptions) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def _reference(name: str, label: str, signed: bool, run: Any, source: str, fit: Callable[[Any], Any] | None) -> Method:
-    return Method(name, label, "reference", signed, run, _free, source, fit)
-
-
 METHODS = (
-    _reference("uniform_random", "Uniform random", False, uniform_random, "", None),
-    _reference("constant", "Constant", False, constant, "", None),
-    _reference("gendered_lexicon", "Gendered lexicon", False, gendered_lexicon, "", None),
-    _reference("linear_tfidf", "Linear TF-IDF model", True, weigh_words, "", fit_linear_tfidf),
-    _reference("pattern", "Pattern variant", True, weigh_words, "Haufe et al. 2014", fit_pattern),
-)
+    Method(
+        "uniform_random", "Uniform random", "reference", False, uniform_random, _no_rows, meaning="random numbers"
+    ),
+    Method(
+        "constant", "Constant", "reference", False, constant, _no_rows, meaning="the same number for every word"
+    ),
+    Method(
+        "gendered_lexicon", "Gendered lexicon", "reference", False, gendered_lexicon, _no_rows,
+        meaning="1 for words of a list, 0 for others; does not look at the model",
+    ),
+    Method(
+        "linear_tfidf", "Linear TF-IDF model", "reference", True, weigh_words, _no_rows, fit=fit_linear_tfidf,
+        meaning="weights of a linear model of tf-idf values, fitted on the training data; does not look at the model",
+    ),
+    Method(
+        "pattern", "Pattern variant", "reference", True, weigh_words, _no_rows, ("haufe",), fit_pattern,
+        meaning="covariance of each word with the form, fitted on the training data; does not look at the model",
+    ),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Words with numbers in a notebook or a terminal: signed colours, and the sign beside the word, too."""
+"""Words with numbers in a notebook or a terminal: signed colors, and the sign beside the word, too."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xembed._core import text
+from xembed._core.text import cut
+
 if TYPE_CHECKING:
     from rich.text import Text
 
     from xembed.attribution._result import Attributions
     from xembed.attribution._similarity import SimilarityExplanation
 
-# Orange and blue of Okabe and Ito's palette, which colour-blind people can tell apart. They are laid over the ground of
+# Orange and blue of Okabe and Ito's palette, which color-blind people can tell apart. They are laid over the ground of
 # the notebook, light or dark, no denser than its text can be read on.
 _ORANGE, _BLUE, _DENSEST = "230,159,0", "0,114,178", 0.55
 _SHAPE = "padding:1px 3px;border-radius:4px"
-# In terminals, whose ground is not known: dark letters on a strong and on a weak colour.
+# In terminals, whose ground is not known: dark letters on a strong and on a weak color.
 _STRONG, _WEAK = {1: "#f0a030", -1: "#56b4e9"}, {1: "#ffd787", -1: "#9ad4f5"}
-# Shares of the largest value below which a word has no sign, and from which its colour is strong.
+# Shares of the largest value below which a word has no sign, and from which its color is strong.
 FAINT, _LARGE = 0.05, 0.5
 _WORD = 60  # characters of a word
-_JOINERS = "\u200c\u200d"  # in emoji, and between the letters of some scripts
 _BYTES = 40_000  # of a notebook's cell
 _TEXTS = 8  # in a notebook's cell
 
@@ -36,7 +38,7 @@ def words_html(
     most: float | None = None,
     n_bytes: int = _BYTES,
 ) -> str:
-    """Return words on coloured grounds as HTML that needs no style sheet and holds no markup of theirs.
+    """Return words on colored grounds as HTML that needs no style sheet and holds no markup of theirs.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def words_html(
     signed : bool, default=True
         Whether signs mean something. Otherwise there is orange only, and no marks.
     most : float, optional
-        The size that has the deepest colour. By default the largest of ``values``.
+        The size that has the deepest color. By default the largest of ``values``.
     n_bytes : int, default=40000
         Length in UTF-8 at which the other words are only counted.
 
@@ -81,8 +83,8 @@ def words_html(
 
 def _span(word: str, value: float, share: float, signed: bool) -> str:
     sign = "" if share < FAINT or not signed else "+" if value > 0 else "−"
-    colour = _ORANGE if value > 0 or not signed else _BLUE
-    ground = f"background:rgba({colour},{_DENSEST * share:.2f});" if share >= 0.005 else ""
+    color = _ORANGE if value > 0 or not signed else _BLUE
+    ground = f"background:rgba({color},{_DENSEST * share:.2f});" if share >= 0.005 else ""
     mark = f"<sup style='line-height:0'>{sign}</sup>" if sign else ""
     # unicode-bidi keeps what turns a line around within its word, as <bdi> does, and lets dir='auto' see the word.
     return (
@@ -94,7 +96,7 @@ def _span(word: str, value: float, share: float, signed: bool) -> str:
 def words_text(
     words: Sequence[str], values: Iterable[float], *, signed: bool = True, most: float | None = None
 ) -> Text:
-    """Return words for a terminal: coloured, with + or − behind those that count, and nothing that it would obey.
+    """Return words for a terminal: colored, with + or − behind those that count, and nothing that it would obey.
 
     Parameters
     ----------
@@ -104,7 +106,7 @@ def words_text(
     Returns
     -------
     rich.text.Text
-        One line; printed where colours can't be shown, the marks are still there.
+        One line; printed where colors can't be shown, the marks are still there.
 
     Raises
     ------
@@ -148,21 +150,20 @@ def _written(value: float, signed: bool = True) -> str:
 
 def printable(word: str, length: int = _WORD) -> str:
     """Return a word cut, without characters that a terminal obeys or that turn a line around."""
-    shown = "".join(one if one.isprintable() or one in _JOINERS else "�" for one in word[:length])
-    return shown if len(word) <= length else f"{shown[: length - 1]}…"
+    return cut(text.printable(word[: length + 1], "�"), length)
 
 
 # ---- what notebooks show of results
 
 
 def attributions_html(found: Attributions) -> str:
-    """Return the first texts of attributions, or the most outlying ones of a corpus, as coloured words."""
+    """Return the first texts of attributions, or the most outlying ones of a corpus, as colored words."""
     depths = getattr(found, "depths", None)
     order = range(len(found.words)) if depths is None else np.argsort(depths, kind="stable").tolist()
     of = found.output.replace("_", " ")
     parts = [_heading(f"{found.label}: {of} of {len(found.words):,} text{'' if len(found.words) == 1 else 's'}")]
     parts += [_line(note) for note in found.notes]
-    of_corpus = ("pulls a text towards the corpus", "away from it")
+    of_corpus = ("pulls a text toward the corpus", "away from it")
     parts.append(_legend(found.signed, *(("raises it", "lowers it") if depths is None else of_corpus)))
     room = _BYTES - sum(len(part.encode("utf-8")) for part in parts)
     shown = 0
@@ -191,7 +192,7 @@ def _where(found: Any, row: int) -> str:
 
 
 def similarity_html(found: SimilarityExplanation) -> str:
-    """Return both texts as coloured words, and the pairs of words that add most."""
+    """Return both texts as colored words, and the pairs of words that add most."""
     most = float(max(np.abs(found.values_a).max(initial=0.0), np.abs(found.values_b).max(initial=0.0)))
     pairs = "; ".join(
         f"{printable(a, 30)} – {printable(b, 30)} {_written(value)}" for a, b, value in found.top(5) if value
@@ -222,9 +223,9 @@ def _line(text: str, *, strong: bool = False) -> str:
 
 def _legend(signed: bool, up: str, down: str) -> str:
     if not signed:
-        return _line("The method has no signs: the deeper the colour, the more a word counts.")
+        return _line("The method has no signs: the deeper the color, the more a word counts.")
     plus, minus = (
-        f"<span style='background:rgba({colour},{_DENSEST});{_SHAPE}'>{name}<sup>{sign}</sup></span>"
-        for colour, name, sign in ((_ORANGE, "orange", "+"), (_BLUE, "blue", "−"))
+        f"<span style='background:rgba({color},{_DENSEST});{_SHAPE}'>{name}<sup>{sign}</sup></span>"
+        for color, name, sign in ((_ORANGE, "orange", "+"), (_BLUE, "blue", "−"))
     )
     return f"<div style='margin:2px 0;font-size:90%'>{plus} {up}, {minus} {down}</div>"

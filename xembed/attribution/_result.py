@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,8 @@ class Attributions(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.attributions/1"
+    schema: ClassVar[str] = "xembed.attribution.Attributions/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations:attributions_context"
 
     method: str
     label: str

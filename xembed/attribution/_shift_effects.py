@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-from xembed.shift._terms import share_pvalues
+from xembed.stats import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,6 +33,10 @@ def term_effects(
     With the share p of texts that hold a term and its mean value e where it is held, p1 e1 - p0 e0 is
     (p1 - p0) (e1 + e0) / 2, the term coming or going, plus (p1 + p0) / 2 (e1 - e0), the same term in other company.
     """
+    from scipy import stats
+
+    from xembed.shift._terms import share_pvalues
+
     sizes = np.array([inside.sum(), (~inside).sum()])
     counts = np.stack([held[mask].sum(axis=0) for mask in (inside, ~inside)])
     sums = np.stack([of_terms[mask].sum(axis=0) for mask in (inside, ~inside)])
@@ -70,7 +73,7 @@ def term_effects(
         contribution - half,
         contribution + half,
         pvalues,
-        stats.false_discovery_control(pvalues) if len(pvalues) else pvalues,
+        benjamini_hochberg(pvalues),
         difference > 0,
         context,
     )

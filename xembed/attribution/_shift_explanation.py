@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 from xembed.attribution._trust_result import MethodTrust
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ShiftTerm(Result):
         Texts that hold the term, among those that were explained.
     """
 
-    schema: ClassVar[str] = "xembed.shift_term/1"
+    schema: ClassVar[str] = "xembed.attribution.ShiftTerm/1"
 
     term: str
     contribution: float
@@ -62,7 +62,7 @@ class ShiftExample(Result):
         What each adds along the component.
     """
 
-    schema: ClassVar[str] = "xembed.shift_example/1"
+    schema: ClassVar[str] = "xembed.attribution.ShiftExample/1"
 
     corpus: str
     row: int
@@ -79,7 +79,7 @@ class ShiftComponent(Result):
     Attributes
     ----------
     kind : {'location', 'new', 'more', 'vanished', 'less'}
-        The difference of the centres, or a region that changed (see `xembed.shift.what_shifted`).
+        The difference of the centers, or a region that changed (see `xembed.shift.what_shifted`).
     label : str
         What it is called.
     size : float
@@ -98,7 +98,7 @@ class ShiftComponent(Result):
         Texts farthest along it.
     """
 
-    schema: ClassVar[str] = "xembed.shift_component/1"
+    schema: ClassVar[str] = "xembed.attribution.ShiftComponent/1"
 
     kind: str
     label: str
@@ -152,7 +152,8 @@ class ShiftExplanation(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.shift_explanation/1"
+    schema: ClassVar[str] = "xembed.attribution.ShiftExplanation/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:shift_explanation_context"
 
     verdict: str
     components: tuple[ShiftComponent, ...]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.directions import unit_rows
+from xembed._core.provenance import provenance
+from xembed._core.validation import (
     RNG,
     check_count,
     check_names,
@@ -23,7 +24,6 @@ from xembed._validation import (
     describe_rng,
     shows_progress,
 )
-from xembed.attribution._embedding_targets import unit_rows
 from xembed.attribution._explanation_trust import THRESHOLD, planting_sentence, trust_by_planting
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._shift_effects import term_effects
@@ -261,7 +261,7 @@ def _components(
 ) -> tuple[list[str], list[str], Floats, list[npt.NDArray[np.bool_]]]:
     """Return kinds, labels, unit directions as columns, and which texts stand against all others."""
     rows = np.concatenate(units)
-    kinds, labels, members = ["location"], ["the centre"], [is_G]
+    kinds, labels, members = ["location"], ["the center"], [is_G]
     if regions is not None:
         changed = [region for region in regions.regions if region.status != "unchanged"]
         kinds += [region.status for region in changed]
@@ -449,7 +449,7 @@ def _verdict(
 
     came, went = listed(location.came), listed(location.went)
     said = [
-        f"The centre of “{names[1]}” lies {location.size:.3f} from that of “{names[0]}”; "
+        f"The center of “{names[1]}” lies {location.size:.3f} from that of “{names[0]}”; "
         f"{location.n_significant} of {location.n_terms} terms add to that by more than chance explains."
     ]
     if came:

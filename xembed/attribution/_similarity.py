@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
 from xembed.attribution._explain import check_steps, is_encoder
 from xembed.attribution._explanation_trust import FEW_WORDS, DeletionTrust, trust_by_deletion
 from xembed.attribution._method import MethodOptions
@@ -25,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 WHAT = {
     "last_layer": (
-        "Which tokens of the last layer agree. Their vectors already hold context: a word may stand for its neighbours."
+        "Which tokens of the last layer agree. Their vectors already hold context: a word may stand for its neighbors."
     ),
     "integrated_jacobian": (
         "Which words bring the embeddings together on the way from a reference without words; exact only with respect "
@@ -81,7 +82,8 @@ class SimilarityExplanation(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.similarity_explanation/1"
+    schema: ClassVar[str] = "xembed.attribution.SimilarityExplanation/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations:similarity_explanation_context"
 
     similarity: float
     text_a: str
@@ -191,7 +193,8 @@ def explain_similarity(
     Notes
     -----
     What is compared are embeddings of length 1. Where no sum is promised there is no ``rest``. How often deleting the
-    word that a method names first changes the similarity more than deleting another is tabled in docs/explanations.md.
+    word that a method names first changes the similarity more than deleting another:
+    docs/measurements/attribution.md.
 
     References
     ----------

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng, quote_options
+from xembed._core.provenance import provenance
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng, quote_options
 from xembed.attribution._embedding_targets import Depth, EmbeddingTarget, NearestSimilarity, embeddings_of
 from xembed.attribution._explain import explain
 from xembed.attribution._method import Method
@@ -305,7 +305,7 @@ def _verdict(best: MethodTrust, trusted: bool, threshold: float, untrained: floa
     what = "the similarity to the nearest texts" if best.target == "nearest_similarity" else "depth in the whole corpus"
     numbers = f"AUROC {best.auroc:.2f} ({low:.2f} to {high:.2f}) with {best.label} on {what}; guessing gives 0.50"
     if not best.signed:
-        return f"Words can't be trusted as reasons here: {numbers}, and the method does not tell towards from away."
+        return f"Words can't be trusted as reasons here: {numbers}, and the method does not tell toward from away."
     if trusted:
         return f"Planted words are found: {numbers}. Use that method for these texts."
     if untrained is not None and untrained >= best.auroc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xembed._results import Result
+from xembed._core.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ class MethodTrust(Result):
     interval : tuple of float
         95 % interval of it, texts resampled.
     signed : bool
-        Whether the method tells towards from away. One that does not ranks words by size: it finds planted nouns among
+        Whether the method tells toward from away. One that does not ranks words by size: it finds planted nouns among
         small words in any corpus, whether they belong or not.
     content : float or None
         The same against words of five letters and more only, which are not told from planted ones by being small words;
@@ -40,7 +40,7 @@ class MethodTrust(Result):
         A text.
     """
 
-    schema: ClassVar[str] = "xembed.method_trust/1"
+    schema: ClassVar[str] = "xembed.attribution.MethodTrust/1"
 
     method: str
     label: str
@@ -56,9 +56,19 @@ class MethodTrust(Result):
 
 @dataclass(frozen=True, repr=False)
 class PlantedExample(Result):
-    """A text with planted words, and by how much each word pulls it away, by the recommended method."""
+    """A text with planted words, and by how much each word pulls it away, by the recommended method.
 
-    schema: ClassVar[str] = "xembed.planted_example/1"
+    Attributes
+    ----------
+    words : tuple of str
+        Words of the text, in order.
+    planted : tuple of bool
+        Whether each was planted.
+    values : tuple of float
+        Attribution of each word.
+    """
+
+    schema: ClassVar[str] = "xembed.attribution.PlantedExample/1"
 
     words: tuple[str, ...]
     planted: tuple[bool, ...]
@@ -104,7 +114,8 @@ class TrustResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.trust/1"
+    schema: ClassVar[str] = "xembed.attribution.TrustResult/1"
+    page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:trust_context"
 
     verdict: str
     trusted: bool

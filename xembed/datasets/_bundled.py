@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.datasets._read import read_texts
 from xembed.datasets._tables import TextTable
 
@@ -26,9 +26,9 @@ def load_corpora(name: str) -> TextTable:
     Parameters
     ----------
     name : {'news_briefs', 'product_reviews', 'support_tickets'}
-        'support_tickets': 364 messages to a broadband provider in two weeks, labelled by topic; one topic
-        is only in week 1, another only in week 2. 'product_reviews': 360 reviews labelled by product, half
-        in varied and half in uniform prose. 'news_briefs': 360 briefs of twelve weeks, labelled by section;
+        'support_tickets': 364 messages to a broadband provider in two weeks, labeled by topic; one topic
+        is only in week 1, another only in week 2. 'product_reviews': 360 reviews labeled by product, half
+        in varied and half in uniform prose. 'news_briefs': 360 briefs of twelve weeks, labeled by section;
         a flood comes up in week 9.
 
     Returns
@@ -58,8 +58,8 @@ def load_corpora(name: str) -> TextTable:
     [2]
     """
     check_option(name, _CORPORA, name="name", caller="load_corpora")
-    card = _find(f"{name}.md").read_text(encoding="utf-8")
-    return dataclasses.replace(read_texts(_find(f"{name}.jsonl")), name=name, card=card)
+    card = find_bundled(f"{name}.md").read_text(encoding="utf-8")
+    return dataclasses.replace(read_texts(find_bundled(f"{name}.jsonl")), name=name, card=card)
 
 
 def load_planted_vocabulary(name: str = "support_tickets") -> dict[str, tuple[str, ...]]:
@@ -70,7 +70,7 @@ def load_planted_vocabulary(name: str = "support_tickets") -> dict[str, tuple[st
     Parameters
     ----------
     name : {'support_tickets'}, default='support_tickets'
-        The corpus.
+        Name of the corpus.
 
     Returns
     -------
@@ -95,11 +95,11 @@ def load_planted_vocabulary(name: str = "support_tickets") -> dict[str, tuple[st
     True
     """
     check_option(name, _WITH_VOCABULARY, name="name", caller="load_planted_vocabulary")
-    words = json.loads(_find(f"{name}.vocabulary.json").read_text(encoding="utf-8"))
-    return {planted: tuple(found) for planted, found in words.items()}
+    words = json.loads(find_bundled(f"{name}.vocabulary.json").read_text(encoding="utf-8"))
+    return {planted: tuple(terms) for planted, terms in words.items()}
 
 
-def _find(filename: str) -> Path:
+def find_bundled(filename: str) -> Path:
     # By the file, not by the folder: beside an installed package there may be another project's datasets/.
     for folder in _FOLDERS:
         if (folder / filename).is_file():

@@ -10,20 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from xembed._validation import RNG, check_count, check_number, check_rng, check_texts
-from xembed.datasets._bundled import _find
-from xembed.datasets._formats import _decode, _lines
-from xembed.datasets._read import _check_file
+from xembed._core.files import check_file
+from xembed._core.validation import RNG, check_number, check_texts
+from xembed.datasets._bundled import find_bundled
+from xembed.datasets._draw import draw
+from xembed.datasets._read_table import decode, split_lines
 from xembed.datasets._wordnet import is_wordnet, read_wordnet
 
-# How the published dictionaries of DefSent+ part the definitions of one entry.
+# Separates the definitions of an entry in the published dictionaries of DefSent+.
 _MORE = "<|list_more_def|>"
 _HEADERS = {"entry", "word", "term"}, {"definition", "definitions", "gloss"}
 _SUFFIXES = (".csv", ".tsv", ".txt")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_UTF32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 
 Pair = tuple[str, str]
 
@@ -35,16 +32,16 @@ class Dictionary:
     Parameters
     ----------
     name : str
-        What it is called in reports.
+        Name of the dictionary in reports.
     entries : sequence of str
         Words or phrases, each once. Upper and lower case are kept, and tell entries apart.
     definitions : sequence of sequence of str
-        For each entry one definition at least.
+        At least one definition for each entry.
     card : str, default=''
-        What the data are, and their licence.
+        Description of the data, and their license.
     n_dropped_empty, n_duplicates : int, default=0
-        Definitions that were dropped on reading: empty ones, and those that the entry had already. Entries that
-        differ in case only count as one there.
+        Numbers of definitions that were dropped on reading: empty ones, and repetitions. Entries that differ in case
+        only count as one there.
 
     Raises
     ------
@@ -124,9 +121,9 @@ class Dictionary:
         pairs: list[Pair] = []
         for entry, group in zip(entries, mapping.values(), strict=True):
             texts = [group] if isinstance(group, str) else group
-            found = check_texts(texts, name=f"The definitions of {entry!r:.60}", min_texts=0, blank=True)
-            pairs.extend((entry, text) for text in found)
-        return _collect(pairs, name=name, shown="The mapping")
+            definitions = check_texts(texts, name=f"The definitions of {entry!r:.60}", min_texts=0, blank=True)
+            pairs.extend((entry, definition) for definition in definitions)
+        return _collect(pairs, name=name, source="The mapping")
 
     @property
     def n_definitions(self) -> int:
@@ -152,9 +149,9 @@ class Dictionary:
         Parameters
         ----------
         n : int
-            At most the number of entries.
+            Number of entries to draw, at most all of them.
         rng : int, numpy.random.Generator or None, default=None
-            None is seed 0.
+            Seed or generator; None is seed 0.
 
         Raises
         ------
@@ -167,14 +164,8 @@ class Dictionary:
         >>> len(load_dictionary().sample(20))
         20
         """
-        caller = "Dictionary.sample"
-        n = check_count(n, name="n", caller=caller)
-        generator = check_rng(rng, caller=caller)
-        if n > len(self):
-            raise ValueError(
-                f"The 'n' parameter of {caller} must be at most {len(self)}, the number of entries. Got {n} instead."
-            )
-        return self._take(np.sort(generator.permutation(len(self))[:n]).tolist(), self.name)
+        rows, _ = draw(n, len(self), rng, of="entries", caller="Dictionary.sample")
+        return self._take(rows.tolist(), self.name)
 
     def split(self, fraction: float, rng: RNG = None) -> tuple[Dictionary, Dictionary]:
         """Hold out a random part of the entries.
@@ -184,7 +175,7 @@ class Dictionary:
         fraction : float in (0, 1)
             Share of the entries that is held out, one entry at least; one at least stays, too.
         rng : int, numpy.random.Generator or None, default=None
-            None is seed 0.
+            Seed or generator; None is seed 0.
 
         Returns
         -------
@@ -205,14 +196,12 @@ class Dictionary:
         """
         caller = "Dictionary.split"
         fraction = check_number(fraction, name="fraction", caller=caller, low=0, high=1, closed="neither")
-        generator = check_rng(rng, caller=caller)
         if len(self) < 2:
             raise ValueError(f"A Dictionary must hold at least 2 entries for {caller}. Got {len(self)}.")
         n_held_out = min(max(round(fraction * len(self)), 1), len(self) - 1)
-        order = generator.permutation(len(self))
-        return (
-            self._take(np.sort(order[n_held_out:]).tolist(), f"{self.name} (rest)"),
-            self._take(np.sort(order[:n_held_out]).tolist(), f"{self.name} (held out)"),
+        held_out, rest = draw(n_held_out, len(self), rng, of="entries", caller=caller)
+        return self._take(rest.tolist(), f"{self.name} (rest)"), self._take(
+            held_out.tolist(), f"{self.name} (held out)"
         )
 
     def __len__(self) -> int:
@@ -285,65 +274,55 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
     ('a folding shade on a stick that keeps rain off the person beneath it',)
     """
     if path is None:
-        pairs = _read_file(_find("dictionary.tsv"), "the bundled dictionary")
-        card = _find("dictionary.md").read_text(encoding="utf-8")
-        return _collect(pairs, name="dictionary", shown="The bundled dictionary", card=card)
+        pairs = _read_file(find_bundled("dictionary.tsv"), "the bundled dictionary")
+        card = find_bundled("dictionary.md").read_text(encoding="utf-8")
+        return _collect(pairs, name="dictionary", source="The bundled dictionary", card=card)
     if isinstance(path, str | os.PathLike) and Path(path).is_dir():
-        folder, shown = Path(path), repr(os.fspath(path))
+        folder, source = Path(path), repr(os.fspath(path))
         if not is_wordnet(folder):
             raise ValueError(
-                f"{shown} must be a file, or the folder of a WordNet database with data.noun, data.verb, data.adj and "
+                f"{source} must be a file, or the folder of a WordNet database with data.noun, data.verb, data.adj and "
                 "data.adv. None of them is in it."
             )
-        pairs, card = read_wordnet(folder, shown)
-        return _collect(pairs, name=folder.resolve().name, shown=shown, card=card)
-    file, shown = _check_file(path, "load_dictionary")
+        pairs, card = read_wordnet(folder, source)
+        return _collect(pairs, name=folder.resolve().name, source=source, card=card)
+    file, source = check_file(path, "load_dictionary")
     if file.suffix.lower() not in _SUFFIXES:
         raise ValueError(
-            f"{shown} must end in one of {', '.join(_SUFFIXES)} to be read by load_dictionary, or be the folder of a "
+            f"{source} must end in one of {', '.join(_SUFFIXES)} to be read by load_dictionary, or be the folder of a "
             f"WordNet database. Got {file.suffix!r} instead."
         )
-    return _collect(_read_file(file, shown), name=file.stem, shown=shown)
+    return _collect(_read_file(file, source), name=file.stem, source=source)
 
 
-def _read_file(file: Path, shown: str) -> list[Pair]:
-    content = _read_text(file, shown)
+def _read_file(file: Path, source: str) -> list[Pair]:
+    content = decode(file.read_bytes(), source, utf16=True)
     first = content.partition("\n")[0]
     with_commas = file.suffix.lower() == ".csv" and "\t" not in first
     pairs: list[Pair] = []
-    for number, cells in _csv_rows(content, shown) if with_commas else _tab_rows(content):
+    for number, cells in _csv_rows(content, source) if with_commas else _tab_rows(content):
         if len(cells) != 2:
             separator = "comma" if with_commas else "tab"
             raise ValueError(
-                f"{shown}: line {number} must hold an entry and a definition with one {separator} between them. "
+                f"{source}: line {number} must hold an entry and a definition with one {separator} between them. "
                 f"Got {len(cells)} cell{'s' * (len(cells) != 1)}."
             )
         entry, definitions = (cell.strip() for cell in cells)
         if number == 1 and entry.lower() in _HEADERS[0] and definitions.lower() in _HEADERS[1]:
             continue
         if not entry:
-            raise ValueError(f"{shown}: line {number} must hold an entry before its definition. Got none.")
+            raise ValueError(f"{source}: line {number} must hold an entry before its definition. Got none.")
         pairs.extend((entry, definition) for definition in definitions.split(_MORE))
     return pairs
 
 
-def _read_text(file: Path, shown: str) -> str:
-    data = file.read_bytes()
-    if data.startswith(_UTF16) and not data.startswith(_UTF32):
-        try:
-            return data.decode("utf-16")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{shown} is not valid UTF-16: {error.reason} at byte {error.start}.") from None
-    return _decode(file, shown)
-
-
 def _tab_rows(content: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(_lines(content), start=1):
+    for number, line in enumerate(split_lines(content), start=1):
         if line.strip():
-            yield number, line.removesuffix("\r").split("\t")
+            yield number, line.split("\t")
 
 
-def _csv_rows(content: str, shown: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(content: str, source: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     before = 0
     try:
@@ -352,10 +331,10 @@ def _csv_rows(content: str, shown: str) -> Iterator[tuple[int, list[str]]]:
                 yield before + 1, cells
             before = reader.line_num
     except csv.Error as error:
-        raise ValueError(f"{shown} is not well-formed at line {before + 1}: {error}.") from None
+        raise ValueError(f"{source} is not well-formed at line {before + 1}: {error}.") from None
 
 
-def _collect(pairs: Iterable[Pair], *, name: str, shown: str, card: str = "") -> Dictionary:
+def _collect(pairs: Iterable[Pair], *, name: str, source: str, card: str = "") -> Dictionary:
     """Join the definitions of each entry; drop and count what is empty or repeated."""
     groups: dict[str, list[str]] = {}
     seen: set[Pair] = set()
@@ -372,7 +351,7 @@ def _collect(pairs: Iterable[Pair], *, name: str, shown: str, card: str = "") ->
             groups.setdefault(entry, []).append(definition)
     if not groups:
         raise ValueError(
-            f"{shown} holds no definition. {n_empty} empty one{'s were' if n_empty != 1 else ' was'} dropped."
+            f"{source} holds no definition. {n_empty} empty one{'s were' if n_empty != 1 else ' was'} dropped."
         )
     return Dictionary(
         name=name,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xembed._validation import check_option, shows_progress
+from xembed._core.validation import check_option, shows_progress
 from xembed.datasets._geco import CLASSES, SPLITS
 from xembed.encoders._cache import cache_folder
 
@@ -44,12 +44,11 @@ def fetch_geco(
     Parameters
     ----------
     variant : {'binary_gender_all', 'binary_gender_subj', 'non_binary_gender_all'}, optional
-        Which variant, train and test; by default all three.
+        Variant to fetch, train and test; by default all three.
     url : str, optional
-        Where to fetch from, instead of GitHub: a mirror's address of the folder that holds the variants.
-        It must serve the same files.
+        Address of the folder that holds the variants on a mirror, instead of GitHub. It must serve the same files.
     cache_dir : path-like, optional
-        Where to keep them. By default the folder of the environment variable ``XEMBED_CACHE``, else the user's
+        Folder to keep them in. By default the folder of the environment variable ``XEMBED_CACHE``, else the user's
         cache folder of the operating system.
     progress : bool, optional
         Whether to show a progress bar. By default if the standard error stream is a terminal.
@@ -68,7 +67,7 @@ def fetch_geco(
 
     Notes
     -----
-    The repository has a BSD-3-Clause licence; the sentences derive from Wikipedia (CC BY-SA).
+    The repository has a BSD-3-Clause license; the sentences derive from Wikipedia (CC BY-SA).
 
     References
     ----------
@@ -87,16 +86,16 @@ def fetch_geco(
             f"fetch_geco can't verify the files of {variant!r}, since their checksums are not known. Download them "
             "from https://github.com/braindatalab/gecobench (data/dataset) and read them with load_geco."
         )
-    chosen = VARIANTS if variant is None else (check_option(variant, VARIANTS, name="variant", caller="fetch_geco"),)
+    variants = VARIANTS if variant is None else (check_option(variant, VARIANTS, name="variant", caller="fetch_geco"),)
     base = URL if url is None else url
     if not isinstance(base, str) or not base.startswith(("https://", "http://")):
         raise ValueError(
             f"The 'url' parameter of fetch_geco must be an address that starts with https:// or http://. Got {base!r}."
         )
-    shown = shows_progress(progress, caller="fetch_geco")
+    show = shows_progress(progress, caller="fetch_geco")
     folder = cache_folder(cache_dir) / "geco" / COMMIT[:12]
-    for name in (f"{one}/{split}.jsonl" for one in chosen for split in SPLITS):
-        _fetch(f"{base.rstrip('/')}/{name}", folder / name, SHA256[name], progress=shown)
+    for name in (f"{folder_name}/{split}.jsonl" for folder_name in variants for split in SPLITS):
+        _fetch(f"{base.rstrip('/')}/{name}", folder / name, SHA256[name], progress=show)
     return folder
 
 

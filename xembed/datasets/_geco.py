@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xembed._validation import check_option
-from xembed.datasets._formats import FORMATS
+from xembed._core.validation import check_option
 from xembed.datasets._paired import PairedSentences
-from xembed.datasets._read import _check_file
+from xembed.datasets._read_table import Columns, read_table
 
 _BINARY = ("female", "male")
 CLASSES = {
@@ -66,14 +65,14 @@ def load_geco(
     Parameters
     ----------
     path : path-like
-        The folder that holds the folders of the variants (``data/dataset`` of the repository, or what
-        `fetch_geco` returns), or the folder of the variant.
+        Folder that holds the folders of the variants (``data/dataset`` of the repository, or what
+        `fetch_geco` returns), or folder of the variant.
     variant : {'binary_gender_all', 'binary_gender_subj', 'non_binary_gender_all', 'non_binary_gender_subj'}
-        Which of them.
+        Variant to read.
     split : {'train', 'test'}
-        Which file of it.
+        Part of it to read.
     repair : bool, default=True
-        Whether to repair or drop what is wrong (see Notes). If false, anything wrong is an error that lists it.
+        Whether to repair or drop what is wrong (see Notes). If false, any defect is an error that lists them.
 
     Returns
     -------
@@ -135,10 +134,10 @@ def load_geco(
     check_option(split, SPLITS, name="split", caller="load_geco")
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"The 'path' parameter of load_geco must be a path. Got {type(path).__name__} instead.")
-    file, shown = _check_file(_find(Path(path), variant, split), "load_geco")
+    table = read_table(_find(Path(path), variant, split), caller="load_geco")
     n_classes = len(CLASSES[variant])
     groups: dict[int, list[_Form]] = {}
-    for form in _read(file, shown, variant):
+    for form in _forms(table, variant):
         groups.setdefault(form.group, []).append(form)
     defects = dict.fromkeys(_KEYS, 0)
     kept: list[_Form] = []
@@ -149,11 +148,13 @@ def load_geco(
         kept += repaired
         defects[DROPPED] += not repaired
     if not repair and any(defects.values()):
-        found = "; ".join(f"{count} {what.partition(' (')[0]}" for what, count in defects.items() if count)
-        found = found.replace(f" {DROPPED}", " groups that can't be repaired")
-        raise ValueError(f"{shown} must be free of defects with repair=False. Got {found}.")
+        counts = "; ".join(f"{count} {what.partition(' (')[0]}" for what, count in defects.items() if count)
+        counts = counts.replace(f" {DROPPED}", " groups that can't be repaired")
+        raise ValueError(f"{table.source} must be free of defects with repair=False. Got {counts}.")
     if not kept:
-        raise ValueError(f"{shown} must hold a complete group without defects. All {len(groups)} groups were dropped.")
+        raise ValueError(
+            f"{table.source} must hold a complete group without defects. All {len(groups)} groups were dropped."
+        )
     return PairedSentences(
         name=f"GECO {variant} {split}",
         sentences=tuple(form.words for form in kept),
@@ -184,17 +185,14 @@ def _find(path: Path, variant: str, split: str) -> Path:
     raise FileNotFoundError(f"{str(inside)!r} can't be read: there is no such file. fetch_geco downloads the files.")
 
 
-def _read(file: Path, shown: str, variant: str) -> Iterator[_Form]:
-    rows = FORMATS[".jsonl"](file, shown)
-    columns = [
-        rows.columns.get(name, [None] * len(rows.numbers))
-        for name in ("sentence", "ground_truth", "target", "sentence_idx", "gender")
-    ]
-    if not rows.numbers:
-        raise ValueError(f"{shown} must hold a JSON object a line. Got an empty file.")
+def _forms(table: Columns, variant: str) -> Iterator[_Form]:
+    names = ("sentence", "ground_truth", "target", "sentence_idx", "gender")
+    columns = [table.columns.get(name, [None] * len(table.numbers)) for name in names]
+    if not table.numbers:
+        raise ValueError(f"{table.source} must hold a JSON object a line. Got an empty file.")
     classes = CLASSES[variant]
-    for number, words, marks, target, group, gender in zip(rows.numbers, *columns, strict=True):
-        where = f"{shown}: line {number}"
+    for number, words, marks, target, group, gender in zip(table.numbers, *columns, strict=True):
+        where = f"{table.source}: line {number}"
         if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
             raise ValueError(f"{where} must hold a list of words as 'sentence'. Got {words!r:.60} instead.")
         if not (isinstance(marks, list) and all(isinstance(mark, int | float) and mark in (0, 1) for mark in marks)):
@@ -221,21 +219,21 @@ def _is_integer(value: Any) -> bool:
 def _check_group(forms: list[_Form], n_classes: int, earlier: set[str], defects: dict[str, int]) -> list[_Form]:
     """Count what is wrong and return the forms repaired, or none where they must be dropped."""
     texts = [form.text for form in forms]
-    found = {
+    counts = {
         LENGTHS: sum(len(form.words) != len(form.marks) for form in forms),
         INCOMPLETE: sorted(form.label for form in forms) != list(range(n_classes)),
         SAME_TEXT: len(set(texts)) < len(texts),
         NO_TRUTH: sum(not any(form.marks) for form in forms),
         REPEATED: sum(text in earlier or text in texts[:i] for i, text in enumerate(texts)),
     }
-    for key, count in found.items():
+    for key, count in counts.items():
         defects[key] += int(count)
     words = [word for form in forms for word in form.words]
     defects[BLANK] += sum(not word.strip() for word in words)
     defects[SPACES] += sum(len(word.split()) > 1 for word in words)
     defects[EDGES] += sum(bool(word.strip()) and word != word.strip() for word in words)
     if len({len(form.words) for form in forms} | {len(form.marks) for form in forms}) > 1:
-        defects[UNEVEN] += not found[LENGTHS]
+        defects[UNEVEN] += not counts[LENGTHS]
         return []  # which word belongs to which can't be known
     forms = _repair_marks(forms, defects)
     forms = _repair_words(forms)
@@ -244,8 +242,8 @@ def _check_group(forms: list[_Form], n_classes: int, earlier: set[str], defects:
         return []
     # Without a removed word, forms may be the same that were not before.
     same = len({form.text for form in forms}) < len(forms)
-    defects[SAME_TEXT] += same and not found[SAME_TEXT]
-    return [] if same or found[INCOMPLETE] or found[REPEATED] or not forms[0].marks else forms
+    defects[SAME_TEXT] += same and not counts[SAME_TEXT]
+    return [] if same or counts[INCOMPLETE] or counts[REPEATED] or not forms[0].marks else forms
 
 
 def _repair_marks(forms: list[_Form], defects: dict[str, int]) -> list[_Form]:

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from xembed._validation import check_option
-from xembed.datasets._bundled import _find
+from xembed._core.validation import check_option
+from xembed.datasets._bundled import find_bundled
 from xembed.datasets._paired import PairedSentences
 
 _VARIANTS = ("all", "subject")
@@ -68,7 +68,7 @@ def load_gendered_pairs(variant: str = "all", split: str = "train") -> PairedSen
     check_option(variant, _VARIANTS, name="variant", caller="load_gendered_pairs")
     check_option(split, _SPLITS, name="split", caller="load_gendered_pairs")
     # Not splitlines(): it also splits at characters that may stand inside a JSON string.
-    lines = _find("gendered_pairs.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    lines = find_bundled("gendered_pairs.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
     rows = [row for row in map(json.loads, lines) if split in ("both", row["split"])]
     forms = [(row["id"], label, _fill(row, label, variant)) for row in rows for label in range(len(_CLASSES))]
     return PairedSentences(

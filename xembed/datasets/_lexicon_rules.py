@@ -1,32 +1,35 @@
-"""What a word with more than one partner becomes, from the words around it: her (him or his), count, old, ..."""
+"""Rules for words with more than one partner, from the words around them: her (him or his), count, old, ..."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
+
+from xembed.datasets._word_lists import read_word_lists
 
 ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "mx.", "dr.", "st.", "ste."})
 _CLOSING, _OPENING = tuple(',.;:!?)"”'), tuple('("“')
 
 
+@dataclass(frozen=True)
 class WordContext:
-    """A word and its neighbours, as a rule sees them.
+    """A word and its neighbors, as a rule sees them.
 
     Attributes
     ----------
     cores : sequence of str
-        The words in lower case without the punctuation at their ends; '' for one that is punctuation only.
+        Words in lower case without the punctuation at their ends; '' for one that is punctuation only.
     words : sequence of str
-        The words as they are.
+        Words as they are.
     position : int
-        Which of them it is about.
+        Place of the word that a rule decides.
     """
 
-    __slots__ = ("cores", "position", "words")
-
-    def __init__(self, cores: Sequence[str], words: Sequence[str], position: int) -> None:
-        self.cores, self.words, self.position = cores, words, position
+    cores: Sequence[str]
+    words: Sequence[str]
+    position: int
 
     def at(self, offset: int) -> str:
         """Return the core of the word at this distance; '' beyond punctuation or an end."""
@@ -48,7 +51,7 @@ class WordContext:
 
 
 class Choice(NamedTuple):
-    """What a rule says: the partner, or None to leave the word as it is, and whether that is certain."""
+    """Decision of a rule: the partner, or None to leave the word as it is, and whether that is certain."""
 
     word: str | None
     sure: bool = True
@@ -57,114 +60,32 @@ class Choice(NamedTuple):
 Rule: TypeAlias = Callable[[WordContext], Choice]
 
 
-def words_of(text: str) -> frozenset[str]:
-    """Return the words of a text as a set."""
-    return frozenset(text.split())
-
-
-# ---- her: "him" (object) or "his" (possessive) ----
-_PREPOSITIONS = words_of("""
-about above across after against along alongside amid among amongst around as aside at before behind below beneath
-beside besides between beyond by despite during except for from in inside into like near of off on onto outside over
-per regarding since than through throughout till to toward towards under unlike until unto upon via with within
-without
-""")
-_AUXILIARIES = words_of("""
-is are was were be been being am has have had do does did can could will would shall should may might must isn't
-aren't wasn't weren't doesn't didn't can't couldn't won't wouldn't shouldn't n't not never ca wo
-""")
-# After these words "her" is the end of its phrase: no noun phrase of "her" begins with them.
-_NOT_POSSESSED = (
-    _PREPOSITIONS
-    | _AUXILIARIES
-    | words_of("""
-a an the this these those that some any no each another both either neither enough he she it they him her his
-them i me we us you himself herself itself themselves who whom whose which what something anything nothing everything
-someone anyone everyone nobody somebody everybody one's and or but nor yet because when while whilst if although
-though so unless where how why whether whenever wherever up down out away together apart alone forth forward ahead
-aloud along again too also there here instead anyway anymore anywhere somewhere everywhere nowhere else ever always
-often sometimes soon thereafter afterwards afterward meanwhile however therefore otherwise nevertheless nonetheless
-rather quite forever today tonight tomorrow yesterday upstairs downstairs indoors outdoors overnight overseas abroad
-aboard ashore asleep awake alive afraid aware ashamed farewell goodbye
-""")
-)
-# Words that are adverbs or qualify a noun: what follows them decides.
-_EITHER = words_of("""
-only then now once still just even almost nearly later earlier early late first last next most more less least best
-better worse worst all much little well back home right left half past inside outside further longer long far already
-perhaps maybe very straight close fast hard high low clean open bound dead unconscious pregnant responsible guilty
-unable able ready free safe happy unhappy angry sad ill sick mad crazy wet jealous comfortable uncomfortable welcome
-innocent captive prisoner hostage naked weak strong rich poor famous proud cold warm distraught gone heartbroken
-speechless penniless helpless homeless lonely miserable furious nervous suspicious desperate
-""")
-_LY_WORDS = words_of("""
-family reply ally bully belly jelly assembly anomaly monopoly folly melancholy homily italy holly fly supply butterfly
-friendly lovely lonely elderly ugly deadly holy silly lively heavenly motherly fatherly worldly costly sickly daily
-weekly monthly yearly nightly hourly earthly scholarly cowardly saintly ghostly orderly wily oily only early likely
-queenly kingly ladylike sisterly brotherly unfriendly burly curly surly jolly kindly unruly timely
-""")
-# After these verbs "her" may be followed by a verb or an adjective that says what she does or is.
-_SEE_OR_MAKE = words_of("""
-make makes made making let lets letting help helps helped helping see sees saw seen seeing watch watches watched
-watching hear hears heard hearing feel feels felt feeling have has had having bid bids find finds found finding notice
-notices noticed catch catches caught catching spot spots spotted observe observes observed leave leaves left leaving
-keep keeps kept keeping get gets got getting send sends sent sending set sets setting want wants wanted wanting
-discover discovers discovered discovering render renders rendered consider considers considered declare declares
-declared believe believes believed stop stops stopped prevent prevents drive drives drove think thinks thought witness
-witnesses witnessed overhear overhears overheard imagine imagines imagined remember remembers remembered
-""")
-_BARE_VERBS = words_of("""
-be become go come do have get take give feel leave see understand realize realise believe know think forget remember
-say tell speak sing eat drink sleep live die marry wait sit stand stay run write read learn teach bring buy choose
-find follow forgive gain hear hold keep lose make meet move pay prepare put recognize recognise recover reach save
-sell send settle solve survive travel try want deal flee fall grow overcome join enter accept obtain perform carry
-continue appear seem begin start stop admit agree laugh cry listen pass raise regain seek seduce sneak suffer swim
-wear pursue kill yield melt trample drown vanish disappear climb undress swear steal commit confess decide discover
-destroy defeat
-""")
-# These are as often nouns: "makes her escape", but "helps her escape".
-_NOUN_VERBS = words_of("""
-escape help look work walk win act dance play lie return kiss visit show open sign dress faint
-""")
-_HELP_OR_WATCH = words_of("help helps helped helping watch watches watched watching hear hears heard see sees saw")
-_ING_NOUNS = words_of("""
-wedding feeling feelings meaning being painting paintings writing writings upbringing building clothing suffering
-engagement belonging belongings understanding reasoning hearing training teaching teachings blessing bearing savings
-lodging lodgings dwelling wing ring king spring string evening morning ceiling thing things everything finding
-findings sibling siblings calling offspring darling longing drawing drawings earnings dealings surroundings wanderings
-doings undoing musings sewing cooking singing acting dancing
-""")
-_ING_ADJECTIVES = words_of("""
-dying missing loving caring charming remaining growing existing ailing aging ageing ensuing surviving willing lasting
-deserving adoring doting domineering
-""")
-# After these verbs there may be a second object without any word before it: gives her money.
-_GIVE = words_of("""
-give gives gave given giving offer offers offered offering tell tells told telling show shows showed showing teach
-teaches taught teaching lend lends lent lending send sends sent sending promise promises promised promising grant
-grants granted granting bring brings brought buy buys bought cost costs owe owes pay pays paid deny denies denied wish
-wishes wished cause causes caused bid bids
-""")
-_GIFTS = words_of("""
-money food advice shelter permission information help flowers instructions lessons hope work news proof access
-evidence marriage protection refuge comfort assistance support power poison medicine water wine tea coffee bread
-clothes clothing gifts presents letters books stories secrets pain trouble grief joy pleasure happiness sorrow
-strength courage credit directions orders forgiveness employment lodging lodgings questions time peace insight names
-words concern farewell goodbye
-""")
-_PARTICIPLE_NOUNS = words_of("beloved betrothed intended deceased")
-_NAMING = words_of("""
-call calls called calling name names named naming nickname nicknames nicknamed dub dubs dubbed label labels labelled
-labeled brand brands branded
-""")
+# Which words these are: lexicons/context.txt.
+_WORDS = {heading: frozenset(words) for heading, words in read_word_lists("context").items()}
+_PREPOSITIONS = _WORDS["prepositions"]
+_AUXILIARIES = _WORDS["auxiliaries"]
+_EITHER = _WORDS["either"]
+_LY_WORDS = _WORDS["ly, no adverb"]
+_SEE_OR_MAKE = _WORDS["see or make"]
+_HELP_OR_WATCH = _WORDS["help or watch"]
+_BARE_VERBS = _WORDS["bare verbs"]
+_NOUN_VERBS = _WORDS["nouns or verbs"]
+_ING_NOUNS = _WORDS["ing, noun"]
+_ING_ADJECTIVES = _WORDS["ing, adjective"]
+_GIVE = _WORDS["give"]
+_GIFTS = _WORDS["gifts"]
+_PARTICIPLE_NOUNS = _WORDS["participle, noun"]
+_NAMING = _WORDS["naming"]
+_NOUNS_TOO = _WORDS["nouns too"]
+_UNITS = _WORDS["units of time"]
+_CARDINALS = _WORDS["cardinals"]
+_BEFORE_NOUNS = _WORDS["before nouns"]
+_BEFORE_VERBS = _WORDS["before verbs"]
+_AFTER_VERBS = _WORDS["after verbs"]
+_NOT_POSSESSED = _PREPOSITIONS | _AUXILIARIES | _WORDS["ends phrase"]
+_NO_NOUNS = frozenset(("and", "or", "but", "too", "also", "alone", "when"))
 _MODIFIER_ENDS = ("ed", "en", "ing", "ful", "ous", "ive", "al", "ic")
-_NOUNS_TOO = words_of("back home past left right inside outside best all last first better worst half little")
 _ADJECTIVE_ENDS = ("ful", "less", "ous", "ive", "able", "ible", "ish", "ic", "ent", "ant")
-_UNITS = words_of("""
-day days night nights evening evenings morning mornings afternoon time times week weeks month months year years hour
-hours moment summer winter sunday monday tuesday wednesday thursday friday saturday
-""")
-_CARDINALS = words_of("one two three four five six seven eight nine ten twenty several many few couple")
 _QUOTES = ('"', "“", "``", "'", "‘")
 
 
@@ -254,24 +175,13 @@ def _either(before: str, following: str, ends: bool) -> Choice:
 def his(context: WordContext) -> Choice:
     """Take "hers" where nothing follows that it belongs to, else "her"."""
     following = context.at(1)
-    if following and (following not in _PREPOSITIONS | _AUXILIARIES | words_of("and or but too also alone when")):
+    if following and following not in _PREPOSITIONS | _AUXILIARIES | _NO_NOUNS:
         return Choice("her")
     if following in {"near", "like", "inside", "past", "being", "will", "may", "might", "can", "above"}:
         return Choice("her", sure=False)  # his inside pocket, his will
     if not following and _opens_quotation(context):
         return Choice("her")
     return Choice("hers", sure=not following or context.at(-1) == "of")
-
-
-# ---- titles, verbs, fixed phrases ----
-_BEFORE_NOUNS = words_of("""
-the a an this that these those his her my your our their its whose some any no every each another new old young great
-good own former late little 's of with by from two three many
-""")
-_BEFORE_VERBS = words_of("""
-i you we they he she it who to can could will would shall should may might must do does did not don't didn't
-""")
-_AFTER_VERBS = words_of("the a an this that these those him them me us it my your our their")
 
 
 def is_title(context: WordContext) -> bool:

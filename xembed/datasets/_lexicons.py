@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from xembed._validation import check_option
+from xembed._core.validation import check_option
 from xembed.datasets import _lexicon_rules as rules
-from xembed.datasets._lexicon_rules import Rule, words_of
+from xembed.datasets._lexicon_rules import Rule
+from xembed.datasets._word_lists import read_word_lists
 
 
 @dataclass(frozen=True)
@@ -18,24 +19,24 @@ class Lexicon:
     Attributes
     ----------
     name : str
-        What the lexicon is about.
+        Subject of the lexicon.
     classes : tuple of str
-        The names of the two forms.
+        Names of the two forms.
     pairs : tuple of (str, str)
-        Words in lower case, the one of the first form first. A word that stands in several pairs is switched as the
-        first of them says.
+        Pairs of words in lower case, the one of the first form first. A word of several pairs is switched by the first
+        of them.
     generic : frozenset of str
-        Words of ``pairs`` that are put but never switched, since they are used for both forms: "hunter" for
+        Words of ``pairs`` that replace others but are never replaced, since they are used for both forms: "hunter" for
         "huntress".
     rules : mapping of str to callable
-        For words whose partner depends on their neighbours: takes a `WordContext`, returns a `Choice`. The word
-        must stand in a pair, which says its form.
+        Functions for words whose partner depends on their neighbors: they take a `WordContext` and return a `Choice`.
+        The word must stand in a pair, which says its form.
     suffixes : tuple of (str, str)
         Endings of words that are not in ``pairs``, such as ("woman", "man").
     not_suffixes : frozenset of str
         Words with such endings that are something else, such as "human".
     prefixes : tuple of str
-        What may stand before a word of ``pairs`` without a hyphen, such as "grand".
+        Prefixes of words of ``pairs`` without a hyphen, such as "grand".
     watched : mapping of str to str
         Words that are never switched but reported, with the reason.
 
@@ -96,11 +97,11 @@ class Lexicon:
         """Return, for each form, its words and what each becomes in the other form."""
         first: dict[str, str] = {}
         second: dict[str, str] = {}
-        for one, other in self.pairs:
-            if one not in self.generic:
-                first.setdefault(one, other)
-            if other not in self.generic:
-                second.setdefault(other, one)
+        for a, b in self.pairs:
+            if a not in self.generic:
+                first.setdefault(a, b)
+            if b not in self.generic:
+                second.setdefault(b, a)
         return first, second
 
     def __repr__(self) -> str:
@@ -139,46 +140,10 @@ def load_lexicon(name: str) -> Lexicon:
     return _gender() if name == "gender" else _age()
 
 
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((one, other) for one, _, other in (entry.partition("/") for entry in text.split()))
+def _pairs(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((first, second) for first, _, second in (entry.partition("/") for entry in words))
 
 
-_GENDER = _pairs("""
-she/he her/him her/his hers/his herself/himself
-woman/man women/men girl/boy girls/boys lady/gentleman ladies/gentlemen lady/lord ladies/lords gal/guy lass/lad
-lasses/lads female/male females/males feminine/masculine femininity/masculinity womanly/manly womanhood/manhood
-girlish/boyish girlhood/boyhood maternal/paternal motherly/fatherly motherhood/fatherhood sisterly/brotherly
-sisterhood/brotherhood maternity/paternity
-mother/father mothers/fathers mum/dad mums/dads mom/dad moms/dads mummy/daddy mommy/daddy mama/papa mamma/papa
-sister/brother sisters/brothers daughter/son daughters/sons wife/husband wives/husbands aunt/uncle aunts/uncles
-auntie/uncle niece/nephew nieces/nephews grandma/grandpa granny/grandad bride/groom bride/bridegroom brides/grooms
-bridesmaid/groomsman bridesmaids/groomsmen fiancée/fiancé fiancee/fiance girlfriend/boyfriend girlfriends/boyfriends
-widow/widower widows/widowers bachelorette/bachelor spinster/bachelor spinsters/bachelors housewife/househusband
-housewives/househusbands
-englishwoman/englishman frenchwoman/frenchman irishwoman/irishman scotswoman/scotsman welshwoman/welshman
-dutchwoman/dutchman shepherdess/shepherd barmaid/barman chairwoman/chairman congresswoman/congressman
-alderwoman/alderman
-goddess/god goddesses/gods queen/king queens/kings princess/prince princesses/princes duchess/duke duchesses/dukes
-countess/count countesses/counts baroness/baron baronesses/barons marchioness/marquis viscountess/viscount
-empress/emperor empresses/emperors tsarina/tsar heiress/heir heiresses/heirs dame/knight dames/knights
-mrs./mr. mrs/mr ms./mr. ms/mr miss/mister madam/sir ma'am/sir madame/monsieur mademoiselle/monsieur
-señora/señor dona/don doña/don ste./st.
-actress/actor actresses/actors waitress/waiter waitresses/waiters hostess/host hostesses/hosts stewardess/steward
-stewardesses/stewards seamstress/tailor seamstresses/tailors enchantress/enchanter enchantresses/enchanters
-sorceress/sorcerer sorceresses/sorcerers witch/warlock witch/wizard witches/warlocks witches/wizards priestess/priest
-priestesses/priests nun/monk
-nuns/monks abbess/abbot abbesses/abbots heroine/hero heroines/heroes governess/tutor governesses/tutors
-mistress/master mistresses/masters headmistress/headmaster headmistresses/headmasters postmistress/postmaster
-schoolmistress/schoolmaster landlady/landlord landladies/landlords huntress/hunter huntresses/hunters
-maid/servant maids/servants murderess/murderer poetess/poet authoress/author ambassadress/ambassador
-suitress/suitor suitresses/suitors proprietress/proprietor chieftainess/chieftain adventuress/adventurer lioness/lion
-lionesses/lions tigress/tiger
-""")
-# Their partners say a form, they don't.
-_GENDER_GENERIC = words_of("""
-knight knights st. tailor tailors tutor tutors hunter hunters servant servants murderer poet author ambassador
-proprietor adventurer lion lions tiger chieftain
-""")
 _GENDER_RULES: dict[str, Rule] = {
     "her": rules.her,
     "his": rules.his,
@@ -202,77 +167,36 @@ _GENDER_RULES: dict[str, Rule] = {
     "lord": rules.noun("lady"),
     "mistress": rules.noun("master"),
 }
-_TRADES = (("woman", "man"), ("women", "men"), ("girl", "boy"), ("girls", "boys"))
-_NOT_TRADES = words_of("""
-human inhuman superhuman german roman norman ottoman talisman shaman caiman cayman brahman desman pullman oman walkman
-ramen specimen abdomen acumen regimen semen stamen amen yemen hymen lumen bitumen dolmen cyclamen omen
-tomboy tomboys playboy playboys lowboy highboy
-""")
-_PREFIXES = ("step", "grand", "god", "foster", "half", "great", "school")
-_NAMES = words_of("""
-alice amy angela ann anna anne annie barbara betty caroline catherine charlotte chloe christine claire deborah diana
-dorothy edith eleanor elena eliza elizabeth ella ellen emily emma eva evelyn fiona florence frances hannah harriet
-heather helen irene isabel isabella jane janet jenny jennifer jessica joan joanna judith julia juliet karen kate
-katherine katie laura lily linda lisa louise lucy lydia maria marie margaret martha mary matilda megan michelle molly
-nancy natalie nina olivia pamela patricia paula rachel rebecca rosa rosemary ruth sally sandra sara sarah sharon sofia
-sophia sophie stella susan sylvia teresa theresa ursula valerie vanessa vera victoria virginia wendy zoe
-adam albert alexander alfred andrew anthony arthur benjamin bernard brian bruce charles christopher colin daniel david
-dennis derek donald douglas edgar edmund edward eric ernest felix francis frederick geoffrey george gerald gilbert
-gordon graham gregory harold harry henry herbert howard hugh ian isaac ivan jack jacob james jason jeffrey jeremy john
-jonathan joseph joshua julian keith kenneth kevin laurence lawrence leonard louis luke malcolm marcus martin matthew
-michael nathan neil nicholas nigel oliver oscar patrick paul peter philip ralph raymond richard robert roger roland
-ronald samuel sebastian simon stanley stephen steven stuart thomas timothy tom victor vincent walter william
-""")
-_NO_PARTNER = words_of("""
-pregnant pregnancy menopause midwife nanny ballerina diva tomboy housekeeper beard bearded moustache lesbian gay guys
-fellow fellows chap chaps dude bloke butler mankind patriarch patriarchy matriarch matriarchy damsel maiden debutante
-concubine squire friar bishop pope marquise governor widowed manservant chambermaid
-""")
-
-_AGE = _pairs("""
-young/old younger/older youngest/oldest youngest/eldest youthful/elderly teenage/elderly teenager/pensioner
-teenagers/pensioners teen/pensioner teens/pensioners adolescent/senior adolescents/seniors junior/senior
-juniors/seniors child/adult children/adults kid/grown-up kids/grown-ups youngster/oldster youngsters/oldsters
-grandson/grandfather grandsons/grandfathers granddaughter/grandmother granddaughters/grandmothers
-grandchild/grandparent grandchildren/grandparents twenties/seventies millennial/boomer millennials/boomers
-""")
-_AGE_NO_PARTNER = words_of("""
-baby babies infant infants toddler toddlers boy boys girl girls youth youths aged ageing aging middle-aged retired
-retirement retiree retirees mature ancient centenarian geriatric juvenile minor minors student students pupil pupils
-""")
-_PEOPLE = words_of("""
-people person persons couple folk worker workers employee employees teacher teachers doctor doctors nurse nurses
-patient patients driver drivers neighbour neighbours neighbor neighbors colleague colleagues customer customers
-resident residents voter voters citizen citizens applicant applicants candidate candidates friend friends player
-players soldier soldiers farmer farmers writer writers painter painters professor lawyer judge sailor
-""") | {word for pair in _GENDER for word in pair}
 
 
 @lru_cache(maxsize=1)
 def _gender() -> Lexicon:
+    lists = read_word_lists("gender")
     return Lexicon(
         name="gender",
         classes=("female", "male"),
-        pairs=_GENDER,
-        generic=_GENDER_GENERIC,
+        pairs=_pairs(lists["pairs"]),
+        generic=frozenset(lists["generic"]),
         rules=_GENDER_RULES,
-        suffixes=_TRADES,
-        not_suffixes=_NOT_TRADES,
-        prefixes=_PREFIXES,
-        watched=dict.fromkeys(sorted(_NO_PARTNER), "no partner") | dict.fromkeys(sorted(_NAMES), "name"),
+        suffixes=_pairs(lists["suffixes"]),
+        not_suffixes=frozenset(lists["not suffixes"]),
+        prefixes=lists["prefixes"],
+        watched={word: reason for reason in ("no partner", "name") for word in sorted(lists[reason])},
     )
 
 
 @lru_cache(maxsize=1)
 def _age() -> Lexicon:
+    lists = read_word_lists("age")
+    people = frozenset(lists["people"]).union(*_gender().pairs)
     return Lexicon(
         name="age",
         classes=("young", "old"),
-        pairs=_AGE,
+        pairs=_pairs(lists["pairs"]),
         rules={
-            "old": rules.of_people("young", _PEOPLE),
-            "older": rules.of_people("younger", _PEOPLE),
-            "oldest": rules.of_people("youngest", _PEOPLE),
+            "old": rules.of_people("young", people),
+            "older": rules.of_people("younger", people),
+            "oldest": rules.of_people("youngest", people),
         },
-        watched=dict.fromkeys(sorted(_AGE_NO_PARTNER), "no partner"),
+        watched=dict.fromkeys(sorted(lists["no partner"]), "no partner"),
     )

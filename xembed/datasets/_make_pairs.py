@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from xembed._validation import check_option, check_texts
+from xembed._core.validation import check_option, check_texts
 from xembed.datasets._lexicon_rules import ABBREVIATIONS, Choice, WordContext
 from xembed.datasets._lexicons import Lexicon, load_lexicon
 from xembed.datasets._paired import PairedSentences
 
-AMBIGUOUS, NAME, NO_PARTNER = "ambiguous", "name", "no partner"
-BOTH_FORMS, NOTHING = "both forms", "nothing to switch"
+AMBIGUOUS, NAME, BOTH_FORMS, NOTHING = "ambiguous", "name", "both forms", "nothing to switch"
 
 _APOSTROPHE = "['’]"
 _CLITIC = rf"{_APOSTROPHE}(?:s|d|ll|re|ve|m)"
@@ -39,18 +38,18 @@ class Undecided(NamedTuple):
     Attributes
     ----------
     sentence : int
-        Its place in what was passed in.
+        Place of the sentence in what was passed in.
     position : int or None
-        Which word; None if it is about the whole sentence.
+        Place of the word in the sentence; None if it is about the whole sentence.
     word : str
-        The word as it stands there, or the sentence.
+        Word as it stands there, or the sentence.
     reason : str
         'ambiguous': it has more than one partner, or may be no word of the lexicon; ``put`` says what was done.
         'name': a first name, not switched. 'no partner': says something of the form, but can't be switched.
         'both forms': the sentence holds words of both forms; all were set to one, so two people may have become
         alike. 'nothing to switch': the sentence is left out.
     put : str or None
-        The partner that was taken, or None.
+        Partner that was taken, or None.
     """
 
     sentence: int
@@ -67,11 +66,11 @@ class MadePairs:
     Attributes
     ----------
     pairs : PairedSentences
-        Two rows a sentence, that of the first form first; ``groups`` are places of sentences in what was passed in.
+        Pairs of rows, that of the first form first; ``groups`` are places of sentences in what was passed in.
     undecided : tuple of Undecided
-        In order of the sentences. May name sentences that were left out.
+        Open decisions in the order of the sentences, also of sentences that were left out.
     n_sentences : int
-        How many were passed in.
+        Number of sentences that were passed in.
     """
 
     pairs: PairedSentences
@@ -80,7 +79,7 @@ class MadePairs:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often there was each reason."""
+        """Number of open decisions by reason."""
         return dict(Counter(item.reason for item in self.undecided))
 
     def __repr__(self) -> str:
@@ -110,11 +109,11 @@ def make_pairs(
     sentences : sequence of str, or sequence of sequences of str
         Texts, which are split into words and punctuation, or lists of words, which are kept as they are.
     lexicon : {'gender', 'age'} or Lexicon, default='gender'
-        Which words to switch, and the names of the forms.
+        Lexicon of the words to switch, and of the names of the forms.
     undecided : {'keep', 'drop'}, default='keep'
         Whether to keep the sentences in which something was undecided. In either case it is reported.
     name : str, default='made pairs'
-        What results call the data.
+        Name of the data in results.
 
     Returns
     -------
@@ -157,34 +156,30 @@ def make_pairs(
     lexicon = load_lexicon(lexicon) if not isinstance(lexicon, Lexicon) else lexicon
     check_option(undecided, ("drop", "keep"), name="undecided", caller="make_pairs")
     rows = _as_words(sentences)
-    found: list[Undecided] = []
+    all_open: list[Undecided] = []
     made: list[tuple[int, list[_Switch]]] = []
     switcher = _Switcher(lexicon)
     for place, words in enumerate(rows):
         switches, open_items = switcher.switch(place, words)
-        found += open_items
-        if any(one.first != one.second for one in switches) and not (open_items and undecided == "drop"):
+        all_open += open_items
+        if any(word.first != word.second for word in switches) and not (open_items and undecided == "drop"):
             made.append((place, switches))
     if not made:
         lacking = "in which nothing is undecided" if undecided == "drop" else f"with a word of {lexicon.name!r}"
         raise ValueError(f"sentences must hold at least one {lacking}, to make pairs. Got none among {len(rows)}.")
-    truth = [tuple(one.first != one.second for one in switches) for _, switches in made]
+    truth = [tuple(word.first != word.second for word in switches) for _, switches in made]
     return MadePairs(
         pairs=PairedSentences(
             name=name,
-            sentences=tuple(words for _, switches in made for words in _both_forms(switches)),
+            sentences=tuple(tuple(word[:2][form] for word in switches) for _, switches in made for form in (0, 1)),
             ground_truth=tuple(marks for marks in truth for _ in (0, 1)),
             labels=(0, 1) * len(made),
             groups=tuple(place for place, _ in made for _ in (0, 1)),
             classes=lexicon.classes,
         ),
-        undecided=tuple(found),
+        undecided=tuple(all_open),
         n_sentences=len(rows),
     )
-
-
-def _both_forms(switches: Sequence[_Switch]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return tuple(one.first for one in switches), tuple(one.second for one in switches)
 
 
 def split_words(text: str) -> tuple[str, ...]:
@@ -219,12 +214,12 @@ class _Switcher:
             for _, core, attached, _ in parts
         ]
         switches: list[_Switch] = []
-        found: list[Undecided] = []
+        open_items: list[Undecided] = []
         labels: set[int] = set()
         for position, (word, (before, core, attached, after)) in enumerate(zip(words, parts, strict=True)):
             choice, label, reason = self._choose(WordContext(cores, words, position), core)
             if reason:
-                found.append(Undecided(place, position, core, reason, choice.word))
+                open_items.append(Undecided(place, position, core, reason, choice.word))
             if choice.word is None or label is None:
                 switches.append(_Switch(word, word, -1))
                 continue
@@ -233,10 +228,10 @@ class _Switcher:
             switches.append(_Switch(*((word, partner) if label == 0 else (partner, word)), label))
         _agree_articles(switches)
         if not labels:
-            found.append(Undecided(place, None, " ".join(words), NOTHING))
+            open_items.append(Undecided(place, None, " ".join(words), NOTHING))
         elif len(labels) == 2:
-            found.insert(0, Undecided(place, None, " ".join(words), BOTH_FORMS))
-        return switches, found
+            open_items.insert(0, Undecided(place, None, " ".join(words), BOTH_FORMS))
+        return switches, open_items
 
     def _parts(self, word: str) -> tuple[str, str, str, str]:
         if word.lower() in ABBREVIATIONS or any(word.lower() in table for table in self.tables):

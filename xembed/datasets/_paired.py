@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import RNG, check_count, check_rng, quote_options
+from xembed._core.validation import RNG, quote_options
+from xembed.datasets._draw import draw
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,19 +21,19 @@ class PairedSentences:
     Attributes
     ----------
     name : str
-        What results call the data.
+        Name of the data in results.
     sentences : tuple of tuple of str
-        The words of each row, none of them blank.
+        Words of each row, none of them blank.
     ground_truth : tuple of tuple of bool
-        Whether each word is one of those that tell the forms apart; as long as the words.
+        Marks of the words in which the forms of a sentence differ; one mark a word.
     labels : tuple of int
-        The form of each row: its place in ``classes``.
+        Form of each row: its place in ``classes``.
     groups : tuple of int
-        Rows with the same number are forms of one sentence.
+        Number of each row's sentence: rows with the same number are forms of one sentence.
     classes : tuple of str
-        The names of the forms, such as ``('female', 'male')``.
+        Names of the forms, such as ``('female', 'male')``.
     defects : mapping of str to int
-        What was found wrong on reading and what became of it, with counts.
+        Counts of what was wrong on reading, by what became of it.
 
     Raises
     ------
@@ -43,7 +44,7 @@ class PairedSentences:
 
     See Also
     --------
-    load_gendered_pairs, load_geco, make_pairs : make them.
+    load_gendered_pairs, load_geco, make_pairs : sources of such data.
 
     Examples
     --------
@@ -119,11 +120,11 @@ class PairedSentences:
 
     def complete_groups(self) -> dict[int, tuple[int, ...]]:
         """Return, for each group that has every form, its rows in the order of ``classes``."""
-        found: dict[int, dict[int, int]] = {}
+        rows: dict[int, dict[int, int]] = {}
         for row, (group, label) in enumerate(zip(self.groups, self.labels, strict=True)):
-            found.setdefault(group, {})[label] = row
+            rows.setdefault(group, {})[label] = row
         n = len(self.classes)
-        return {group: tuple(forms[i] for i in range(n)) for group, forms in found.items() if len(forms) == n}
+        return {group: tuple(of_form[i] for i in range(n)) for group, of_form in rows.items() if len(of_form) == n}
 
     def take(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> PairedSentences:
         """Return these rows, in this order."""
@@ -146,7 +147,7 @@ class PairedSentences:
         if form not in self.classes:
             raise ValueError(f"The form must be one of {quote_options(self.classes)}. Got {form!r} instead.")
         label = self.classes.index(form)
-        return self.take([row for row, found in enumerate(self.labels) if found == label])
+        return self.take([row for row, of_row in enumerate(self.labels) if of_row == label])
 
     def sample(self, n_groups: int, rng: RNG = None) -> PairedSentences:
         """Return all rows of ``n_groups`` random groups, in their order; ``rng=None`` is seed 0.
@@ -156,30 +157,25 @@ class PairedSentences:
         ValueError
             If there are not so many groups.
         """
-        chosen, _ = self._draw(n_groups, rng, caller="PairedSentences.sample")
-        return self.take([row for row, group in enumerate(self.groups) if group in chosen])
+        drawn, _ = self._draw(n_groups, rng, caller="PairedSentences.sample")
+        return self.take([row for row, group in enumerate(self.groups) if group in drawn])
 
     def split(self, n_groups: int, rng: RNG = None) -> tuple[PairedSentences, PairedSentences]:
-        """Return the rows of all groups but ``n_groups`` random ones, and the rows of those: no twins on both sides."""
-        chosen, rest = self._draw(n_groups, rng, caller="PairedSentences.split")
+        """Return the rows of all groups but ``n_groups`` random ones, and the rows of those: no sentence is in both."""
+        drawn, rest = self._draw(n_groups, rng, caller="PairedSentences.split")
         if not rest:
             raise ValueError(
                 f"The 'n_groups' of PairedSentences.split must leave a group. Got {n_groups}, all of them."
             )
         return (
             self.take([row for row, group in enumerate(self.groups) if group in rest]),
-            self.take([row for row, group in enumerate(self.groups) if group in chosen]),
+            self.take([row for row, group in enumerate(self.groups) if group in drawn]),
         )
 
     def _draw(self, n_groups: int, rng: RNG, *, caller: str) -> tuple[set[int], set[int]]:
-        n = check_count(n_groups, name="n_groups", caller=caller)
-        names = list(dict.fromkeys(self.groups))
-        if n > len(names):
-            raise ValueError(
-                f"The 'n_groups' parameter of {caller} must be at most {len(names)}, the number of groups. Got {n}."
-            )
-        order = check_rng(rng, caller=caller).permutation(len(names))
-        return {names[i] for i in order[:n]}, {names[i] for i in order[n:]}
+        groups = list(dict.fromkeys(self.groups))
+        drawn, rest = draw(n_groups, len(groups), rng, of="groups", caller=caller, name="n_groups")
+        return {groups[i] for i in drawn}, {groups[i] for i in rest}
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -187,3 +183,39 @@ class PairedSentences:
     def __repr__(self) -> str:
         groups = len(set(self.groups))
         return f"PairedSentences({self.name!r}: {len(self)} rows of {groups} sentences, {' / '.join(self.classes)})"
+
+
+class PairedRows(NamedTuple):
+    """Rows of sentences that have both of two forms."""
+
+    forms: tuple[str, str]
+    groups: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    second: npt.NDArray[np.int64]
+    n_unpaired: int
+
+
+def paired_rows(data: PairedSentences, forms: Sequence[str] | None, *, caller: str, least: int = 2) -> PairedRows:
+    """Return the rows of the sentences that have both forms, at least ``least`` of them."""
+    names = tuple(data.classes[:2] if forms is None else forms)
+    if isinstance(forms, str) or len(names) != 2 or not set(names) <= set(data.classes) or names[0] == names[1]:
+        raise ValueError(
+            f"The 'forms' parameter of {caller} must be two of {quote_options(data.classes)}. Got {forms!r} instead."
+        )
+    labels = [data.classes.index(name) for name in names]
+    rows_of: dict[int, dict[int, int]] = {}
+    for row, (group, label) in enumerate(zip(data.groups, data.labels, strict=True)):
+        if label in labels:
+            rows_of.setdefault(group, {})[label] = row
+    both = {group: rows for group, rows in rows_of.items() if len(rows) == 2}
+    if len(both) < least:
+        raise ValueError(
+            f"The data of {caller} must hold at least {least} sentences in both forms {names}. Got {len(both)}."
+        )
+    return PairedRows(
+        forms=(names[0], names[1]),
+        groups=np.array(list(both), np.int64),
+        first=np.array([rows[labels[0]] for rows in both.values()], np.int64),
+        second=np.array([rows[labels[1]] for rows in both.values()], np.int64),
+        n_unpaired=len(rows_of) - len(both),
+    )

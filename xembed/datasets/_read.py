@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_option, check_texts, quote_options
-from xembed.datasets._formats import FORMATS, Rows
+from xembed._core.files import open_npy
+from xembed._core.validation import check_option, check_texts, quote_options
+from xembed.datasets._read_table import Columns, read_table
 from xembed.datasets._tables import TextTable, as_day
 
 _TEXT_COLUMNS = ("sentence", "content", "body", "document", "review", "question")
@@ -79,28 +79,20 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
     >>> table.texts
     ('Lovely', 'Broke at once')
     """
-    file, shown = _check_file(path, "read_texts")
-    suffix = file.suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(
-            f"{shown} must end in one of {quote_options(FORMATS)} to be read by read_texts. "
-            f"Got {suffix!r} instead. .npy is for ready embeddings: read_embeddings reads it."
-        )
-    rows = FORMATS[suffix](file, shown)
-    if not rows.numbers:
-        raise ValueError(f"{shown} holds no texts.")
-    chosen = "text" if suffix == ".txt" else _choose_text_column(rows, text_column, shown)
-    rows, n_skipped = _without_blank(rows, chosen, shown, skip_blank)
-    texts = _as_texts(rows, chosen, shown)
-    others = {name: column for name, column in rows.columns.items() if name != chosen}
+    remedy = " .npy is for ready embeddings: read_embeddings reads it."
+    table = read_table(path, caller="read_texts", remedy=remedy)
+    if not table.numbers:
+        raise ValueError(f"{table.source} holds no texts.")
+    has_columns = Path(path).suffix.lower() != ".txt"
+    texts_column = _choose_text_column(table, text_column) if has_columns else "text"
+    table, n_skipped = _without_blank(table, texts_column, skip_blank)
+    texts = _as_texts(table, texts_column)
+    others = {name: column for name, column in table.columns.items() if name != texts_column}
     labels, dates = _as_labels(others.get("label")), _as_dates(others.get("date"))
-    metadata = {
-        name: column
-        for name, column in others.items()
-        if not (name == "label" and labels is not None) and not (name == "date" and dates is not None)
-    }
+    read = {"label": labels, "date": dates}
+    metadata = {name: column for name, column in others.items() if read.get(name) is None}
     return TextTable(
-        name=file.stem,
+        name=table.name,
         texts=tuple(texts),
         labels=labels,
         dates=dates,
@@ -117,7 +109,7 @@ def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) ->
     path : str or path-like
         A file that ``numpy.save`` wrote. Nothing in it is ever run: arrays of Python objects are refused.
     name : str, optional
-        What the embeddings are called in messages, such as 'F'.
+        Name of the embeddings in messages, such as 'F'.
 
     Returns
     -------
@@ -151,69 +143,22 @@ def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) ->
     >>> del X  # closes the file
     >>> folder.cleanup()
     """
-    file, shown = _check_file(path, "read_embeddings")
-    shown = shown if name is None else f"{name} ({shown})"
-    with file.open("rb") as stream:
-        start = stream.read(6)
-    if start.startswith(b"PK"):
-        raise ValueError(
-            f"{shown} must be a .npy file with one array. Got an archive (.npz): save its array with np.save."
-        )
-    if start != b"\x93NUMPY":
-        raise ValueError(f"{shown} must be a .npy file, as np.save writes it. Its first bytes are {start!r} instead.")
-    try:
-        array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header can end in almost any error of NumPy's parser
-        if "Python objects" in str(error):
-            raise ValueError(
-                f"{shown} holds Python objects, which can't be read safely: save it as numbers: "
-                "np.save(path, array.astype('float32'))."
-            ) from None
-        # Some versions of NumPy can't map an array without elements, so it may end here, too.
-        raise ValueError(f"{shown} is empty, incomplete or damaged: {error}. Save it again.") from None
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{shown} must hold real numbers. Got dtype {array.dtype}.")
-    if array.ndim != 2:
-        raise ValueError(
-            f"{shown} must hold a 2-D array of shape (n_texts, n_dims). Got an array of shape {array.shape} instead."
-        )
-    if array.size == 0:
-        raise ValueError(f"{shown} is empty: it holds an array of shape {array.shape}.")
-    return array
+    return open_npy(path, caller="read_embeddings", name=name)
 
 
-def _check_file(path: str | os.PathLike[str], caller: str) -> tuple[Path, str]:
-    """Return the path of a file that can be read, and how messages write it."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(
-            f"The 'path' parameter of {caller} must be a str or path-like. Got {type(path).__name__} instead."
-        )
-    file = Path(path)
-    shown = repr(str(file))
-    if file.is_dir():
-        raise IsADirectoryError(f"{shown} can't be read: it is a folder. Give the path of a file.")
-    try:
-        file.open("rb").close()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{shown} can't be read: there is no such file.") from None
-    except PermissionError:
-        raise PermissionError(f"{shown} can't be read: no permission.") from None
-    return file, shown
-
-
-def _choose_text_column(rows: Rows, asked: str | None, shown: str) -> str:
-    names = list(rows.columns)
+def _choose_text_column(table: Columns, asked: str | None) -> str:
+    names = list(table.columns)
     if asked is not None:
         return check_option(asked, names, name="text_column", caller="read_texts")
     if "text" in names:
         return "text"
-    candidates = [n for n in names if n not in {"label", "date"} and _holds_text(rows.columns[n])]
+    candidates = [name for name in names if name not in {"label", "date"} and _holds_text(table.columns[name])]
     if len(candidates) != 1:
-        candidates = [n for n in candidates if n in _TEXT_COLUMNS]
+        candidates = [name for name in candidates if name in _TEXT_COLUMNS]
     if len(candidates) == 1:
         return candidates[0]
     raise ValueError(
-        f"{shown} must say which of its columns holds the texts: none is called 'text'. "
+        f"{table.source} must say which of its columns holds the texts: none is called 'text'. "
         f"Got {quote_options(names)}: name one with text_column=... (--text-column on the command line)."
     )
 
@@ -223,42 +168,40 @@ def _holds_text(column: Iterable[Any]) -> bool:
     return bool(present) and all(isinstance(value, str) for value in present)
 
 
-def _without_blank(rows: Rows, chosen: str, shown: str, skip_blank: bool) -> tuple[Rows, int]:
+def _without_blank(table: Columns, texts_column: str, skip_blank: bool) -> tuple[Columns, int]:
     """Drop the rows with blank texts, or raise an error if there are any."""
-    column = rows.columns[chosen]
+    column = table.columns[texts_column]
     blank = [i for i, value in enumerate(column) if isinstance(value, str) and not value.strip()]
     if not skip_blank:
         if blank:
             raise ValueError(
-                f"{shown} holds {len(blank)} blank text{'s' * (len(blank) > 1)} (first: {rows.unit} "
-                f"{rows.numbers[blank[0]]}). {_SKIP}"
+                f"{table.source} holds {len(blank)} blank text{'s' * (len(blank) > 1)} (first: {table.unit} "
+                f"{table.numbers[blank[0]]}). {_SKIP}"
             )
-        return rows, 0
-    dropped = set(blank) | {i for i, value in enumerate(column) if value is None}
+        return table, 0
+    dropped = {*blank, *(i for i, value in enumerate(column) if value is None)}
     kept = [i for i in range(len(column)) if i not in dropped]
     if not kept:
-        raise ValueError(f"{shown} holds no texts: all {len(column)} are blank.")
-    columns = {name: [column[i] for i in kept] for name, column in rows.columns.items()}
-    return dataclasses.replace(rows, columns=columns, numbers=[rows.numbers[i] for i in kept]), len(dropped)
+        raise ValueError(f"{table.source} holds no texts: all {len(column)} are blank.")
+    return table.take(kept), len(dropped)
 
 
-def _as_texts(rows: Rows, chosen: str, shown: str) -> list[str]:
-    column = rows.columns[chosen]
+def _as_texts(table: Columns, texts_column: str) -> list[str]:
+    column = table.columns[texts_column]
     wrong = [i for i, value in enumerate(column) if not isinstance(value, str)]
     if wrong:
-        found = column[wrong[0]]
-        numbers = ", ".join(str(rows.numbers[i]) for i in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
-        unit = rows.unit + "s" * (len(wrong) > 1)
-        cells = f"{len(wrong)} cell{'s' * (len(wrong) > 1)}"
+        first, plural = column[wrong[0]], "s" * (len(wrong) > 1)
+        numbers = ", ".join(str(table.numbers[i]) for i in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
         # Missing ones only: skip_blank helps. Numbers as texts are more likely the wrong column.
         remedy = _SKIP
         if any(column[i] is not None for i in wrong):
             remedy = "Numbers and other values are not turned into text: convert or drop these rows first."
         raise ValueError(
-            f"{shown} holds {cells} without text in the column {chosen!r} ({unit} {numbers}; first: "
-            f"{'missing' if found is None else f'{type(found).__name__} {found!r:.60}'}). {remedy}"
+            f"{table.source} holds {len(wrong)} cell{plural} without text in the column {texts_column!r} "
+            f"({table.unit}{plural} {numbers}; first: "
+            f"{'missing' if first is None else f'{type(first).__name__} {first!r:.60}'}). {remedy}"
         )
-    return check_texts(column, name=shown)
+    return check_texts(column, name=table.source)
 
 
 def _as_labels(column: list[Any] | None) -> tuple[str, ...] | None:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import RNG, check_count, check_option, check_rng, check_texts, quote_options
-from xembed.datasets._formats import FORMATS, _decode, _lines
-from xembed.datasets._read import _check_file
+from xembed._core.files import check_file
+from xembed._core.validation import RNG, check_option, check_texts, quote_options
+from xembed.datasets._draw import draw
+from xembed.datasets._read_table import FORMATS, decode, read_table, split_lines
 
 _INPUT, _GOLD, _END = "STS.input.", "STS.gs.", ".txt"
 _ALL = "ALL"  # the concatenation of the other files
@@ -36,15 +37,15 @@ class STSPairs:
     Parameters
     ----------
     name : str
-        What the set is called in reports.
+        Name of the set in reports.
     first, second : sequence of str
-        The sentences of each pair.
+        First and second sentence of each pair.
     scores : array-like of shape (n_pairs,)
-        Finite; higher means more similar. Kept as a read-only float64 array.
+        Scores of similarity, finite; higher means more similar. Kept as a read-only float64 array.
     subset : sequence of str, optional
-        Which part of the set each pair is from.
+        Part of the set that each pair is from.
     n_unscored : int, default=0
-        Pairs without a score, which were dropped on reading.
+        Number of pairs without a score, which were dropped on reading.
 
     Raises
     ------
@@ -114,14 +115,7 @@ class STSPairs:
         >>> len(STSPairs("mine", ["A cat.", "Rain."], ["A kitten.", "A train."], [4.2, 0.4]).sample(1))
         1
         """
-        caller = "STSPairs.sample"
-        n = check_count(n, name="n", caller=caller)
-        generator = check_rng(rng, caller=caller)
-        if n > len(self):
-            raise ValueError(
-                f"The 'n' parameter of {caller} must be at most {len(self)}, the number of pairs. Got {n} instead."
-            )
-        rows = np.sort(generator.permutation(len(self))[:n]).tolist()
+        rows = draw(n, len(self), rng, of="pairs", caller="STSPairs.sample")[0].tolist()
         return dataclasses.replace(
             self,
             first=tuple(self.first[i] for i in rows),
@@ -197,46 +191,49 @@ def load_sts(
     """
     if isinstance(path, str | os.PathLike) and Path(path).is_dir():
         return _read_semeval(Path(path), repr(os.fspath(path)))
-    file, shown = _check_file(path, "load_sts")
+    file, source = check_file(path, "load_sts")
     suffix = file.suffix.lower()
     if suffix in {".txt", ".csv", ".tsv"}:
-        lines = _read_lines(file, shown)
+        lines = split_lines(decode(file.read_bytes(), source))
         header = lines[0].split("\t") if lines else []
         if {*_SICK} <= {*header}:
-            return (_collect(_sick_rows(lines, header, shown), name=file.stem, shown=shown),)
+            return (_collect(_sick_rows(lines, header, source), name=file.stem, source=source),)
         if len(header) >= _STSB_CELLS and _is_number(header[4]):
-            return (_collect(_stsb_rows(lines, shown), name=file.stem, shown=shown),)
-    if suffix == ".txt" or suffix not in FORMATS:
+            return (_collect(_stsb_rows(lines, source), name=file.stem, source=source),)
+    tables = set(FORMATS) - {".txt"}
+    if suffix not in tables:
         raise ValueError(
-            f"{shown} must be a file of the STS Benchmark, of SICK, or a table that ends in one of "
-            f"{quote_options(set(FORMATS) - {'.txt'})}, to be read by load_sts. Of a SemEval task give the folder."
+            f"{source} must be a file of the STS Benchmark, of SICK, or a table that ends in one of "
+            f"{quote_options(tables)}, to be read by load_sts. Of a SemEval task give the folder."
         )
-    columns = {"sentence1": sentence1, "sentence2": sentence2, "score": score}
-    return (_collect(_table_rows(file, shown, columns), name=file.stem, shown=shown),)
+    table = read_table(path, caller="load_sts")
+    for parameter, name in {"sentence1": sentence1, "sentence2": sentence2, "score": score}.items():
+        check_option(name, list(table.columns), name=parameter, caller="load_sts")
+    columns = (table.columns[name] for name in (sentence1, sentence2, score))
+    rows = (
+        _Row(f"{source}: {table.unit} {number}", *cells) for number, *cells in zip(table.numbers, *columns, strict=True)
+    )
+    return (_collect(rows, name=file.stem, source=source),)
 
 
-def _read_lines(file: Path, shown: str) -> list[str]:
-    return [line.removesuffix("\r") for line in _lines(_decode(file, shown))]
-
-
-def _read_semeval(folder: Path, shown: str) -> tuple[STSPairs, ...]:
+def _read_semeval(folder: Path, source: str) -> tuple[STSPairs, ...]:
     inputs, golds = _parts(folder, _INPUT), _parts(folder, _GOLD)
     if not inputs:
         raise ValueError(
-            f"{shown} must hold files {_INPUT}*{_END} and {_GOLD}*{_END} of a SemEval task, or be a file. "
+            f"{source} must hold files {_INPUT}*{_END} and {_GOLD}*{_END} of a SemEval task, or be a file. "
             f"Got no {_INPUT}*{_END}."
         )
     if len(inputs) > 1 or len(golds) > 1:
         inputs, golds = inputs - {_ALL}, golds - {_ALL}
-    for one, other, lacking in ((inputs, golds, _GOLD), (golds, inputs, _INPUT)):
-        if missing := sorted(one - other):
+    for present, needed, lacking in ((inputs, golds, _GOLD), (golds, inputs, _INPUT)):
+        if missing := sorted(present - needed):
             raise ValueError(
-                f"{shown} must hold {_INPUT}*{_END} and {_GOLD}*{_END} for each part. "
+                f"{source} must hold {_INPUT}*{_END} and {_GOLD}*{_END} for each part. "
                 f"Got no {lacking}{missing[0]}{_END}."
             )
     name = folder.resolve().name
     return tuple(
-        _collect(_semeval_rows(folder, part), name=f"{name}/{part}", shown=repr(str(folder / f"{_INPUT}{part}{_END}")))
+        _collect(_semeval_rows(folder, part), name=f"{name}/{part}", source=repr(str(folder / f"{_INPUT}{part}{_END}")))
         for part in sorted(inputs)
     )
 
@@ -247,55 +244,45 @@ def _parts(folder: Path, start: str) -> set[str]:
 
 def _semeval_rows(folder: Path, part: str) -> Iterator[_Row]:
     file, gold = folder / f"{_INPUT}{part}{_END}", folder / f"{_GOLD}{part}{_END}"
-    lines, scores = _read_lines(file, repr(str(file))), _read_lines(gold, repr(str(gold)))
+    lines, scores = (split_lines(decode(path.read_bytes(), repr(str(path)))) for path in (file, gold))
     if len(lines) != len(scores):
         raise ValueError(
             f"{str(gold)!r} must hold one line (a score, or nothing) for each line of {file.name}. "
             f"Got {len(scores)} for {len(lines)}."
         )
     for number, (line, score) in enumerate(zip(lines, scores, strict=True), start=1):
-        cells = line.split("\t")
-        if len(cells) < 2:
-            raise ValueError(
-                f"{str(file)!r}: line {number} must hold two sentences with a tab between them. Got one cell."
-            )
-        yield _Row(f"{str(file)!r}: line {number}", cells[0], cells[1], score)
+        where = f"{str(file)!r}: line {number}"
+        first, *others = line.split("\t")
+        if not others:
+            raise ValueError(f"{where} must hold two sentences with a tab between them. Got one cell.")
+        yield _Row(where, first, others[0], score)
 
 
-def _stsb_rows(lines: list[str], shown: str) -> Iterator[_Row]:
-    for number, line in enumerate(lines, start=1):
+def _stsb_rows(lines: list[str], source: str) -> Iterator[_Row]:
+    meaning = " with tabs between them (genre, file, year, id, score, two sentences)"
+    for where, cells in _cells(lines, 1, _STSB_CELLS, meaning, source):
+        yield _Row(where, cells[5], cells[6], cells[4], subset=cells[0])
+
+
+def _sick_rows(lines: list[str], header: list[str], source: str) -> Iterator[_Row]:
+    places = [header.index(name) for name in _SICK]
+    for where, cells in _cells(lines[1:], 2, len(header), ", as its header", source):
+        yield _Row(where, *(cells[place] for place in places))
+
+
+def _cells(
+    lines: list[str], first_number: int, n_cells: int, meaning: str, source: str
+) -> Iterator[tuple[str, list[str]]]:
+    for number, line in enumerate(lines, start=first_number):
         if not line.strip():
             continue
         cells = line.split("\t")
-        if len(cells) < _STSB_CELLS:
-            raise ValueError(
-                f"{shown}: line {number} must hold {_STSB_CELLS} cells with tabs between them (genre, file, year, id, "
-                f"score, two sentences). Got {len(cells)}."
-            )
-        yield _Row(f"{shown}: line {number}", cells[5], cells[6], cells[4], subset=cells[0])
+        if len(cells) < n_cells:
+            raise ValueError(f"{source}: line {number} must hold {n_cells} cells{meaning}. Got {len(cells)}.")
+        yield f"{source}: line {number}", cells
 
 
-def _sick_rows(lines: list[str], header: list[str], shown: str) -> Iterator[_Row]:
-    first, second, score = (header.index(name) for name in _SICK)
-    for number, line in enumerate(lines[1:], start=2):
-        if not line.strip():
-            continue
-        cells = line.split("\t")
-        if len(cells) < len(header):
-            raise ValueError(f"{shown}: line {number} must hold {len(header)} cells, as its header. Got {len(cells)}.")
-        yield _Row(f"{shown}: line {number}", cells[first], cells[second], cells[score])
-
-
-def _table_rows(file: Path, shown: str, names: dict[str, str]) -> Iterator[_Row]:
-    rows = FORMATS[file.suffix.lower()](file, shown)
-    for parameter, name in names.items():
-        check_option(name, list(rows.columns), name=parameter, caller="load_sts")
-    columns = (rows.columns[name] for name in names.values())
-    for number, first, second, score in zip(rows.numbers, *columns, strict=True):
-        yield _Row(f"{shown}: {rows.unit} {number}", first, second, score)
-
-
-def _collect(rows: Iterable[_Row], *, name: str, shown: str) -> STSPairs:
+def _collect(rows: Iterable[_Row], *, name: str, source: str) -> STSPairs:
     kept: list[_Row] = []
     scores: list[float] = []
     n_unscored = 0
@@ -311,7 +298,7 @@ def _collect(rows: Iterable[_Row], *, name: str, shown: str) -> STSPairs:
         kept.append(row)
         scores.append(float(row.score))
     if not kept:
-        raise ValueError(f"{shown} holds no pair with a score. {n_unscored} without one were dropped.")
+        raise ValueError(f"{source} holds no pair with a score. {n_unscored} without one were dropped.")
     subset = tuple(row.subset or "" for row in kept) if any(row.subset is not None for row in kept) else None
     return STSPairs(
         name=name,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import check_texts, quote_options
+from xembed._core.validation import check_texts, quote_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,19 +30,19 @@ class TextTable:
     Parameters
     ----------
     name : str
-        What the corpus is called in messages and reports.
+        Name of the corpus in messages and reports.
     texts : sequence of str
-        The texts, kept as a tuple. Blank ones are allowed here.
+        Texts, kept as a tuple. Blank ones are allowed here.
     labels : sequence of str, optional
-        A label for each text; the column 'label'.
+        Label of each text; the column 'label'.
     dates : array-like of dates, optional
-        A date for each text (kept as a read-only datetime64[D] array); the column 'date'.
+        Date of each text (kept as a read-only datetime64[D] array); the column 'date'.
     metadata : mapping of str to sequence, optional
         Further columns.
     card : str, default=''
-        A description of the data: what they are, how they were made, their licence and limits.
+        Description of the data: what they are, how they were made, their license and limits.
     n_skipped : int, default=0
-        How many blank texts were dropped when the table was read.
+        Number of blank texts that were dropped when the table was read.
 
     Raises
     ------
@@ -84,9 +84,9 @@ class TextTable:
 
     def __post_init__(self) -> None:
         texts = check_texts(self.texts, name="texts", min_texts=0, blank=True)
-        labels = None
-        if self.labels is not None:
-            labels = tuple(check_texts(self.labels, name="labels", min_texts=0, blank=True))
+        labels = (
+            None if self.labels is None else tuple(check_texts(self.labels, name="labels", min_texts=0, blank=True))
+        )
         dates = None if self.dates is None else _as_days(self.dates)
         metadata = {name: tuple(column) for name, column in self.metadata.items()}
         taken = {"text"} | ({"label"} if labels is not None else set()) | ({"date"} if dates is not None else set())
@@ -105,9 +105,12 @@ class TextTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns: 'text', 'label' and 'date' where there are any, then the metadata."""
-        label = () if self.labels is None else ("label",)
-        date = () if self.dates is None else ("date",)
-        return ("text", *label, *date, *self.metadata)
+        return tuple(self._columns)
+
+    @property
+    def _columns(self) -> dict[str, Any]:
+        own = {"text": self.texts, "label": self.labels, "date": self.dates}
+        return {name: column for name, column in own.items() if column is not None} | dict(self.metadata)
 
     def column(self, name: str) -> tuple[Any, ...] | npt.NDArray[np.datetime64]:
         """Return a column: an array for 'date', a tuple for any other.
@@ -134,12 +137,12 @@ class TextTable:
         (4, 2)
         """
         if name not in self.columns:
-            raise ValueError(f"{self.name!r} must have the column asked for. Got {name!r}; {self._columns_in_words()}.")
-        named: dict[str, Any] = {"text": self.texts, "label": self.labels, "date": self.dates}
-        found: tuple[Any, ...] | npt.NDArray[np.datetime64] = (
-            self.metadata[name] if name in self.metadata else named[name]
-        )
-        return found
+            raise ValueError(
+                f"{self.name!r} must have the column asked for. Got {name!r}; the columns are "
+                f"{quote_options(self.columns)}."
+            )
+        column: tuple[Any, ...] | npt.NDArray[np.datetime64] = self._columns[name]
+        return column
 
     def where(self, **column_equals: Any) -> TextTable:
         """Return the rows whose columns have the given values.
@@ -174,13 +177,13 @@ class TextTable:
             column, options = list(self.column(name)), _as_options(wanted)
             if name == "date" and self.dates is not None:
                 column, options = self.dates.tolist(), _as_days(options).tolist()
-            found, absent = _match(column, options)
+            matches, absent = _match(column, options)
             if absent or not options:
                 got = repr(absent[0] if len(absent) == 1 else absent)
                 raise ValueError(
                     f"The {name!r} asked for must occur in {self.name!r}: {_list_values(column)}. Got {got} instead."
                 )
-            kept &= found
+            kept &= matches
         if not kept.any():
             conditions = " and ".join(f"{name}={wanted!r}" for name, wanted in column_equals.items())
             raise ValueError(f"{self.name!r} must hold texts that meet all conditions. None has {conditions}.")
@@ -202,12 +205,11 @@ class TextTable:
         """
         import pandas as pd
 
-        columns = {name: self.column(name) for name in self.columns}
         # pandas has no dates without a time of day: seconds are the coarsest unit it knows.
         return pd.DataFrame(
             {
                 name: column.astype("datetime64[s]") if isinstance(column, np.ndarray) else list(column)
-                for name, column in columns.items()
+                for name, column in self._columns.items()
             }
         )
 
@@ -241,16 +243,16 @@ class TextTable:
         return self._take(np.arange(len(self))[index])
 
     def __repr__(self) -> str:
-        shown = ", ".join(repr(name) for name in self.columns[:_SHOWN_COLUMNS])
+        names = ", ".join(repr(name) for name in self.columns[:_SHOWN_COLUMNS])
         more = ", ..." if len(self.columns) > _SHOWN_COLUMNS else ""
-        return f"TextTable({self.name!r}: {len(self)} text{'s' * (len(self) != 1)}, columns {shown}{more})"
+        return f"TextTable({self.name!r}: {len(self)} text{'s' * (len(self) != 1)}, columns {names}{more})"
 
     def _repr_html_(self) -> str:
         names = self.columns[:_SHOWN_COLUMNS]
         head = "".join(f"<th style='text-align:left'>{_cell(name, _SHOWN_CELL)}</th>" for name in names)
-        columns = {name: self.column(name)[:_SHOWN_ROWS] for name in names}
+        columns = [(self._columns[name], _SHOWN_TEXT if name == "text" else _SHOWN_CELL) for name in names]
         body = "".join(
-            "<tr>" + "".join(_html_cell(name, columns[name][row]) for name in names) + "</tr>"
+            f"<tr>{''.join(_html_cell(column[row], length) for column, length in columns)}</tr>"
             for row in range(min(_SHOWN_ROWS, len(self)))
         )
         caption = f"{_cell(self.name, _SHOWN_CELL)}: {len(self)} text{'s' * (len(self) != 1)}"
@@ -265,9 +267,6 @@ class TextTable:
             dates=None if self.dates is None else self.dates[index],
             metadata={name: tuple(column[i] for i in rows) for name, column in self.metadata.items()},
         )
-
-    def _columns_in_words(self) -> str:
-        return f"the columns are {quote_options(self.columns)}"
 
 
 def as_day(value: Any) -> datetime.date:
@@ -324,8 +323,8 @@ def _list_values(column: Collection[Any]) -> str:
     return "{" + ", ".join(values[:_SHOWN_VALUES]) + more + "}"
 
 
-def _html_cell(name: str, value: Any) -> str:
-    return f"<td style='text-align:left'>{_cell(value, _SHOWN_TEXT if name == 'text' else _SHOWN_CELL)}</td>"
+def _html_cell(value: Any, length: int) -> str:
+    return f"<td style='text-align:left'>{_cell(value, length)}</td>"
 
 
 def _cell(value: Any, length: int) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
+
+from xembed.datasets._read_table import decode, split_lines
 
 _PARTS = ("noun", "verb", "adj", "adv")
 FILES = tuple(f"data.{part}" for part in _PARTS)
@@ -18,34 +19,26 @@ def is_wordnet(folder: Path) -> bool:
     return any((folder / name).is_file() for name in FILES)
 
 
-def read_wordnet(folder: Path, shown: str) -> tuple[list[tuple[str, str]], str]:
-    """Return (entry, definition) for each word of each synset, and the licence that the files begin with."""
+def read_wordnet(folder: Path, source: str) -> tuple[list[tuple[str, str]], str]:
+    """Return (entry, definition) for each word of each synset, and the license that the files begin with."""
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise ValueError(
-            f"{shown} must hold the four data files of a WordNet database. It lacks {missing}: is it complete?"
+            f"{source} must hold the four data files of a WordNet database. It lacks {missing}: is it complete?"
         )
     pairs: list[tuple[str, str]] = []
-    licence: list[str] = []
+    license: list[str] = []
     for name in FILES:
-        for number, line in _lines(folder / name, f"{shown}, {name}"):
-            if line.startswith("  "):  # the licence, in numbered lines
-                if name == FILES[0]:
-                    licence.append(line.strip().partition(" ")[2])
+        for number, line in enumerate(split_lines(decode((folder / name).read_bytes(), f"{source}, {name}")), start=1):
+            if not line.strip():
                 continue
-            where = f"{shown}: line {number} of {name}"
+            if line.startswith("  "):  # the license, in numbered lines
+                if name == FILES[0]:
+                    license.append(line.strip().partition(" ")[2])
+                continue
+            where = f"{source}: line {number} of {name}"
             words, definition = _read_synset(line, where)
             pairs.extend((word, definition) for word in words)
-    return pairs, "\n".join(licence).strip()
-
-
-def _lines(path: Path, shown: str) -> Iterator[tuple[int, str]]:
-    try:
-        content = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{shown} must be UTF-8. Byte {error.start} is not.") from None
-    for number, line in enumerate(content.split("\n"), start=1):
-        if line.strip():
-            yield number, line.removesuffix("\r")
+    return pairs, "\n".join(license).strip()
 
 
 def _read_synset(line: str, where: str) -> tuple[list[str], str]:

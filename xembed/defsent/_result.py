@@ -8,7 +8,28 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
+from xembed._core.results import Result
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What a callback is told after each step of the optimizer.
+
+    Attributes
+    ----------
+    round, step, n_steps : int
+        Round and step, counted from 1, and the steps that the round has if it is not stopped early.
+    loss : float
+        Mean loss of the step's batch.
+    learning_rate : float
+        Learning rate of the step.
+    """
+
+    round: int
+    step: int
+    n_steps: int
+    loss: float
+    learning_rate: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +69,7 @@ class TrainingRound(Result):
         Time that the round took, interruptions left out.
     """
 
-    schema: ClassVar[str] = "xembed.defsent_round/1"
+    schema: ClassVar[str] = "xembed.defsent.TrainingRound/1"
 
     round: int
     n_steps: int
@@ -106,7 +127,8 @@ class DefSentResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.defsent/1"
+    schema: ClassVar[str] = "xembed.defsent.DefSentResult/1"
+    page: ClassVar[str | None] = "xembed.reports._training:defsent_context"
 
     method: str
     n_entries: int

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import Advance, Rows, check_same_width, count_rows, no_progress, read_array, read_rows
-from xembed._validation import check_option
+from xembed._core.blocks import Advance, check_same_width, count_rows, no_progress, read_array, read_rows
+from xembed._core.directions import Directions, UnitRows, directions, unsummed_directions
+from xembed._core.validation import check_option
 from xembed.depth._moments import moment_depths
-from xembed.depth._pairwise import DISTANCES, Directions, mean_distances, mean_distances_within
-from xembed.depth._resultant import Weights, project, unit_total
+from xembed.depth._pairwise import DISTANCES, mean_distances, mean_distances_within
+
+Floats = npt.NDArray[np.float64]
 
 _METHODS = ("auto", "closed_form", "pairwise", "moments")
 _BLOCKS_FOR = "distance='cosine' (in closed form) and method='moments'"
@@ -23,7 +25,7 @@ def tte_depth(
     *,
     distance: str = "cosine",
     method: str = "auto",
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     r"""Return the depth of each text with respect to a corpus.
 
     The depth of :math:`x` with respect to the corpus F is :math:`\sup\delta - E_{h \sim F}\,\delta(x, h)` [1]_, a
@@ -119,36 +121,43 @@ def tte_depth(
         check_same_width(("X", points), ("reference", corpus))
         if method == "moments":
             return moment_depths(points, None if alone else corpus, distance)
-        total, weights = unit_total(corpus, name="X" if alone else "reference")
-        n_reference = count_rows(corpus)
         if alone:
-            return leave_one_out(points, total, weights, n_reference, name="X")
-        return closed_form(points, total, n_reference, name="X")
+            return leave_one_out(directions(points, name="X"))
+        resultant = directions(corpus, name="reference").total
+        return closed_form(unsummed_directions(points, name="X"), resultant, count_rows(corpus))
 
     array = read_array(X, name="X", caller=caller, min_rows=min_rows, blocks_for=_BLOCKS_FOR)
-    supremum = DISTANCES[distance].supremum
     if alone:
-        return supremum - mean_distances_within(Directions.of(array, name="X"), DISTANCES[distance])
+        return _pairwise(UnitRows.of(array, name="X"), None, distance)
     other = read_array(reference, name="reference", caller=caller, blocks_for=_BLOCKS_FOR)
     check_same_width(("X", array), ("reference", other))
-    directions = Directions.of(array, name="X"), Directions.of(other, name="reference")
-    return supremum - mean_distances(*directions, DISTANCES[distance])
+    return _pairwise(UnitRows.of(array, name="X"), UnitRows.of(other, name="reference"), distance)
 
 
-def closed_form(X: Rows, total: npt.NDArray[np.float64], n_reference: int, *, name: str) -> npt.NDArray[np.float64]:
+def closed_form(X: Directions, total: Floats, n_reference: int) -> Floats:
     """Return cosine depths with respect to a corpus of which the resultant ``total`` (d,) is known."""
-    return project(X, total, None, scale=1 / n_reference, shift=1.0, name=name)
+    return X.project(total, scale=1 / n_reference, shift=1.0)
 
 
 def leave_one_out(
-    X: Rows,
-    total: npt.NDArray[np.float64],
-    weights: Weights | None,
-    n_texts: int,
-    *,
-    name: str,
-    advance: Advance = no_progress,
-) -> npt.NDArray[np.float64]:
-    """Return the depths of rows in a corpus of ``n_texts`` rows with resultant ``total`` that they are part of."""
-    others = n_texts - 1
-    return project(X, total, weights, scale=1 / others, shift=1 - 1 / others, name=name, advance=advance)
+    X: Directions, total: Floats | None = None, n_texts: int | None = None, *, advance: Advance = no_progress
+) -> Floats:
+    """Return the cosine depths of rows in a corpus that they are part of.
+
+    ``total`` and ``n_texts`` are resultant and size of the corpus; by default it is ``X``.
+    """
+    others = (len(X) if n_texts is None else n_texts) - 1
+    return X.project(X.total if total is None else total, scale=1 / others, shift=1 - 1 / others, advance=advance)
+
+
+def unit_depths(X: UnitRows, reference: UnitRows | None = None, distance: str = "cosine") -> Floats:
+    """Return the depths of unit rows in ``reference`` or, leave-one-out, in ``X``: `tte_depth` of checked rows."""
+    if distance == "cosine":
+        return leave_one_out(X) if reference is None else closed_form(X, reference.total, len(reference))
+    return _pairwise(X, reference, distance)
+
+
+def _pairwise(X: UnitRows, reference: UnitRows | None, name: str) -> Floats:
+    distance = DISTANCES[name]
+    mean = mean_distances_within(X, distance) if reference is None else mean_distances(X, reference, distance)
+    return distance.supremum - mean

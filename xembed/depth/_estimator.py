@@ -9,11 +9,11 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xembed._blocks import Rows, check_rereadable, count_rows, read_array, read_rows, width
-from xembed._validation import FloatArray, check_number, check_option, check_same_dims
+from xembed._core.blocks import Rows, check_rereadable, count_rows, read_array, read_rows, width
+from xembed._core.directions import direction_weights, directions, unsummed_directions
+from xembed._core.validation import FloatArray, check_number, check_option, check_same_dims
 from xembed.depth._depth import closed_form, tte_depth
 from xembed.depth._pairwise import DISTANCES
-from xembed.depth._resultant import direction_weights, unit_total
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -101,7 +101,7 @@ class TTEDepth(OutlierMixin, BaseEstimator):
         first = not hasattr(self, "n_reference_")
         if self.distance == "cosine":
             points = self._check_rows(X, reset=first)
-            total, _ = unit_total(points, name="X")
+            total = directions(points, name="X").total
             self.resultant_ = total if first else self.resultant_ + total
             n_texts = count_rows(points)
         else:
@@ -151,7 +151,7 @@ class TTEDepth(OutlierMixin, BaseEstimator):
         check_is_fitted(self, "n_reference_")
         if self.distance == "cosine":
             points = self._check_rows(X, reset=False)
-            return closed_form(points, self.resultant_, self.n_reference_, name="X")
+            return closed_form(unsummed_directions(points, name="X"), self.resultant_, self.n_reference_)
         return tte_depth(self._check_array(X, reset=False), self.reference_, distance=self.distance)
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:

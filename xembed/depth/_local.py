@@ -1,15 +1,15 @@
-"""Local depth: how close a text is to its nearest neighbours in a corpus."""
+"""Local depth: how close a text is to its nearest neighbors in a corpus."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import ordered_map, row_blocks
-from xembed._validation import FloatArray, check_count, check_embeddings, check_same_dims
-from xembed.depth._pairwise import BLOCK, SLICE, Directions, pair_dtype
+from xembed._core.directions import UnitRows
+from xembed._core.neighbors import top_k
+from xembed._core.validation import check_count, check_embeddings, check_same_dims
+
+Floats = npt.NDArray[np.float64]
 
 
 def local_depth(
@@ -17,12 +17,12 @@ def local_depth(
     reference: npt.ArrayLike | None = None,
     *,
     n_neighbors: int = 10,
-) -> npt.NDArray[np.float64]:
-    r"""Return how close each text is to its nearest neighbours in a corpus.
+) -> Floats:
+    r"""Return how close each text is to its nearest neighbors in a corpus.
 
     The local depth of :math:`x` is :math:`1 + \frac{1}{k}\sum_{h \in N_k(x)} \cos(x, h)`, where :math:`N_k(x)` are the
-    :math:`k` texts of the corpus that are most similar to :math:`x`: cosine depth [1]_ in the neighbourhood instead
-    of the whole corpus, an estimate of density on the sphere by nearest neighbours [2]_. High: typical of some part of
+    :math:`k` texts of the corpus that are most similar to :math:`x`: cosine depth [1]_ in the neighborhood instead
+    of the whole corpus, an estimate of density on the sphere by nearest neighbors [2]_. High: typical of some part of
     the corpus; low: far from everything.
 
     Parameters
@@ -30,9 +30,9 @@ def local_depth(
     X : array-like of shape (n_texts, n_dims)
         Embeddings of any float or integer dtype. Only their directions matter; rows need not have length 1.
     reference : array-like of shape (n_reference, n_dims), optional
-        The corpus. ``None`` takes ``X`` itself, and no text is its own neighbour.
+        The corpus. ``None`` takes ``X`` itself, and no text is its own neighbor.
     n_neighbors : int, default=10
-        The :math:`k` above, at most the number of texts that can be neighbours. A group of up to :math:`k` strange
+        The :math:`k` above, at most the number of texts that can be neighbors. A group of up to :math:`k` strange
         texts that are alike does not look dense; a larger one does.
 
     Returns
@@ -44,25 +44,25 @@ def local_depth(
     ------
     ValueError
         If an array is not 2-D, is too short, or holds rows that are zero or not finite (they are named); if the
-        dimensions differ; if ``n_neighbors`` is below 1 or above the number of possible neighbours.
+        dimensions differ; if ``n_neighbors`` is below 1 or above the number of possible neighbors.
     TypeError
         If an array does not hold real numbers, or ``n_neighbors`` is not an integer.
 
     See Also
     --------
-    tte_depth : global depth, which is faster and sees the distance to the common centre.
+    tte_depth : global depth, which is faster and sees the distance to the common center.
     find_outliers : a test on either.
 
     Notes
     -----
-    Global depths take a corpus as one cloud. A text in the gap between two clusters is close to the centre and so
+    Global depths take a corpus as one cloud. A text in the gap between two clusters is close to the center and so
     among the deepest; its local depth is low. In 1,500 texts of four clusters with 30 planted blends of all four
     (128 dimensions), the AUROC of finding the blends was 0.28 by `tte_depth` and 0.99 by `local_depth`.
 
     It is no cure where such texts are much alike, or more similar to every cluster than the texts of the clusters are
     to each other, as boilerplate can be: blends with half the noise had an AUROC below 0.05 by both.
 
-    Repeated texts are each other's neighbours: more than ``n_neighbors`` copies of a text have a local depth of 2.
+    Repeated texts are each other's neighbors: more than ``n_neighbors`` copies of a text have a local depth of 2.
 
     All pairs are computed by blocks of matrix products: O(n² d) time, O(block + n k) memory. Float32 and float16 rows
     are computed with in float64 up to 2²⁴ pairs, above that in float32.
@@ -90,13 +90,13 @@ def local_depth(
     if reference is None:
         points = check_embeddings(X, name="X", caller="local_depth with reference=None", min_rows=2)
         raise_if_too_few(len(points) - 1, count, where="X besides each text itself", caller=caller)
-        directions = Directions.of(points, name="X")
-        return nearest_similarity(directions, directions, count, skip_self=True)
+        unit = UnitRows.of(points, name="X")
+        return nearest_similarity(unit, unit, count, skip_self=True)
     points = check_embeddings(X, name="X", caller=caller)
     corpus = check_embeddings(reference, name="reference", caller=caller)
     check_same_dims(("X", points), ("reference", corpus))
     raise_if_too_few(len(corpus), count, where="reference", caller=caller)
-    return nearest_similarity(Directions.of(points, name="X"), Directions.of(corpus, name="reference"), count)
+    return nearest_similarity(UnitRows.of(points, name="X"), UnitRows.of(corpus, name="reference"), count)
 
 
 def raise_if_too_few(available: int, n_neighbors: int, *, where: str, caller: str) -> None:
@@ -108,41 +108,12 @@ def raise_if_too_few(available: int, n_neighbors: int, *, where: str, caller: st
         )
 
 
-def nearest_similarity(
-    X: Directions, reference: Directions, n_neighbors: int, *, skip_self: bool = False
-) -> npt.NDArray[np.float64]:
+def nearest_similarity(X: UnitRows, reference: UnitRows, k: int, *, skip_self: bool = False) -> Floats:
     """Return 1 + the mean of the largest cosines of each row of ``X`` with rows of ``reference``, shape (len(X),).
 
-    With ``skip_self`` both hold the same rows, and none is its own neighbour.
+    With ``skip_self`` both hold the same rows, and none is its own neighbor.
     """
-    dtype = pair_dtype(X, reference)
-    depths = np.empty(len(X))
-    for rows in row_blocks(0, len(X), BLOCK):
-        block = X.unit(rows, dtype)
-        best = np.full((len(block), n_neighbors), -np.inf, dtype)
-        for columns in row_blocks(0, len(reference), BLOCK):
-            _keep_largest(block, reference.unit(columns, dtype), best, skip_diagonal=skip_self and rows == columns)
-        best.sort(axis=1)  # the same neighbours give the same sum, whatever the order they came in
-        depths[rows] = best.mean(axis=1, dtype=np.float64)
-    depths += 1.0
-    clipped: npt.NDArray[np.float64] = np.clip(depths, 0.0, 2.0, out=depths)  # rounding can push a cosine above 1
-    return clipped
-
-
-def _keep_largest(A: FloatArray, B: FloatArray, best: npt.NDArray[Any], *, skip_diagonal: bool) -> None:
-    """Put the largest cosines of each row of ``A`` with the rows of ``B`` into ``best`` (len(A), k), if larger."""
-    cosines = A @ B.T  # (len(A), len(B)), the only large array; BLAS has its own threads, so not within ours
-    k = best.shape[1]
-
-    def one(rows: slice) -> None:
-        part = cosines[rows]
-        if skip_diagonal:
-            part[np.arange(len(part)), np.arange(rows.start, rows.stop)] = -np.inf
-        if part.shape[1] > k:
-            part.partition(part.shape[1] - k, axis=1)
-        both = np.concatenate([best[rows], part[:, -k:]], axis=1)
-        both.partition(both.shape[1] - k, axis=1)
-        best[rows] = both[:, -k:]
-
-    for _ in ordered_map(one, row_blocks(0, len(A), SLICE)):
-        pass
+    cosines = top_k(X, reference, k, exclude=np.arange(len(X)) if skip_self else None, tolerance=0.0).cosines
+    # The same neighbors give the same sum, whatever the order they came in. Rounding can push a cosine above 1.
+    depths: Floats = np.clip(1.0 + np.sort(cosines, axis=1).mean(axis=1, dtype=np.float64), 0.0, 2.0)
+    return depths

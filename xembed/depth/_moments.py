@@ -14,20 +14,18 @@ For a unit row :math:`u` both moments follow from the corpus' sums :math:`s = \s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import Blocks, Rows, check_same_width, read_blocks
-from xembed._parallel import row_blocks
-from xembed._validation import RNG, FloatArray, check_count, check_option, check_rng
-from xembed.depth._pairwise import DISTANCES, Directions, mean_distances
-from xembed.depth._resultant import direction_weights, name_part
+from xembed._core.blocks import Rows, check_same_width, read_blocks
+from xembed._core.directions import UnitRows
+from xembed._core.moments import Moments, unit_blocks, unit_moments
+from xembed._core.validation import RNG, FloatArray, check_count, check_option, check_rng
+from xembed.depth._pairwise import DISTANCES, mean_distances
 
-_BLOCK = 4096
 _TINY = np.finfo(np.float64).tiny
 
 Array = npt.NDArray[np.float64]
@@ -55,19 +53,11 @@ class MomentError(NamedTuple):
     rank_correlation: float | None
 
 
-class Moments(NamedTuple):
-    """Sums over the unit rows of a corpus."""
-
-    n_rows: int
-    first: Array  # (d,), of the rows
-    second: Array  # (d, d), of their products
-
-
 def moment_depths(X: Rows, reference: Rows | None, distance: str) -> Array:
     """Return approximate depths of rows in ``reference``, or, leave-one-out, in ``X``, shape (n_X,)."""
     points = read_blocks(X, name="X", caller="tte_depth")
     corpus = points if reference is None else read_blocks(reference, name="reference", caller="tte_depth")
-    moments = corpus_moments(corpus)
+    moments = unit_moments(corpus)
     task = partial(
         _block_mean_distances,
         moments=moments,
@@ -134,30 +124,24 @@ def moment_error(
     corpus = points if within else read_blocks(reference, name="reference", caller=caller, again=True)
     check_same_width(("X", points), ("reference", corpus))
 
-    moments = corpus_moments(corpus)
+    moments = unit_moments(corpus)
     n_texts = points.count()
     rows = np.sort(generator.choice(n_texts, min(n_sample, n_texts), replace=False))
     sample = np.concatenate(list(points.map(partial(_pick, rows=rows))))
-    found = _block_mean_distances(
+    approximate = _block_mean_distances(
         sample, 0, moments=moments, distance=distance, within=within, name="X", part_of=points.size
     )
     sums = corpus.total(partial(_block_distance_sums, sample=sample, distance=distance))
     # The distance of a text to itself is zero in the sum, so leaving it out changes the number only.
     exact = sums / (moments.n_rows - within)
-    difference = np.abs(found - exact)
+    difference = np.abs(approximate - exact)
     return MomentError(
         n_sample=len(rows),
         max_error=float(difference.max()),
         mean_error=float(difference.mean()),
         spread=float(exact.std()),
-        rank_correlation=_rank_correlation(found, exact),
+        rank_correlation=_rank_correlation(approximate, exact),
     )
-
-
-def corpus_moments(corpus: Blocks) -> Moments:
-    """Return the sums of the unit rows and of their products."""
-    sums = corpus.total(partial(_block_moments, name=corpus.name, part_of=corpus.size))
-    return Moments(corpus.count(), sums[0], sums[1:])
 
 
 def mean_distance(mean: Array, variance: Array, distance: str) -> Array:
@@ -178,37 +162,22 @@ def mean_distance(mean: Array, variance: Array, distance: str) -> Array:
     return np.clip(series, least, np.minimum(np.pi / 2 * most, np.pi))
 
 
-def _block_moments(block: FloatArray, start: int, *, name: str, part_of: int) -> Array:
-    """Return the sum of the unit rows and, below it, of their products, shape (1 + d, d)."""
-    sums = np.zeros((1 + block.shape[1], block.shape[1]))
-    for unit in _unit_blocks(block, start, name=name, part_of=part_of):
-        sums[0] += unit.sum(axis=0, dtype=np.float64)
-        sums[1:] += unit.T @ unit
-    return sums
-
-
 def _block_mean_distances(
     block: FloatArray, start: int, *, moments: Moments, distance: str, within: bool, name: str, part_of: int
 ) -> Array:
     others = moments.n_rows - within
     parts = []
-    for unit in _unit_blocks(block, start, name=name, part_of=part_of):
+    for unit in unit_blocks(block, start, name=name, part_of=part_of):
         # A text's cosine with itself, and its square, are 1.
-        mean = (np.vecdot(unit, moments.first.astype(unit.dtype)).astype(np.float64) - within) / others
+        mean = (np.vecdot(unit, moments.total.astype(unit.dtype)).astype(np.float64) - within) / others
         products = unit @ moments.second.astype(unit.dtype)
         square = (np.vecdot(products, unit).astype(np.float64) - within) / others
         parts.append(mean_distance(mean, np.maximum(square - mean**2, 0.0), distance))
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _unit_blocks(block: FloatArray, start: int, *, name: str, part_of: int) -> Iterator[FloatArray]:
-    weights = direction_weights(block, name=name_part(name, start, block, part_of), part_of=part_of, first_row=start)
-    for rows in row_blocks(0, len(block), _BLOCK):
-        yield np.asarray(block[rows], weights.dtype) * weights[rows, None]
-
-
 def _block_distance_sums(block: FloatArray, start: int, *, sample: FloatArray, distance: str) -> Array:
-    texts, others = Directions.of(sample, name="X"), Directions.of(block, name="reference")
+    texts, others = UnitRows.of(sample, name="X"), UnitRows.of(block, name="reference")
     return mean_distances(texts, others, DISTANCES[distance]) * len(block)
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.directions import direction_weights
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -22,7 +24,7 @@ from xembed._validation import (
 )
 from xembed.depth._depth import tte_depth
 from xembed.depth._local import local_depth, raise_if_too_few
-from xembed.depth._resultant import direction_weights
+from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +70,8 @@ class OutlierResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.outliers/1"
+    schema: ClassVar[str] = "xembed.depth.OutlierResult/1"
+    page: ClassVar[str | None] = "xembed.depth._pages:outliers"
 
     verdict: str
     rows: npt.NDArray[np.int64]
@@ -124,7 +127,7 @@ def find_outliers(
     fdr : float in (0, 1), default=0.05
         False discovery rate: the expected share of good texts among the reported ones.
     score : {'depth', 'local'}, default='depth'
-        What makes an outlier: being far from the common centre (`tte_depth`), or far from the nearest texts
+        What makes an outlier: being far from the common center (`tte_depth`), or far from the nearest texts
         (`local_depth`), as texts between clusters are.
     n_neighbors : int, default=10
         For ``score='local'``.
@@ -215,8 +218,6 @@ def find_outliers(
     >>> print(result.verdict)
     3 of 23 texts are outliers: ...
     """
-    from scipy.stats import false_discovery_control  # slow to import, and depth alone does not need it
-
     caller = "find_outliers"
     level = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
     check_option(score, _SCORES, name="score", caller=caller)
@@ -233,7 +234,7 @@ def find_outliers(
         scores, pvalues, n_calibration = _against_a_reference(points, corpus, score, neighbors, generator)
         warnings = _warn_of_resolution(n_calibration, len(points), level)
         method = "conformal"
-    qvalues = false_discovery_control(pvalues)
+    qvalues = benjamini_hochberg(pvalues)
     rows = np.flatnonzero(qvalues <= level * (1 + 1e-9))  # conformal q-values hit the level; rounding must not decide
     threshold = float(scores[rows].max()) if len(rows) else None
     if method == "empirical_null" and len(rows) > _BULK_SHARE * len(points):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import ordered_map, row_blocks
-from xembed._validation import FloatArray
-from xembed.depth._resultant import resultant
+from xembed._core.directions import UnitRows
+from xembed._core.neighbors import BLOCK, pair_dtype
+from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.validation import FloatArray
 
-BLOCK = 4096
 # Rows of a block that one thread transforms at a time: they stay in its cache between the steps.
-SLICE = 64
+_SLICE = 64
 # The cosine of a row with its copy is 1 but for rounding: at most 12 units of the last place, measured up to 4,096
 # dimensions. The root of a difference of 1e-15 is 3e-8, so copies would get distances that depend on where they stand.
 _ROUNDING = 16
@@ -56,28 +55,7 @@ DISTANCES = {
 }
 
 
-@dataclass(frozen=True)
-class Directions:
-    """Rows and their inverse norms, checked: what `Directions.unit` scales block by block."""
-
-    rows: FloatArray
-    weights: npt.NDArray[np.floating[Any]]
-
-    @classmethod
-    def of(cls, X: FloatArray, *, name: str) -> Directions:
-        """Check ``X`` and find its norms."""
-        return cls(X, resultant(X, name=name)[1])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def unit(self, rows: slice | npt.NDArray[np.integer[Any]], dtype: np.dtype[Any]) -> FloatArray:
-        """Return some rows scaled to length 1."""
-        scaled: FloatArray = np.asarray(self.rows[rows], dtype) * self.weights[rows, None].astype(dtype)
-        return scaled
-
-
-def mean_distances(X: Directions, reference: Directions, distance: Distance) -> npt.NDArray[np.float64]:
+def mean_distances(X: UnitRows, reference: UnitRows, distance: Distance) -> npt.NDArray[np.float64]:
     """Return the mean distance of each row of ``X`` to all rows of ``reference``, shape (len(X),)."""
     dtype = pair_dtype(X, reference)
     totals = np.zeros(len(X))
@@ -88,7 +66,7 @@ def mean_distances(X: Directions, reference: Directions, distance: Distance) -> 
     return totals * (distance.scale / len(reference))
 
 
-def mean_distances_within(X: Directions, distance: Distance) -> npt.NDArray[np.float64]:
+def mean_distances_within(X: UnitRows, distance: Distance) -> npt.NDArray[np.float64]:
     """Return the mean distance of each row of ``X`` to all other rows, shape (len(X),).
 
     Distances are symmetric, so each pair of blocks is computed once and counts for both.
@@ -102,12 +80,6 @@ def mean_distances_within(X: Directions, distance: Distance) -> npt.NDArray[np.f
         for columns in blocks[i + 1 :]:
             totals[rows] += _block_sums(block, X.unit(columns, dtype), distance, over_rows=totals[columns])
     return totals * (distance.scale / (len(X) - 1))
-
-
-def pair_dtype(X: Directions, reference: Directions) -> np.dtype[Any]:
-    """Return float64 for float64 input and wherever all pairs fit into one block."""
-    wide = np.float64 in (X.rows.dtype, reference.rows.dtype)
-    return np.dtype(np.float64 if wide or len(X) * len(reference) <= BLOCK**2 else np.float32)
 
 
 def _block_sums(
@@ -124,15 +96,15 @@ def _block_sums(
     """
     cosines = A @ B.T  # (len(A), len(B)), the only large array
 
-    def one(rows: slice) -> tuple[FloatArray, FloatArray | None]:
+    def measure(rows: slice) -> tuple[FloatArray, FloatArray | None]:
         part = distance.from_cosine(cosines[rows])
         if skip_diagonal:  # a text's distance to itself is 0, not what rounding makes of it
             part[np.arange(len(part)), np.arange(rows.start, rows.stop)] = 0.0
         return part.sum(axis=1), None if over_rows is None else part.sum(axis=0)
 
     sums = np.empty(len(A))
-    slices = row_blocks(0, len(A), SLICE)
-    for rows, (over_columns, part_over_rows) in zip(slices, ordered_map(one, slices), strict=True):
+    slices = row_blocks(0, len(A), _SLICE)
+    for rows, (over_columns, part_over_rows) in zip(slices, ordered_map(measure, slices), strict=True):
         sums[rows] = over_columns
         if over_rows is not None and part_over_rows is not None:
             over_rows += part_over_rows

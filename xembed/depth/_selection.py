@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import (
+from xembed._core.directions import affine_projection, direction_weights, resultant
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -19,7 +20,6 @@ from xembed._validation import (
     check_same_dims,
 )
 from xembed.depth._depth import tte_depth
-from xembed.depth._resultant import affine_projection, direction_weights, resultant
 
 _STRATEGIES = ("depth", "herding", "mmr", "random")
 _BY_RELEVANCE = ("depth", "mmr")
@@ -49,7 +49,7 @@ def select(
         Texts to choose, at most ``n_texts``.
     strategy : {'mmr', 'depth', 'herding', 'random'}, default='mmr'
         'depth': the deepest texts (`tte_depth`). **Wrong** where the choice should cover the corpus: the deepest texts
-        all lie near the common centre and say much the same, and in a corpus of several topics they can all
+        all lie near the common center and say much the same, and in a corpus of several topics they can all
         be texts between the topics.
 
         'mmr': maximal marginal relevance [1]_: the deepest text, then again and again the text with the largest
@@ -144,7 +144,7 @@ def select_examples(
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims)
-        Embeddings of the labelled texts to choose from.
+        Embeddings of the labeled texts to choose from.
     labels : sequence of length n_texts
         Their classes.
     k : int

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed._validation import check_embeddings, check_texts
+from xembed._core.validation import check_embeddings, check_texts
 from xembed.encoders._cache import CacheOption
 from xembed.encoders._encoding import Encoding
 

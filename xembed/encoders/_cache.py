@@ -29,7 +29,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from xembed._validation import FloatArray
+from xembed._core.validation import FloatArray
 from xembed.encoders._warn import warn_user
 
 CacheOption: TypeAlias = bool | str | os.PathLike[str]

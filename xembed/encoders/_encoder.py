@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray, check_count, check_texts, shows_progress
+from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
 from xembed.encoders._encoding import Encoding
 from xembed.encoders._warn import warn_user
@@ -48,7 +48,7 @@ class Encoder:
         How many tokens of a text are read, special tokens included. ``None`` if there is no limit.
     fingerprint : str
         64 hexadecimal digits that stand for all that the embeddings depend on: weights, tokenizer,
-        pipeline, layer, pooling, normalisation, maximal length, type of the weights, prompts and revision;
+        pipeline, layer, pooling, normalization, maximal length, type of the weights, prompts and revision;
         neither for the device nor for where the model's files lie. Two encoders with the same fingerprint
         give the same embeddings, up to rounding. It is computed when it is first asked for, in about a
         quarter of a second for 100 MB of weights, and again when the model was changed since.

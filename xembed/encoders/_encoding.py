@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray
+from xembed._core.validation import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     check_count,
-    check_embeddings,
     check_number,
     check_rng,
     describe_rng,
-    quote_options,
-    raise_for_bad_rows,
 )
-from xembed.datasets._paired import PairedSentences
-from xembed.geco._statistics import clustered_interval, paired_difference
+from xembed.datasets._paired import PairedSentences, paired_rows
+from xembed.stats._intervals import clustered_interval, paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +52,7 @@ class PredictionGap(Result):
     gap_interval : tuple of float, (2,)
         By pairs.
     signed_gap : float
-        Mean of ``p_1 - p_2``: positive where the first form is recognised with more certainty.
+        Mean of ``p_1 - p_2``: positive where the first form is recognized with more certainty.
     signed_interval : tuple of float, (2,)
         By pairs.
     pvalue : float
@@ -70,7 +67,7 @@ class PredictionGap(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.prediction_gap/1"
+    schema: ClassVar[str] = "xembed.geco.PredictionGap/1"
 
     name: str
     classes: tuple[str, ...]
@@ -97,7 +94,7 @@ def prediction_gap(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> PredictionGap:
-    """Compare how surely a classifier recognises the two forms of the same sentences.
+    """Compare how surely a classifier recognizes the two forms of the same sentences.
 
     Parameters
     ----------
@@ -210,7 +207,7 @@ class WordCooccurrence(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.word_cooccurrence/1"
+    schema: ClassVar[str] = "xembed.geco.WordCooccurrence/1"
 
     name: str
     classes: tuple[str, ...]
@@ -297,58 +294,6 @@ def word_cooccurrence(data: PairedSentences) -> WordCooccurrence:
         n_rows=len(data),
         provenance=provenance("word_cooccurrence"),
     )
-
-
-class PairedRows(NamedTuple):
-    """Rows of sentences that have both of two forms."""
-
-    forms: tuple[str, str]
-    groups: Ints
-    first: Ints
-    second: Ints
-    n_unpaired: int
-
-
-def paired_rows(data: PairedSentences, forms: Sequence[str] | None, *, caller: str, least: int = 2) -> PairedRows:
-    """Return the rows of the sentences that have both forms, at least ``least`` of them."""
-    names = tuple(data.classes[:2] if forms is None else forms)
-    if isinstance(forms, str) or len(names) != 2 or not set(names) <= set(data.classes) or names[0] == names[1]:
-        raise ValueError(
-            f"The 'forms' parameter of {caller} must be two of {quote_options(data.classes)}. Got {forms!r} instead."
-        )
-    labels = [data.classes.index(name) for name in names]
-    found: dict[int, dict[int, int]] = {}
-    for row, (group, label) in enumerate(zip(data.groups, data.labels, strict=True)):
-        if label in labels:
-            found.setdefault(group, {})[label] = row
-    both = {group: rows for group, rows in found.items() if len(rows) == 2}
-    if len(both) < least:
-        raise ValueError(
-            f"The data of {caller} must hold at least {least} sentences in both forms {names}. Got {len(both)}."
-        )
-    return PairedRows(
-        forms=(names[0], names[1]),
-        groups=np.array(list(both), np.int64),
-        first=np.array([rows[labels[0]] for rows in both.values()], np.int64),
-        second=np.array([rows[labels[1]] for rows in both.values()], np.int64),
-        n_unpaired=len(found) - len(both),
-    )
-
-
-def check_data_embeddings(embeddings: npt.ArrayLike, data: PairedSentences, *, caller: str) -> Floats:
-    """Return finite rows that are not zero, one for each row of the data."""
-    array = check_embeddings(embeddings, name="embeddings", caller=caller)
-    if len(array) != len(data):
-        raise ValueError(
-            f"The 'embeddings' of {caller} must have one row for each of the {len(data)} rows of the data. "
-            f"Got {len(array)}."
-        )
-    rows: Floats = array.astype(np.float64)
-    remedy = "Drop these texts with data.take()."
-    unknown = np.isfinite(rows).sum(axis=1) < rows.shape[1]
-    raise_for_bad_rows(unknown, name="embeddings", problem="not finite", remedy=remedy)
-    raise_for_bad_rows((rows == 0).all(axis=1), name="embeddings", problem="zero", remedy=remedy)
-    return rows
 
 
 def _mean_interval(hits: npt.NDArray[np.bool_], options: dict[str, Any]) -> tuple[float, float]:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from xembed._torch import own_randomness
-from xembed._validation import check_count
+from xembed._core.torch import own_randomness
+from xembed._core.validation import check_count
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from xembed._validation import check_count
-from xembed.attribution._words import EncodedWords, WordEncoder
+from xembed._core.validation import check_count
 from xembed.datasets import PairedSentences
+from xembed.encoders._words import EncodedWords, WordEncoder
 
 
 @dataclass(frozen=True)

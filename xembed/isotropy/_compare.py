@@ -1,30 +1,260 @@
-"""Which correction, if any, is worth having: all of them on the same pairs, texts and resamples."""
+"""Comparison of corrections on the same pairs, texts and resamples, and the recommendation of one or none."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.results import Result, UserText
+from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
 from xembed.datasets import STSPairs, TextTable
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.isotropy._compare_parts import correlate_rows, halve, probe_rows
-from xembed.isotropy._compare_result import CorrectionRow, CorrectionsResult
-from xembed.isotropy._default_corrections import RAW, check_corrections, correct, describe_corrections
-from xembed.isotropy._evaluation import neighbor_overlap, probe_correct
-from xembed.isotropy._evaluation_result import NeighborOverlap
-from xembed.isotropy._overlap import NamedTexts, check_pairs, is_transductive, named_texts, overlap
-from xembed.isotropy._recommend import Scores, recommend
-from xembed.isotropy._sts import compute_similarities, pair_rows
-from xembed.isotropy._sts_resampling import Array
+from xembed.isotropy._evaluation import (
+    NeighborOverlap,
+    ProbeFolds,
+    ProbeResult,
+    check_labels,
+    neighbor_overlap,
+    probe_correct,
+    probe_folds,
+    probe_resamples,
+    summarize_probe,
+)
+from xembed.isotropy._measure import Measure, measure_rows
+from xembed.isotropy._metrics import METRICS
+from xembed.isotropy._sts import (
+    TRANSDUCTIVE,
+    NamedTexts,
+    STSCorrelation,
+    check_pairs,
+    check_vectors,
+    compute_similarities,
+    is_transductive,
+    named_texts,
+    overlap,
+    pair_rows,
+    summarize,
+)
+from xembed.stats._correlations import SPEARMAN, Array, correlate, interval
 
-METRICS = ("debiased_isoscore", "average_cosine", "partition_isotropy", "uniformity", "hubness")
+if TYPE_CHECKING:
+    import pandas as pd
+
+RAW, NONE = "raw", "none"
+FEW_TEXTS = (
+    "Corrections were fitted on {} texts for {} dimensions: whitening needs more texts than dimensions, or shrinkage."
+)
+_MEASURES = ("debiased_isoscore", "average_cosine", "partition_isotropy", "uniformity", "hubness")
 _MIN_RESAMPLES = 20
 _NEIGHBORS = 10
+_SPLITS = 5
+# Data that choose and data that judge, by the kind of score.
+_DATA = {
+    "correlation": ("the tune pairs", "the test pairs"),
+    "accuracy": ("the half of the labeled texts that chooses", "the other half"),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Gain(Result):
+    """The difference between a correction and raw embeddings, on the same resamples.
+
+    Attributes
+    ----------
+    name : str
+        Name of the set of pairs, 'mean' for the mean of several, or 'probe'.
+    statistic : str
+        'spearman' or 'accuracy'.
+    value : float
+        Corrected minus raw.
+    low, high : float or None
+        Limits of its confidence interval.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.Gain/1"
+
+    name: Annotated[str, UserText]
+    statistic: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CorrectionRow(Result):
+    """One correction, or raw embeddings.
+
+    Attributes
+    ----------
+    name, description : str
+        Name of the correction, 'raw' for none, and how it is written.
+    measures : tuple of Measure
+        Measures of the texts.
+    tune : STSCorrelation or None
+        Correlation on the pairs that choose; of several sets the mean.
+    tests : tuple of STSCorrelation
+        Correlation on each test set.
+    test : STSCorrelation or None
+        Correlation on the test set; of several sets the mean.
+    tune_gain, test_gain : Gain or None
+        Gains on ``tune`` and ``test``; None for raw.
+    test_gains : tuple of Gain
+        Gain on each test set.
+    neighbor_overlap : NeighborOverlap or None
+        Nearest neighbors shared with raw embeddings.
+    probe_tune, probe : ProbeResult or None
+        Linear probe on the half of the labeled texts that chooses, and on the other half.
+    probe_gain : Gain or None
+        Gain of ``probe``.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.CorrectionRow/1"
+
+    name: Annotated[str, UserText]
+    description: Annotated[str, UserText]
+    measures: tuple[Measure, ...]
+    tune: STSCorrelation | None
+    tests: tuple[STSCorrelation, ...]
+    test: STSCorrelation | None
+    tune_gain: Gain | None
+    test_gains: tuple[Gain, ...]
+    test_gain: Gain | None
+    neighbor_overlap: NeighborOverlap | None
+    probe_tune: ProbeResult | None
+    probe: ProbeResult | None
+    probe_gain: Gain | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CorrectionsResult(Result):
+    """Result of `compare_corrections`.
+
+    Attributes
+    ----------
+    recommendation : str or None
+        Name of a correction, 'none' where raw embeddings should be kept, or None where there is no evidence.
+    reason : str
+        The reason in one sentence with figures.
+    rows : tuple of CorrectionRow
+        One row a correction, raw embeddings first.
+    fit_on : str
+        Name of the texts that corrections were fitted on.
+    n_fit : int
+        Number of these texts.
+    measured_on : str
+        Name of the texts of measures, neighbors and probe.
+    tune, test : tuple of str
+        Names of the sets of pairs.
+    fit_overlap : dict of str to float
+        Share of the sentences of each set that are among the texts of the fit.
+    tune_overlap : dict of str to float
+        Share of the sentences of each test set that are in the tune sets.
+    transductive : bool
+        Whether corrections were fitted on sentences of a test set.
+    n_resamples : int
+        Number of resamples for the intervals.
+    confidence_level : float
+        Confidence level of the intervals.
+    encoder : dict or None
+        Description of the encoder.
+    notes : tuple of str
+        Caveats.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.CorrectionsResult/1"
+    page: ClassVar[str | None] = "xembed.reports._corrections:corrections_context"
+
+    recommendation: Annotated[str | None, UserText]
+    reason: str
+    rows: tuple[CorrectionRow, ...]
+    fit_on: Annotated[str, UserText]
+    n_fit: int
+    measured_on: Annotated[str, UserText]
+    tune: Annotated[tuple[str, ...], UserText]
+    test: Annotated[tuple[str, ...], UserText]
+    fit_overlap: Annotated[dict[str, float], UserText]
+    tune_overlap: Annotated[dict[str, float], UserText]
+    transductive: bool
+    n_resamples: int
+    confidence_level: float
+    encoder: dict[str, Any] | None
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def row(self, name: str) -> CorrectionRow:
+        """Return the row of a correction, or that of 'raw'.
+
+        Raises
+        ------
+        KeyError
+            If there is none; the message lists those that there are.
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(f"{name!r} is not among the corrections compared: {[row.name for row in self.rows]}")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row a correction; correlations and accuracies x 100, gains with their interval."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(row) for row in self.rows])
+
+
+def _flat(row: CorrectionRow) -> dict[str, Any]:
+    flat: dict[str, Any] = {"correction": row.name} | {measure.name: measure.value for measure in row.measures}
+    if row.tune is not None:
+        flat["tune"] = 100 * row.tune.spearman
+    flat |= {f"test {correlation.name}": 100 * correlation.spearman for correlation in row.tests}
+    if row.test is not None:
+        flat |= {"test": 100 * row.test.spearman, **_flat_gain("gain", row.test_gain)}
+    flat["neighbor_overlap"] = 1.0 if row.neighbor_overlap is None else row.neighbor_overlap.value
+    if row.probe is not None:
+        flat |= {"probe": 100 * row.probe.accuracy, **_flat_gain("probe_gain", row.probe_gain)}
+    return flat
+
+
+def _flat_gain(name: str, gain: Gain | None) -> dict[str, float | None]:
+    values = (None, None, None) if gain is None else (gain.value, gain.low, gain.high)
+    names = (name, f"{name}_low", f"{name}_high")
+    return {key: None if value is None else 100 * value for key, value in zip(names, values, strict=True)}
+
+
+def default_corrections() -> dict[str, Any]:
+    """Return the corrections that are compared by default, unfitted.
+
+    Returns
+    -------
+    dict of str to transformer
+        ``center``, ``standardize``, ``all_but_the_top``, ``soft_whitening`` (power 0.5), ``whitening``,
+        ``shrunk_whitening`` (Ledoit-Wolf) and ``cluster_isotropy``. They can be fitted, saved and applied to an encoder
+        (`xembed.transforms.wrap`).
+
+    Examples
+    --------
+    >>> from xembed.isotropy import default_corrections
+    >>> default_corrections()["soft_whitening"]
+    Whitening(method='zca', power=0.5)
+    """
+    from xembed.transforms import AllButTheTop, ClusterIsotropy, Standardize, Whitening
+
+    return {
+        "center": AllButTheTop(0),
+        "standardize": Standardize(),
+        "all_but_the_top": AllButTheTop(),
+        "soft_whitening": Whitening("zca", power=0.5),
+        "whitening": Whitening("zca"),
+        "shrunk_whitening": Whitening("zca", shrinkage="ledoit_wolf"),
+        "cluster_isotropy": ClusterIsotropy(),
+    }
 
 
 def compare_corrections(
@@ -41,43 +271,43 @@ def compare_corrections(
     transductive: bool = False,
     rng: RNG = None,
 ) -> CorrectionsResult:
-    """Compare corrections of an embedding space by their isotropy and by what they do to a task.
+    """Compare corrections of an embedding space by their isotropy and by their effect on a task.
 
-    Corrections are fitted on ``fit_texts`` alone, the choice among them is made by ``tune``, and whether the chosen one
-    is worth having is decided by ``test``, which had no part in either.
+    Corrections are fitted on ``fit_texts`` alone, ``tune`` chooses among them, and ``test``, which is used for neither,
+    decides whether the chosen one is recommended.
 
     Parameters
     ----------
     encoder_or_embeddings : encoder, or mapping of str to array-like of shape (n_dims,)
-        An `Encoder` or any object with ``.encode(list of str)``; or the embedding of every text that comes up.
+        An `Encoder` or any object with ``.encode(list of str)``; or the embedding of every text.
     fit_texts : list of str, TextTable, STSPairs or list of STSPairs
-        What corrections are fitted on. Scores are not looked at.
+        Texts that corrections are fitted on; scores are not used.
     tune, test : STSPairs or list of STSPairs, optional
-        Pairs with scores. Of several sets the mean of the correlations counts, each set with the same weight.
+        Pairs with scores. Of several sets the mean of the correlations counts, with equal weights.
     texts : list of str or TextTable, optional
-        What isotropy, neighbours and the probe are measured on. By default the sentences of ``test``, else of ``tune``,
-        else ``fit_texts``.
+        Texts of isotropy, neighbors and the probe. By default the sentences of ``test``, else of ``tune``, else
+        ``fit_texts``.
     labels : sequence of str or int, optional
-        A label for each of ``texts``, for a linear probe (`linear_probe`); those of a TextTable are taken if there are
-        any. Each on 10 texts at least.
+        A label for each of ``texts``, for a linear probe (`linear_probe`), each on 10 texts at least; by default those
+        of a TextTable.
     corrections : 'default' or mapping of str to correction, default='default'
-        Unfitted objects with ``fit`` and ``transform``, by name. They are copied. The default: `default_corrections`;
-        whole whitening is not among them if there are no more texts in the fit than dimensions.
+        Unfitted objects with ``fit`` and ``transform``, by name; they are copied. The default: `default_corrections`,
+        without whole whitening if there are no more texts in the fit than dimensions.
     n_resamples : int, default=1000
-        For the intervals, at least 20.
+        Number of resamples for the intervals, at least 20.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     transductive : bool, default=False
-        Allow ``fit_texts`` to be those of ``test``. It is then marked in the result.
+        Whether ``fit_texts`` may be those of ``test``. The result is then marked.
     rng : int, numpy.random.Generator or None, default=None
-        For resamples, folds, and the subsets that measures draw. None is seed 0.
+        Random number generator of resamples, folds, and the subsets that measures draw. None is seed 0.
 
     Returns
     -------
     CorrectionsResult
         ``recommendation`` and ``reason``, and in ``rows`` for raw embeddings and each correction: ``measures``, the
         correlations on ``tune`` and each set of ``test`` with intervals, gains over raw with paired intervals, the
-        overlap of nearest neighbours with raw, and the probe.
+        overlap of nearest neighbors with raw, and the probe.
 
     Raises
     ------
@@ -89,16 +319,11 @@ def compare_corrections(
 
     Notes
     -----
-    The rule: of raw embeddings and all corrections take the one with the best mean correlation on ``tune``. If it is a
+    The candidate with the best mean correlation on ``tune``, raw embeddings among them, is chosen. If it is a
     correction, it is recommended if the interval of its gain over raw on ``test`` lies above 0, and otherwise 'none'.
-    Without pairs, the probe decides in the same way: labelled texts are halved, one half chooses and the other tests.
-    Without either there is no recommendation: isotropy alone is no reason for a correction.
-
-    Measures, neighbours and probe are of ``texts``, which may be those of the fit. ``fit_texts`` count as those of
-    ``test`` if they have its name, or half of its sentences are among them, without regard to case and punctuation.
-
-    That ``tune`` chooses among several corrections does not touch the interval on ``test``. Looking at the same test
-    again and again does.
+    Without pairs, the probe decides in the same way: one half of the labeled texts chooses, the other tests. Without
+    either there is no recommendation. ``fit_texts`` count as those of ``test`` if they have its name, or half of its
+    sentences are among them, without regard to case and punctuation. The reasons are in docs/explanation/isotropy.md.
 
     Examples
     --------
@@ -115,11 +340,8 @@ def compare_corrections(
     None
     """
     caller = "compare_corrections"
-    fit = named_texts(fit_texts, name="fit_texts", caller=caller)
-    tune_sets = () if tune is None else check_pairs(tune, name="tune", caller=caller)
-    test_sets = () if test is None else check_pairs(test, name="test", caller=caller)
-    measured = _measured_texts(texts, tune_sets, test_sets, fit, caller=caller)
-    chosen = check_corrections(corrections, caller=caller)
+    protocol = _check_protocol(fit_texts, tune, test, texts, caller=caller)
+    candidates = check_corrections(corrections, caller=caller)
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=_MIN_RESAMPLES)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     if not isinstance(transductive, bool):
@@ -127,87 +349,46 @@ def compare_corrections(
             f"The 'transductive' parameter of {caller} must be True or False. Got {transductive!r} instead."
         )
     seeds = check_rng(rng, caller=caller).integers(2**32, size=5).tolist()
-    fit_overlap, is_fit_on_test = _check_fit(fit, tune_sets, test_sets, allowed=transductive, caller=caller)
-    tune_overlap = _check_tune(tune_sets, test_sets, caller=caller)
-    halves = halve(_find_labels(labels, texts, caller=caller), len(measured.texts), seeds[0], caller=caller)
+    fit_overlap, is_fit_on_test = _check_fit(protocol, allowed=transductive, caller=caller)
+    tune_overlap = _check_tune(protocol, caller=caller)
+    halves = _halve(_find_labels(labels, texts, caller=caller), len(protocol.measured.texts), seeds[0], caller=caller)
 
-    everything, X, described = _embed(
-        encoder_or_embeddings,
-        [*measured.texts, *fit.texts, *_sentences(tune_sets), *_sentences(test_sets)],
-        caller=caller,
-    )
-    left_out = corrections == "default" and len(fit.texts) <= X.shape[1]
-    if left_out:  # its rows would be equally far from each other, so that there is no correlation
-        del chosen["whitening"]
-    rows_of = _Rows(everything)
-    of_texts, of_fit = rows_of(measured.texts), rows_of(fit.texts)
-    of_pairs = [_pair_positions(sets, rows_of) for sets in (tune_sets, test_sets)]
-
-    names = [RAW, *chosen]
-    measures, overlaps = [], []
-    similarities: list[list[Array]] = [[], []]
-    probes: list[list[Array]] = [[], []]
-    for name, correction in zip(names, [None, *chosen.values()], strict=True):
-        corrected = correct(name, correction, X[of_fit], X)
-        measures.append(_measure(corrected[of_texts], name, seeds[1]))
-        overlaps.append(_overlap(X[of_texts], corrected[of_texts], count, level, seeds[2]) if correction else None)
-        for part, positions in enumerate(of_pairs):
-            if positions is not None:
-                first, second = positions
-                similarities[part].append(compute_similarities(corrected[first], corrected[second], "cosine"))
-        for part, half in enumerate(halves):
-            probes[part].append(probe_correct(corrected[of_texts[half.rows]], half.folds))
-
-    tuned, tested = (
-        correlate_rows(found, names, sets, count, level, seeds[3])
-        for found, sets in zip(similarities, (tune_sets, test_sets), strict=True)
-    )
-    probe_tune, probe, probe_gains = probe_rows(probes, halves, len(names), count, level, seeds[4])
-    table = tuple(
-        CorrectionRow(
-            name=name,
-            description="" if name == RAW else describe_corrections(chosen)[name],
-            measures=measures[i],
-            tune=tuned.pooled[i] if tuned else None,
-            tests=tested.of_sets[i] if tested else (),
-            test=tested.pooled[i] if tested else None,
-            tune_gain=tuned.pooled_gains[i] if tuned else None,
-            test_gains=tested.gains[i] if tested else (),
-            test_gain=tested.pooled_gains[i] if tested else None,
-            neighbor_overlap=overlaps[i],
-            probe_tune=probe_tune[i],
-            probe=probe[i],
-            probe_gain=probe_gains[i],
-        )
-        for i, name in enumerate(names)
-    )
-    recommendation, reason = recommend(_scores(table), level, has_tune=bool(tune_sets), has_test=bool(test_sets))
+    X, described = _embed(encoder_or_embeddings, protocol.everything, caller=caller)
+    notes = _notes(protocol, X.shape[1], fit_overlap, tune_overlap, is_fit_on_test)
+    if corrections == "default" and len(protocol.fit.texts) <= X.shape[1]:
+        del candidates["whitening"]  # its rows would be equally far from each other, so that there is no correlation
+        notes.append("Whole whitening was left out for that reason.")
+    descriptions = describe_corrections(candidates)
+    trials = [
+        _try(name, correction, X, protocol, halves, count, level, seeds)
+        for name, correction in {RAW: None, **candidates}.items()
+    ]
+    rows = _rows(trials, descriptions, protocol, halves, count, level, seeds)
+    recommendation, reason = recommend(_scores(rows), level, has_tune=bool(protocol.tune), has_test=bool(protocol.test))
+    tune_names, test_names = ([item.name for item in sets] for sets in (protocol.tune, protocol.test))
     return CorrectionsResult(
         recommendation=recommendation,
         reason=reason,
-        rows=table,
-        fit_on=fit.name,
-        n_fit=len(fit.texts),
-        measured_on=measured.name,
-        tune=tuple(item.name for item in tune_sets),
-        test=tuple(item.name for item in test_sets),
+        rows=rows,
+        fit_on=protocol.fit.name,
+        n_fit=len(protocol.fit.texts),
+        measured_on=protocol.measured.name,
+        tune=tuple(tune_names),
+        test=tuple(test_names),
         fit_overlap=fit_overlap,
         tune_overlap=tune_overlap,
         transductive=is_fit_on_test,
         n_resamples=count,
         confidence_level=level,
         encoder=described,
-        notes=(
-            *_notes(fit, X.shape[1], [item.name for item in test_sets], fit_overlap, tune_overlap, is_fit_on_test),
-            *(["Whole whitening was left out for that reason."] if left_out else []),
-        ),
+        notes=tuple(notes),
         provenance=provenance(
             caller,
-            fit_texts=fit.name,
-            tune=[item.name for item in tune_sets],
-            test=[item.name for item in test_sets],
-            texts=measured.name,
-            corrections=describe_corrections(chosen),
+            fit_texts=protocol.fit.name,
+            tune=tune_names,
+            test=test_names,
+            texts=protocol.measured.name,
+            corrections=descriptions,
             n_resamples=count,
             confidence_level=level,
             transductive=transductive,
@@ -216,23 +397,85 @@ def compare_corrections(
     )
 
 
-class _Rows:
-    """Positions of texts among all."""
-
-    def __init__(self, everything: Sequence[str]) -> None:
-        self._positions = {text: i for i, text in enumerate(everything)}
-
-    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.intp]:
-        return np.array([self._positions[text] for text in texts], dtype=np.intp)
+# ------------------------------------------------------------------------------------------------- corrections
 
 
-def _measured_texts(
-    texts: Any, tune: Sequence[STSPairs], test: Sequence[STSPairs], fit: NamedTexts, *, caller: str
-) -> NamedTexts:
-    if texts is not None:
-        return named_texts(texts, name="texts", caller=caller)
-    sets = test or tune
-    return named_texts(list(sets), name="texts", caller=caller) if sets else fit
+def check_corrections(corrections: Any, *, caller: str) -> dict[str, Any]:
+    """Return the unfitted corrections by name; 'default' are those of this package."""
+    if isinstance(corrections, str) and corrections == "default":
+        return default_corrections()
+    if not isinstance(corrections, Mapping) or not corrections:
+        raise TypeError(
+            f"The 'corrections' parameter of {caller} must be 'default' or a mapping of names to corrections, such as "
+            f"{{'whitening': xembed.isotropy.Whitening()}}. Got {corrections!r:.60} instead."
+        )
+    for name, correction in corrections.items():
+        if not isinstance(name, str) or not name.strip() or name in {RAW, "none"}:
+            raise ValueError(
+                f"The names of the 'corrections' of {caller} must be strings other than {RAW!r} and 'none', which have "
+                f"a meaning of their own. Got {name!r:.60}."
+            )
+        is_class = isinstance(correction, type)
+        if (
+            is_class
+            or not callable(getattr(correction, "fit", None))
+            or not callable(getattr(correction, "transform", None))
+        ):
+            remedy = " Make one of the class first." if is_class else ""
+            raise TypeError(
+                f"The 'corrections' of {caller} must have .fit and .transform. Got {correction!r:.60} as {name!r}."
+                + remedy
+            )
+    return dict(corrections)
+
+
+def describe_corrections(corrections: Mapping[str, Any]) -> dict[str, str]:
+    """Return how each correction is written in Python."""
+    return {name: " ".join(repr(correction).split()) for name, correction in corrections.items()}
+
+
+def correct(name: str, correction: Any, fit_rows: FloatArray, rows: FloatArray) -> FloatArray:
+    """Return ``rows``, in float64, after a copy of the correction was fitted to ``fit_rows``."""
+    if correction is None:
+        return check_vectors(rows, name="The matrix of embeddings", unit=True)
+    from sklearn.base import clone
+
+    fitted = clone(correction) if hasattr(correction, "get_params") else copy.deepcopy(correction)
+    try:
+        corrected = fitted.fit(fit_rows).transform(rows)
+    except ValueError as error:
+        raise ValueError(f"The correction {name!r} can't be fitted to {len(fit_rows)} rows: {error}") from error
+    corrected = check_vectors(corrected, name=f"The matrix of embeddings after {name!r}")
+    if len(corrected) != len(rows):
+        raise ValueError(f"The correction {name!r} must give one row a text. Got {len(corrected)} for {len(rows)}.")
+    return corrected
+
+
+# ------------------------------------------------------------------------------------------------- texts and pairs
+
+
+class _Protocol(NamedTuple):
+    """Which texts are fitted on, choose, judge and are measured."""
+
+    fit: NamedTexts
+    tune: tuple[STSPairs, ...]
+    test: tuple[STSPairs, ...]
+    measured: NamedTexts
+    everything: dict[str, int]  # all different texts, with their rows
+
+    def rows_of(self, texts: Sequence[str]) -> npt.NDArray[np.intp]:
+        return np.array([self.everything[text] for text in texts], dtype=np.intp)
+
+
+def _check_protocol(fit_texts: Any, tune: Any, test: Any, texts: Any, *, caller: str) -> _Protocol:
+    fit = named_texts(fit_texts, name="fit_texts", caller=caller)
+    tune_sets = () if tune is None else check_pairs(tune, name="tune", caller=caller)
+    test_sets = () if test is None else check_pairs(test, name="test", caller=caller)
+    measured = fit
+    if texts is not None or test_sets or tune_sets:
+        measured = named_texts(list(test_sets or tune_sets) if texts is None else texts, name="texts", caller=caller)
+    everything = dict.fromkeys([*measured.texts, *fit.texts, *_sentences(tune_sets), *_sentences(test_sets)])
+    return _Protocol(fit, tune_sets, test_sets, measured, {text: i for i, text in enumerate(everything)})
 
 
 def _find_labels(labels: Any, texts: Any, *, caller: str) -> Any:
@@ -241,10 +484,9 @@ def _find_labels(labels: Any, texts: Any, *, caller: str) -> Any:
     return texts.labels if labels is None and isinstance(texts, TextTable) else labels
 
 
-def _check_fit(
-    fit: NamedTexts, tune: Sequence[STSPairs], test: Sequence[STSPairs], *, allowed: bool, caller: str
-) -> tuple[dict[str, float], bool]:
+def _check_fit(protocol: _Protocol, *, allowed: bool, caller: str) -> tuple[dict[str, float], bool]:
     """Return the overlaps of the fit with each set; refuse a fit on test sentences unless it is allowed."""
+    fit, tune, test = protocol.fit, protocol.tune, protocol.test
     shares = {item.name: is_transductive(fit.name, fit.texts, item)[1] for item in (*tune, *test)}
     same = [item.name for item in test if is_transductive(fit.name, fit.texts, item)[0]]
     if same and not allowed:
@@ -255,7 +497,9 @@ def _check_fit(
     return shares, bool(same)
 
 
-def _check_tune(tune: Sequence[STSPairs], test: Sequence[STSPairs], *, caller: str) -> dict[str, float]:
+def _check_tune(protocol: _Protocol, *, caller: str) -> dict[str, float]:
+    """Return the share of the sentences of each test set that are in the tune sets; refuse a set that is both."""
+    tune, test = protocol.tune, protocol.test
     if common := sorted({item.name for item in tune} & {item.name for item in test}):
         raise ValueError(
             f"The 'tune' and 'test' of {caller} must be different sets: what chooses a correction can't judge it. "
@@ -269,25 +513,24 @@ def _sentences(sets: Sequence[STSPairs]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sentence for item in sets for sentence in item.sentences))
 
 
-def _embed(source: Any, texts: Sequence[str], *, caller: str) -> tuple[list[str], FloatArray, dict[str, Any] | None]:
-    """Return all different texts, and their embeddings in float64."""
-    everything = list(dict.fromkeys(texts))
+def _embed(source: Any, texts: Mapping[str, int], *, caller: str) -> tuple[FloatArray, dict[str, Any] | None]:
+    """Return the embeddings of the texts, in float64, and the description of the encoder."""
     if isinstance(source, Mapping):
-        missing = [text for text in everything if text not in source]
+        missing = [text for text in texts if text not in source]
         if missing:
             raise ValueError(
                 f"The 'encoder_or_embeddings' parameter of {caller} must hold an embedding for every text. It lacks "
-                f"{len(missing)} of {len(everything)} (first: {missing[0]!r:.60})."
+                f"{len(missing)} of {len(texts)} (first: {missing[0]!r:.60})."
             )
-        found, described = encode_texts(_Lookup(source), everything).embeddings, None
+        embeddings, described = encode_texts(_Lookup(source), list(texts)).embeddings, None
     elif callable(getattr(source, "encode", None)) and not isinstance(source, str):
-        found, described = encode_texts(source, everything).embeddings, describe_encoder(source)
+        embeddings, described = encode_texts(source, list(texts)).embeddings, describe_encoder(source)
     else:
         raise TypeError(
             f"The 'encoder_or_embeddings' parameter of {caller} must be an encoder (an object with .encode(list of "
             f"texts)) or a mapping of texts to embeddings. Got {type(source).__name__} instead."
         )
-    return everything, found.astype(np.float64), described
+    return embeddings.astype(np.float64), described
 
 
 class _Lookup:
@@ -307,58 +550,17 @@ class _Lookup:
         return rows
 
 
-def _pair_positions(sets: Sequence[STSPairs], rows_of: _Rows) -> tuple[Any, Any] | None:
-    if not sets:
-        return None
-    pairs = pair_rows(sets)
-    positions = rows_of(pairs.sentences)
-    return positions[pairs.first], positions[pairs.second]
-
-
-def _measure(X: FloatArray, name: str, seed: int) -> Any:
-    from xembed.isotropy._measure import measure
-
-    try:
-        return measure(X, metrics=list(METRICS), rng=seed).measures
-    except ValueError as error:
-        raise ValueError(f"The embeddings called {name!r} can't be measured: {error}") from error
-
-
-def _overlap(X: FloatArray, Y: FloatArray, count: int, level: float, seed: int) -> NeighborOverlap | None:
-    if len(X) <= _NEIGHBORS:
-        return None
-    return neighbor_overlap(X, Y, n_neighbors=_NEIGHBORS, n_resamples=count, confidence_level=level, rng=seed)
-
-
-def _scores(table: Sequence[CorrectionRow]) -> list[Scores]:
-    """Return what the choice is made by: pairs if there are any for it and for its test, else the probe."""
-    if table[0].tune is not None and table[0].test is not None:
-        return [
-            Scores(row.name, row.tune.spearman, row.test.spearman, row.test_gain, "correlation")
-            for row in table
-            if row.tune is not None and row.test is not None
-        ]
-    return [
-        Scores(row.name, row.probe_tune.accuracy, row.probe.accuracy, row.probe_gain, "accuracy")
-        for row in table
-        if row.probe_tune is not None and row.probe is not None
-    ]
-
-
 def _notes(
-    fit: NamedTexts,
+    protocol: _Protocol,
     n_dims: int,
-    tests: Sequence[str],
     fit_overlap: dict[str, float],
     tune_overlap: dict[str, float],
     transductive: bool,
-) -> tuple[str, ...]:
+) -> list[str]:
+    fit, tests = protocol.fit, [item.name for item in protocol.test]
     notes = []
     if transductive:
-        notes.append(
-            f"Transductive: corrections were fitted on sentences of the test ({fit.name!r}). The numbers are not those "
-            "of new sentences."
-        )
+        notes.append(TRANSDUCTIVE.format(fit.name))
     notes += [
         f"{share:.1%} of the sentences of {name!r} are among the texts of the fit, {fit.name!r}."
         for name, share in fit_overlap.items()
@@ -370,8 +572,268 @@ def _notes(
         if share
     ]
     if len(fit.texts) <= n_dims:
-        notes.append(
-            f"Corrections were fitted on {len(fit.texts)} texts for {n_dims} dimensions: whitening needs more texts "
-            "than dimensions, or shrinkage."
+        notes.append(FEW_TEXTS.format(len(fit.texts), n_dims))
+    return notes
+
+
+# ------------------------------------------------------------------------------------------------- trials
+
+
+class _Half(NamedTuple):
+    """One half of the labeled texts: their rows and folds."""
+
+    rows: npt.NDArray[np.intp]
+    folds: ProbeFolds
+
+
+class _Trial(NamedTuple):
+    """One correction, or none: measures, neighbors, similarities of the tune and test pairs, hits of the probe."""
+
+    name: str
+    measures: tuple[Measure, ...]
+    neighbors: NeighborOverlap | None
+    similarities: list[Array]
+    hits: list[Array]
+
+
+class _Correlations(NamedTuple):
+    """The correlations of one trial on sets of pairs, and its gains over raw embeddings."""
+
+    of_sets: tuple[STSCorrelation, ...] = ()
+    pooled: STSCorrelation | None = None
+    gains: tuple[Gain, ...] = ()
+    gain: Gain | None = None
+
+
+class _Probes(NamedTuple):
+    """The linear probe of one trial on both halves, and its gain over raw embeddings on the second."""
+
+    tune: ProbeResult | None = None
+    test: ProbeResult | None = None
+    gain: Gain | None = None
+
+
+def _halve(labels: Any, n_texts: int, seed: int, *, caller: str) -> list[_Half]:
+    """Halve the labeled texts within each class, and assign the texts of each half to folds."""
+    if labels is None:
+        return []
+    classes, targets = check_labels(labels, n_texts, caller=caller)
+    sizes = np.bincount(targets)
+    if sizes.min() < 2 * _SPLITS:
+        raise ValueError(
+            f"Each label must be on at least {2 * _SPLITS} texts for {caller}. "
+            f"Got {classes[int(np.argmin(sizes))]!r} on {sizes.min()}: drop rare labels first."
         )
-    return tuple(notes)
+    generator = np.random.default_rng(seed)
+    tuned = np.zeros(n_texts, np.bool_)
+    for label, size in enumerate(sizes):
+        tuned[generator.permutation(np.flatnonzero(targets == label))[: size // 2]] = True
+    names = np.array(classes)[targets]
+    return [
+        _Half(rows, probe_folds(names[rows].tolist(), len(rows), _SPLITS, generator, caller=caller))
+        for rows in (np.flatnonzero(tuned), np.flatnonzero(~tuned))
+    ]
+
+
+def _try(
+    name: str,
+    correction: Any,
+    X: FloatArray,
+    protocol: _Protocol,
+    halves: Sequence[_Half],
+    count: int,
+    level: float,
+    seeds: Sequence[int],
+) -> _Trial:
+    """Correct the embeddings of all texts, and measure them."""
+    corrected = correct(name, correction, X[protocol.rows_of(protocol.fit.texts)], X)
+    of_texts = protocol.rows_of(protocol.measured.texts)
+    metrics = [METRICS[metric] for metric in _MEASURES]
+    try:
+        measures = measure_rows(corrected[of_texts], metrics, 0, 0.95, np.random.default_rng(seeds[1])).measures
+    except ValueError as error:
+        raise ValueError(f"The embeddings called {name!r} can't be measured: {error}") from error
+    neighbors = None
+    if correction is not None and len(of_texts) > _NEIGHBORS:
+        neighbors = neighbor_overlap(
+            X[of_texts],
+            corrected[of_texts],
+            n_neighbors=_NEIGHBORS,
+            n_resamples=count,
+            confidence_level=level,
+            rng=seeds[2],
+        )
+    return _Trial(
+        name=name,
+        measures=measures,
+        neighbors=neighbors,
+        similarities=[_similarities(corrected, sets, protocol) for sets in (protocol.tune, protocol.test)],
+        hits=[probe_correct(corrected[of_texts[half.rows]], half.folds) for half in halves],
+    )
+
+
+def _similarities(X: FloatArray, sets: Sequence[STSPairs], protocol: _Protocol) -> Array:
+    if not sets:
+        return np.empty(0)
+    pairs = pair_rows(sets)
+    rows = protocol.rows_of(pairs.sentences)
+    return compute_similarities(X[rows[pairs.first]], X[rows[pairs.second]], "cosine")
+
+
+def _rows(
+    trials: Sequence[_Trial],
+    descriptions: Mapping[str, str],
+    protocol: _Protocol,
+    halves: Sequence[_Half],
+    count: int,
+    level: float,
+    seeds: Sequence[int],
+) -> tuple[CorrectionRow, ...]:
+    """Return the table: all trials on the same resamples."""
+    tuned, tested = (
+        _correlate(trials, part, sets, count, level, seeds[3])
+        for part, sets in enumerate((protocol.tune, protocol.test))
+    )
+    probes = _probe(trials, halves, count, level, seeds[4])
+    return tuple(
+        CorrectionRow(
+            name=trial.name,
+            description=descriptions.get(trial.name, ""),
+            measures=trial.measures,
+            tune=on_tune.pooled,
+            tests=on_test.of_sets,
+            test=on_test.pooled,
+            tune_gain=on_tune.gain,
+            test_gains=on_test.gains,
+            test_gain=on_test.gain,
+            neighbor_overlap=trial.neighbors,
+            probe_tune=probe.tune,
+            probe=probe.test,
+            probe_gain=probe.gain,
+        )
+        for trial, on_tune, on_test, probe in zip(trials, tuned, tested, probes, strict=True)
+    )
+
+
+def _correlate(
+    trials: Sequence[_Trial], part: int, sets: Sequence[STSPairs], count: int, level: float, seed: int
+) -> list[_Correlations]:
+    """Return the correlations of all trials on the tune (0) or test (1) pairs, and their gains over the first."""
+    if not sets:
+        return [_Correlations()] * len(trials)
+    pairs = pair_rows(sets)
+    similarities = np.stack([trial.similarities[part] for trial in trials])
+    correlations = correlate(similarities, pairs.scores, pairs.sizes, count, np.random.default_rng(seed))
+    several = len(sets) > 1
+    units = [*enumerate(item.name for item in sets), (len(sets) + 1, "mean")]
+    rows = []
+    for row, trial in enumerate(trials):
+        try:
+            of_sets, _, mean = summarize(correlations, row, sets, level)
+        except ValueError as error:
+            raise ValueError(f"The embeddings called {trial.name!r} can't be evaluated: {error}") from error
+        pooled = mean if several else of_sets[0]
+        if not row:
+            rows.append(_Correlations(of_sets, pooled))
+            continue
+        gains = []
+        for unit, name in units:
+            observed = correlations.observed[:, unit, SPEARMAN]
+            resampled = correlations.resampled[:, :, unit, SPEARMAN]
+            bounds = interval(resampled[:, row] - resampled[:, 0], level)
+            gains.append(Gain(name, "spearman", float(observed[row] - observed[0]), *bounds))
+        rows.append(_Correlations(of_sets, pooled, tuple(gains[:-1]), gains[-1] if several else gains[0]))
+    return rows
+
+
+def _probe(trials: Sequence[_Trial], halves: Sequence[_Half], count: int, level: float, seed: int) -> list[_Probes]:
+    """Return the probes of all trials on both halves, and their gains over the first on the second half."""
+    if not halves:
+        return [_Probes()] * len(trials)
+    made = provenance("linear_probe", n_splits=_SPLITS, n_resamples=count, confidence_level=level)
+    results, resamples = [], []
+    for part, half in enumerate(halves):
+        hits = np.stack([trial.hits[part] for trial in trials], axis=1)
+        resamples.append(probe_resamples(hits, half.folds, count, np.random.default_rng(seed)))
+        results.append(
+            [
+                summarize_probe(column, half.folds, _SPLITS, resamples[part][:, :, i : i + 1], level, made)
+                for i, column in enumerate(hits.T)
+            ]
+        )
+    raw, accuracy = trials[0].hits[1], resamples[1][:, 0]
+    gains = [
+        Gain(
+            "probe",
+            "accuracy",
+            float((trial.hits[1] - raw).mean()),
+            *interval(accuracy[:, i] - accuracy[:, 0], level),
+        )
+        for i, trial in enumerate(trials)
+    ]
+    return [_Probes(*row) for row in zip(*results, [None, *gains[1:]], strict=True)]
+
+
+# ------------------------------------------------------------------------------------------------- recommendation
+
+
+class Scores(NamedTuple):
+    """The scores of one candidate on the tune and on the test data, its gain over raw there, and the kind of score."""
+
+    name: str
+    tune: float
+    test: float
+    gain: Gain | None
+    kind: str
+
+
+def _scores(rows: Sequence[CorrectionRow]) -> list[Scores]:
+    """Return the scores that decide: those on pairs if there are tune and test pairs, else those of the probe."""
+    if rows[0].tune is not None and rows[0].test is not None:
+        return [
+            Scores(row.name, row.tune.spearman, row.test.spearman, row.test_gain, "correlation")
+            for row in rows
+            if row.tune is not None and row.test is not None
+        ]
+    return [
+        Scores(row.name, row.probe_tune.accuracy, row.probe.accuracy, row.probe_gain, "accuracy")
+        for row in rows
+        if row.probe_tune is not None and row.probe is not None
+    ]
+
+
+def recommend(scores: Sequence[Scores], level: float, *, has_tune: bool, has_test: bool) -> tuple[str | None, str]:
+    """Return the recommendation and its reason; the first of the scores are those of raw embeddings."""
+    if not scores:
+        return None, _without_evidence(has_tune=has_tune, has_test=has_test)
+    raw, kind = scores[0], scores[0].kind
+    tuned, tested = _DATA[kind]
+    best = max(scores, key=lambda score: score.tune)  # the first of equals: raw before corrections
+    if best.gain is None:
+        second = max(scores[1:], key=lambda score: score.tune)
+        return NONE, (
+            f"Keep the embeddings as they are: on {tuned} no correction has a higher {kind} than raw embeddings "
+            f"({100 * raw.tune:.1f}); the best, {second.name}, has {100 * second.tune:.1f}."
+        )
+    low, high = best.gain.low, best.gain.high
+    ends = "too few for an interval"
+    if low is not None and high is not None:
+        ends = f"{100 * level:g} % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    choice = f"{best.name} has the best {kind} on {tuned} ({100 * best.tune:.1f}; raw embeddings {100 * raw.tune:.1f})"
+    change = f"from {100 * raw.test:.1f} to {100 * best.test:.1f} ({100 * best.gain.value:+.1f} points, {ends})"
+    if low is not None and low > 0:
+        return best.name, f"{choice}, and on {tested} it raises the {kind} {change}."
+    return NONE, (
+        f"Keep the embeddings as they are: {choice}, but on {tested} there is no significant gain: the {kind} changes "
+        f"{change}."
+    )
+
+
+def _without_evidence(*, has_tune: bool, has_test: bool) -> str:
+    if has_tune != has_test:
+        missing = "test" if has_tune else "tune"
+        return f"No recommendation: there are no {missing} pairs. One set chooses a correction, and another judges it."
+    return (
+        "No recommendation: there are neither pairs with scores nor labels, and isotropy alone is no reason for a "
+        "correction: a more isotropic space can be worse for a task."
+    )

@@ -1,14 +1,16 @@
-"""An embedding space before and after correction, in one call: measures, hubs, tasks and layers."""
+"""One embedding space before and after correction, in one call: measures, hubs, tasks and layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.provenance import provenance
+from xembed._core.results import Result, UserText
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -21,21 +23,115 @@ from xembed._validation import (
 from xembed.datasets import TextTable
 from xembed.encoders import Encoding, describe_encoder, encode_texts
 from xembed.encoders._cache import CacheOption
-from xembed.isotropy._compare import compare_corrections
-from xembed.isotropy._compare_result import CorrectionRow, CorrectionsResult
-from xembed.isotropy._default_corrections import RAW, check_corrections, correct
-from xembed.isotropy._diagnosis import Diagnosis, Hub
-from xembed.isotropy._layers import layer_profile
-from xembed.isotropy._measure import measure
+from xembed.isotropy._compare import (
+    NONE,
+    RAW,
+    CorrectionRow,
+    CorrectionsResult,
+    check_corrections,
+    compare_corrections,
+    correct,
+)
+from xembed.isotropy._layers import LayerProfile, layer_profile
+from xembed.isotropy._measure import IsotropyResult, measure
 from xembed.isotropy._neighborhood import hubness
-from xembed.isotropy._overlap import NamedTexts, named_texts
-from xembed.isotropy._recommend import NONE
+from xembed.isotropy._sts import NamedTexts, named_texts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _HUBS = 10
 _NEIGHBORS = 10
 # Rows up to which hubs are looked for among all texts: the distances of all pairs are computed.
 _HUB_ROWS = 20_000
 _FEWEST_RESAMPLES = 20
+_NOT_COMPARED = (
+    "No recommendation: no texts were given to fit corrections on, nor pairs or labels to judge them by. Isotropy "
+    "alone is no reason for a correction."
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hub(Result):
+    """A text that is among the nearest neighbors of many others.
+
+    Attributes
+    ----------
+    row : int
+        Number of its row, from 0.
+    occurrences : float
+        Number of texts that have it among their nearest neighbors; the mean over all texts is their number of
+        neighbors.
+    text : str or None
+        The text, if texts were given.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.Hub/1"
+
+    row: int
+    occurrences: float
+    text: Annotated[str | None, UserText]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis(Result):
+    """Result of `diagnose`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the texts that were measured.
+    recommendation : str or None
+        Name of a correction, 'none' where raw embeddings should be kept, or None where there is no evidence.
+    reason : str
+        The reason in one sentence with figures.
+    before : IsotropyResult
+        Measures of raw embeddings.
+    correction : str or None
+        Name of the correction of ``after``: the recommended one, else the best on the tune data. None without any.
+    after : IsotropyResult or None
+        Measures of corrected embeddings of the same texts.
+    hubs : tuple of Hub
+        The texts that occur most often among the nearest neighbors of others, in raw embeddings.
+    n_neighbors : int
+        Number of nearest neighbors of a text that are counted for hubs.
+    corrections : CorrectionsResult or None
+        All corrections that were compared.
+    layers : LayerProfile or None
+        All layers of the model.
+    encoder : dict or None
+        Description of the encoder.
+    warnings : tuple of str
+        Caveats.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.Diagnosis/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:diagnosis_context"
+
+    name: Annotated[str, UserText]
+    recommendation: Annotated[str | None, UserText]
+    reason: str
+    before: IsotropyResult
+    correction: Annotated[str | None, UserText]
+    after: IsotropyResult | None
+    hubs: tuple[Hub, ...]
+    n_neighbors: int
+    corrections: CorrectionsResult | None
+    layers: LayerProfile | None
+    encoder: dict[str, Any] | None
+    warnings: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row a measure, before and after."""
+        table = self.before.to_frame()
+        if self.after is None:
+            return table
+        columns = ["value", "low", "high"]
+        after = self.after.to_frame().set_index("name")[columns].add_suffix(f" after {self.correction}")
+        return table.join(after, on="name")
 
 
 def diagnose(
@@ -63,29 +159,30 @@ def diagnose(
     Parameters
     ----------
     source : encoder, or array-like of shape (n_texts, n_dims)
-        What embeds ``texts``; or their embeddings, if they are there already. Then there are measures only, and, with
-        ``fit_texts`` and ``labels``, corrections judged by the labels.
+        Encoder of ``texts``, or their embeddings. With embeddings there are measures only, and, with ``fit_texts`` and
+        ``labels``, corrections judged by the labels.
     texts : list of str, TextTable or STSPairs, optional
-        What is measured. Needed with an encoder; with embeddings it names hubs.
+        Texts that are measured. Needed with an encoder; with embeddings they name hubs.
     fit_texts : list of str, TextTable, STSPairs or list of STSPairs, or array-like with embeddings, optional
-        What corrections are fitted on: other texts of the same kind; embeddings where ``source`` is embeddings. By
-        default the sentences of ``tune``. Without either there are no corrections.
+        Texts that corrections are fitted on: other texts of the same kind; embeddings where ``source`` is embeddings.
+        By default the sentences of ``tune``. Without either there are no corrections.
     tune, test, labels, corrections, transductive
-        As in `compare_corrections`.
+        Options of `compare_corrections`.
     layers : bool, default=False
-        Measure every layer of the encoder, too (`layer_profile`), with the pairs of ``tune`` where there are any.
+        Whether every layer of the encoder is measured, too (`layer_profile`), with the pairs of ``tune`` if there are
+        any.
     poolings : str or sequence of str, default=('mean', 'cls')
-        Of the layers.
+        Poolings of the layers.
     n_resamples : int, default=200
-        For all intervals, at least 20.
+        Number of resamples for all intervals, at least 20.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     name : str, optional
-        What the texts are called. By default the name of the table or of the pairs, else 'texts'.
+        Name of the texts. By default that of the table or of the pairs, else 'texts'.
     batch_size, progress, cache
-        As in `Encoder.encode`.
+        Options of `Encoder.encode`.
     rng : int, numpy.random.Generator or None, default=None
-        For everything random. None is seed 0.
+        Random number generator of all random steps. None is seed 0.
 
     Returns
     -------
@@ -95,8 +192,8 @@ def diagnose(
     Raises
     ------
     ValueError
-        If texts and embeddings differ in number or dimensions, options don't go together, or what
-        `compare_corrections`, `measure` and `layer_profile` refuse.
+        If texts and embeddings differ in number or dimensions, options exclude each other, or for the reasons of
+        `compare_corrections`, `measure` and `layer_profile`.
     TypeError
         If an argument is of the wrong type.
 
@@ -105,70 +202,59 @@ def diagnose(
     >>> import numpy as np
     >>> from xembed.isotropy import diagnose
     >>> X = np.random.default_rng(0).normal(1, 1, (300, 8))
-    >>> found = diagnose(X, n_resamples=20)
-    >>> round(found.before.measure("average_cosine").value, 1)
+    >>> diagnosis = diagnose(X, n_resamples=20)
+    >>> round(diagnosis.before.measure("average_cosine").value, 1)
     0.5
-    >>> print(found.recommendation, found.reason[:18])
+    >>> print(diagnosis.recommendation, diagnosis.reason[:18])
     None No recommendation:
     """
     caller = "diagnose"
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=_FEWEST_RESAMPLES)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     seeds = check_rng(rng, caller=caller).integers(2**32, size=5).tolist()
-    chosen = check_corrections(corrections, caller=caller)
-    is_encoder = callable(getattr(source, "encode", None)) and not isinstance(source, str)
-    if is_encoder:
-        if texts is None:
-            raise ValueError(f"The 'texts' parameter of {caller} must be given with an encoder. Got none.")
-        measured = named_texts(texts, name="texts", caller=caller)
+    candidates = check_corrections(corrections, caller=caller)
+    if callable(getattr(source, "encode", None)) and not isinstance(source, str):
         to_fit = tune if fit_texts is None else fit_texts
-        fit = None if to_fit is None else named_texts(to_fit, name="fit_texts", caller=caller)
         options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "cache": cache}
-        encoding = encode_texts(source, measured.texts, **options)
-        X, warnings = encoding.embeddings, _warn(encoding)
-        embeddings: Any = _EncodedOnce(source, options, dict(zip(measured.texts, X, strict=True)))
+        space = _encode(source, texts, to_fit, options, caller=caller)
+    elif tune is not None or test is not None or layers:
+        raise ValueError(
+            f"The 'tune', 'test' and 'layers' parameters of {caller} need an encoder as 'source', for sentences "
+            "that are not among the embeddings. Got embeddings: pass the encoder and the texts."
+        )
     else:
-        if tune is not None or test is not None or layers:
-            raise ValueError(
-                f"The 'tune', 'test' and 'layers' parameters of {caller} need an encoder as 'source', for sentences "
-                "that are not among the embeddings. Got embeddings: pass the encoder and the texts."
-            )
-        measured, X, fit, embeddings = _from_embeddings(source, texts, fit_texts, caller=caller)
-        warnings = []
-    title = name or measured.name
-    before = measure(X, n_resamples=count, confidence_level=level, rng=seeds[0])
-
-    compared = after = shown = None
-    if fit is not None:
-        pairs = {key: value for key, value in (("tune", tune), ("test", test)) if value is not None}
+        space = _from_embeddings(source, texts, fit_texts, caller=caller)
+    if space.fit is None and (test is not None or labels is not None):
+        raise ValueError(
+            f"The 'fit_texts' parameter of {caller} must be what corrections are fitted on if they are to be judged by "
+            "pairs or labels. Got none: give other texts of the same kind as those that you embed."
+        )
+    before = measure(space.X, n_resamples=count, confidence_level=level, rng=seeds[0])
+    compared = after = shown = profile = None
+    if space.fit is not None:
         compared = compare_corrections(
-            embeddings,
-            fit_texts=_as_table(fit),
-            texts=_as_table(measured),
+            space.embeddings,
+            fit_texts=_as_table(space.fit),
+            tune=tune,
+            test=test,
+            texts=_as_table(space.measured),
             labels=labels,
             corrections=corrections,
             n_resamples=count,
             confidence_level=level,
             transductive=transductive,
             rng=seeds[1],
-            **pairs,
         )
         shown = _shown(compared)
-        corrected = correct(shown, chosen[shown], _rows(embeddings, fit.texts), X)
+        corrected = correct(shown, candidates[shown], _rows(space.embeddings, space.fit.texts), space.X)
         after = measure(corrected, n_resamples=count, confidence_level=level, rng=seeds[0])
-    elif test is not None or labels is not None:
-        raise ValueError(
-            f"The 'fit_texts' parameter of {caller} must be what corrections are fitted on if they are to be judged by "
-            "pairs or labels. Got none: give other texts of the same kind as those that you embed."
-        )
-    profile = None
     if layers:
         profile = layer_profile(
             source,
-            list(measured.texts),
+            list(space.measured.texts),
             poolings=poolings,
-            corrections=None if fit is None else chosen,
-            fit_texts=None if fit is None else _as_table(fit),
+            corrections=None if space.fit is None else candidates,
+            fit_texts=None if space.fit is None else _as_table(space.fit),
             sts=tune,
             n_resamples=count if tune is not None else 0,
             confidence_level=level,
@@ -176,30 +262,24 @@ def diagnose(
             progress=progress,
             rng=seeds[2],
         )
-    if compared is None:
-        reason = (
-            "No recommendation: no texts were given to fit corrections on, nor pairs or labels to judge them by. "
-            "Isotropy alone is no reason for a correction."
-        )
-    else:
-        reason = compared.reason
+    title = name or space.measured.name
     return Diagnosis(
         name=title,
         recommendation=compared.recommendation if compared else None,
-        reason=reason,
+        reason=compared.reason if compared else _NOT_COMPARED,
         before=before,
         correction=shown,
         after=after,
-        hubs=_find_hubs(X, None if texts is None else named_texts(texts, name="texts", caller=caller).texts),
+        hubs=_find_hubs(space.X, space.texts),
         n_neighbors=_NEIGHBORS,
         corrections=compared,
         layers=profile,
-        encoder=describe_encoder(source) if is_encoder else None,
-        warnings=tuple(warnings),
+        encoder=space.encoder,
+        warnings=tuple(space.warnings),
         provenance=provenance(
             caller,
             texts=title,
-            fit_texts=fit.name if fit else None,
+            fit_texts=space.fit.name if space.fit else None,
             layers=layers,
             n_resamples=count,
             confidence_level=level,
@@ -209,8 +289,51 @@ def diagnose(
     )
 
 
+class _Space(NamedTuple):
+    """Texts with their embeddings, and the texts of the fit; ``embeddings`` gives rows for all of them."""
+
+    measured: NamedTexts
+    X: FloatArray
+    fit: NamedTexts | None
+    embeddings: Any
+    texts: Sequence[str] | None  # None where only embeddings are known
+    encoder: dict[str, Any] | None = None
+    warnings: Sequence[str] = ()
+
+
+def _encode(source: Any, texts: Any, to_fit: Any, options: dict[str, Any], *, caller: str) -> _Space:
+    if texts is None:
+        raise ValueError(f"The 'texts' parameter of {caller} must be given with an encoder. Got none.")
+    measured = named_texts(texts, name="texts", caller=caller)
+    fit = None if to_fit is None else named_texts(to_fit, name="fit_texts", caller=caller)
+    encoding = encode_texts(source, measured.texts, **options)
+    X = encoding.embeddings
+    embeddings = _EncodedOnce(source, options, dict(zip(measured.texts, X, strict=True)))
+    return _Space(measured, X, fit, embeddings, measured.texts, describe_encoder(source), _warn(encoding))
+
+
+def _from_embeddings(source: Any, texts: Any, fit: Any, *, caller: str) -> _Space:
+    X = check_embeddings(source, name="source", caller=caller, min_rows=2)
+    known = None if texts is None else named_texts(texts, name="texts", caller=caller)
+    if known is not None and len(known.texts) != len(X):
+        raise ValueError(
+            f"The 'texts' of {caller} must be those of the embeddings, one a row. Got {len(known.texts)} texts and "
+            f"{len(X)} rows."
+        )
+    # Texts only serve as keys here, and equal texts may have different rows.
+    rows = NamedTexts("texts" if known is None else known.name, tuple(f"row {i}" for i in range(len(X))))
+    vectors = dict(zip(rows.texts, X, strict=True))
+    keys = None
+    if fit is not None:
+        F = check_embeddings(fit, name="fit_texts", caller=caller, min_rows=2)
+        check_same_dims(("source", X), ("fit_texts", F))
+        keys = NamedTexts("fit_texts", tuple(f"fit row {i}" for i in range(len(F))))
+        vectors |= dict(zip(keys.texts, F, strict=True))
+    return _Space(rows, X, keys, vectors, None if known is None else known.texts)
+
+
 class _EncodedOnce:
-    """An encoder that keeps what it has encoded in memory: texts come up several times."""
+    """An encoder that keeps embeddings in memory: the same texts are needed several times."""
 
     def __init__(self, encoder: Any, options: dict[str, Any], rows: dict[str, FloatArray]) -> None:
         self._encoder = encoder
@@ -220,8 +343,8 @@ class _EncodedOnce:
     def encode(self, texts: Sequence[str]) -> FloatArray:
         new = [text for text in dict.fromkeys(texts) if text not in self._rows]
         if new:
-            found = encode_texts(self._encoder, new, **self._options).embeddings
-            self._rows |= dict(zip(new, found, strict=True))
+            embeddings = encode_texts(self._encoder, new, **self._options).embeddings
+            self._rows |= dict(zip(new, embeddings, strict=True))
         return np.array([self._rows[text] for text in texts])
 
     def describe(self) -> dict[str, Any]:
@@ -239,28 +362,6 @@ def _warn(encoding: Encoding) -> list[str]:
     return warnings
 
 
-def _from_embeddings(
-    source: Any, texts: Any, fit: Any, *, caller: str
-) -> tuple[NamedTexts, FloatArray, NamedTexts | None, Mapping[str, FloatArray]]:
-    """Return texts (numbers stand for those that are not known), rows, and both as a mapping."""
-    X = check_embeddings(source, name="source", caller=caller, min_rows=2)
-    known = None if texts is None else named_texts(texts, name="texts", caller=caller)
-    if known is not None and len(known.texts) != len(X):
-        raise ValueError(
-            f"The 'texts' of {caller} must be those of the embeddings, one a row. Got {len(known.texts)} texts and "
-            f"{len(X)} rows."
-        )
-    # Texts only serve as keys here, and equal texts may have different rows.
-    rows = NamedTexts("texts" if known is None else known.name, tuple(f"row {i}" for i in range(len(X))))
-    vectors = dict(zip(rows.texts, X, strict=True))
-    if fit is None:
-        return rows, X, None, vectors
-    F = check_embeddings(fit, name="fit_texts", caller=caller, min_rows=2)
-    check_same_dims(("source", X), ("fit_texts", F))
-    keys = NamedTexts("fit_texts", tuple(f"fit row {i}" for i in range(len(F))))
-    return rows, X, keys, vectors | dict(zip(keys.texts, F, strict=True))
-
-
 def _as_table(named: NamedTexts) -> TextTable:
     return TextTable(texts=named.texts, name=named.name)
 
@@ -272,21 +373,21 @@ def _rows(embeddings: Any, texts: Sequence[str]) -> FloatArray:
 
 
 def _shown(compared: CorrectionsResult) -> str:
-    """Return the correction whose measures stand beside the raw ones."""
+    """Return the correction that is measured beside raw embeddings."""
     if compared.recommendation is not None and compared.recommendation != NONE:
         return compared.recommendation
     return max((row for row in compared.rows if row.name != RAW), key=_choice).name  # the first of equals
 
 
 def _choice(row: CorrectionRow) -> float:
-    """Return what the choice is made by; 0 without pairs and labels."""
+    """Return the score that chooses; 0 without pairs and labels."""
     if row.tune is not None:
         return row.tune.spearman
     return 0.0 if row.probe_tune is None else row.probe_tune.accuracy
 
 
 def _find_hubs(X: FloatArray, texts: Sequence[str] | None) -> tuple[Hub, ...]:
-    """Return the texts that are most often neighbours of others; none where there are too few or too many texts."""
+    """Return the texts that are most often neighbors of others; none if there are too few or too many texts."""
     if not _NEIGHBORS < len(X) <= _HUB_ROWS:
         return ()
     occurrences = hubness(X, n_neighbors=_NEIGHBORS).k_occurrences

@@ -1,15 +1,19 @@
-"""What a correction does to neighbourhoods, and to a linear classifier."""
+"""Effects of a correction on tasks: nearest neighbors that are kept, and a linear classifier."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.directions import UnitRows
+from xembed._core.moments import raise_for_infinite_rows
+from xembed._core.neighbors import top_k
+from xembed._core.provenance import provenance
+from xembed._core.results import Result, UserText
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -18,19 +22,82 @@ from xembed._validation import (
     check_rng,
     describe_rng,
 )
-from xembed.depth._pairwise import Directions
 from xembed.isotropy._cosine import random_rows
-from xembed.isotropy._evaluation_result import NeighborOverlap, ProbeResult
-from xembed.isotropy._fit_statistics import raise_for_infinite_rows
-from xembed.isotropy._sts_resampling import Array, interval, mean_intervals
+from xembed.stats._correlations import Array, interval, mean_intervals
 
-_BLOCK = 512
-_TIE_DECIMALS = 10
 _MAX_ITERATIONS = 1000
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class NeighborOverlap(Result):
+    """Result of `neighbor_overlap`.
+
+    Attributes
+    ----------
+    value : float
+        Mean share of the nearest neighbors that a text has in both spaces, in [0, 1].
+    low, high : float or None
+        Limits of its confidence interval; None where none was asked for.
+    chance : float
+        Expected value for two unrelated spaces: n_neighbors / (n_rows_used - 1).
+    n_neighbors : int
+        Number of neighbors of a text.
+    n_rows_used : int
+        Number of texts.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.NeighborOverlap/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:neighbor_overlap_context"
+
+    value: float
+    low: float | None
+    high: float | None
+    chance: float
+    n_neighbors: int
+    n_rows_used: int
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ProbeResult(Result):
+    """Result of `linear_probe`.
+
+    Attributes
+    ----------
+    accuracy, accuracy_low, accuracy_high : float, or None for the interval
+        Share of texts whose label is predicted by a classifier that was not trained on them, and its interval.
+    balanced_accuracy, balanced_low, balanced_high : float, or None for the interval
+        Mean of the shares of each class, and its interval.
+    majority : float
+        Accuracy of the most frequent label as the only prediction.
+    classes : tuple of str
+        The labels.
+    n_texts, n_splits : int
+        Numbers of texts and folds.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.ProbeResult/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:probe_context"
+
+    accuracy: float
+    accuracy_low: float | None
+    accuracy_high: float | None
+    balanced_accuracy: float
+    balanced_low: float | None
+    balanced_high: float | None
+    majority: float
+    classes: Annotated[tuple[str, ...], UserText]
+    n_texts: int
+    n_splits: int
+    provenance: dict[str, Any]
+
+
 class ProbeFolds(NamedTuple):
-    """Labels as numbers and a fold for each text."""
+    """The classes, the class of each text as a number, and its fold."""
 
     classes: tuple[str, ...]
     targets: npt.NDArray[np.intp]
@@ -47,7 +114,7 @@ def neighbor_overlap(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> NeighborOverlap:
-    """Measure how many nearest neighbours texts keep from one space to another.
+    """Measure the share of nearest neighbors that texts keep from one space to another.
 
     Parameters
     ----------
@@ -55,20 +122,20 @@ def neighbor_overlap(
         Embeddings of the same texts in the same order, for example before and after a correction. More than
         ``n_neighbors`` texts.
     n_neighbors : int, default=10
-        Neighbours by cosine, the text itself left out.
+        Number of neighbors by cosine, without the text itself.
     max_rows : int, default=2000
-        Of more texts, so many random ones are compared with each other. With fewer texts neighbours are farther away.
+        Maximum number of texts; of more, a random subset is compared. With fewer texts neighbors are farther away.
     n_resamples : int, default=1000
-        For the interval; 0 computes none.
+        Number of bootstrap resamples for the interval; 0 computes none.
     confidence_level : float in (0, 1), default=0.95
-        Of the interval.
+        Confidence level of the interval.
     rng : int, numpy.random.Generator or None, default=None
-        For the random texts and the resamples. None is seed 0.
+        Random number generator of the subset and the resamples. None is seed 0.
 
     Returns
     -------
     NeighborOverlap
-        With ``value`` in [0, 1], its interval and ``chance``.
+        Value in [0, 1], its interval and ``chance``.
 
     Raises
     ------
@@ -79,11 +146,9 @@ def neighbor_overlap(
 
     Notes
     -----
-    1 means that every text keeps its neighbours; a rotation or scaling does that. A low value says that rankings
-    change, not that they get worse. Of neighbours that are equally near, those first in the order of texts count.
-
-    The interval is the percentile bootstrap over texts as queries; the texts among which neighbours are looked for are
-    held fixed. Memory O(max_rows x n_dims), time O(max_rows² x n_dims).
+    1: every text keeps its neighbors, as with a rotation or scaling. A low value says that rankings change, not that
+    they get worse. Of neighbors that are equally near, those first in the order of texts count. The interval is the
+    percentile bootstrap over texts as queries, with the candidates held fixed.
 
     Examples
     --------
@@ -104,10 +169,10 @@ def neighbor_overlap(
     if len(first) != len(second):
         raise ValueError(f"X and Y must have the same rows (texts). Got {len(first)} and {len(second)}.")
     if len(first) <= k:
-        raise ValueError(f"X must hold more than {k} rows (texts) to have {k} neighbours each. Got {len(first)}.")
-    directions = Directions.of(first, name="X"), Directions.of(second, name="Y")
+        raise ValueError(f"X must hold more than {k} rows (texts) to have {k} neighbors each. Got {len(first)}.")
+    spaces = UnitRows.of(first, name="X"), UnitRows.of(second, name="Y")
     kept = random_rows(len(first), most, generator)
-    before, after = (rows.unit(kept, np.dtype(np.float64)) for rows in directions)
+    before, after = (UnitRows.of_unit(rows.unit(kept)) for rows in spaces)
     shares = shared_neighbors(before, after, k)
     low, high = interval(mean_intervals(shares[:, None], count, generator)[:, 0], level)
     return NeighborOverlap(
@@ -137,10 +202,10 @@ def linear_probe(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> ProbeResult:
-    """Measure how well a linear classifier finds labels from embeddings.
+    """Measure how well a linear classifier predicts labels from embeddings.
 
-    Logistic regression (L2, C = 1) on standardised dimensions, cross-validated in stratified folds: each text is
-    classified by a model that has not seen it.
+    Logistic regression (L2, C = 1) on standardized dimensions, cross-validated in stratified folds: each text is
+    classified by a model that was not trained on it.
 
     Parameters
     ----------
@@ -149,18 +214,18 @@ def linear_probe(
     labels : sequence of length n_texts
         Strings or integers; at least two different ones, each on ``n_splits`` texts or more.
     n_splits : int, default=5
-        Folds, at least 2.
+        Number of folds, at least 2.
     n_resamples : int, default=1000
-        For the intervals; 0 computes none.
+        Number of bootstrap resamples for the intervals; 0 computes none.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     rng : int, numpy.random.Generator or None, default=None
-        For folds and resamples. None is seed 0.
+        Random number generator of folds and resamples. None is seed 0.
 
     Returns
     -------
     ProbeResult
-        With ``accuracy``, ``balanced_accuracy``, their intervals, and ``majority`` to compare with.
+        ``accuracy``, ``balanced_accuracy``, their intervals, and ``majority`` as the baseline.
 
     Raises
     ------
@@ -171,11 +236,8 @@ def linear_probe(
 
     Notes
     -----
-    Linear corrections that are invertible (standardising, whitening) lose nothing that a linear classifier could not
-    get back, so with enough texts it gains nothing from them; what changes is the effect of the penalty.
-
-    Intervals are percentiles of the bootstrap over texts with the classifiers held fixed: that the classifiers would
-    be others with other texts is not in them.
+    Invertible linear corrections (standardization, whitening) change only the effect of the penalty. Intervals are
+    percentiles of the bootstrap over texts with the classifiers held fixed.
 
     Examples
     --------
@@ -197,32 +259,22 @@ def linear_probe(
     folds = probe_folds(labels, len(rows), splits, generator, caller=caller)
     correct = probe_correct(rows, folds)
     made = provenance(caller, n_splits=splits, n_resamples=count, confidence_level=level, rng=describe_rng(rng))
-    return summarise_probe(
+    return summarize_probe(
         correct, folds, splits, probe_resamples(correct[:, None], folds, count, generator), level, made
     )
 
 
-def shared_neighbors(first: FloatArray, second: FloatArray, k: int) -> Array:
-    """Return for each row the share of its ``k`` nearest neighbours that are the same in both; rows are unit rows."""
-    shares = np.empty(len(first))
-    for rows in row_blocks(0, len(first), _BLOCK):
-        shares[rows] = (_nearest(first, rows, k) & _nearest(second, rows, k)).sum(axis=1) / k
+def shared_neighbors(first: UnitRows, second: UnitRows, k: int) -> Array:
+    """Return for each row the share of its ``k`` nearest neighbors that are the same in both."""
+    itself = np.arange(len(first))
+    before, after = (top_k(space, space, k, exclude=itself).rows for space in (first, second))
+    offsets = len(first) * itself[:, None]
+    shares: Array = np.isin(before + offsets, after + offsets).mean(axis=1)
     return shares
 
 
-def _nearest(unit: FloatArray, rows: slice, k: int) -> npt.NDArray[np.bool_]:
-    """Return a mask of the ``k`` nearest neighbours of the rows; ties go to the first."""
-    cosines = (unit[rows] @ unit.T).astype(np.float64).round(_TIE_DECIMALS)
-    cosines[np.arange(len(cosines)), np.arange(rows.start, rows.start + len(cosines))] = -np.inf
-    least = np.partition(cosines, -k, axis=1)[:, -k, None]
-    above, tied = cosines > least, cosines == least
-    room = k - above.sum(axis=1, keepdims=True)
-    nearest: npt.NDArray[np.bool_] = above | (tied & (np.cumsum(tied, axis=1) <= room))
-    return nearest
-
-
 def probe_folds(labels: Any, n_texts: int, n_splits: int, rng: np.random.Generator, *, caller: str) -> ProbeFolds:
-    """Check labels and deal the texts of each class to the folds, as evenly as can be."""
+    """Check labels and assign the texts of each class to folds of equal sizes."""
     classes, targets = check_labels(labels, n_texts, caller=caller)
     sizes = np.bincount(targets)
     if sizes.min() < n_splits:
@@ -236,7 +288,7 @@ def probe_folds(labels: Any, n_texts: int, n_splits: int, rng: np.random.Generat
     for label in range(len(classes)):
         members = rng.permutation(np.flatnonzero(targets == label))
         folds[members] = (start + np.arange(len(members))) % n_splits
-        start += len(members)  # the next class goes on where this one ended, so that folds are of one size
+        start += len(members)  # the next class continues where this one ended, so that folds are of one size
     return ProbeFolds(classes, targets, folds)
 
 
@@ -264,12 +316,12 @@ def check_labels(labels: Any, n_texts: int, *, caller: str) -> tuple[tuple[str, 
 
 
 def probe_correct(X: FloatArray, folds: ProbeFolds) -> Array:
-    """Return 1.0 for each text whose label is found by a classifier that has not seen it, else 0.0."""
+    """Return 1.0 for each text whose label is predicted by a classifier that was not trained on it, else 0.0."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    # The scale is none of the probe's business; a power of two changes no digit, and squares can't overflow.
+    # The probe is scale-invariant: a power of two changes no digit, and squares can't overflow.
     rows = np.ldexp(X.astype(np.float64), -int(np.frexp(np.abs(X).max())[1]))
     correct = np.empty(len(rows))
     for fold in np.unique(folds.folds):
@@ -292,7 +344,7 @@ def probe_resamples(correct: Array, folds: ProbeFolds, n_resamples: int, rng: np
     return np.stack([np.einsum("bck,c->bk", recalls, sizes / sizes.sum()), recalls.mean(axis=1)], axis=1)
 
 
-def summarise_probe(
+def summarize_probe(
     correct: Array, folds: ProbeFolds, n_splits: int, resampled: Array, level: float, made: dict[str, Any]
 ) -> ProbeResult:
     """Return the result of one column; ``resampled`` has the shape (n_resamples, 2, 1)."""

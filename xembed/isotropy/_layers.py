@@ -1,21 +1,154 @@
-"""Every layer of a model: its isotropy, its agreement with human scores, and what corrections do to both."""
+"""Every layer of a model: its isotropy, its agreement with human scores, and the effect of corrections on both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng
+from xembed._core.provenance import provenance
+from xembed._core.results import Result, UserText
+from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
+from xembed.datasets import STSPairs
 from xembed.encoders import describe_encoder, encode_layers
-from xembed.isotropy._default_corrections import RAW, check_corrections, correct, describe_corrections
-from xembed.isotropy._layers_result import LayerProfile, LayerRow
-from xembed.isotropy._metrics import check_metrics
-from xembed.isotropy._overlap import NamedTexts, check_pairs, is_transductive, named_texts, overlap
-from xembed.isotropy._sts import compute_similarities, pair_rows, summarise
-from xembed.isotropy._sts_resampling import correlate
+from xembed.isotropy._compare import FEW_TEXTS, RAW, check_corrections, correct, describe_corrections
+from xembed.isotropy._measure import Measure, measure_rows
+from xembed.isotropy._metrics import Metric, check_metrics
+from xembed.isotropy._sts import (
+    TRANSDUCTIVE,
+    NamedTexts,
+    STSCorrelation,
+    check_pairs,
+    compute_similarities,
+    is_transductive,
+    named_texts,
+    overlap,
+    pair_rows,
+    summarize,
+)
+from xembed.stats._correlations import Array, correlate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerRow(Result):
+    """One layer, pooling and correction.
+
+    Attributes
+    ----------
+    layer : int
+        Number of the layer: 0 is the output of the embedding layer, ``n`` that of the n-th block.
+    pooling, correction : str
+        Names of the pooling and the correction; 'raw' is no correction.
+    measures : tuple of Measure
+        Measures of the texts.
+    sts : STSCorrelation or None
+        Correlation with human scores; of several sets of pairs the mean.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.LayerRow/1"
+
+    layer: int
+    pooling: str
+    correction: Annotated[str, UserText]
+    measures: tuple[Measure, ...]
+    sts: STSCorrelation | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerProfile(Result):
+    """Result of `layer_profile`.
+
+    Attributes
+    ----------
+    rows : tuple of LayerRow
+        Rows by layer, then pooling, then correction.
+    layers : tuple of int
+        The layers.
+    n_blocks : int
+        Number of blocks of the model; its output is the layer of this number.
+    poolings : tuple of str
+        The poolings.
+    corrections : dict of str to str
+        Names of the corrections, and how they are written.
+    n_texts, n_fit : int
+        Numbers of texts measured and of texts that corrections were fitted on.
+    sts : tuple of str
+        Names of the sets of pairs.
+    fit_on : str or None
+        Name of the texts that corrections were fitted on; None without corrections.
+    fit_overlap : float or None
+        Share of the pairs' sentences that are among the texts of the fit.
+    transductive : bool
+        Whether corrections were fitted on sentences of the pairs.
+    n_resamples : int
+        Number of resamples for the intervals.
+    confidence_level : float
+        Confidence level of the intervals.
+    encoder : dict
+        Description of the encoder.
+    notes : tuple of str
+        Caveats.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.LayerProfile/1"
+    page: ClassVar[str | None] = "xembed.reports._layers:layers_context"
+
+    rows: tuple[LayerRow, ...]
+    layers: tuple[int, ...]
+    n_blocks: int
+    poolings: tuple[str, ...]
+    corrections: Annotated[dict[str, str], UserText]
+    n_texts: int
+    n_fit: int
+    sts: Annotated[tuple[str, ...], UserText]
+    fit_on: Annotated[str | None, UserText]
+    fit_overlap: float | None
+    transductive: bool
+    n_resamples: int
+    confidence_level: float
+    encoder: dict[str, Any]
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def row(self, layer: int, pooling: str = "mean", correction: str = "raw") -> LayerRow:
+        """Return one row; a negative layer counts from the model's output.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        number = layer if layer >= 0 else self.n_blocks + 1 + layer
+        for row in self.rows:
+            if (row.layer, row.pooling, row.correction) == (number, pooling, correction):
+                return row
+        raise KeyError(
+            f"There is no row of layer {layer}, pooling {pooling!r} and correction {correction!r}. The layers are "
+            f"{list(self.layers)}, the poolings {list(self.poolings)}, the corrections {['raw', *self.corrections]}."
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row a layer, pooling and correction; Spearman's correlation x 100."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(row, with_sts=bool(self.sts)) for row in self.rows])
+
+
+def _flat(row: LayerRow, *, with_sts: bool) -> dict[str, Any]:
+    flat: dict[str, Any] = {"layer": row.layer, "pooling": row.pooling, "correction": row.correction}
+    flat |= {measure.name: measure.value for measure in row.measures}
+    if with_sts and row.sts is not None:
+        flat["spearman"] = 100 * row.sts.spearman
+        if row.sts.spearman_low is not None and row.sts.spearman_high is not None:
+            flat |= {"spearman_low": 100 * row.sts.spearman_low, "spearman_high": 100 * row.sts.spearman_high}
+    return flat
 
 
 def layer_profile(
@@ -39,25 +172,26 @@ def layer_profile(
     Parameters
     ----------
     encoder : Encoder
-        Made of a transformer; see `xembed.encoders.encode_layers`.
+        Encoder made of a transformer; see `xembed.encoders.encode_layers`.
     texts : list of str, TextTable or STSPairs
-        What isotropy is measured on.
+        Texts that isotropy is measured on.
     poolings, layers, batch_size, progress
-        As in `xembed.encoders.encode_layers`.
+        Options of `xembed.encoders.encode_layers`.
     corrections : None, 'default' or mapping of str to correction, default=None
         Unfitted corrections by name, as in `compare_corrections`. None: raw embeddings only.
     fit_texts : list of str, TextTable, STSPairs or list of STSPairs, optional
-        What corrections are fitted on. By default ``texts``.
+        Texts that corrections are fitted on, by default ``texts``.
     sts : STSPairs or list of STSPairs, optional
-        Pairs with scores, for Spearman's correlation of their cosines; of several sets the mean.
+        Pairs with scores for Spearman's correlation of their cosines; of several sets the mean.
     metrics : str or list of str, default=('debiased_isoscore', 'average_cosine')
-        As in `measure`.
+        Names of the measures, as in `measure`.
     n_resamples : int, default=0
-        For intervals of measures and correlations; 0 computes none.
+        Number of resamples for intervals of measures and correlations; 0 computes none.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     rng : int, numpy.random.Generator or None, default=None
-        For resamples and for the subsets that measures draw. None is seed 0. All rows share the draws.
+        Random number generator of resamples and of the subsets that measures draw. None is seed 0. All rows share the
+        draws.
 
     Returns
     -------
@@ -78,9 +212,8 @@ def layer_profile(
 
     Notes
     -----
-    Isotropy and the agreement with human scores need not go together: the output of a model that was tuned for
-    similarity is often less isotropic than a corrected lower layer, and better. Choose a layer by a task, on data that
-    are not those of the final test.
+    Isotropy and agreement with human scores need not go together: choose a layer by a task, on data that are not those
+    of the final test (docs/explanation/isotropy.md).
 
     Pooling 'cls' of layer 0 is the same for all texts in models such as BERT, whose first token is always the same one.
     Where all rows are the same the row has no measures and no correlation, and corrections have no row.
@@ -98,61 +231,50 @@ def layer_profile(
     """
     caller = "layer_profile"
     measured = named_texts(texts, name="texts", caller=caller)
-    chosen = {} if corrections is None else check_corrections(corrections, caller=caller)
+    candidates = {} if corrections is None else check_corrections(corrections, caller=caller)
     fit = measured if fit_texts is None else named_texts(fit_texts, name="fit_texts", caller=caller)
     sets = () if sts is None else check_pairs(sts, name="sts", caller=caller)
-    names = [metric.name for metric in check_metrics(metrics, caller=caller)]
+    selected = check_metrics(metrics, caller=caller)
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=0)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     seed = int(check_rng(rng, caller=caller).integers(2**32))
 
-    pairs = pair_rows(sets) if sets else None
-    fitted_texts = fit.texts if chosen else ()
-    everything = list(dict.fromkeys([*measured.texts, *fitted_texts, *(pairs.sentences if pairs else ())]))
-    position = {text: i for i, text in enumerate(everything)}
-    found = encode_layers(
-        encoder, everything, poolings=poolings, layers=layers, batch_size=batch_size, progress=progress
+    positions = _positions(measured.texts, fit.texts if candidates else (), sets)
+    embeddings = encode_layers(
+        encoder, positions.texts, poolings=poolings, layers=layers, batch_size=batch_size, progress=progress
     )
-    of_texts = np.array([position[text] for text in measured.texts])
-    of_fit = np.array([position[text] for text in fitted_texts], dtype=np.intp)
-    of_pairs = np.array([position[text] for text in pairs.sentences]) if pairs else None
-
-    keys, measures, similarities = [], [], []
-    for (layer, pooling), X in found.items():
+    conditions = []
+    for (layer, pooling), X in embeddings.items():
         rows = X.astype(np.float64)
-        for name, correction in {RAW: None, **chosen}.items():
+        for name, correction in {RAW: None, **candidates}.items():
             if correction is not None and _is_constant(rows):
                 continue  # the first token of layer 0: there is nothing to correct
-            corrected = correct(name, correction, rows[of_fit], rows)
-            keys.append((layer, pooling, name))
-            measures.append(_measure(corrected[of_texts], names, count, level, seed))
-            if pairs is not None and of_pairs is not None:
-                first, second = corrected[of_pairs[pairs.first]], corrected[of_pairs[pairs.second]]
-                similarities.append(compute_similarities(first, second, "cosine"))
-
-    correlations: list[Any] = [None] * len(keys)
-    if pairs is not None:
-        resamples = correlate(np.stack(similarities), pairs.scores, pairs.sizes, count, np.random.default_rng(seed))
-        for row in range(len(keys)):
-            if np.isfinite(resamples.observed[row]).all():
-                of_sets, _, mean = summarise(resamples, row, sets, level)
-                correlations[row] = mean if len(sets) > 1 else of_sets[0]
-    share, transductive, notes = _describe_fit(fit, sets, found[next(iter(found))].shape[1], bool(chosen))
-    if any(row is None for row in correlations) and sets:
+            corrected = correct(name, correction, rows[positions.fit], rows)
+            measures = _measure(corrected[positions.measured], selected, count, level, seed)
+            conditions.append(_Condition(layer, pooling, name, measures, _similarities(corrected, positions)))
+    correlations = _correlations(conditions, sets, count, level, seed)
+    share, transductive, notes = _describe_fit(fit, sets, embeddings[next(iter(embeddings))].shape[1], bool(candidates))
+    if sets and None in correlations:
         notes.append("Where all pairs have the same similarity there is no correlation.")
     return LayerProfile(
         rows=tuple(
-            LayerRow(layer=layer, pooling=pooling, correction=name, measures=row_measures, sts=correlation)
-            for (layer, pooling, name), row_measures, correlation in zip(keys, measures, correlations, strict=True)
+            LayerRow(
+                layer=condition.layer,
+                pooling=condition.pooling,
+                correction=condition.correction,
+                measures=condition.measures,
+                sts=correlation,
+            )
+            for condition, correlation in zip(conditions, correlations, strict=True)
         ),
-        layers=found.layers,
-        n_blocks=found.n_blocks,
-        poolings=found.poolings,
-        corrections=describe_corrections(chosen),
+        layers=embeddings.layers,
+        n_blocks=embeddings.n_blocks,
+        poolings=embeddings.poolings,
+        corrections=describe_corrections(candidates),
         n_texts=len(measured.texts),
-        n_fit=len(fitted_texts),
+        n_fit=len(positions.fit),
         sts=tuple(item.name for item in sets),
-        fit_on=fit.name if chosen else None,
+        fit_on=fit.name if candidates else None,
         fit_overlap=share,
         transductive=transductive,
         n_resamples=count,
@@ -162,12 +284,12 @@ def layer_profile(
         provenance=provenance(
             caller,
             texts=measured.name,
-            poolings=list(found.poolings),
-            layers=list(found.layers),
-            corrections=describe_corrections(chosen),
-            fit_texts=fit.name if chosen else None,
+            poolings=list(embeddings.poolings),
+            layers=list(embeddings.layers),
+            corrections=describe_corrections(candidates),
+            fit_texts=fit.name if candidates else None,
             sts=[item.name for item in sets],
-            metrics=names,
+            metrics=[metric.name for metric in selected],
             n_resamples=count,
             confidence_level=level,
             rng=describe_rng(rng),
@@ -175,32 +297,85 @@ def layer_profile(
     )
 
 
-def _measure(X: Any, names: list[str], n_resamples: int, level: float, seed: int) -> Any:
-    from xembed.isotropy._measure import measure
+class _Positions(NamedTuple):
+    """All different texts, and where the measured ones, those of the fit, and both sides of the pairs are."""
 
+    texts: list[str]
+    measured: Any
+    fit: Any
+    first: Any
+    second: Any
+
+
+class _Condition(NamedTuple):
+    """One layer, pooling and correction, with its measures and the similarities of all pairs."""
+
+    layer: int
+    pooling: str
+    correction: str
+    measures: tuple[Measure, ...]
+    similarities: Array | None
+
+
+def _positions(measured: Sequence[str], fit: Sequence[str], sets: Sequence[STSPairs]) -> _Positions:
+    pairs = pair_rows(sets) if sets else None
+    sentences = pairs.sentences if pairs else ()
+    everything = list(dict.fromkeys([*measured, *fit, *sentences]))
+    position = {text: i for i, text in enumerate(everything)}
+    of_measured, of_fit, of_sentences = (
+        np.array([position[text] for text in texts], dtype=np.intp) for texts in (measured, fit, sentences)
+    )
+    first, second = (of_sentences[pairs.first], of_sentences[pairs.second]) if pairs else (None, None)
+    return _Positions(everything, of_measured, of_fit, first, second)
+
+
+def _measure(
+    X: FloatArray, metrics: Sequence[Metric], n_resamples: int, level: float, seed: int
+) -> tuple[Measure, ...]:
     if _is_constant(X):
         return ()
-    return measure(X, metrics=names, n_resamples=n_resamples, confidence_level=level, rng=seed).measures
+    return measure_rows(X, metrics, n_resamples, level, np.random.default_rng(seed)).measures
 
 
-def _is_constant(X: Any) -> bool:
+def _is_constant(X: FloatArray) -> bool:
     return bool(np.ptp(X, axis=0).max() <= 1e-6 * np.abs(X).max())
 
 
+def _similarities(corrected: FloatArray, positions: _Positions) -> Array | None:
+    if positions.first is None:
+        return None
+    return compute_similarities(corrected[positions.first], corrected[positions.second], "cosine")
+
+
+def _correlations(
+    conditions: Sequence[_Condition], sets: Sequence[STSPairs], count: int, level: float, seed: int
+) -> list[STSCorrelation | None]:
+    """Return the correlation of each condition, of several sets the mean; None where all similarities are the same."""
+    if not sets:
+        return [None] * len(conditions)
+    pairs = pair_rows(sets)
+    similarities = np.stack([condition.similarities for condition in conditions if condition.similarities is not None])
+    resamples = correlate(similarities, pairs.scores, pairs.sizes, count, np.random.default_rng(seed))
+    correlations: list[STSCorrelation | None] = []
+    for row in range(len(conditions)):
+        if np.isfinite(resamples.observed[row]).all():
+            of_sets, _, mean = summarize(resamples, row, sets, level)
+            correlations.append(mean if len(sets) > 1 else of_sets[0])
+        else:
+            correlations.append(None)
+    return correlations
+
+
 def _describe_fit(
-    fit: NamedTexts, sets: Sequence[Any], n_dims: int, corrected: bool
+    fit: NamedTexts, sets: Sequence[STSPairs], n_dims: int, corrected: bool
 ) -> tuple[float | None, bool, list[str]]:
-    notes: list[str] = []
+    """Return the share of the pairs' sentences in the fit, whether it is transductive, and notes."""
     if not corrected:
-        return None, False, notes
-    if len(fit.texts) <= n_dims:
-        notes.append(
-            f"Corrections were fitted on {len(fit.texts)} texts for {n_dims} dimensions: whitening needs more texts "
-            "than dimensions, or shrinkage."
-        )
+        return None, False, []
+    notes = [FEW_TEXTS.format(len(fit.texts), n_dims)] if len(fit.texts) <= n_dims else []
     if not sets:
         return None, False, notes
     transductive = any(is_transductive(fit.name, fit.texts, item)[0] for item in sets)
     if transductive:
-        notes.append(f"Transductive: corrections were fitted on sentences of the pairs ({fit.name!r}).")
+        notes.append(TRANSDUCTIVE.format(fit.name))
     return overlap(pair_rows(sets).sentences, fit.texts), transductive, notes

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import Blocks, Rows, known_rows, read_rows
-from xembed._blocks import width as width_of
-from xembed._parallel import row_blocks
-from xembed._results import provenance
-from xembed._validation import RNG, check_count, check_number, check_rng, describe_rng
-from xembed.depth._resultant import working_dtype
+from xembed._core.blocks import Blocks, Rows, known_rows, read_rows
+from xembed._core.blocks import width as width_of
+from xembed._core.directions import working_dtype
+from xembed._core.moments import Array, Columns, Moments, grouped_moments
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.isotropy._cosine import random_rows, rogue_dimensions, top_share
-from xembed.isotropy._isotropy_result import CosineHistogram, IsotropyResult, Measure
 from xembed.isotropy._metrics import Metric, Sample, Space, check_metrics, cosine_histogram
 from xembed.isotropy._partition import combine, extreme_vectors, isotropy_of, log_partition
-from xembed.isotropy._scatter import Array, Columns, Moments, grouped_moments
 from xembed.isotropy._spectrum import isotropic_score
 
-# Rows that measures of pairs and neighbourhoods are computed from, at most.
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Rows that measures of pairs and neighborhoods are computed from, at most.
 _SAMPLE_ROWS = 2000
 _SAMPLE_HALVES = 50
 # Groups of rows that halves are made of, and the numbers that their sums may hold in memory.
@@ -32,7 +37,7 @@ _MIN_GROUPS = 8
 _GROUP_NUMBERS = 2**24
 # Numbers in the sums of the half-samples that are in memory at a time.
 _HALF_NUMBERS = 2**22
-# Of large arrays, Z is computed for the directions that are the most extreme in so many rows.
+# Large arrays: Z is computed for the directions that are the most extreme in so many rows.
 _SCREEN_ROWS = 4096
 _SCREEN_KEPT = 8
 _DIMENSIONS = ("twonn", "mle")
@@ -41,19 +46,146 @@ _LARGE_DIMENSION = 20
 Halves: TypeAlias = npt.NDArray[np.bool_]
 
 
-class _Found:
-    """Values, replicates for the intervals, and warnings, by name."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Measure(Result):
+    """One measure of an embedding space.
+
+    Attributes
+    ----------
+    name, label : str
+        Name in the code, and name on pages.
+    value : float or None
+        The value; None if it is not available, and ``warning`` then says why.
+    low, high : float or None
+        Limits of the confidence interval; None where none was asked for or none is available.
+    minimum, maximum : float or None
+        Range of the measure at this size; None is unbounded.
+    perfect : float or None
+        Value of an isotropic space, in which all directions are alike; None where there is none.
+    better : str
+        'higher', 'lower' or 'none': the direction that means a more isotropic space.
+    n_rows_used : int
+        Number of rows that it was computed from.
+    warning : str or None
+        Caveat of this number.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.Measure/1"
+
+    name: str
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    minimum: float | None
+    maximum: float | None
+    perfect: float | None
+    better: str
+    n_rows_used: int
+    warning: str | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CosineHistogram(Result):
+    """Cosines of random pairs of different texts.
+
+    Attributes
+    ----------
+    edges : ndarray of shape (n_bins + 1,)
+        Edges of the bins, from -1 to 1.
+    counts : ndarray of shape (n_bins,), int
+        Number of pairs in each bin.
+    expected : ndarray of shape (n_bins,)
+        Expected number of pairs in each bin for uniformly random directions in as many dimensions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.CosineHistogram/1"
+
+    edges: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+    expected: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IsotropyResult(Result):
+    """Result of `measure`.
+
+    Attributes
+    ----------
+    n, n_dims : int
+        Numbers of texts and dimensions.
+    measures : tuple of Measure
+        The measures, in a fixed order.
+    spectrum : ndarray of shape (min(n - 1, n_dims),)
+        Eigenvalues of the covariance, largest first.
+    cosine_histogram : CosineHistogram or None
+        Histogram of cosines; None without cosine measures, and for blocks.
+    contributions : ndarray of shape (n_dims,) or None
+        Contribution of each dimension to the average cosine; None without cosine measures.
+    rogue_dimensions : tuple of int
+        Rogue dimensions by the rule of `outlier_dimensions`, largest contribution first.
+    dead_dimensions : tuple of int
+        Dimensions that are constant within rounding.
+    n_resamples : int
+        Number of half-samples for the intervals.
+    confidence_level : float
+        Confidence level of the intervals.
+    notes : tuple of str
+        Caveats of all numbers.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.IsotropyResult/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:isotropy_context"
+
+    n: int
+    n_dims: int
+    measures: tuple[Measure, ...]
+    spectrum: npt.NDArray[np.float64]
+    cosine_histogram: CosineHistogram | None
+    contributions: npt.NDArray[np.float64] | None
+    rogue_dimensions: tuple[int, ...]
+    dead_dimensions: tuple[int, ...]
+    n_resamples: int
+    confidence_level: float
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def measure(self, name: str) -> Measure:
+        """Return the measure with this name.
+
+        Raises
+        ------
+        KeyError
+            If it is not among those computed; the message lists them.
+        """
+        for computed in self.measures:
+            if computed.name == name:
+                return computed
+        raise KeyError(f"{name!r} is not among the measures computed: {[computed.name for computed in self.measures]}")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row a measure."""
+        import pandas as pd
+
+        fields = [field.name for field in dataclasses.fields(Measure)]
+        return pd.DataFrame([{name: getattr(measure, name) for name in fields} for measure in self.measures])
+
+
+class _Values:
+    """Estimates, replicates for the intervals, numbers of rows, and warnings, by the name of the measure."""
 
     def __init__(self) -> None:
-        self.values: dict[str, float] = {}
+        self.estimates: dict[str, float] = {}
         self.replicates: dict[str, Array] = {}
         self.rows_used: dict[str, int] = {}
         self.warnings: dict[str, list[str]] = {}
 
     def compute(self, name: str, function: Callable[[], float]) -> None:
-        """Compute a value; the reason why it can't be had becomes a warning."""
+        """Compute a value; the reason why it is not available becomes a warning."""
         try:
-            self.values[name] = function()
+            self.estimates[name] = function()
         except ValueError as error:
             self.warn(name, str(error))
 
@@ -62,8 +194,8 @@ class _Found:
 
     def measure(self, metric: Metric, n: int, d: int, level: float) -> Measure:
         """Return everything about one measure."""
-        name, value = metric.name, self.values.get(metric.name)
-        minimum, maximum = metric.minimum(n, d), metric.maximum(n, d)
+        name, value = metric.name, self.estimates.get(metric.name)
+        minimum, maximum, isotropic = metric.bounds(n, d)
         low = high = None
         if value is not None and name in self.replicates:
             replicates = self.replicates[name]
@@ -72,7 +204,7 @@ class _Found:
                 bounds = -np.inf if minimum is None else minimum, np.inf if maximum is None else maximum
                 low, high = (float(np.clip(value + tail, *bounds)) for tail in tails)
             else:
-                self.warn(name, "No interval: the measure can't be had from halves of the rows.")
+                self.warn(name, "No interval: the measure is not available for halves of the rows.")
         return Measure(
             name=name,
             label=metric.label,
@@ -81,7 +213,7 @@ class _Found:
             high=high,
             minimum=minimum,
             maximum=maximum,
-            perfect=metric.perfect(n, d),
+            perfect=isotropic,
             better=metric.better,
             n_rows_used=self.rows_used.get(name, n),
             warning=" ".join(self.warnings[name]) if name in self.warnings else None,
@@ -96,31 +228,31 @@ def measure(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> IsotropyResult:
-    r"""Measure an embedding space: how its variance is spread, its cosines, and its neighbourhoods.
+    r"""Measure an embedding space: the spread of its variance, its cosines, and its neighborhoods.
 
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
         Embeddings, one row a text, two at least. They may come in blocks (a list of 2-D arrays, a function that returns
         an iterator of them, a ``dask.array``, the path of a .npy or .parquet file). Measures of pairs and
-        neighbourhoods need an array or the path of a .npy file; the partition function reads the rows twice.
+        neighborhoods need an array or the path of a .npy file; the partition function reads the rows twice.
     metrics : 'all', str or list of str, default='all'
-        'debiased_isoscore', 'isoscore', 'participation_ratio', 'effective_rank', 'rankme', 'average_cosine',
-        'top_dimension_share', 'partition_isotropy', 'uniformity', 'hubness', 'robin_hood', 'antihub_rate', 'twonn',
-        'mle'. Zero rows are an error only where lengths are divided by, that is, not for the first five and
-        'partition_isotropy'.
+        Names of the measures: 'debiased_isoscore', 'isoscore', 'participation_ratio', 'effective_rank', 'rankme',
+        'average_cosine', 'top_dimension_share', 'partition_isotropy', 'uniformity', 'hubness', 'robin_hood',
+        'antihub_rate', 'twonn', 'mle'. Zero rows are an error only where lengths are divided by, that is, not for the
+        first five and 'partition_isotropy'.
     n_resamples : int, default=0
-        Half-samples for the intervals; 0 computes none, 200 will do.
+        Number of half-samples for the intervals; 0 computes none, 200 are enough.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     rng : int, numpy.random.Generator or None, default=None
-        For the subset of rows, and for the half-samples. None is seed 0.
+        Random number generator of the subset of rows and the half-samples. None is seed 0.
 
     Returns
     -------
     IsotropyResult
-        With ``measures`` (``result.measure("isoscore").value``), ``spectrum``, ``cosine_histogram``,
-        ``contributions``, ``rogue_dimensions`` and ``dead_dimensions``.
+        ``measures`` (``result.measure("isoscore").value``), ``spectrum``, ``cosine_histogram``, ``contributions``,
+        ``rogue_dimensions`` and ``dead_dimensions``.
 
     Raises
     ------
@@ -132,21 +264,13 @@ def measure(
 
     Notes
     -----
-    Rows are texts: an array of shape (n_dims, n_texts) gives numbers too, and wrong ones.
-
-    Measures of different things: `average_cosine` and the rogue dimensions see a common direction, IsoScore and ranks
-    the spread around the mean. They can move in opposite directions. None says that a space is good for a task.
+    Rows are texts: an array of shape (n_dims, n_texts) gives numbers too, and wrong ones. No measure says that a space
+    is good for a task.
 
     Intervals are those of half-sampling without replacement [1]_: rows are put into up to 64 random groups, and the
-    statistic is computed from random halves of the groups. Around its mean it varies as the statistic of all rows
-    varies around its own expectation. The bootstrap with replacement would not do: repeated rows narrow the spectrum
-    and are each other's neighbours. The intervals of `debiased_isoscore` and `average_cosine` cover the value of the
-    population. Those of the plain measures are about what such measures have on average at this number of rows, and
-    miss the population's value where they are biased. In 500 samples of 200 texts (16 dimensions, variances 1/i) 95 %
-    intervals covered 0.92 for the debiased score and 0.90 for the plain one's own average; in 200 such samples with a
-    mean 0.93 for the average cosine, 0.91 for the participation ratio's own average, and 0.87 for its population
-    value. For the partition function directions are held fixed. Measures of
-    neighbourhoods use up to 50 halves of the subset.
+    statistic is computed from random halves of the groups; measures of neighborhoods use up to 50 halves of the
+    subset. For the partition function directions are held fixed. What the intervals cover, and how well, is in
+    docs/explanation/isotropy.md.
 
     One pass over the rows for all sums, and one for the partition function. Above 2²⁵ elements products of float32 rows
     are float32, added up in float64; Z is then computed on all rows for the directions that are the most extreme in
@@ -168,65 +292,77 @@ def measure(
     (1.0, True)
     """
     caller = "measure"
-    chosen = check_metrics(metrics, caller=caller)
+    selected = check_metrics(metrics, caller=caller)
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=0)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     generator = check_rng(rng, caller=caller)
-    one_shot = isinstance(X, Iterator)
     rows = read_rows(X, name="X", caller=caller, min_rows=2)
-    sources = {metric.source for metric in chosen}
-    unit = bool(sources & {"unit", "sample"})
+    result = measure_rows(rows, selected, count, level, generator, one_shot=isinstance(X, Iterator))
+    made = provenance(
+        caller,
+        metrics=[metric.name for metric in selected],
+        n_resamples=count,
+        confidence_level=level,
+        rng=describe_rng(rng),
+    )
+    return dataclasses.replace(result, provenance=made)
 
-    n_groups = _n_groups(rows) if count else 1
-    seed = int(generator.integers(2**32))
+
+def measure_rows(
+    rows: Rows,
+    metrics: Sequence[Metric],
+    n_resamples: int,
+    level: float,
+    rng: np.random.Generator,
+    *,
+    one_shot: bool = False,
+) -> IsotropyResult:
+    """Return the measures of checked rows, without provenance; ``one_shot`` rows can be read only once."""
+    sources = {metric.source for metric in metrics}
+    unit = bool(sources & {"unit", "sample"})
+    n_groups = _n_groups(rows) if n_resamples else 1
+    seed = int(rng.integers(2**32))
     sums, width, n_dims = grouped_moments(rows, name="X", unit=unit, n_groups=n_groups, seed=seed)
     space = Space(Moments(sums.sum(axis=0) if n_groups > 1 else sums[0], width, n_dims))
     n = space.moments.n_rows
     if space.moments.is_constant():
         raise ValueError("X must hold rows that differ: all are the same, within rounding. Are the texts different?")
-    halves = _halves(n_groups, n, count, generator)
+    halves = _halves(n_groups, n, n_resamples, rng)
     columns = Columns.of(rows, space.moments, unit=unit, name="X")
 
-    found = _Found()
+    values = _Values()
     if "partition" in sources:
         if one_shot:
-            found.warn("partition_isotropy", "Needs to read the rows twice: pass something other than an iterator.")
+            values.warn("partition_isotropy", "Needs to read the rows twice: pass something other than an iterator.")
         else:
-            _add_partition(found, rows, space, halves, seed, generator)
-    of_space = [metric for metric in chosen if metric.of_space is not None]
-    _add_of_space(found, of_space, space, sums, halves)
-    if any(metric.name == "top_dimension_share" for metric in chosen):
-        _add_top_share(found, columns, n)
+            _add_partition(values, rows, space, halves, seed, rng)
+    _add_of_space(values, [metric for metric in metrics if metric.of_space is not None], space, sums, halves)
+    if any(metric.name == "top_dimension_share" for metric in metrics):
+        _add_top_share(values, columns)
     histogram = None
-    of_sample = [metric for metric in chosen if metric.of_sample is not None]
+    of_sample = [metric for metric in metrics if metric.of_sample is not None]
     if isinstance(rows, Blocks):
         for metric in of_sample:
-            found.warn(metric.name, "Needs an array or the path of a .npy file: rows are compared with each other.")
+            values.warn(metric.name, "Needs an array or the path of a .npy file: rows are compared with each other.")
     elif unit:
-        sample = Sample.of(rows[random_rows(n, _SAMPLE_ROWS, generator)], name="X")
-        histogram = CosineHistogram(*cosine_histogram(sample.cosines, n_dims, generator))
-        _add_of_sample(found, of_sample, sample, n, count, generator)
-    _warn_of_size(found, n, n_dims)
+        sample = Sample.of(rows[random_rows(n, _SAMPLE_ROWS, rng)], name="X")
+        histogram = CosineHistogram(*cosine_histogram(sample.cosines, n_dims, rng))
+        _add_of_sample(values, of_sample, sample, n, n_resamples, rng)
+    _warn_of_size(values, n, n_dims)
     contributions = columns.contributions() if unit else None
     return IsotropyResult(
         n=n,
         n_dims=n_dims,
-        measures=tuple(found.measure(metric, n, n_dims, level) for metric in chosen),
+        measures=tuple(values.measure(metric, n, n_dims, level) for metric in metrics),
         spectrum=space.spectrum,
         cosine_histogram=histogram,
         contributions=contributions,
         rogue_dimensions=() if contributions is None else rogue_dimensions(contributions),
         dead_dimensions=tuple(columns.dead().tolist()),
-        n_resamples=count,
+        n_resamples=n_resamples,
         confidence_level=level,
-        notes=_notes(n, n_dims, halves, count),
-        provenance=provenance(
-            caller,
-            metrics=[metric.name for metric in chosen],
-            n_resamples=count,
-            confidence_level=level,
-            rng=describe_rng(rng),
-        ),
+        notes=_notes(n, n_dims, halves, n_resamples),
+        provenance={},
     )
 
 
@@ -252,7 +388,7 @@ def _halves(n_groups: int, n_rows: int, count: int, rng: np.random.Generator) ->
 
 
 def _add_partition(
-    found: _Found, rows: Rows, space: Space, halves: Halves | None, seed: int, rng: np.random.Generator
+    values: _Values, rows: Rows, space: Space, halves: Halves | None, seed: int, rng: np.random.Generator
 ) -> None:
     name = "partition_isotropy"
     vectors = space.axes[1]
@@ -260,20 +396,22 @@ def _add_partition(
         vectors = extreme_vectors(
             rows[random_rows(len(rows), _SCREEN_ROWS, rng)], vectors, _SCREEN_KEPT, part_of=rows.size
         )
-        found.warn(name, f"Of the directions, the {vectors.shape[1]} most extreme in {_SCREEN_ROWS} rows were taken.")
+        values.warn(
+            name, f"Computed for the {vectors.shape[1]} directions that are the most extreme in {_SCREEN_ROWS} rows."
+        )
     n_groups = 1 if halves is None else halves.shape[1]
-    values = log_partition(rows, vectors, n_groups=n_groups, seed=seed)
-    found.values[name] = isotropy_of(combine(values))
+    logs = log_partition(rows, vectors, n_groups=n_groups, seed=seed)
+    values.estimates[name] = isotropy_of(combine(logs))
     if halves is not None:
-        found.replicates[name] = np.array([isotropy_of(combine(values[half])) for half in halves])
+        values.replicates[name] = np.array([isotropy_of(combine(logs[half])) for half in halves])
     size = np.sqrt(np.trace(space.moments.second) / space.moments.n_rows)
     if abs(size - 1) > 0.01:
-        found.warn(name, f"Depends on the scale: rows have a root mean square length of {size:.3g}.")
+        values.warn(name, f"Depends on the scale: rows have a root mean square length of {size:.3g}.")
 
 
-def _add_of_space(found: _Found, metrics: Sequence[Metric], space: Space, sums: Array, halves: Halves | None) -> None:
+def _add_of_space(values: _Values, metrics: Sequence[Metric], space: Space, sums: Array, halves: Halves | None) -> None:
     for metric in metrics:
-        found.compute(metric.name, partial(metric.compute, space))
+        values.compute(metric.name, partial(metric.compute, space))
     if halves is None:
         return
     width, n_dims = space.moments.width, space.moments.n_dims
@@ -284,23 +422,23 @@ def _add_of_space(found: _Found, metrics: Sequence[Metric], space: Space, sums: 
             for metric in metrics:
                 with contextlib.suppress(ValueError):
                     replicates[metric.name][i] = metric.compute(half)
-    found.replicates |= replicates
+    values.replicates |= replicates
 
 
 def _add_of_sample(
-    found: _Found, metrics: Sequence[Metric], sample: Sample, n: int, count: int, rng: np.random.Generator
+    values: _Values, metrics: Sequence[Metric], sample: Sample, n: int, count: int, rng: np.random.Generator
 ) -> None:
     for metric in metrics:
-        found.compute(metric.name, partial(metric.compute, sample))
-        found.rows_used[metric.name] = len(sample)
+        values.compute(metric.name, partial(metric.compute, sample))
+        values.rows_used[metric.name] = len(sample)
         if len(sample) < n:
-            found.warn(metric.name, f"Computed on {len(sample)} random rows.")
+            values.warn(metric.name, f"Computed on {len(sample)} random rows.")
         if metric.name in _DIMENSIONS:
-            found.rows_used[metric.name] = len(sample.rows)
+            values.rows_used[metric.name] = len(sample.rows)
             if sample.n_repeated:
-                found.warn(metric.name, f"Repeated rows, {sample.n_repeated} of {len(sample)}, were left out.")
-            if found.values.get(metric.name, 0.0) > _LARGE_DIMENSION:
-                found.warn(metric.name, f"Above {_LARGE_DIMENSION} too low, the more the fewer rows there are.")
+                values.warn(metric.name, f"Repeated rows, {sample.n_repeated} of {len(sample)}, were left out.")
+            if values.estimates.get(metric.name, 0.0) > _LARGE_DIMENSION:
+                values.warn(metric.name, f"Above {_LARGE_DIMENSION} too low, the more the fewer rows there are.")
     replicates: dict[str, list[float]] = {metric.name: [] for metric in metrics}
     for _ in range(min(count, _SAMPLE_HALVES) if len(sample) >= 4 else 0):
         half = sample.half(rng)
@@ -309,29 +447,29 @@ def _add_of_sample(
                 replicates[metric.name].append(metric.compute(half))
             except ValueError:
                 replicates[metric.name].append(np.nan)
-    found.replicates |= {name: np.array(values) for name, values in replicates.items() if values}
+    values.replicates |= {name: np.array(halved) for name, halved in replicates.items() if halved}
 
 
-def _add_top_share(found: _Found, columns: Columns, n: int) -> None:
+def _add_top_share(values: _Values, columns: Columns) -> None:
     share = top_share(columns.contributions())
     if share is None:
-        found.warn("top_dimension_share", "The average cosine is not above 0.01, so shares in it mean nothing.")
+        values.warn("top_dimension_share", "The average cosine is not above 0.01, so shares in it are noise.")
     else:
-        found.values["top_dimension_share"] = share
+        values.estimates["top_dimension_share"] = share
 
 
-def _warn_of_size(found: _Found, n: int, d: int) -> None:
+def _warn_of_size(values: _Values, n: int, d: int) -> None:
     if n >= 10 * d:
         return
-    if "isoscore" in found.values:
-        found.warn(
+    if "isoscore" in values.estimates:
+        values.warn(
             "isoscore",
             f"Too low for few rows: isotropic data would have {isotropic_score(n, d):.3g} at this size. See the "
             "debiased score.",
         )
     for name in ("participation_ratio", "effective_rank", "rankme"):
-        if name in found.values:
-            found.warn(name, "Too low for few rows: compare only samples of the same size.")
+        if name in values.estimates:
+            values.warn(name, "Too low for few rows: compare only samples of the same size.")
 
 
 def _notes(n: int, d: int, halves: Halves | None, count: int) -> tuple[str, ...]:
@@ -341,9 +479,9 @@ def _notes(n: int, d: int, halves: Halves | None, count: int) -> tuple[str, ...]
     if halves is not None:
         notes.append(
             f"Intervals: {len(halves)} random halves of {halves.shape[1]} groups of rows, without replacement; for "
-            f"measures of neighbourhoods {min(count, _SAMPLE_HALVES)} halves of the subset. Those of plain measures "
-            "are about what such measures have on average at this number of rows."
+            f"measures of neighborhoods {min(count, _SAMPLE_HALVES)} halves of the subset. Those of plain measures "
+            "cover the average of the measure at this number of rows, not the value of the population."
         )
     elif count:
-        notes.append("No intervals for sums: there are too few rows to make halves of.")
+        notes.append("No intervals for sums: too few rows for half-samples.")
     return tuple(notes)

@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
-from xembed._validation import FloatArray, quote_options
-from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of, unit_rows
+from xembed._core.directions import unit_rows
+from xembed._core.moments import Array, Moments
+from xembed._core.neighbors import neighbor_counts
+from xembed._core.parallel import row_blocks
+from xembed._core.validation import FloatArray, quote_options
+from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of
 from xembed.isotropy._neighborhood import (
     HubStatistics,
-    count_occurrences,
     dimension_of_distances,
     first_of_equals,
     hub_statistics,
     neighbor_distances,
 )
-from xembed.isotropy._scatter import Array, Moments
 from xembed.isotropy._spectrum import (
     debiased_score,
     eigenvalues,
@@ -62,7 +63,7 @@ class Space:
 
 
 class Sample:
-    """Some rows with their cosines: what measures of pairs and neighbourhoods are computed from."""
+    """Some rows with their cosines: what measures of pairs and neighborhoods are computed from."""
 
     def __init__(self, rows: Array, cosines: Array, n_repeated: int) -> None:
         self.rows = rows
@@ -94,12 +95,12 @@ class Sample:
     def hubs(self) -> HubStatistics:
         """Return the statistics of the rows' k-occurrences."""
         if len(self) <= N_NEIGHBORS:
-            raise ValueError(f"X must hold more than {N_NEIGHBORS} rows (texts) to count neighbours. Got {len(self)}.")
+            raise ValueError(f"X must hold more than {N_NEIGHBORS} rows (texts) to count neighbors. Got {len(self)}.")
         counts = np.zeros(len(self))
         for rows in row_blocks(0, len(self), _BLOCK):
             similarities = self.cosines[rows].copy()
             similarities[np.arange(len(similarities)), np.arange(rows.start, rows.stop)] = -np.inf
-            counts += count_occurrences(similarities, N_NEIGHBORS, _TIE)
+            counts += neighbor_counts(similarities, N_NEIGHBORS, tolerance=_TIE)
         return hub_statistics(counts)
 
     @cached_property
@@ -117,15 +118,7 @@ class Sample:
         return dimension_of_distances(self.distances, method)
 
 
-Bound = Callable[[int, int], float | None]
-
-
-def _nothing(n: int, d: int) -> None:
-    return None
-
-
-def _always(value: float) -> Bound:
-    return lambda n, d: value
+Bound = float | None | Callable[[int, int], float]
 
 
 def _rank(n: int, d: int) -> float:
@@ -134,20 +127,32 @@ def _rank(n: int, d: int) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """One measure: how it is called, what it is compared with and how it is computed.
+    """One measure: its name, meaning and sources, its direction and range, and how it is computed.
 
-    ``source`` says from what: 'moments', 'unit' (sums of unit rows too), 'partition' or 'sample'.
+    ``meaning`` completes the sentence "The measure is ..."; ``cites`` are keys of the bibliography; ``better`` is
+    'higher', 'lower' or 'none'; ``isotropic`` is the value of a space in which all directions are alike. Bounds are
+    numbers, functions of the numbers of rows and dimensions, or None.
+    ``source`` says from what it is computed: 'moments', 'unit' (sums of unit rows too), 'partition' or 'sample'.
     """
 
     name: str
     label: str
+    meaning: str
     better: str
     source: str
-    minimum: Bound
-    maximum: Bound
-    perfect: Bound
+    cites: tuple[str, ...] = ()
+    minimum: Bound = None
+    maximum: Bound = None
+    isotropic: Bound = None
     of_space: Callable[[Space], float] | None = None
     of_sample: Callable[[Sample], float] | None = None
+
+    def bounds(self, n: int, d: int) -> tuple[float | None, float | None, float | None]:
+        """Return the minimum, the maximum and the isotropic value for ``n`` rows in ``d`` dimensions."""
+        minimum, maximum, isotropic = (
+            bound(n, d) if callable(bound) else bound for bound in (self.minimum, self.maximum, self.isotropic)
+        )
+        return minimum, maximum, isotropic
 
     def compute(self, data: Any) -> float:
         """Return the value from a space or a sample."""
@@ -157,44 +162,86 @@ class Metric:
         return float(function(data))
 
 
-def _average_cosine(space: Space) -> float:
-    return mean_cosine(space.moments.unit_total, space.moments.n_rows)
-
-
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("debiased_isoscore", "IsoScore, debiased", "higher", "moments", _nothing, _nothing, _always(1.0),
-               of_space=lambda space: debiased_score(space.moments)),
-        Metric("isoscore", "IsoScore", "higher", "moments", _always(0.0), _always(1.0), _always(1.0),
-               of_space=lambda space: plain_score(space.moments)),
-        Metric("participation_ratio", "Participation ratio", "higher", "moments", _always(1.0), _rank, _rank,
-               of_space=lambda space: participation(space.moments)),
-        Metric("effective_rank", "Effective rank", "higher", "moments", _always(1.0), _rank, _rank,
-               of_space=lambda space: rank_of_spectrum(space.spectrum)),
-        Metric("rankme", "RankMe", "higher", "moments", _always(1.0), lambda n, d: float(min(n, d)),
-               lambda n, d: float(min(n, d)),
-               of_space=lambda space: rank_of_singular_values(space.squares, space.moments)),
-        Metric("average_cosine", "Average cosine", "lower", "unit", lambda n, d: -1 / (n - 1), _always(1.0),
-               _always(0.0), of_space=_average_cosine),
-        Metric("top_dimension_share", "Share of the top dimension in the average cosine", "lower", "unit",
-               _always(0.0), _nothing, lambda n, d: 1 / d),
-        Metric("partition_isotropy", "Partition isotropy I(W)", "higher", "partition", _always(0.0), _always(1.0),
-               _always(1.0)),
-        Metric("uniformity", "Uniformity (t = 2)", "lower", "sample", _always(-8.0), _always(0.0),
-               lambda n, d: uniform_uniformity(d), of_sample=lambda sample: uniformity_of(sample.cosines)),
-        Metric("hubness", f"Hubness: skewness of {N_NEIGHBORS}-occurrences", "lower", "sample", _nothing, _nothing,
-               _always(0.0), of_sample=lambda sample: sample.hubs.skewness),
-        Metric("robin_hood", "Hubness: Robin Hood index", "lower", "sample", _always(0.0), _always(1.0), _always(0.0),
-               of_sample=lambda sample: sample.hubs.robin_hood),
-        Metric("antihub_rate", "Hubness: share of antihubs", "lower", "sample", _always(0.0), _always(1.0),
-               _always(0.0), of_sample=lambda sample: sample.hubs.antihub_rate),
-        Metric("twonn", "Intrinsic dimension (TwoNN)", "none", "sample", _always(0.0), _nothing, _nothing,
-               of_sample=lambda sample: sample.dimension("twonn", 3)),
-        Metric("mle", "Intrinsic dimension (MLE, 20 neighbours)", "none", "sample", _always(0.0), _nothing, _nothing,
-               of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1)),
-    )
-}  # fmt: skip
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (
+    Metric(
+        "debiased_isoscore", "IsoScore, debiased",
+        "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions, as IsoScore (Rudman et al. 2022), with "
+        "unbiased estimates of the sums in it (Bai & Saranadasa 1996). 1: the same variance in all directions.",
+        "higher", "moments", ("rudman2022", "bai1996"), isotropic=1.0,
+        of_space=lambda space: debiased_score(space.moments)),
+    Metric(
+        "isoscore", "IsoScore",
+        "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions (Rudman et al. 2022); too low for few "
+        "texts.",
+        "higher", "moments", ("rudman2022",), 0.0, 1.0, 1.0,
+        of_space=lambda space: plain_score(space.moments)),
+    Metric(
+        "participation_ratio", "Participation ratio",
+        "the squared sum of the eigenvalues of the covariance over the sum of their squares: the number of directions "
+        "that the variance is spread over.",
+        "higher", "moments", (), 1.0, _rank, _rank,
+        of_space=lambda space: participation(space.moments)),
+    Metric(
+        "effective_rank", "Effective rank",
+        "the exponential of the entropy of the eigenvalues' shares (Roy & Vetterli 2007): the number of directions "
+        "that the variance is spread over, with more weight on small ones.",
+        "higher", "moments", ("roy2007",), 1.0, _rank, _rank,
+        of_space=lambda space: rank_of_spectrum(space.spectrum)),
+    Metric(
+        "rankme", "RankMe",
+        "the exponential of the entropy of the singular values' shares, without subtracting the mean (Garrido et al. "
+        "2023).",
+        "higher", "moments", ("garrido2023",), 1.0, lambda n, d: float(min(n, d)), lambda n, d: float(min(n, d)),
+        of_space=lambda space: rank_of_singular_values(space.squares, space.moments)),
+    Metric(
+        "average_cosine", "Average cosine",
+        "the mean cosine of two different texts, over all pairs (Ethayarajh 2019).",
+        "lower", "unit", ("ethayarajh2019",), lambda n, d: -1 / (n - 1), 1.0, 0.0,
+        of_space=lambda space: mean_cosine(space.moments.unit_total, space.moments.n_rows)),
+    Metric(
+        "top_dimension_share", "Share of the top dimension in the average cosine",
+        "the largest share of one dimension in the average cosine (Timkey & van Schijndel 2021).",
+        "lower", "unit", ("timkey2021",), 0.0, isotropic=lambda n, d: 1 / d),
+    Metric(
+        "partition_isotropy", "Partition isotropy I(W)",
+        "min Z(c) / max Z(c), where Z(c) is the sum of exp(c · x) over texts and c runs over the principal directions "
+        "and their opposites (Mu & Viswanath 2018); depends on the scale of the embeddings.",
+        "higher", "partition", ("mu2018",), 0.0, 1.0, 1.0),
+    Metric(
+        "uniformity", "Uniformity (t = 2)",
+        "the logarithm of the mean of exp(−2 |u − v|²) over pairs of directions (Wang & Isola 2020).",
+        "lower", "sample", ("wang2020",), -8.0, 0.0, lambda n, d: uniform_uniformity(d),
+        of_sample=lambda sample: uniformity_of(sample.cosines)),
+    Metric(
+        "hubness", f"Hubness: skewness of {N_NEIGHBORS}-occurrences",
+        "the skewness of k-occurrences, the number of texts that have a text among their k nearest neighbors "
+        "(Radovanović et al. 2010).",
+        "lower", "sample", ("radovanovic2010",), isotropic=0.0,
+        of_sample=lambda sample: sample.hubs.skewness),
+    Metric(
+        "robin_hood", "Hubness: Robin Hood index",
+        "the share of all places among nearest neighbors that would have to be redistributed for all texts to have "
+        "the same number (Feldbauer et al. 2018).",
+        "lower", "sample", ("feldbauer2018",), 0.0, 1.0, 0.0,
+        of_sample=lambda sample: sample.hubs.robin_hood),
+    Metric(
+        "antihub_rate", "Hubness: share of antihubs",
+        "the share of texts that are among the nearest neighbors of no other text.",
+        "lower", "sample", (), 0.0, 1.0, 0.0,
+        of_sample=lambda sample: sample.hubs.antihub_rate),
+    Metric(
+        "twonn", "Intrinsic dimension (TwoNN)",
+        "the local dimension of the texts, from the ratio of the distances to the second and to the first neighbor "
+        "(Facco et al. 2017).",
+        "none", "sample", ("facco2017",), 0.0,
+        of_sample=lambda sample: sample.dimension("twonn", 3)),
+    Metric(
+        "mle", "Intrinsic dimension (MLE, 20 neighbors)",
+        "the local dimension of the texts, by maximum likelihood from the distances to 20 neighbors (Levina & Bickel "
+        "2004).",
+        "none", "sample", ("levina2004",), 0.0,
+        of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1)),
+)}  # fmt: skip
 
 
 def check_metrics(metrics: Any, *, caller: str) -> list[Metric]:

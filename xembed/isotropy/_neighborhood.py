@@ -1,4 +1,4 @@
-"""Measures of neighbourhoods: hubs, and the dimension that near texts spread in."""
+"""Measures of neighborhoods: hubness and intrinsic dimension."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import read_array
-from xembed._parallel import row_blocks
-from xembed._results import Result, provenance
-from xembed._validation import RNG, FloatArray, check_count, check_option, check_rng
+from xembed._core.blocks import read_array
+from xembed._core.directions import UnitRows, direction_weights
+from xembed._core.moments import Array, raise_for_squares
+from xembed._core.neighbors import largest, neighbor_counts
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import RNG, FloatArray, check_count, check_option, check_rng
 from xembed.depth._local import raise_if_too_few
-from xembed.depth._resultant import direction_weights
 from xembed.isotropy._cosine import random_rows
-from xembed.isotropy._scatter import Array, raise_for_squares
 
 _BLOCK_ELEMENTS = 2**22
 # Up to so many pairs similarities are computed in float64, above in float32.
@@ -40,24 +42,26 @@ class HubnessResult(Result):
     Attributes
     ----------
     n, n_neighbors : int
-        Texts, and neighbours of each.
+        Numbers of texts and of neighbors of each.
     metric : str
         'cosine' or 'euclidean'.
     skewness : float
-        Of the k-occurrences. Near 0: no hubs; above about 1: strong ones.
+        Skewness of the k-occurrences. Near 0: no hubs; above about 1: strong ones.
     robin_hood : float
-        Share of all neighbour slots that would have to change hands for all texts to have the same, in [0, 1).
+        Robin Hood index: the share of all places among nearest neighbors that would have to be redistributed for all
+        texts to have the same number, in [0, 1).
     antihub_rate : float
-        Share of texts that are nobody's neighbour, in [0, 1).
+        Share of antihubs, texts that are among the nearest neighbors of no other text, in [0, 1).
     largest : float
         The largest k-occurrence.
     k_occurrences : ndarray of shape (n,)
-        For each text, how many others have it among their nearest neighbours.
+        Number of other texts that have each text among their nearest neighbors.
     provenance : dict
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.hubness/1"
+    schema: ClassVar[str] = "xembed.isotropy.HubnessResult/1"
+    page: ClassVar[str | None] = "xembed.reports._isotropy:hubness_context"
 
     n: int
     n_neighbors: int
@@ -71,7 +75,7 @@ class HubnessResult(Result):
 
 
 class HubStatistics(NamedTuple):
-    """What is told of k-occurrences."""
+    """Statistics of k-occurrences."""
 
     skewness: float
     robin_hood: float
@@ -79,9 +83,9 @@ class HubStatistics(NamedTuple):
 
 
 def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> HubnessResult:
-    r"""Return whether some texts are the neighbours of very many others, and some of none.
+    r"""Measure hubness: whether some texts are the nearest neighbors of very many others, and some of none.
 
-    The k-occurrence of a text is the number of other texts that have it among their k nearest neighbours; its mean is
+    The k-occurrence of a text is the number of other texts that have it among their k nearest neighbors; its mean is
     k. Hubs make its distribution skewed [1]_.
 
     Parameters
@@ -89,15 +93,14 @@ def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> Hubness
     X : array-like of shape (n_texts, n_dims)
         Embeddings, one row a text.
     n_neighbors : int, default=10
-        The k above, below the number of texts.
+        Number k of nearest neighbors, below the number of texts.
     metric : {'cosine', 'euclidean'}, default='cosine'
-        What is near.
+        Similarity, or distance, of neighbors.
 
     Returns
     -------
     HubnessResult
-        With ``skewness``, ``robin_hood`` (the Robin Hood index [2]_), ``antihub_rate``, ``largest`` and
-        ``k_occurrences``.
+        ``skewness``, ``robin_hood`` (the Robin Hood index [2]_), ``antihub_rate``, ``largest`` and ``k_occurrences``.
 
     Raises
     ------
@@ -108,10 +111,9 @@ def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> Hubness
 
     Notes
     -----
-    No text is its own neighbour. Texts at the same distance share the places that are left among them, so that the
-    result does not depend on the order of rows; k-occurrences then need not be whole numbers.
-
-    All pairs by blocks of matrix products: O(n² d) time, O(n) memory beside one block. Float32 above 2²⁶ pairs.
+    No text is its own neighbor. Texts at the same distance share the remaining places, so that the result does not
+    depend on the order of rows; k-occurrences need not be whole numbers. O(n² d) time, O(n) memory beside one block;
+    float32 above 2²⁶ pairs.
 
     References
     ----------
@@ -150,11 +152,10 @@ def _occurrences(X: FloatArray, k: int, metric: str) -> Array:
     n = len(X)
     dtype = np.dtype(np.float64 if n * n <= _EXACT_PAIRS else np.float32)
     if metric == "cosine":
-        weights = direction_weights(X, name="X")
-        points = np.asarray(X, dtype) * weights[:, None].astype(dtype)
+        points = UnitRows(X, direction_weights(X, name="X")).unit(dtype=dtype)
         lengths, scale = np.zeros(n, dtype), 1.0
     else:
-        points = _centred(X).astype(dtype)
+        points = _centered(X).astype(dtype)
         lengths = np.vecdot(points, points) / 2
         scale = float(lengths.max()) or 1.0
     counts = np.zeros(n)
@@ -162,24 +163,7 @@ def _occurrences(X: FloatArray, k: int, metric: str) -> Array:
         similarities = points[rows] @ points.T
         similarities -= lengths  # half the squared distance, but for what is the same in a row
         similarities[np.arange(len(similarities)), np.arange(rows.start, rows.stop)] = -np.inf
-        counts += count_occurrences(similarities, k, _TIE[dtype] * scale)
-    return counts
-
-
-def count_occurrences(similarities: FloatArray, k: int, tolerance: float) -> Array:
-    """Return how often each column is among the k largest of a row; equal ones share the places left."""
-    n = similarities.shape[1]
-    order = np.argpartition(similarities, [n - k - 1, n - k], axis=1)
-    ends = np.take_along_axis(similarities, order[:, n - k - 1 : n - k + 1], axis=1)
-    clear = ends[:, 1] - ends[:, 0] > 2 * tolerance
-    counts = np.bincount(order[clear, n - k :].ravel(), minlength=n).astype(np.float64)
-    if clear.all():
-        return counts
-    similarities, last = similarities[~clear], ends[~clear, 1:]
-    nearer = similarities > last + tolerance
-    level = (similarities >= last - tolerance) & ~nearer
-    places = (k - nearer.sum(axis=1)) / level.sum(axis=1)
-    counts += nearer.sum(axis=0) + places @ level
+        counts += neighbor_counts(similarities, k, tolerance=_TIE[dtype] * scale)
     return counts
 
 
@@ -197,26 +181,26 @@ def hub_statistics(occurrences: Array) -> HubStatistics:
 
 
 def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, rng: RNG = None) -> float:
-    r"""Return in how many dimensions the texts spread, estimated from distances between neighbours.
+    r"""Return the intrinsic dimension of the texts, estimated from distances between neighbors.
 
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims)
-        Embeddings, one row a text, as they are: distances are Euclidean. For cosines, scale rows to length 1 first.
+        Embeddings, one row a text. Distances are Euclidean: for cosines, scale rows to length 1 first.
     method : {'twonn', 'mle', 'lpca', 'mom', 'tle', 'corrint', 'fishers'}, default='twonn'
-        'twonn': from the ratio of the distances to the second and the first neighbour [1]_; 'mle': maximum
-        likelihood from 20 neighbours [2]_; 'lpca': how many eigenvalues of the covariance are at least 5 % of the
+        'twonn': from the ratio of the distances to the second and the first neighbor [1]_; 'mle': maximum
+        likelihood from 20 neighbors [2]_; 'lpca': number of eigenvalues of the covariance of at least 5 % of the
         largest; 'mom', 'tle', 'corrint' and 'fishers': method of moments, tight local, correlation dimension and
         Fisher separability. All as in scikit-dimension [3]_, with its defaults.
     max_rows : int, default=5000
-        Of more rows, a random subset of so many is taken: time grows with the square of their number.
+        Maximum number of rows; of more, a random subset is taken, because time grows with the square of their number.
     rng : int, numpy.random.Generator or None, default=None
-        For the subset. None is seed 0.
+        Random number generator of the subset. None is seed 0.
 
     Returns
     -------
     float
-        Above 0. All methods underestimate dimensions above about 20, the more the fewer texts there are.
+        The dimension, above 0. All methods underestimate dimensions above about 20, the more the fewer texts there are.
 
     Raises
     ------
@@ -233,10 +217,8 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
 
     Notes
     -----
-    A low value means that texts vary in few ways, which may be what the texts are like: no value is the right one. In
-    a subset neighbours are farther away, so values of subsets of different sizes differ.
-
-    'fishers' fails above about 50 dimensions; a single far outlier changes 'lpca' much.
+    In a subset neighbors are farther away, so values of subsets of different sizes differ. 'fishers' fails above about
+    50 dimensions; a single far outlier changes 'lpca' much.
 
     References
     ----------
@@ -260,7 +242,7 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
     check_count(max_rows, name="max_rows", caller=caller, low=10)
     generator = check_rng(rng, caller=caller)
     rows = read_array(X, name="X", caller=caller, blocks_for="other measures", min_rows=3)
-    points = _centred(rows)[random_rows(len(rows), max_rows, generator)]
+    points = _centered(rows)[random_rows(len(rows), max_rows, generator)]
     different = np.unique(points, axis=0)
     if repeated := len(points) - len(different):
         warnings.warn(
@@ -274,8 +256,8 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
 
 def first_of_equals(X: FloatArray) -> npt.NDArray[np.int64]:
     """Return the positions of rows that no row before them equals."""
-    found: npt.NDArray[np.int64] = np.sort(np.unique(X, axis=0, return_index=True)[1])
-    return found
+    positions: npt.NDArray[np.int64] = np.sort(np.unique(X, axis=0, return_index=True)[1])
+    return positions
 
 
 def estimate_dimension(X: Array, method: str) -> float:
@@ -304,31 +286,30 @@ def estimate_dimension(X: Array, method: str) -> float:
         "fishers": estimators.FisherS,
     }
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it warns of ends in a number that is checked here
-        found = float(makers[method]().fit(X).dimension_)
-    return _checked(found, method)
+        warnings.simplefilter("ignore")  # a bad estimate is found by its number
+        return _checked(float(makers[method]().fit(X).dimension_), method)
 
 
 def dimension_of_distances(distances: Array, method: str) -> float:
-    """Return the estimate of 'twonn' or 'mle' from the distances to the nearest neighbours, nearest first."""
+    """Return the estimate of 'twonn' or 'mle' from the distances to the nearest neighbors, nearest first."""
     if np.ptp(distances) <= _SAME_DISTANCE * distances.max():
-        raise ValueError(f"The method {method!r} needs distances that differ: all between neighbours are the same.")
+        raise ValueError(f"The method {method!r} needs distances that differ: all between neighbors are the same.")
     from skdim import id as estimators
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             if method == "twonn":
-                found = estimators.TwoNN(dist=True).fit(distances[:, :2]).dimension_
+                dimension = estimators.TwoNN(dist=True).fit(distances[:, :2]).dimension_
             else:
                 indices = np.zeros(distances.shape, dtype=np.int64)  # not needed without smoothing
                 estimator = estimators.MLE()
-                found = estimator.fit(
+                dimension = estimator.fit(
                     distances, precomputed_knn_arrays=(distances, indices), n_neighbors=distances.shape[1]
                 ).dimension_
         except ValueError as error:
             raise ValueError(f"The method {method!r} gives no dimension for these rows: {error} {_ADVICE}") from None
-    return _checked(float(found), method)
+    return _checked(float(dimension), method)
 
 
 def neighbor_distances(X: Array, k: int) -> Array:
@@ -340,23 +321,23 @@ def neighbor_distances(X: Array, k: int) -> Array:
         squares *= -2.0
         squares += lengths
         squares[np.arange(len(squares)), np.arange(rows.start, rows.stop)] = np.inf
-        nearest = np.argpartition(squares, k - 1, axis=1)[:, :k]
-        found = np.take_along_axis(squares, nearest, axis=1) + lengths[rows, None]
-        # Where rows are near each other, what is left of the products is rounding.
-        first, second = np.nonzero(found < _CANCELLED * (lengths[rows, None] + lengths[nearest]))
+        nearest = largest(-squares, k)
+        near = np.take_along_axis(squares, nearest, axis=1) + lengths[rows, None]
+        # Where rows are near each other, the difference of the products is rounding.
+        first, second = np.nonzero(near < _CANCELLED * (lengths[rows, None] + lengths[nearest]))
         difference = X[rows.start + first] - X[nearest[first, second]]
-        found[first, second] = np.vecdot(difference, difference)
-        distances[rows] = np.sort(np.sqrt(found), axis=1)
+        near[first, second] = np.vecdot(difference, difference)
+        distances[rows] = np.sort(np.sqrt(near), axis=1)
     return distances
 
 
-def _centred(X: FloatArray) -> Array:
+def _centered(X: FloatArray) -> Array:
     """Return finite rows around their mean in float64: products lose no digits to a large mean."""
     rows: Array = np.asarray(X, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         raise_for_squares(rows, np.vecdot(rows, rows), name="X")
-    centred: Array = rows - rows.mean(axis=0)
-    return centred
+    centered: Array = rows - rows.mean(axis=0)
+    return centered
 
 
 def _checked(value: float, method: str) -> float:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from xembed._blocks import Blocks, Rows, read_rows
-from xembed._parallel import one_blas_thread, ordered_map
-from xembed._validation import FloatArray
-from xembed.depth._resultant import working_dtype
-from xembed.isotropy._scatter import Array, Selection, coordinates, group_rows, read_moments, row_chunks
+from xembed._core.blocks import Blocks, Rows, read_rows
+from xembed._core.directions import working_dtype
+from xembed._core.moments import Array, Selection, coordinates, group_rows, read_moments, row_chunks
+from xembed._core.parallel import one_blas_thread, ordered_map
+from xembed._core.validation import FloatArray
 
 # Up to this exponent sums of a chunk stay far below the largest float32, and those of its negative above the smallest.
 _PLAIN_EXPONENT = 60.0
@@ -26,13 +26,13 @@ def partition_isotropy(X: Any) -> float:
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, two at least; blocks as in `participation_ratio`. They are read twice, so an
-        iterator won't do.
+        Embeddings, one row a text, two at least; blocks as in `participation_ratio`, but no iterator: they are read
+        twice.
 
     Returns
     -------
     float
-        In [0, 1]. 1: no direction is preferred. It is above 0, but for what float64 can't hold.
+        The isotropy, in [0, 1]. 1: no direction is preferred.
 
     Raises
     ------
@@ -43,13 +43,9 @@ def partition_isotropy(X: Any) -> float:
 
     Notes
     -----
-    **It depends on the scale.** Rows of length 10 have another value than the same rows of length 1, so compare only
-    embeddings of the same length; for short rows all spaces look isotropic.
-
-    An eigenvector's sign is arbitrary, so both signs are taken: the value does not depend on the library that finds
-    the eigenvectors. Where eigenvalues are equal, the eigenvectors are arbitrary too, and so, slightly, is the value.
-
-    Sums are taken of logarithms, so that nothing overflows. Two passes of O(n d²) time.
+    **It depends on the scale.** Compare only embeddings of the same length; for short rows all spaces look isotropic.
+    Both signs of an eigenvector are taken, because its sign is arbitrary. Where eigenvalues are equal, the eigenvectors
+    are arbitrary too, and so, slightly, is the value. Two passes of O(n d²) time.
 
     References
     ----------

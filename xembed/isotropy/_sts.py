@@ -1,15 +1,21 @@
-"""Agreement of the similarities of embeddings with human scores (STS)."""
+"""Pairs of sentences with human scores (STS): their texts, and the agreement of similarities with the scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.directions import unit_rows
+from xembed._core.moments import raise_for_infinite_rows
+from xembed._core.provenance import provenance
+from xembed._core.results import Result, UserText
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -18,20 +24,190 @@ from xembed._validation import (
     check_option,
     check_rng,
     check_same_dims,
+    check_texts,
     describe_rng,
     raise_for_bad_rows,
 )
-from xembed.datasets import STSPairs
+from xembed.datasets import STSPairs, TextTable
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.isotropy._fit_statistics import raise_for_infinite_rows
-from xembed.isotropy._overlap import check_pairs, is_transductive, named_texts, overlap
-from xembed.isotropy._sts_resampling import PEARSON, SPEARMAN, Array, Correlations, correlate, interval
-from xembed.isotropy._sts_result import STSCorrelation, STSResult
+from xembed.stats._correlations import PEARSON, SPEARMAN, Array, Correlations, correlate, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIMILARITIES = ("cosine", "dot", "euclidean")
 # Cosines that differ by less than rounding are tied, as those of pairs that are repeated should be.
 _DECIMALS = 12
 _FEW = 30
+# Share of a test's sentences in a fit from which on the fit counts as one on the test. 72 % of the sentences of MSRvid
+# in STS 2012 are in STS-B's train part, but 8.7 % of those in its dev part, 12.6 % of SICK's trial.
+TRANSDUCTIVE_SHARE = 0.5
+TRANSDUCTIVE = "Transductive: fitted on sentences of the test pairs ({!r}). The numbers are not those of new sentences."
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class STSCorrelation(Result):
+    """Agreement of similarities with human scores on one set of pairs.
+
+    Attributes
+    ----------
+    name : str
+        Name of the set.
+    n_pairs : int
+        Number of pairs.
+    spearman, pearson : float
+        Correlations of similarity and score, in [-1, 1].
+    spearman_low, spearman_high, pearson_low, pearson_high : float or None
+        Limits of their confidence intervals; None where none was asked for or there are too few pairs.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.STSCorrelation/1"
+
+    name: Annotated[str, UserText]
+    n_pairs: int
+    spearman: float
+    spearman_low: float | None
+    spearman_high: float | None
+    pearson: float
+    pearson_low: float | None
+    pearson_high: float | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class STSResult(Result):
+    """Result of `evaluate_sts`.
+
+    Attributes
+    ----------
+    sets : tuple of STSCorrelation
+        Correlation on each set of pairs.
+    all : STSCorrelation
+        Correlation on the pairs of all sets together: the "all" convention of SentEval.
+    mean : STSCorrelation
+        Mean of the correlations of the sets, with equal weights.
+    similarity : str
+        Similarity of the embeddings of a pair: 'cosine', 'dot' or 'euclidean'.
+    fit_on : str or None
+        Name of the texts that a correction was fitted on.
+    fit_overlap : float or None
+        Share of the different sentences of the sets that are among the texts of the fit; None if these are unknown.
+    transductive : bool
+        Whether the correction was fitted on sentences that it was tested on.
+    n_resamples : int
+        Number of resamples for the intervals.
+    confidence_level : float
+        Confidence level of the intervals.
+    encoder : dict or None
+        Description of the encoder.
+    notes : tuple of str
+        Caveats.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.isotropy.STSResult/1"
+    page: ClassVar[str | None] = "xembed.reports._corrections:sts_context"
+
+    sets: tuple[STSCorrelation, ...]
+    all: STSCorrelation
+    mean: STSCorrelation
+    similarity: str
+    fit_on: Annotated[str | None, UserText]
+    fit_overlap: float | None
+    transductive: bool
+    n_resamples: int
+    confidence_level: float
+    encoder: dict[str, Any] | None
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row a set, then 'all' and 'mean' if there are several; correlations x 100."""
+        import pandas as pd
+
+        rows = [*self.sets, *([self.all, self.mean] if len(self.sets) > 1 else [])]
+        return pd.DataFrame([percent_row(row) for row in rows])
+
+    def _scalars(self) -> dict[str, Any]:
+        return {
+            "n_sets": len(self.sets),
+            "spearman_all": self.all.spearman,
+            "spearman_mean": self.mean.spearman,
+            "pearson_all": self.all.pearson,
+            **super()._scalars(),
+        }
+
+
+def percent_row(correlation: STSCorrelation) -> dict[str, Any]:
+    """Return the fields, correlations x 100."""
+    fields = {field.name: getattr(correlation, field.name) for field in dataclasses.fields(correlation)}
+    return {name: 100 * value if isinstance(value, float) else value for name, value in fields.items()}
+
+
+class NamedTexts(NamedTuple):
+    """Texts and their name."""
+
+    name: str
+    texts: tuple[str, ...]
+
+
+def named_texts(value: Any, *, name: str, caller: str) -> NamedTexts:
+    """Return the texts of a list of strings, a table, or pairs of sentences; ``name`` is that of the parameter."""
+    if isinstance(value, STSPairs):
+        return NamedTexts(value.name, value.sentences)
+    if isinstance(value, TextTable):
+        return NamedTexts(value.name, tuple(check_texts(value, name=name)))
+    if isinstance(value, list | tuple) and value and all(isinstance(item, STSPairs) for item in value):
+        sentences = dict.fromkeys(sentence for item in value for sentence in item.sentences)
+        return NamedTexts(" + ".join(item.name for item in value), tuple(sentences))
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise TypeError(
+            f"The {name!r} parameter of {caller} must be a list of texts, a TextTable or STSPairs. "
+            f"Got {value!r:.60} instead."
+        )
+    return NamedTexts(name, tuple(check_texts(value, name=name)))
+
+
+def check_pairs(pairs: Any, *, name: str, caller: str) -> tuple[STSPairs, ...]:
+    """Return one or several `STSPairs` as a tuple; their names must differ and scores must, too."""
+    sets = (pairs,) if isinstance(pairs, STSPairs) else pairs
+    if not isinstance(sets, list | tuple) or not sets or not all(isinstance(item, STSPairs) for item in sets):
+        raise TypeError(
+            f"The {name!r} parameter of {caller} must be STSPairs or a list of them, such as "
+            f"xembed.datasets.load_sts gives. Got {pairs!r:.60} instead."
+        )
+    names = [item.name for item in sets]
+    if len(set(names)) < len(names):
+        twice = next(item for item in names if names.count(item) > 1)
+        raise ValueError(f"The {name!r} parameter of {caller} must hold sets of different names. Got {twice!r} twice.")
+    for item in sets:
+        if len(item) < 3:
+            raise ValueError(f"{item.name!r} must hold at least 3 pairs for {caller}. Got {len(item)}.")
+        if (item.scores == item.scores[0]).all():
+            raise ValueError(
+                f"The scores of {item.name!r} must differ for a correlation. Got {item.scores[0]:g} for all "
+                f"{len(item)} pairs."
+            )
+    return tuple(sets)
+
+
+def overlap(texts: Sequence[str], others: Iterable[str]) -> float:
+    """Return the share of the different ``texts`` that are among ``others``; case and punctuation do not count."""
+    known = {_key(text) for text in others}
+    wanted = {_key(text) for text in texts}
+    return len(wanted & known) / len(wanted)
+
+
+def is_transductive(name: str, texts: Sequence[str], item: STSPairs) -> tuple[bool, float]:
+    """Say whether a fit on ``texts`` is one on the sentences of the test, and which share of them it holds."""
+    share = overlap(item.sentences, texts)
+    return name == item.name or share >= TRANSDUCTIVE_SHARE, share
+
+
+def _key(text: str) -> str:
+    # STS 2012 comes in lower case with spaces around punctuation, the STS Benchmark as it was written.
+    words = re.findall(r"\w+", text.casefold())
+    return " ".join(words) if words else text
 
 
 class PairRows(NamedTuple):
@@ -56,34 +232,33 @@ def evaluate_sts(
 ) -> STSResult:
     r"""Correlate the similarity of embeddings with human scores of similarity.
 
-    The usual test of sentence embeddings: Spearman's correlation of the cosine of each pair with its score. Pearson's
-    is given besides.
+    The standard test of sentence embeddings: Spearman's correlation of the cosine of each pair with its score, and
+    Pearson's beside it.
 
     Parameters
     ----------
     encoder_or_embeddings : encoder, or a pair of array-like of shape (n_pairs, n_dims)
-        An `Encoder` or any object with ``.encode(list of str)``, such as `wrap` gives. Or the embeddings of the first
-        and of the second sentences, the pairs of all sets one after the other.
+        An `Encoder` or any object with ``.encode(list of str)``, such as `xembed.transforms.wrap` returns. Or the
+        embeddings of the first and of the second sentences, the pairs of all sets one after the other.
     pairs : STSPairs or list of STSPairs
-        What to test on; `xembed.datasets.load_sts` reads them. At least 3 pairs a set, with scores that differ.
+        Pairs with scores (`xembed.datasets.load_sts`): at least 3 a set, with scores that differ.
     similarity : {'cosine', 'dot', 'euclidean'}, default='cosine'
-        'euclidean' is the negative distance.
+        Similarity of two embeddings; 'euclidean' is the negative distance.
     n_resamples : int, default=1000
-        For the intervals: pairs are drawn with replacement, within each set. 0 computes none.
+        Number of bootstrap resamples of pairs, within each set, for the intervals; 0 computes none.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     fit_on : str, STSPairs, TextTable, list of str or list of STSPairs, optional
-        What a correction, if there is one, was fitted on: its name, or its texts. It changes no number, and is
-        written down, with ``transductive`` if it was this test.
+        Texts that a correction was fitted on, or their name. It changes no number; the result says whether the fit was
+        ``transductive``.
     rng : int, numpy.random.Generator or None, default=None
-        For the resamples. None is seed 0.
+        Random number generator of the resamples. None is seed 0.
 
     Returns
     -------
     STSResult
-        With ``sets`` (one correlation a set), ``all`` (of all pairs together, one correlation: the "all" convention of
-        SentEval [2]_) and ``mean`` (of the sets' correlations). Correlations are in [-1, 1]; ``to_frame()`` gives them
-        x 100, as papers do.
+        Correlations in [-1, 1]: ``sets`` (one a set), ``all`` (of all pairs together, the "all" convention of
+        SentEval [2]_) and ``mean`` (of the sets). ``to_frame()`` gives them x 100, as papers do.
 
     Raises
     ------
@@ -95,14 +270,10 @@ def evaluate_sts(
 
     Notes
     -----
-    "all" and "mean" can differ by several points, and published numbers use either: compare like with like.
-
-    Intervals are percentiles of the bootstrap over pairs, ranks computed anew in each resample. They say how much
-    another sample of pairs of the same kind would change the number, and nothing about other corpora.
-
-    ``transductive`` is true if the name of ``fit_on`` is that of a set, or at least half of the sentences of a set are
-    among its texts, without regard to case and punctuation. Many published numbers of whitening are of that kind. The
-    sets themselves overlap: 72 % of the sentences of STS 2012's MSRvid are in the train part of the STS Benchmark.
+    "all" and "mean" can differ by several points, and published numbers use either. Intervals are percentiles of the
+    bootstrap over pairs, with ranks computed anew in each resample. ``transductive`` is true if the name of ``fit_on``
+    is that of a set, or at least half of the sentences of a set are among its texts, without regard to case and
+    punctuation. See docs/explanation/isotropy.md.
 
     References
     ----------
@@ -145,7 +316,7 @@ def evaluate_sts(
         first, second = _check_two(encoder_or_embeddings, len(rows.scores), unit=similarity == "cosine", caller=caller)
     similarities = compute_similarities(first, second, similarity)
     correlations = correlate(similarities[None], rows.scores, rows.sizes, count, generator)
-    of_sets, together, mean = summarise(correlations, 0, sets, level)
+    of_sets, together, mean = summarize(correlations, 0, sets, level)
     if any(size < _FEW for size in rows.sizes):
         notes.append(f"Sets of fewer than {_FEW} pairs are too small for intervals to be trusted.")
     if unscored := sum(item.n_unscored for item in sets):
@@ -207,33 +378,33 @@ def compute_similarities(first: FloatArray, second: FloatArray, similarity: str)
     if similarity != "cosine":
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named below
             left, right = (first, second) if similarity == "dot" else (first - second, first - second)
-            found: Array = np.einsum("ij,ij->i", left, right)
-        if not np.isfinite(found).all():
+            products: Array = np.einsum("ij,ij->i", left, right)
+        if not np.isfinite(products).all():
             raise ValueError(
-                f"The embeddings of pair {np.flatnonzero(~np.isfinite(found))[0]} must be small enough for their "
+                f"The embeddings of pair {np.flatnonzero(~np.isfinite(products))[0]} must be small enough for their "
                 f"{similarity} similarity. Got numbers whose squares overflow: scale them, or take similarity='cosine'."
             )
-        return found if similarity == "dot" else -np.sqrt(found)
+        return products if similarity == "dot" else -np.sqrt(products)
     first, second = _unit(first), _unit(second)
     cosines: Array = np.clip(np.einsum("ij,ij->i", first, second), -1.0, 1.0)
     return cosines.round(_DECIMALS)
 
 
-def summarise(
-    found: Correlations, row: int, sets: Sequence[STSPairs], level: float
+def summarize(
+    correlations: Correlations, row: int, sets: Sequence[STSPairs], level: float
 ) -> tuple[tuple[STSCorrelation, ...], STSCorrelation, STSCorrelation]:
     """Return the correlations of one representation: of each set, of all pairs together, and their mean."""
     n_pairs = [len(item) for item in sets]
     names = [*(item.name for item in sets), "all", "mean"]
     results = []
     for unit, (name, size) in enumerate(zip(names, [*n_pairs, sum(n_pairs), sum(n_pairs)], strict=True)):
-        spearman, pearson = found.observed[row, unit]
+        spearman, pearson = correlations.observed[row, unit]
         if not np.isfinite([spearman, pearson]).all():
             raise ValueError(
                 f"The similarities of the pairs of {name!r} must differ for a correlation. Got the same for all, "
                 "within rounding: are all embeddings alike?"
             )
-        resampled = found.resampled[:, row, unit]
+        resampled = correlations.resampled[:, row, unit]
         spearman_low, spearman_high = interval(resampled[:, SPEARMAN], level)
         pearson_low, pearson_high = interval(resampled[:, PEARSON], level)
         results.append(
@@ -253,10 +424,8 @@ def summarise(
 
 
 def _unit(rows: FloatArray) -> FloatArray:
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    scaled = rows / largest  # squares of very large or small numbers would leave the range
-    unit: FloatArray = scaled / np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
-    return unit
+    # Squares of very large or small numbers would leave the range.
+    return unit_rows(rows / np.abs(rows).max(axis=1, keepdims=True))
 
 
 def _check_two(embeddings: Any, n_pairs: int, *, unit: bool, caller: str) -> tuple[FloatArray, FloatArray]:
@@ -278,26 +447,19 @@ def _check_two(embeddings: Any, n_pairs: int, *, unit: bool, caller: str) -> tup
 def _describe_fit(
     fit_on: Any, sets: Sequence[STSPairs], *, caller: str
 ) -> tuple[str | None, float | None, bool, list[str]]:
-    """Return the name of what was fitted on, the overlap, whether it is transductive, and notes."""
+    """Return the name of the texts of the fit, their overlap, whether it is transductive, and notes."""
     if fit_on is None:
         return None, None, False, []
     if isinstance(fit_on, str):
         same = any(fit_on == item.name for item in sets)
-        return fit_on, None, same, [_transductive_note(fit_on)] if same else []
+        return fit_on, None, same, [TRANSDUCTIVE.format(fit_on)] if same else []
     name, texts = named_texts(fit_on, name="fit_on", caller=caller)
     verdicts = [is_transductive(name, texts, item) for item in sets]
     share = overlap(pair_rows(sets).sentences, texts)
-    transductive = any(found for found, _ in verdicts)
+    transductive = any(same for same, _ in verdicts)
     notes = []
     if transductive:
-        notes.append(_transductive_note(name))
+        notes.append(TRANSDUCTIVE.format(name))
     elif share:
         notes.append(f"{share:.1%} of the test's sentences are among the texts of the fit, {name!r}.")
     return name, share, transductive, notes
-
-
-def _transductive_note(name: str) -> str:
-    return (
-        f"Transductive: the correction was fitted on sentences of the test ({name!r}). The number is not that of new "
-        "sentences."
-    )

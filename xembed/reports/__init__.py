@@ -1,15 +1,6 @@
 """Reports: result -> plain data -> figures -> one self-contained HTML page."""
 
-from __future__ import annotations
+import lazy_loader
 
-from xembed.reports._page import check_report_path, render_page, write_report
-from xembed.reports._several import compare_results, write_combined, write_comparison
-
-__all__ = [
-    "check_report_path",
-    "compare_results",
-    "render_page",
-    "write_combined",
-    "write_comparison",
-    "write_report",
-]
+# Names are loaded when they are first asked for; __init__.pyi says where they are.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

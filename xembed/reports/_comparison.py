@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xembed._results import provenance
+from xembed._core.provenance import provenance
+from xembed.reports._blocks import plain_text
 from xembed.reports._format import count, number
 from xembed.reports._numbers import Number, numbers_of, words
-from xembed.reports._page import page_context_of
+from xembed.reports._page import page_of
 
 SCHEMA = "xembed.comparison/1"
 Data = Mapping[str, Any]
@@ -55,15 +56,14 @@ def compare_plain(old: Data, new: Data) -> dict[str, Any]:
 
 
 def _side(data: Data) -> dict[str, Any]:
-    context = page_context_of(data)
-    names = context["names"]
+    page = page_of(data)
     return {
-        "kind": context["kind"],
-        "title": context["title"] if names is None else " and ".join(names),
-        "finding": context["chip"],
-        "found": bool(context["found"]),
-        "verdict": context["verdict"],
-        "warnings": [" ".join(filter(None, (one["text"], one["link"]))) for one in context["warnings"]],
+        "kind": page.kind,
+        "title": plain_text(page.heading),
+        "finding": page.finding.words,
+        "found": page.finding.found,
+        "verdict": page.verdict,
+        "warnings": [plain_text(caveat) for caveat in page.caveats],
     }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xembed.reports._common import card, notes, page_context
-from xembed.reports._explanation_words import plain
 from xembed.reports._format import (
     bounds,
     count,
@@ -19,6 +18,7 @@ from xembed.reports._format import (
     points,
 )
 from xembed.reports._space import NAME, RAW, methods_of
+from xembed.reports._text import plain
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]
@@ -27,32 +27,15 @@ _PACKAGE = "xembed.isotropy"
 _TEMPLATE = "isotropy.html.j2"
 _DESCRIPTION = 200  # characters of how a correction is written
 _SET = 60  # characters of the name of a set
-# Corrections with a source, by the class that their description starts with: what is said, and the work.
-_CORRECTIONS = {
-    "AllButTheTop": ("All-but-the-top takes away the mean and the strongest directions (Mu & Viswanath 2018).", "mu"),
-    "Standardize": (
-        "Standardising gives each dimension the mean 0 and the variance 1, which tames rogue dimensions (Timkey & van "
-        "Schijndel 2021).",
-        "timkey",
-    ),
-    "ClusterIsotropy": (
-        "Cluster-based correction takes away the mean and the strongest directions of each cluster (Rajaee & "
-        "Pilehvar 2021).",
-        "rajaee",
-    ),
-    "Whitening": (
-        "Whitening gives all directions the same variance; with a power below 1 it goes part of the way, with "
-        "shrinkage it trusts small variances less.",
-        None,
-    ),
-}
 
 
 def correction_references(descriptions: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return what the corrections with such descriptions do, and the works that they come from."""
-    classes = {description.split("(")[0] for description in descriptions}
-    found = [known for name, known in _CORRECTIONS.items() if name in classes]
-    return [sentence for sentence, _ in found], [key for _, key in found if key is not None]
+    from xembed import transforms
+
+    names = sorted({text.split("(")[0] for text in descriptions} & set(dir(transforms)))
+    known = [kind for name in names if hasattr(kind := getattr(transforms, name), "meaning")]
+    return [kind.meaning for kind in known], [key for kind in known for key in kind.cites]
 
 
 def recommendation_chip(recommendation: str | None) -> tuple[bool, str, str]:
@@ -85,7 +68,7 @@ def corrections_context(data: Data) -> dict[str, Any]:
             [measure for row in rows for measure in row["measures"]],
             tasks=bool(data["tune"] or data["test"]),
             probe=rows[0]["probe"] is not None,
-            neighbours=any(row["neighbor_overlap"] is not None for row in rows),
+            neighbors=any(row["neighbor_overlap"] is not None for row in rows),
             choice=True,
             corrected=corrected,
             sources=sources,
@@ -108,7 +91,7 @@ def _tuned(row: Data) -> float | None:
 
 
 def test_card(data: Data, correction: str | None) -> list[dict[str, str]]:
-    """Return raw embeddings and a correction on what they were judged by; nothing where there is no such judgement."""
+    """Return raw embeddings and a correction on what they were judged by; nothing where there is no such judgment."""
     rows = {row["name"]: row for row in data["rows"]}
     raw, found = rows.get(RAW), rows.get(correction or "")
     if raw is None or found is None:
@@ -128,7 +111,7 @@ def test_card(data: Data, correction: str | None) -> list[dict[str, str]]:
 
 
 def protocol_section(data: Data | None, measured_on: str, size: str | None = None) -> Section:
-    """Return in plain words which texts had which part: the fit, the choice, the judgement."""
+    """Return in plain words which texts had which part: the fit, the choice, the judgment."""
     section: Section = {
         "kind": "protocol",
         "id": "protocol",
@@ -138,7 +121,7 @@ def protocol_section(data: Data | None, measured_on: str, size: str | None = Non
     }
     measured = (
         "Measured on",
-        f"“{plain(measured_on, _SET)}”" + (f", {size}" if size else "") + ": measures and neighbours.",
+        f"“{plain(measured_on, _SET)}”" + (f", {size}" if size else "") + ": measures and neighbors.",
     )
     if data is None:
         nothing = "Nothing: no texts were given to fit corrections on, so none was fitted, chosen or judged."
@@ -154,8 +137,8 @@ def protocol_section(data: Data | None, measured_on: str, size: str | None = Non
         ]
     elif probed:
         steps += [
-            ("Chosen on", "One half of the labelled texts: the correction with the best accuracy of a linear probe."),
-            ("Judged on", "The other half of the labelled texts."),
+            ("Chosen on", "One half of the labeled texts: the correction with the best accuracy of a linear probe."),
+            ("Judged on", "The other half of the labeled texts."),
         ]
         if tune or test:
             steps.append(("Also shown", f"Correlations on {tune or test}; no choice was made by them."))
@@ -190,7 +173,7 @@ def _shares(overlaps: Mapping[str, float], where: str) -> str:
 
 
 def corrections_section(data: Data) -> Section:
-    """Return all corrections: what they do to tasks, to neighbours, and to isotropy."""
+    """Return all corrections: what they do to tasks, to neighbors, and to isotropy."""
     rows = data["rows"]
     gains = [row[key] for row in rows for key in ("test_gain", "probe_gain") if row[key] is not None]
     ends = [abs(gain[key]) for gain in gains for key in ("value", "low", "high") if gain[key] is not None]

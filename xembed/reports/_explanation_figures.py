@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports._figures import _label, to_script
+from xembed.reports._figures import name_label, to_script
 from xembed.reports._format import cut
 
 Data = Mapping[str, Any]
@@ -25,11 +25,11 @@ _NUMBERS = 14  # words a side up to which the cells of a heat map hold numbers
 
 def tick(word: str, length: int = _TICK) -> str:
     """Return a word as the label of an axis: plotly reads markup, and a line may be turned around by what is in it."""
-    return _label(cut("".join(c if c.isprintable() else " " for c in word), length))
+    return name_label(cut("".join(c if c.isprintable() else " " for c in word), length))
 
 
 def heat_map(matrix: Array, words_a: Sequence[str], words_b: Sequence[str]) -> str:
-    """Return the word × word matrix; colours are those of signs, and the signs stand in the cells."""
+    """Return the word × word matrix; colors are those of signs, and the signs stand in the cells."""
     import plotly.graph_objects as go
 
     most = float(np.abs(matrix).max(initial=0.0)) or 1.0
@@ -129,9 +129,9 @@ def trust_figure(methods: Sequence[Data], threshold: float, targets: Mapping[str
             mode="markers",
             error_x=_errors(values, [found["interval"] for found in mine]),
             marker={"symbol": ("circle", "diamond-open")[which % 2], "size": 10},
-            name=_label(targets.get(kind, kind)),
+            name=name_label(targets.get(kind, kind)),
             meta=("f", "g")[which % 2],
-            text=[_label(found["label"]) for found in mine],
+            text=[name_label(found["label"]) for found in mine],
             hovertemplate="%{text}: AUROC %{x:.3f}<extra></extra>",
         )
     for at, dash, name in ((0.5, "dot", "guessing"), (threshold, "dash", "asked of the lower end")):
@@ -162,11 +162,11 @@ def shares_figure(shares: Array, rest: Array, names: Sequence[str], pairs: Seque
         figure.add_bar(
             x=list(range(len(pairs))),
             y=(100 * values).tolist(),
-            name=_label(name),
+            name=name_label(name),
             meta="grid" if last else f"c{place % 5}",
             marker={"pattern": {"shape": "" if last else _PATTERNS[place % len(_PATTERNS)], "solidity": 0.25}},
             customdata=list(pairs),
-            hovertemplate=f"pair %{{customdata}}, {_label(name)}: %{{y:.1f}}%<extra></extra>",
+            hovertemplate=f"pair %{{customdata}}, {name_label(name)}: %{{y:.1f}}%<extra></extra>",
         )
     step = max(1, len(pairs) // 20)
     ticks = list(range(0, len(pairs), step))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from xembed.reports._format import cut
+from xembed._core.text import cut
 from xembed.reports._geco import _SOURCES
 from xembed.reports._geco_inspector import _chip, signed
 from xembed.reports._script_data import pack
+from xembed.reports._text import direction, plain
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]
 
 _WORD = 60  # characters of a word
-_JOINERS = "\u200c\u200d"  # in emoji, and between the letters of some scripts
 _WORDS = 400  # words of a text; the others are in the .json file
 _LINE, _TEXT = 200, 600  # characters of a text where it is a line to click, and where it is read
 # Without scripts: texts that are there, and words of them in all.
@@ -33,7 +32,7 @@ def told_text(
     boxed: Sequence[bool] | None = None,
     most: float | None = None,
 ) -> dict[str, Any]:
-    """Return a text as coloured words, and its numbers as a table; ``most``: the value with the deepest colour."""
+    """Return a text as colored words, and its numbers as a table; ``most``: the value with the deepest color."""
     largest = _largest(values) if most is None else most
     marks = [False] * len(words) if boxed is None else boxed
     shown = list(zip(words, values, marks, strict=True))[:_WORDS]
@@ -57,25 +56,6 @@ def _word(word: str, mark: bool, value: float, most: float, has_signs: bool) -> 
 
 def _largest(values: Sequence[float]) -> float:
     return max((abs(float(value)) for value in values), default=0.0)
-
-
-def plain(word: str, length: int = _WORD) -> str:
-    """Return a word as it may stand in a sentence: cut, without what turns the rest of the line around."""
-    shown = cut("".join(one if one.isprintable() or one in _JOINERS else " " for one in word).strip(), length)
-    # A word that goes from right to left is isolated, so that what follows it stays where it is.
-    return f"\u2068{shown}\u2069" if any(unicodedata.bidirectional(one) in ("R", "AL") for one in shown) else shown
-
-
-def direction(words: Sequence[str]) -> str:
-    """Return 'rtl' if the first letter that has a direction goes from right to left: words stand in that order."""
-    for word in words:
-        for character in word:
-            kind = unicodedata.bidirectional(character)
-            if kind in ("R", "AL"):
-                return "rtl"
-            if kind == "L":
-                return "ltr"
-    return "ltr"
 
 
 def told_section(

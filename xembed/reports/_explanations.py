@@ -14,7 +14,6 @@ from xembed.reports._explanation_words import (
     counted_section,
     methods,
     named,
-    plain,
     target_name,
     told_section,
     told_text,
@@ -23,6 +22,7 @@ from xembed.reports._explanations_of_corpora import trust_section
 from xembed.reports._format import count, cut, number, percent
 from xembed.reports._geco_findings import listed
 from xembed.reports._geco_inspector import signed
+from xembed.reports._text import plain
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]
@@ -151,14 +151,14 @@ def depth_explanation_context(data: Data) -> dict[str, Any]:
             ("row", "as given", False),
         ],
         has_signs=data["signed"],
-        plus="pulls the text towards the corpus",
+        plus="pulls the text toward the corpus",
         minus="away from it",
         title="Texts, the most outlying first",
         beside="A typical text near it",
     )
     counted = counted_section(
         data,
-        up="Words that pull towards the corpus" if data["signed"] else "Words that count",
+        up="Words that pull toward the corpus" if data["signed"] else "Words that count",
         down="Words that pull away from it",
     )
     chip, said, warned = _trust_line(data)
@@ -337,7 +337,7 @@ def _pairs_section(data: Data, matrix: Any, top: Sequence[tuple[str, str, float]
     most = float(np.abs(shown).max(initial=0.0))
     caption = (
         "Rows: words of text A. Columns: words of text B. Orange and +: the pair makes the texts more alike; blue and "
-        "−: less. The deeper the colour, the larger the number."
+        "−: less. The deeper the color, the larger the number."
     )
     if shown.shape != matrix.shape:
         caption += f" Of longer texts the {_SHOWN} words with the largest numbers are shown; all are in the .json file."

@@ -9,10 +9,11 @@ import numpy as np
 
 from xembed.reports import _explanation_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
-from xembed.reports._explanation_words import TARGETS, methods, plain, target_name, told_section, told_text
+from xembed.reports._explanation_words import TARGETS, methods, target_name, told_section, told_text
 from xembed.reports._format import bounds, count, cut, effect, interval, level, number, p_value, percent
 from xembed.reports._geco_findings import listed
 from xembed.reports._geco_inspector import signed
+from xembed.reports._text import plain
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]
@@ -33,12 +34,12 @@ def shift_explanation_context(data: Data) -> dict[str, Any]:
     components = data["components"]
     changed = len(components) - 1
     cards = [
-        card("Centres apart", f"{components[0]['size']:.3f}", "length of the difference of the mean directions"),
+        card("Centers apart", f"{components[0]['size']:.3f}", "length of the difference of the mean directions"),
         card("Regions that changed", f"{changed:,}", "explained below, each against all other texts"),
         card(
             "Terms that are sure",
             " / ".join(f"{component['n_significant']:,}" for component in components[:4]),
-            f"of the centre{' and of each region' if changed else ''}; false discovery rate {level(data['fdr'])}",
+            f"of the center{' and of each region' if changed else ''}; false discovery rate {level(data['fdr'])}",
         ),
         card("Texts", f"{data['n_F']:,} / {data['n_G']:,}", f"{names[0]} / {names[1]}"),
     ]
@@ -68,11 +69,11 @@ def shift_explanation_context(data: Data) -> dict[str, Any]:
 
 def _component(data: Data, component: Data, place: int) -> Section:
     names = tuple(data["names"])
-    centre = component["kind"] == "location"
-    title = "The centre" if centre else f"A region that is {component['kind']}: {cut(component['label'], _LABEL)}"
+    center = component["kind"] == "location"
+    title = "The center" if center else f"A region that is {component['kind']}: {cut(component['label'], _LABEL)}"
     terms = [*component["came"], *component["went"]]
-    inside = f"texts of “{names[1]}”" if centre else "texts of the region"
-    outside = f"those of “{names[0]}”" if centre else "all others"
+    inside = f"texts of “{names[1]}”" if center else "texts of the region"
+    outside = f"those of “{names[0]}”" if center else "all others"
     caption = (
         f"What each term adds to the distance of {component['size']:.3f} by being in more of the {inside} (+, came) or "
         f"in fewer (−, went) than of {outside}, with 95% intervals over texts."
@@ -87,7 +88,7 @@ def _component(data: Data, component: Data, place: int) -> Section:
     return {
         "kind": "component",
         "id": f"component-{place}",
-        "nav": "The centre" if centre else f"{component['kind'].capitalize()}: {cut(component['label'], 30)}",
+        "nav": "The center" if center else f"{component['kind'].capitalize()}: {cut(component['label'], 30)}",
         "title": title,
         "sentence": _component_sentence(component, data["fdr"]),
         "parts": [(label, signed(value)) for label, value in parts],
@@ -114,7 +115,7 @@ def _component(data: Data, component: Data, place: int) -> Section:
 def component_names(data: Data) -> list[str]:
     """Return what the components of a shift are called beside a text."""
     return [
-        "the centre" if component["kind"] == "location" else f"{component['kind']}: {cut(component['label'], _LABEL)}"
+        "the center" if component["kind"] == "location" else f"{component['kind']}: {cut(component['label'], _LABEL)}"
         for component in data["components"]
     ]
 
@@ -288,7 +289,7 @@ def _examples_section(data: Data) -> Section | None:
         "nav": "Examples",
         "title": "Texts with planted words",
         "note": f"What {data['methods'][0]['label']} says of the words. Boxed (▣ in tables): planted.",
-        "plus": "pulls the text towards the corpus" if has_signs else "",
+        "plus": "pulls the text toward the corpus" if has_signs else "",
         "minus": "away from it",
         "boxed": True,
         "texts": [

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
-def p_value(pvalue: float | None) -> str:
-    """Write a p-value with two digits, and none as zero."""
-    if pvalue is None:
-        return "–"
-    return "< 1e-300" if pvalue < 1e-300 else f"{pvalue:.2g}"
+from xembed._core.text import cut as cut
+from xembed._core.text import p_value as p_value
 
 
 def effect(value: float) -> str:
@@ -76,11 +72,6 @@ def change(share: float) -> str:
 def level(alpha: float) -> str:
     """Write a level or a rate that was chosen, such as 5%."""
     return f"{100 * alpha:.3g}%"
-
-
-def cut(text: str, length: int) -> str:
-    """Shorten a text, saying so by an ellipsis."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def count(number: int, noun: str) -> str:

@@ -71,7 +71,7 @@ def _grids(id_: str, nav: str, title: str, note: str, grids: Sequence[Data]) -> 
 
 def _leaderboard_section(data: Data, board: Board) -> Section:
     note = (
-        f"In small print: {board.level} intervals for other sentences and seeds; the stronger the colour, the further "
+        f"In small print: {board.level} intervals for other sentences and seeds; the stronger the color, the further "
         "above chance. ★: the best method of the scheme that looks at the model; ≈: not clearly below it "
         f"(p > {SURE:g} by Holm, paired); ○: not clearly above chance. References do not look at the model: the oracle "
         "marks exactly the changed words, chance is what a constant explanation gets. In place of a number stands why "

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed.reports._figures import _label, to_script
+from xembed.reports._figures import name_label, to_script
 from xembed.reports._format import bounds, effect, interval, number, p_value, percent, point_bounds, points
 
 Data = Mapping[str, Any]
@@ -21,18 +21,6 @@ Grid = dict[str, Any]
 ORACLE, CHANCE, MAIN = "oracle", "chance", "mass_accuracy"
 REFERENCE = "reference"
 SURE = 0.05  # level of what the page calls clear
-# Name, label, whether higher is better (None: neither), meaning.
-METRICS = (
-    (MAIN, "Mass accuracy", True, "share of the attribution that lies on the changed words"),
-    ("mass_accuracy_above_chance", "Mass accuracy above chance", True, "0: as a constant explanation, 1: perfect"),
-    ("positive_mass_accuracy", "Mass accuracy, positive part", True, "the same without what speaks against the class"),
-    ("rank_accuracy", "Rank accuracy", True, "share of changed words among the K largest, K being their number"),
-    ("top_k_precision", "Precision of the top K", True, "the same with K as asked for"),
-    ("auroc", "AUROC", True, "share of pairs of a changed and another word that are in the right order"),
-    ("auprc", "AUPRC", True, "average precision"),
-    ("pointing_game", "Pointing game", True, "whether the largest attribution is on a changed word"),
-    ("gini", "Sparsity (Gini)", None, "0: all words alike, near 1: one word has all; neither end is better"),
-)
 # Group, name, heading, direction.
 QUALITIES = (
     ("model_truth", "spearman", "Pair Shapley: rank correlation", "↑"),
@@ -73,7 +61,7 @@ class Board:
         )
 
     def _gains(self, method: str) -> list[float]:
-        """Return mass accuracies less the best of the scheme, so that a method that lacks a scheme is not favoured."""
+        """Return mass accuracies less the best of the scheme, so that a method that lacks a scheme is not favored."""
         return [
             float(score["mean"]) - float(ranked[0]["metrics"][MAIN]["mean"] if (ranked := self.ranked(scheme)) else 0.0)
             for scheme in self.schemes
@@ -132,8 +120,11 @@ def grid(title: str, head: Sequence[str], rows: Sequence[Data], note: str = "", 
 
 def leaderboards(board: Board) -> list[Grid]:
     """Return a grid for each metric, mass accuracy open; and mass accuracy of the rows classified correctly."""
+    from xembed.geco import METRICS
+
     grids = []
-    for name, label, higher, meaning in METRICS:
+    for name, metric in METRICS.items():
+        label, meaning, higher = metric.label, metric.meaning, metric.higher_is_better
         if any(board.score(scheme, method, name) for scheme in board.schemes for method in board.methods):
             rows = [row_of(board, method, _cells(board, method, name, higher)) for method in board.methods]
             arrow = "" if higher is None else " ↑"
@@ -190,7 +181,7 @@ def _valid(board: Board, scheme: str, method: str, key: str) -> Any:
 
 
 def _each(board: Board, method: str, found: Any) -> list[dict[str, Any]]:
-    """Return a cell for each scheme: what is found, or why there is none, once for neighbours with the same reason."""
+    """Return a cell for each scheme: what is found, or why there is none, once for neighbors with the same reason."""
     cells: list[dict[str, Any]] = []
     for scheme in board.schemes:
         row = board.rows.get((scheme, method))
@@ -356,17 +347,17 @@ def accuracy_figure(board: Board) -> str | None:
         rows = board.ranked(scheme)
         if rows:
             accuracy = 100 * float(board.accuracy[scheme]["accuracy"]["mean"])
-            names = [_label(row["label"]) for row in rows]
+            names = [name_label(row["label"]) for row in rows]
             figure.add_scatter(
                 x=[accuracy] * len(rows),
                 y=[float(row["metrics"][MAIN]["mean"]) for row in rows],
                 mode="markers",
                 marker={"symbol": _SYMBOLS[place % len(_SYMBOLS)], "size": 9},
-                name=_label(scheme),
+                name=name_label(scheme),
                 meta=f"c{place % 6}",
                 opacity=0.8,
                 text=names,
-                hovertemplate=f"%{{text}} on {_label(scheme)}<br>accuracy %{{x:.1f}}%, mass accuracy %{{y:.3f}}"
+                hovertemplate=f"%{{text}} on {name_label(scheme)}<br>accuracy %{{x:.1f}}%, mass accuracy %{{y:.3f}}"
                 "<extra></extra>",
             )
     if not figure.data:

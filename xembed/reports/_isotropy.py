@@ -111,7 +111,7 @@ def space_cards(before: Data, after: Data | None) -> list[dict[str, str]]:
     for name, label, note in (
         ("debiased_isoscore", "IsoScore, debiased", "1: the same variance in all directions"),
         ("average_cosine", "Average cosine", "of two different texts; 0: no common direction"),
-        ("hubness", "Hubness", "skewness of neighbour counts; near 0: no hubs"),
+        ("hubness", "Hubness", "skewness of neighbor counts; near 0: no hubs"),
     ):
         values = [_value(space, name) for space in (before, after) if space is not None]
         if values[0] is not None:
@@ -140,7 +140,7 @@ def _methods(before: Data, compared: Data | None, layers: Data | None) -> dict[s
             for part, key in ((compared, "tune"), (compared, "test"), (layers, "sts"))
         ),
         probe=compared is not None and compared["rows"][0]["probe"] is not None,
-        neighbours=any(row.get("neighbor_overlap") is not None for row in rows),
+        neighbors=any(row.get("neighbor_overlap") is not None for row in rows),
         choice=compared is not None,
         layered=layers is not None,
         corrected=corrected,
@@ -159,8 +159,8 @@ def _hubs_section(hubs: Sequence[Data], n_neighbors: int, n: int, when: str = ""
         "kind": "hubs",
         "id": "hubs",
         "nav": "Hubs",
-        "title": "Hubs: texts that are neighbours of very many others",
-        "note": f"In how many of the {n:,} lists of the {count(n_neighbors, 'nearest neighbour')} a text is{when}. "
+        "title": "Hubs: texts that are neighbors of very many others",
+        "note": f"In how many of the {n:,} lists of the {count(n_neighbors, 'nearest neighbor')} a text is{when}. "
         f"The mean is {n_neighbors}: a text with many times as many comes up whatever one searches for.",
         "has_texts": any(hub["text"] is not None for hub in hubs),
         "rows": [
@@ -182,25 +182,23 @@ def hubness_context(data: Data) -> dict[str, Any]:
     k, order = data["n_neighbors"], np.argsort(-occurrences, kind="stable")[:_TOP]
     hubs = [{"row": int(row), "occurrences": float(occurrences[row]), "text": None} for row in order]
     caption = (
-        f"In how many lists of the {count(k, 'nearest neighbour')} each of {data['n']:,} texts is. The mean is {k} "
+        f"In how many lists of the {count(k, 'nearest neighbor')} each of {data['n']:,} texts is. The mean is {k} "
         "(dashed). A long tail to the right: hubs."
     )
     figure = histogram(occurrences, title="k-occurrence", mark=float(k), mark_name="mean")
-    chart = plot("occurrences", "How often texts are neighbours", caption, figure, size="wide")
+    chart = plot("occurrences", "How often texts are neighbors", caption, figure, size="wide")
     return page_context(
         data,
         template=_TEMPLATE,
         kind="hubness",
-        title=f"{count(data['n'], 'text')}, {count(k, 'neighbour')}",
+        title=f"{count(data['n'], 'text')}, {count(k, 'neighbor')}",
         chip=(False, f"Skewness {number(data['skewness'])}", "≡"),
-        verdict=f"The most popular text is among the {count(k, 'nearest neighbour')} of {data['largest']:.4g} others; "
-        f"{percent(data['antihub_rate'])} of the texts are nobody's neighbour.",
+        verdict=f"The most popular text is among the {count(k, 'nearest neighbor')} of {data['largest']:.4g} others; "
+        f"{percent(data['antihub_rate'])} of the texts are nobody's neighbor.",
         cards=[
             card("Skewness", number(data["skewness"]), "of k-occurrences; near 0: no hubs, above about 1: strong ones"),
-            card(
-                "Robin Hood index", percent(data["robin_hood"]), "of neighbour places are in excess of an equal share"
-            ),
-            card("Antihubs", percent(data["antihub_rate"]), "of texts are nobody's neighbour"),
+            card("Robin Hood index", percent(data["robin_hood"]), "of neighbor places are in excess of an equal share"),
+            card("Antihubs", percent(data["antihub_rate"]), "of texts are nobody's neighbor"),
             card("Largest", f"{data['largest']:.4g}", f"the mean is {k}"),
         ],
         sections=[
@@ -251,13 +249,13 @@ def outlier_dimensions_context(data: Data) -> dict[str, Any]:
 def neighbor_overlap_context(data: Data) -> dict[str, Any]:
     """Return what the page of `neighbor_overlap` needs."""
     ends = bounds(data["low"], data["high"])
-    k = count(data["n_neighbors"], "nearest neighbour")
+    k = count(data["n_neighbors"], "nearest neighbor")
     return page_context(
         data,
         template=_TEMPLATE,
-        kind="neighbour overlap",
+        kind="neighbor overlap",
         title="Two spaces of the same texts",
-        chip=(False, f"{percent(data['value'])} of neighbours shared", "≡"),
+        chip=(False, f"{percent(data['value'])} of neighbors shared", "≡"),
         verdict=f"Of the {k} of a text, {percent(data['value'])} are the same in both spaces; unrelated spaces would "
         f"share {percent(data['chance'])}.",
         cards=[
@@ -268,7 +266,7 @@ def neighbor_overlap_context(data: Data) -> dict[str, Any]:
         sections=[],
         sizes=count(data["n_rows_used"], "text"),
         package=_PACKAGE,
-        **methods_of(neighbours=True),
+        **methods_of(neighbors=True),
     )
 
 

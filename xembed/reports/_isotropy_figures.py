@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports._figures import _label, to_script
+from xembed.reports._figures import name_label, to_script
 
 Data = Mapping[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -24,12 +24,12 @@ _NOTHING = 1e-8
 
 
 class Line(NamedTuple):
-    """One line: ``colour`` is that of the style sheet; ``faint`` lines are thin and not in the legend."""
+    """One line: ``color`` is that of the style sheet; ``faint`` lines are thin and not in the legend."""
 
     name: str
     x: Sequence[Any]
     y: Sequence[float | None]
-    colour: str
+    color: str
     width: float = 2.0
     dash: str = "solid"
     faint: bool = False
@@ -50,7 +50,7 @@ def spectra(shares: Sequence[tuple[str, Floats]]) -> str:
             y=np.where(seen, 100 * share, np.nan),
             mode="lines" if len(share) > 1 else "markers",
             line={"width": 2, "dash": DASHES[which]},
-            name=_label(name),
+            name=name_label(name),
             meta=_COLOURS[which],
             hovertemplate="direction %{x}: %{y:.3g}% of the variance<extra></extra>",
         )
@@ -86,7 +86,7 @@ def cosines(histograms: Sequence[tuple[str, Data]]) -> str:
         for which, (name, histogram) in enumerate(histograms)
     ]
     lines += [("random directions", histogram, "expected", "quiet", "dot", 1.5) for histogram in expected.values()]
-    for name, histogram, key, colour, dash, width in lines:
+    for name, histogram, key, color, dash, width in lines:
         edges = np.asarray(histogram["edges"], dtype=np.float64)
         values = np.asarray(histogram[key], dtype=np.float64)
         share = 100 * values / max(float(values.sum()), 1e-300)
@@ -98,8 +98,8 @@ def cosines(histograms: Sequence[tuple[str, Data]]) -> str:
             mode="lines",
             line={"shape": "hvh", "width": width, "dash": dash},
             fill="tozeroy" if key == "counts" else None,
-            name=_label(name),
-            meta=colour,
+            name=name_label(name),
+            meta=color,
             hovertemplate="cosine %{x:.2f}: %{y:.2f}% of pairs<extra></extra>",
         )
     low, high = min(seen), max(seen)
@@ -162,7 +162,7 @@ def lines(
 
     figure = go.Figure()
     for line in drawn:
-        name = _label(line.name)
+        name = name_label(line.name)
         figure.add_scatter(
             x=list(line.x),
             y=[None if y is None or not np.isfinite(y) else float(y) for y in line.y],
@@ -171,7 +171,7 @@ def lines(
             marker={"size": 4 if line.faint else 6, "symbol": line.symbol},
             opacity=0.5 if line.faint else 1.0,
             name=name,
-            meta=line.colour,
+            meta=line.color,
             showlegend=not line.faint,
             hovertemplate=f"{name}<br>{x_title.split(' (')[0]} %{{x}}: %{{y:{value}}}<extra></extra>",
         )

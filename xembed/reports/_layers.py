@@ -8,16 +8,16 @@ from typing import Any
 from xembed.reports import _isotropy_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
 from xembed.reports._corrections import correction_references
-from xembed.reports._explanation_words import plain
 from xembed.reports._format import bounds, count, cut, number, percent, point_bounds, points
 from xembed.reports._space import NAME, RAW, methods_of
+from xembed.reports._text import plain
 
 Data = Mapping[str, Any]
 Value = Callable[[Data], float | None]
 
 _SET = 60  # characters of the name of a set
 _COLOURS = ("c1", "c2", "c3", "c4", "c5")
-_FEW = 3  # corrections up to which each line has a colour
+_FEW = 3  # corrections up to which each line has a color
 
 
 def layers_context(data: Data) -> dict[str, Any]:
@@ -175,13 +175,13 @@ def _lines(
     for name in sorted(corrections, key=lambda name: name == chosen):
         which = corrections.index(name)
         stands_out = few or name == chosen
-        colour = "found" if name == chosen else _COLOURS[which % len(_COLOURS)] if few else "quiet"
+        color = "found" if name == chosen else _COLOURS[which % len(_COLOURS)] if few else "quiet"
         drawn.append(
             figures.Line(
                 cut(name, NAME),
                 data["layers"],
                 _by_layer(data, rows, name, value),
-                colour,
+                color,
                 width=2.5 if stands_out else 1.0,
                 dash="dash" if name == chosen else figures.DASHES[2 + which % 4] if few else "solid",
                 faint=not stands_out,
@@ -209,9 +209,9 @@ def _caption(data: Data, rows: Sequence[Data], name: str, label: str, chosen: st
     }.get(name, f"{label} by layer")
     parts = [f"{what}. Thick: raw embeddings."]
     if chosen is not None and name == "spearman":
-        parts.append(f"Coloured: {cut(chosen, NAME)}, the correction with the highest mean over the layers.")
+        parts.append(f"Colored: {cut(chosen, NAME)}, the correction with the highest mean over the layers.")
     elif chosen is not None:
-        parts.append(f"Coloured: {cut(chosen, NAME)}.")
+        parts.append(f"Colored: {cut(chosen, NAME)}.")
     if len(corrections) > _FEW:
         parts.append("Thin lines: the other corrections; point at one for its name.")
     if any(row["sts"] is None for row in rows) and name == "spearman":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xembed.reports._explanation_words import plain
+from xembed.reports._text import plain
 
 _LONGEST = 60
 _NAMES = ("names", "classes", "name", "correction", "recommendation")

@@ -34,11 +34,13 @@ _PAIRS = {
 _ENDS = {"value": "", "mean": "", "difference": "", "balanced_accuracy": "balanced_"}
 # Tables that are held as arrays: what names a row, and the columns.
 _ARRAYS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
-    "xembed.attributions/1": (("texts", "words", ("scores", "completeness")),),
-    "xembed.axes_explanation/1": (("pairs", "", ("similarity", "difference", "difference_rest")),),
-    "xembed.depth_explanation/1": (("texts", "texts", ("depths", "deeper_than", "nearest_similarity")),),
-    "xembed.drift/1": (("windows", "starts", ("evidence", "pvalues", "similarity_to_reference", "depth_mean")),),
-    "xembed.similarity_explanation/1": (
+    "xembed.attribution.Attributions/1": (("texts", "words", ("scores", "completeness")),),
+    "xembed.concepts.AxesExplanation/1": (("pairs", "", ("similarity", "difference", "difference_rest")),),
+    "xembed.attribution.DepthExplanation/1": (("texts", "texts", ("depths", "deeper_than", "nearest_similarity")),),
+    "xembed.shift.DriftResult/1": (
+        ("windows", "starts", ("evidence", "pvalues", "similarity_to_reference", "depth_mean")),
+    ),
+    "xembed.attribution.SimilarityExplanation/1": (
         ("words of A", "words_a", ("values_a",)),
         ("words of B", "words_b", ("values_b",)),
     ),
@@ -130,7 +132,7 @@ def _interval(data: Data, key: str) -> tuple[float, float] | None:
 
 
 def _arrays(data: Data, table: str, row: tuple[str, str]) -> Iterator[tuple[Key, Number]]:
-    if data.get("schema") == "xembed.many/1":
+    if data.get("schema") == "xembed.shift.ManyResult/1":
         yield from _pairs(data)
     for title, names, columns in _ARRAYS.get(str(data.get("schema")), ()):
         inner = " › ".join(filter(None, (table, title)))

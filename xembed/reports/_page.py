@@ -1,239 +1,130 @@
-"""Pages: templates and assets put together into one file that needs no network."""
+"""A page: what a result's page function returns, and from the plain data of a result to it."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
-from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
-from importlib import resources
-from pathlib import Path
-from typing import Any, Protocol
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from xembed._files import check_writable, write_together
-from xembed._results import dump_json, versions
-from xembed.reports import _combined
-from xembed.reports._comparison_page import comparison_context
-from xembed.reports._corrections import corrections_context, sts_context
-from xembed.reports._drift import drift_context
-from xembed.reports._explanations import (
-    attributions_context,
-    depth_explanation_context,
-    similarity_explanation_context,
-)
-from xembed.reports._explanations_of_corpora import axes_context, shift_explanation_context, trust_context
-from xembed.reports._geco import geco_context
-from xembed.reports._isotropy import (
-    diagnosis_context,
-    hubness_context,
-    isotropy_context,
-    neighbor_overlap_context,
-    outlier_dimensions_context,
-    probe_context,
-)
-from xembed.reports._layers import layers_context
-from xembed.reports._many import many_context
-from xembed.reports._names import with_short_names
-from xembed.reports._script_data import pack_text
-from xembed.reports._shift import rank_sum_context, shift_context
-from xembed.reports._small import (
-    coverage_context,
-    outliers_context,
-    regions_context,
-    self_check_context,
-    surface_context,
-    terms_context,
-    test_context,
-)
-from xembed.reports._training import defsent_context
+from xembed._core.schemas import class_of
+from xembed.reports._blocks import Block, Card, Cards, Data, Line, Prose, Span
+from xembed.reports._format import cut
 
-# The cartesian bundle of plotly.js, of the version that the plotly package writes figures for. It holds every trace
-# that the reports use, is a third of the full bundle and loads in half its time. MIT licence, beside it.
-_PLOTLY = "plotly-cartesian-4.1.1.min.js.gz"
-_PLOTLY_SHA256 = "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"
-
-# Each script uses what those before it define.
-_SCRIPTS = ("theme", "figures", "elements", "downloads", "tables", "rows", "inspector", "words", "start")
-_STYLES = ("report", "benchmark", "words", "several", "linked", "tables")
-
-# Characters that the data may take on a page, packed. Larger data are in the .json file only.
-_MOST_DATA = 600_000
-
-_BUILDERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "xembed.attributions/1": attributions_context,
-    "xembed.axes_explanation/1": axes_context,
-    "xembed.comparison/1": comparison_context,
-    "xembed.corrections/1": corrections_context,
-    "xembed.coverage/1": coverage_context,
-    "xembed.defsent/1": defsent_context,
-    "xembed.depth_explanation/1": depth_explanation_context,
-    "xembed.diagnosis/1": diagnosis_context,
-    "xembed.drift/1": drift_context,
-    "xembed.geco/1": geco_context,
-    "xembed.hubness/1": hubness_context,
-    "xembed.isotropy/1": isotropy_context,
-    "xembed.layers/1": layers_context,
-    "xembed.many/1": many_context,
-    "xembed.neighbor_overlap/1": neighbor_overlap_context,
-    "xembed.outlier_dimensions/1": outlier_dimensions_context,
-    "xembed.outliers/1": outliers_context,
-    "xembed.probe/1": probe_context,
-    "xembed.rank_sum/1": rank_sum_context,
-    "xembed.regions/1": regions_context,
-    "xembed.self_check/1": self_check_context,
-    "xembed.shift/1": shift_context,
-    "xembed.shift_explanation/1": shift_explanation_context,
-    "xembed.similarity_explanation/1": similarity_explanation_context,
-    "xembed.sts/1": sts_context,
-    "xembed.surface/1": surface_context,
-    "xembed.terms/1": terms_context,
-    "xembed.test/1": test_context,
-    "xembed.trust/1": trust_context,
-}
+_LONGEST = 500  # characters of a parameter
 
 
-class HasDict(Protocol):
-    """Anything that can say what it is as plain data."""
+@dataclass(frozen=True)
+class Finding:
+    """What was found, in a few words; its sign is by default a full circle if there is something, else an empty one."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data with a ``schema``."""
-        ...
+    words: str
+    found: bool = False
+    sign: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Return the sign."""
+        return self.sign or ("●" if self.found else "○")
 
 
-def write_report(result: HasDict, path: str | os.PathLike[str]) -> None:
-    """Write the page of a result to ``path`` and its data to a .json file beside it.
+@dataclass(frozen=True)
+class Page:
+    """What a page says of one result.
 
-    Parameters
-    ----------
-    result : object with ``to_dict``
-        A result of this package.
-    path : path-like
-        The page, usually ``*.html``. The data go to the same name with the ending ``.json``.
-
-    Raises
-    ------
-    OSError
-        If the folder does not exist or can't be written, or if a .json file that is not a result lies there already.
-    ValueError
-        If ``path`` ends in ``.json``, or there is no page for the result.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib, numpy as np
-    >>> from xembed.shift import compare_corpora
-    >>> rng = np.random.default_rng(0)
-    >>> result = compare_corpora(rng.normal(1, 1, (40, 8)), rng.normal(1, 0.5, (40, 8)))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     result.report(pathlib.Path(folder, "report.html"))
-    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
-    ['report.html', 'report.json']
+    ``names`` are the heading of a page about two corpora, otherwise ``title`` is. ``cards`` are the numbers to see
+    first, ``caveats`` what to know before relying on them. ``methods`` say what was done: paragraphs made by `method`,
+    and other blocks; the works that they and ``cites`` name are listed below. How the result was made is added by the
+    kit, which knows all of it but ``sizes``.
     """
-    page = check_report_path(path)
-    data = result.to_dict()
-    write_together(
-        {
-            page: render_page(data).encode("utf-8"),
-            page.with_suffix(".json"): dump_json(data).encode("utf-8"),
-        }
-    )
+
+    title: str
+    kind: str
+    finding: Finding
+    verdict: str
+    blocks: Sequence[Block]
+    names: tuple[str, ...] | None = None
+    cards: Sequence[Card] = ()
+    caveats: Sequence[Line] = ()
+    methods: Sequence[Block] = ()
+    cites: Sequence[str] = ()
+    sizes: str | None = None
+    provenance: Sequence[tuple[str, str]] = ()
+
+    @property
+    def heading(self) -> list[str | Span]:
+        """Return the names or the title as pieces of a line."""
+        if self.names is None:
+            return [Span(self.title, "name")]
+        return [Span(self.names[0], "name"), " and ", Span(self.names[1], "name")]
+
+    @property
+    def numbers(self) -> Cards:
+        """Return the cards as a block."""
+        return Cards(self.cards)
+
+    @property
+    def parts(self) -> list[Part]:
+        """Return the results of a combined page."""
+        return [block for block in self.blocks if isinstance(block, Part)]
+
+    @property
+    def works(self) -> list[str]:
+        """Return the keys of all works that the page cites, each once."""
+        cited = [key for block in self.methods if isinstance(block, Prose) for key in block.cites]
+        return list(dict.fromkeys([*cited, *self.cites]))
+
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """Return the sections of the page: ids and names."""
+        entries = [entry for block in self.blocks for entry in block.entries()]
+        return [*entries, ("method", "Methods")] if self.methods else entries
 
 
-def check_report_path(path: str | os.PathLike[str]) -> Path:
-    """Return ``path`` if a report can be written there, without touching what is not ours."""
-    page = check_writable(path)
-    beside = page.with_suffix(".json")
-    if page.suffix.lower() == ".json":
-        raise ValueError(
-            f"A report is a page: its path must not end in .json. Got {str(page)!r}, use for example .html."
-        )
-    if beside.is_file():
-        with beside.open("rb") as file:
-            ours = file.read(64).lstrip(b"{ \r\n").startswith(b'"schema": "xembed.')
-        if not ours:
-            raise FileExistsError(
-                f"{str(beside)!r} would be overwritten by the report's data, and it is not a report of xembed. "
-                "Give the report another name."
-            )
-    return page
+@dataclass(frozen=True)
+class Part(Block):
+    """A page as a part of a combined one."""
+
+    page: Page
+    number: int
 
 
-def render_page(data: Mapping[str, Any]) -> str:
-    """Return the HTML page for a result's plain data (`Result.to_dict`), or for those of several results together."""
-    if data.get("schema") == _combined.SCHEMA:
-        context = _combined.combined_context(data, _render_part)
-        template, charts = "combined.html.j2", any('class="plot' in part["page"] for part in context["parts"])
-    else:
-        context = page_context_of(data)
-        template, charts = context["template"], data["schema"] != "xembed.comparison/1"
-    script = _script()
-    made = data.get("provenance")  # parts of other results have none
-    page: str = (
-        _environment()
-        .get_template(template)
-        .render(
-            **context,
-            layout="frame.html.j2",
-            place=0,
-            style="".join(_asset(f"{name}.css").decode("utf-8") for name in _STYLES),
-            script=script,
-            script_hash=_csp_hash(script.encode("utf-8")),
-            library=base64.b64encode(_asset(_PLOTLY)).decode("ascii") if charts else None,
-            library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
-            packed=_packed(data),
-            data_name=f"xembed-{data['schema'].removeprefix('xembed.').split('/')[0]}.json",
-            made_by=(made["versions"] if made else versions())["xembed"],
-        )
-    )
-    return page.encode("utf-8", "replace").decode("utf-8")  # UTF-8 holds no halves of characters
+@dataclass(frozen=True)
+class Contents(Block):
+    """The contents of a combined page."""
+
+    parts: Sequence[Part]
 
 
-def page_context_of(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page of one result needs."""
-    schema = data.get("schema")
-    if schema not in _BUILDERS:
-        raise ValueError(f"There are pages for the schemas {sorted(_BUILDERS)}. Got {schema!r} instead.")
-    return _BUILDERS[schema](with_short_names(data))
+def page_of(data: Data) -> Page:
+    """Return the page of one result."""
+    kind = class_of(data, "A page")
+    if kind.page is None:
+        raise ValueError(f"There is no page for a {kind.__name__}. Its numbers are in `to_dict()` and `to_json()`.")
+    module, function = kind.page.split(":")
+    make = getattr(importlib.import_module(module), function)
+    if function.endswith("_context"):
+        from xembed.reports._legacy import legacy_page
+
+        return legacy_page(make, data)
+    page: Page = make(data)
+    return replace(page, provenance=provenance_rows(data, page.sizes))
 
 
-def _render_part(data: Mapping[str, Any], place: int, prefix: str) -> tuple[dict[str, Any], str]:
-    context = page_context_of(data)
-    template = _environment().get_template(context["template"])
-    return context, template.render(**context, layout="part.html.j2", place=place, prefix=prefix)
-
-
-def _packed(data: Mapping[str, Any]) -> str | None:
-    """Return the data for the page to carry, or None where they are too large."""
-    text = dump_json(data)
-    if len(text) > 10 * _MOST_DATA:  # texts seldom shrink to a tenth: not worth the seconds
-        return None
-    packed = pack_text(text)
-    return packed if len(packed) <= _MOST_DATA else None
-
-
-def _script() -> str:
-    """Return all scripts as one, in a scope of their own."""
-    parts = "".join(_asset(f"{name}.js").decode("utf-8") for name in _SCRIPTS)
-    return f'(() => {{\n"use strict";\n{parts}}})();\n'
-
-
-def _csp_hash(content: bytes) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
-
-
-@cache
-def _asset(name: str) -> bytes:
-    return (resources.files("xembed.reports") / "assets" / name).read_bytes()
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("xembed.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def provenance_rows(data: Data, sizes: str | None) -> list[tuple[str, str]]:
+    """Return how a result was made, rows without a value left out."""
+    made = data.get("provenance")
+    if made is None:
+        return []
+    package = ".".join(str(data["schema"]).split(".")[:2]) if data["schema"].count(".") == 2 else "xembed.reports"
+    rows = [
+        ("Command", made.get("command")),
+        ("Date", made.get("created")),
+        ("Function", f"{package}.{made['function']}"),
+        ("Parameters", ", ".join(f"{key}={cut(repr(value), _LONGEST)}" for key, value in made["parameters"].items())),
+        ("Sizes", sizes),
+    ]
+    encoder: Mapping[str, Any] = data.get("encoder") or {}
+    rows += [(f"Encoder: {key}", cut(str(value), _LONGEST)) for key, value in encoder.items() if value is not None]
+    rows.append(("Versions", ", ".join(f"{key} {value}" for key, value in made["versions"].items())))
+    return [(key, value) for key, value in rows if value]

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xembed._files import write_together
-from xembed._results import dump_json, provenance, rebuild
+from xembed._core.files import write_together
+from xembed._core.provenance import dump_json, provenance
+from xembed._core.results import rebuild
 from xembed.reports import _combined, _comparison
-from xembed.reports._page import HasDict, check_report_path, render_page
+from xembed.reports._render import render_page
+from xembed.reports._write import HasDict, check_report_path
 
 Source = HasDict | str | os.PathLike[str]
 
@@ -74,10 +76,10 @@ def compare_results(old: Source, new: Source) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain data of the schema ``xembed.comparison/1`` (docs/schemas.md). ``changed`` holds sentences; ``old`` and
-        ``new`` the findings, verdicts and warnings; ``numbers`` a dictionary for each number of the results and of the
-        rows of their tables: both values, their ``difference``, both intervals, and ``beyond``, whether these do not
-        overlap (None without intervals); ``made`` what differs in how the results were made.
+        Plain data of the schema ``xembed.comparison/1`` (docs/reference/schemas.md). ``changed`` holds sentences;
+        ``old`` and ``new`` the findings, verdicts and warnings; ``numbers`` a dictionary for each number of the
+        results and of the rows of their tables: both values, their ``difference``, both intervals, and ``beyond``,
+        whether these do not overlap (None without intervals); ``made`` what differs in how the results were made.
         `write_comparison` makes the page of it.
 
     Raises

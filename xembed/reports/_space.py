@@ -18,17 +18,6 @@ Floats = npt.NDArray[np.float64]
 RAW = "raw"
 NAME = 40  # characters of a correction's name
 _BETTER = {"higher": "higher: more isotropic", "lower": "lower: more isotropic", "none": "neither is better"}
-# What is known of a measure comes from these works (keys of the template's list).
-_SOURCES = {
-    "debiased_isoscore": ("rudman", "bai"),
-    "isoscore": ("rudman",),
-    "effective_rank": ("roy",),
-    "rankme": ("garrido",),
-    "average_cosine": ("ethayarajh",),
-    "top_dimension_share": ("timkey",),
-    "partition_isotropy": ("mu",),
-    "uniformity": ("wang",),
-}
 _RANKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _LEVELS = (5, 25, 50, 75, 95)
 _TOP_DIMENSIONS = 10
@@ -37,7 +26,16 @@ _LISTED = 30  # dimensions that a sentence names
 
 def measure_references(names: Sequence[str]) -> list[str]:
     """Return the works that measures come from."""
-    return list(dict.fromkeys(key for name in names for key in _SOURCES.get(name, ())))
+    from xembed.isotropy._metrics import METRICS
+
+    return list(dict.fromkeys(key for name in names if name in METRICS for key in METRICS[name].cites))
+
+
+def measure_meanings(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what measures are called and what they mean."""
+    from xembed.isotropy._metrics import METRICS
+
+    return [(METRICS[name].label, METRICS[name].meaning) for name in names if name in METRICS]
 
 
 def methods_of(
@@ -45,7 +43,7 @@ def methods_of(
     *,
     tasks: bool = False,
     probe: bool = False,
-    neighbours: bool = False,
+    neighbors: bool = False,
     choice: bool = False,
     layered: bool = False,
     corrected: Sequence[str] = (),
@@ -55,11 +53,12 @@ def methods_of(
     rows = list(measures)
     names = list(dict.fromkeys(row["name"] for row in rows))
     return {
-        "measures": names,
+        "measures": measure_meanings(names),
+        "mean_direction": "average_cosine" in names,
         "intervals": any(row["low"] is not None for row in rows),
         "tasks": tasks,
         "probe": probe,
-        "neighbours": neighbours,
+        "neighbors": neighbors,
         "choice": choice,
         "layered": layered,
         "corrected": list(corrected),

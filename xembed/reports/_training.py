@@ -8,7 +8,7 @@ from typing import Any
 from xembed.reports import _isotropy_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
 from xembed.reports._format import count, number, percent
-from xembed.reports._space import measure_references
+from xembed.reports._space import measure_meanings, measure_references
 
 Data = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def defsent_context(data: Data) -> dict[str, Any]:
         package="xembed.defsent",
         method=data["method"],
         projected=any(one["projected"] for one in rounds),
-        measures=measures,
+        measures=measure_meanings(measures),
         references=[
             "tsukagoshi",
             *(["liu_defsent"] if data["method"] == "defsent+" else []),

@@ -1,4 +1,4 @@
-"""The tests of `compare_corpora` on one set of relabellings, and what each of them measured."""
+"""The tests of `compare_corpora` on one set of relabelings, and what each of them measured."""
 
 from __future__ import annotations
 
@@ -10,48 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import one_blas_thread
-from xembed._validation import quote_options
+from xembed._core.parallel import one_blas_thread
+from xembed._core.validation import quote_options
 from xembed.depth import tte_depth
 from xembed.shift import _statistics as statistics
+from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._pairs import ENERGY, pass_over_pairs, rbf
-from xembed.shift._permutation import Floats, StepDown, column_pvalues, westfall_young
 from xembed.shift._pool import Pool
 from xembed.shift._rank_sum import DECIMALS
 from xembed.shift._statistics import Statistic
+from xembed.stats._permutation import Floats, StepDown, column_pvalues, westfall_young
 
 N_NEIGHBORS = 10
 # Multiples of 1 / (2 median squared distance): the scale of the whole corpus, and local ones. Powers of 2.
 _SCALES = (1.0, 4.0, 16.0)
 # Rows up to which matrix products run on one thread.
 _SMALL = 1024
-
-
-@dataclass(frozen=True)
-class TestKind:
-    """What a test of the battery is called, what its effect means, and its weight in the combined p-value."""
-
-    __test__ = False  # not a test of pytest
-
-    title: str
-    effect: str
-    weight: float
-    two_sided: bool = False  # whether the effect has two directions
-
-
-# Weights: measured so that the battery comes near the best single test for shifts of the mean and of topics, which are
-# the commonest, without losing the others (docs/power.md).
-KINDS = {
-    "depth": TestKind("pooled depth", "2Q − 1: in how many more pairs the text of G is the deeper one", 1.0, True),
-    "mean": TestKind("means", "share of the variance that lies between the corpora", 2.0),
-    "rbf": TestKind("fused RBF MMD", "share of the variance between the corpora in the space of the kernel", 1.0),
-    "knn": TestKind("nearest neighbours", "excess of nearest neighbours of the same corpus; 1: all are", 0.5),
-    "tail": TestKind("low-depth tail", "share of G below the depth that 5 % of F are below, less 5 %", 0.5),
-    "linear": TestKind("linear MMD", "share of the variance that lies between the corpora", 1.0),
-    "energy": TestKind("energy distance", "share of the mean distance that is due to the corpora", 1.0),
-    "classifier": TestKind("linear classifier", "2 AUC − 1 on held-out texts", 1.0),
-}
-DEFAULT = ("depth", "mean", "rbf", "knn", "tail")
 
 
 @dataclass(frozen=True)
@@ -86,7 +60,7 @@ def run_battery(pool: Pool, tests: tuple[str, ...], distance: str = "cosine") ->
 
 
 def measure(pool: Pool, tests: tuple[str, ...], distance: str = "cosine") -> dict[str, Statistic]:
-    """Return each test's statistic under all labellings; what they share is computed once."""
+    """Return each test's statistic under all labelings; what they share is computed once."""
     with one_blas_thread() if len(pool.unit) <= _SMALL else nullcontext():
         return _measure(pool, tests, distance)
 

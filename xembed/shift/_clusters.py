@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from xembed._parallel import row_blocks
-from xembed.shift._neighbors import BLOCK_ELEMENTS, PooledRows
+from xembed._core.directions import PooledRows
+from xembed._core.neighbors import BLOCK_ELEMENTS
+from xembed._core.parallel import row_blocks
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -41,10 +42,10 @@ def default_clusters(n: int, m: int) -> int:
     return int(np.clip(round(np.sqrt(4 / (1 / n + 1 / m))), 2, _MAX_REGIONS))
 
 
-def cluster_centres(
+def cluster_centers(
     pool: PooledRows, groups: list[Ints], n_clusters: int, rng: np.random.Generator, *, caller: str
 ) -> tuple[Floats, list[str]]:
-    """Return the centres of k-means on the rows of the groups, all groups of the same weight, (k, d), and notes."""
+    """Return the centers of k-means on the rows of the groups, all groups of the same weight, (k, d), and notes."""
     from sklearn.cluster import AgglomerativeClustering, KMeans
 
     notes = []
@@ -66,21 +67,21 @@ def cluster_centres(
     if k == 1:
         return start[:1], notes
     labels = AgglomerativeClustering(k, linkage="ward").fit(start).labels_
-    centres = np.stack([start[labels == label].mean(axis=0) for label in range(k)])
+    centers = np.stack([start[labels == label].mean(axis=0) for label in range(k)])
     rows = pool.unit(np.concatenate(chosen))
     weights = np.concatenate([np.full(len(group), len(rows) / len(chosen) / len(group)) for group in chosen])
-    means = KMeans(k, init=centres.astype(rows.dtype), n_init=1).fit(rows, sample_weight=weights).cluster_centers_
+    means = KMeans(k, init=centers.astype(rows.dtype), n_init=1).fit(rows, sample_weight=weights).cluster_centers_
     return means.astype(np.float64), notes
 
 
-def assign(pool: PooledRows, centres: Floats) -> tuple[Ints, Floats]:
-    """Return the cluster of every text and its cosine with the centre."""
+def assign(pool: PooledRows, centers: Floats) -> tuple[Ints, Floats]:
+    """Return the cluster of every text and its cosine with the center."""
     clusters = np.empty(len(pool), dtype=np.int64)
     closeness = np.empty(len(pool))
-    directions = centres.T.astype(pool.dtype)
-    half_squares = ((centres**2).sum(axis=1) / 2).astype(pool.dtype)
+    directions = centers.T.astype(pool.dtype)
+    half_squares = ((centers**2).sum(axis=1) / 2).astype(pool.dtype)
     lengths = np.maximum(np.sqrt(2 * half_squares), np.finfo(np.float32).tiny)
-    for block in row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // max(centres.shape))):
+    for block in row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // max(centers.shape))):
         products = pool.unit(np.arange(block.start, block.stop)) @ directions
         nearest = (products - half_squares).argmax(axis=1)
         clusters[block] = nearest

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._results import provenance
-from xembed._validation import (
+from xembed._core.directions import UnitRows, mean_cosines, resultant
+from xembed._core.provenance import provenance
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -22,12 +23,11 @@ from xembed._validation import (
     describe_rng,
 )
 from xembed.depth import tte_depth
-from xembed.depth._resultant import mean_cosines, resultant
-from xembed.shift._battery import DEFAULT, KINDS, check_tests, run_battery
+from xembed.shift._battery import check_tests, run_battery
 from xembed.shift._coverage import coverage
 from xembed.shift._facets import find_facets, measure_dispersion
+from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._notes import note_duplicates, note_groups, note_resolution, note_sizes
-from xembed.shift._permutation import holm
 from xembed.shift._permutation_tests import streamed_linear_mmd
 from xembed.shift._pool import Groups, check_pair, make_pool, number_groups
 from xembed.shift._projection import make_map
@@ -40,6 +40,7 @@ from xembed.shift._surface import compare_surface
 from xembed.shift._terms import distinguishing_terms
 from xembed.shift._test_result import POWER, TestResult, describe_test, verdict_of_test
 from xembed.shift._verdict import shift_verdict
+from xembed.stats import holm
 
 _MODES = ("auto", "battery", "fast")
 _PROJECTIONS = ("pca", "umap", "none")
@@ -72,7 +73,7 @@ def compare_corpora(
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
 
-    One test sees one kind of change, so a battery runs on one set of relabellings and is combined into one p-value with
+    One test sees one kind of change, so a battery runs on one set of relabelings and is combined into one p-value with
     exact level.
 
     Parameters
@@ -83,15 +84,15 @@ def compare_corpora(
         The texts of F and of G, in the order of the rows.
     tests : 'default' or sequence of str
         The battery: names of 'depth' (pooled depth: dispersion), 'mean' (location), 'rbf' (fused RBF MMD: shape),
-        'knn' (nearest neighbours: local structure), 'tail' (contamination), which are the default, 'linear' (linear
+        'knn' (nearest neighbors: local structure), 'tail' (contamination), which are the default, 'linear' (linear
         MMD alone), 'energy', 'classifier'.
     alpha : float in (0, 1), default=0.05
         Level of the verdict.
     n_resamples : int, default=999
-        Random relabellings.
+        Random relabelings.
     groups : pair of sequences, optional
         The group (document, author) of each row of F and of each row of G, where rows are chunks of them. Whole groups
-        are relabelled. A group can't be in both corpora.
+        are relabeled. A group can't be in both corpora.
     paired : bool, default=False
         Row i of F and row i of G are two versions of one text. Each pair keeps or swaps its labels (sign flips).
     explain : bool, default=True
@@ -116,7 +117,7 @@ def compare_corpora(
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report, such as texts that were cut.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabellings and all other random steps. None is seed 0.
+        For the relabelings and all other random steps. None is seed 0.
 
     Returns
     -------
@@ -136,7 +137,7 @@ def compare_corpora(
     The combined p-value is Westfall and Young's step-down min-p [1]_ with the weights depth 1, mean 2, rbf 1, knn 1/2,
     tail 1/2; columns with the same smallest p-value are ordered by Fisher's sum. It is exact in finite samples where
     rows (groups, pairs) are exchangeable without a shift, whatever the data look like; adjusted p-values control the
-    chance of any false finding. Power and level are tabled in docs/power.md.
+    chance of any false finding. Power and level are tabled in docs/measurements/shift.md.
 
     Intervals are approximate: DeLong's for depth, otherwise normal with the spread of the statistic's linear part.
     With groups or pairs those of depth, mean, rbf and tail still take each row for itself, and are too narrow.
@@ -220,7 +221,8 @@ def compare_corpora(
     if self_check:
         own = None if groups is None else list(groups[0])
         checked = check_against_itself(first, chosen, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
-    points, shares, projection = make_map(first, second, projection, seeds[2], notes)
+    units_F, units_G = UnitRows.of(first, name="F"), UnitRows.of(second, name="G")
+    points, shares, projection = make_map(units_F, units_G, projection, seeds[2], notes)
     totals = np.stack([resultant(rows, name=name)[0] for name, rows in (("F", first), ("G", second))])
     similarities = mean_cosines(totals, np.array([len(first), len(second)]))
     return ShiftResult(
@@ -283,7 +285,7 @@ def _run_battery(
     groups: Groups | None,
     paired: bool,
 ) -> tuple[float, tuple[TestResult, ...]]:
-    """Return the combined p-value and the tests on one set of relabellings."""
+    """Return the combined p-value and the tests on one set of relabelings."""
     pool = make_pool(F, G, n_resamples=n_resamples, rng=rng, groups=groups, paired=paired, caller="compare_corpora")
     battery = run_battery(pool, tests, distance)
     weights = np.array([KINDS[name].weight for name in tests])

@@ -1,17 +1,26 @@
-"""Which texts of one corpus another does not cover: conformal p-values from nearest neighbours."""
+"""Which texts of one corpus another does not cover: conformal p-values from nearest neighbors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-from xembed._parallel import row_blocks
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.directions import UnitRows
+from xembed._core.neighbors import (
+    BLOCK_ELEMENTS,
+    MAX_CANDIDATES,
+    cosine_blocks,
+    cosine_dtype,
+    cosine_tolerance,
+    largest_values,
+)
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -23,15 +32,7 @@ from xembed._validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.depth._pairwise import Directions
-from xembed.shift._neighbors import (
-    BLOCK_ELEMENTS,
-    MAX_CANDIDATES,
-    cosine_dtype,
-    cosine_tolerance,
-    nearest,
-    top,
-)
+from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,8 @@ class CoverageResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.coverage/1"
+    schema: ClassVar[str] = "xembed.shift.CoverageResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:coverage"
 
     verdict: str
     covered_G: float
@@ -179,9 +181,9 @@ def coverage(
     set the score :math:`s(z)` by the other members. The p-value is the share of members, :math:`g` with them, that
     score no higher than :math:`g`. If :math:`g` is from the distribution of F, all members are
     exchangeable, and the p-value is valid without any assumption on that distribution (full conformal prediction
-    [1]_). It uses all of F both as neighbours and to compare with, where a split into halves would lose half
+    [1]_). It uses all of F both as neighbors and to compare with, where a split into halves would lose half
     and double the smallest p-value. The scores of the members change with :math:`g` only where it is among their
-    neighbours, so this costs one product of the two matrices.
+    neighbors, so this costs one product of the two matrices.
 
     With 'contrast' the second term of :math:`s(z)` is by the texts of G without :math:`g`, the same for all
     members, so that the argument holds, whatever those are. The idea of scores that learn from the mixed corpus is
@@ -192,7 +194,7 @@ def coverage(
     Conformal p-values are at least :math:`1/(n + 1)`: for :math:`m` tested texts, fewer than
     :math:`m / ((n + 1)\,\mathrm{fdr})` uncovered ones can't be told; the warnings say so.
 
-    Above 10,000 rows a random sample of that size stands for a corpus as neighbours and to compare with; p-values are
+    Above 10,000 rows a random sample of that size stands for a corpus as neighbors and to compare with; p-values are
     given to all texts. Above 2²⁴ pairs cosines are in float32.
 
     References
@@ -238,8 +240,8 @@ def coverage(
     contrast = score == "contrast"
     scores_G, pvalues_G = _conformal(corpus_G, corpus_F, n_neighbors, contrast=contrast)
     scores_F, pvalues_F = _conformal(corpus_F, corpus_G, n_neighbors, contrast=contrast)
-    qvalues_G = stats.false_discovery_control(pvalues_G)
-    qvalues_F = stats.false_discovery_control(pvalues_F)
+    qvalues_G = benjamini_hochberg(pvalues_G)
+    qvalues_F = benjamini_hochberg(pvalues_F)
     uncovered_G, uncovered_F = _lowest(scores_G, qvalues_G <= fdr), _lowest(scores_F, qvalues_F <= fdr)
     notes = [
         *_warn_of_samples((name_F, corpus_F), (name_G, corpus_G)),
@@ -287,15 +289,15 @@ def coverage(
 
 @dataclass(frozen=True)
 class _Corpus:
-    """A corpus, and the sorted rows that stand for it as neighbours."""
+    """A corpus, and the sorted rows that stand for it as neighbors."""
 
-    directions: Directions
+    directions: UnitRows
     sample: Ints
     unit: FloatArray  # the sampled rows, of length 1
 
     @classmethod
     def of(cls, X: FloatArray, name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> _Corpus:
-        directions = Directions.of(X, name=name)
+        directions = UnitRows.of(X, name=name)
         sample = np.arange(len(X))
         if len(X) > MAX_CANDIDATES:
             sample = np.sort(rng.choice(len(X), MAX_CANDIDATES, replace=False))
@@ -305,11 +307,32 @@ class _Corpus:
         return len(self.directions)
 
 
+class _Near(NamedTuple):
+    """The nearest neighbors of some rows: the mean cosine with k of them, and the next cosines."""
+
+    mean: npt.NDArray[np.floating[Any]]
+    last: npt.NDArray[np.floating[Any]]  # the k-th cosine
+    following: npt.NDArray[np.floating[Any]]  # the one after it, or -inf
+
+
+def _near(cosines: FloatArray, k: int) -> _Near:
+    n, size = cosines.shape
+    values = largest_values(cosines, min(k + 1, size))
+    following = values[:, k] if size > k else np.full(n, -np.inf, cosines.dtype)
+    return _Near(values[:, :k].mean(axis=1), values[:, k - 1], following)
+
+
+def _nearest(points: FloatArray, candidates: FloatArray, k: int, exclude: Ints | None = None) -> _Near:
+    """Return the nearest candidates of every point, but for the candidate that is the point itself."""
+    parts = [_near(cosines, k) for _, cosines in cosine_blocks(points, candidates, exclude)]
+    return _Near(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
 def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -> tuple[Floats, Floats]:
     """Return the score and the p-value of every tested text as a member of the reference corpus."""
-    own = nearest(reference.unit, reference.unit, k, exclude=np.arange(len(reference.sample)))
+    own = _nearest(reference.unit, reference.unit, k, exclude=np.arange(len(reference.sample)))
     # The members' similarity to the tested corpus, of which the text tested must be taken out again.
-    other = nearest(reference.unit, tested.unit, k) if contrast else None
+    other = _nearest(reference.unit, tested.unit, k) if contrast else None
     tolerance = cosine_tolerance(reference.unit.dtype)
     n = len(reference.sample)
     scores, pvalues = np.empty(len(tested)), np.empty(len(tested))
@@ -317,15 +340,15 @@ def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -
         rows = np.arange(block.start, block.stop)
         points = tested.directions.unit(rows, reference.unit.dtype)
         cosines = points @ reference.unit.T
-        score = top(cosines, k).mean
-        # A member takes the text tested in as a neighbour if it is nearer than its last.
+        score = _near(cosines, k).mean
+        # A member takes the text tested in as a neighbor if it is nearer than its last.
         members = own.mean + np.maximum(cosines - own.last, 0) / k
         if other is not None:
             place = np.searchsorted(tested.sample, rows).clip(max=len(tested.sample) - 1)
             sampled = tested.sample[place] == rows
             within = points @ tested.unit.T
             within[np.flatnonzero(sampled), place[sampled]] = -np.inf
-            score -= top(within, k).mean
+            score -= _near(within, k).mean
             without = other.mean - (np.maximum(cosines, other.following) - other.following) / k
             members -= np.where(sampled[:, None], without, other.mean)
         scores[block] = score
@@ -345,7 +368,7 @@ def _expected(n: int) -> float:
 
 def _warn_of_samples(*corpora: tuple[str, _Corpus]) -> list[str]:
     return [
-        f"A random sample of {MAX_CANDIDATES:,} texts stands for “{name}” as neighbours and to compare with."
+        f"A random sample of {MAX_CANDIDATES:,} texts stands for “{name}” as neighbors and to compare with."
         for name, corpus in corpora
         if len(corpus) > len(corpus.sample)
     ]

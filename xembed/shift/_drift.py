@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import RNG, check_count, check_embeddings, check_names, check_number, check_rng, describe_rng
-from xembed.depth._resultant import direction_weights
-from xembed.shift._battery import DEFAULT, KINDS
+from xembed._core.directions import direction_weights
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
+    RNG,
+    check_count,
+    check_embeddings,
+    check_names,
+    check_number,
+    check_rng,
+    describe_rng,
+)
+from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._martingale import bet, calibrator, no_bets
 from xembed.shift._monitor import SHARES, Alarm, Look, columns, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, read_stream, read_times
@@ -105,7 +114,8 @@ class DriftResult(Result):
     other is 1 plus the mean cosine between them.
     """
 
-    schema: ClassVar[str] = "xembed.drift/1"
+    schema: ClassVar[str] = "xembed.shift.DriftResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.drift:drift"
 
     verdict: str
     detected: bool
@@ -211,9 +221,9 @@ def drift_over_time(
     groups : sequence, or pair of sequences, optional
         The group (document, conversation, author) of each row of X; a pair, for the reference and for X, where the
         reference is an array. Rows of a group are not independent: the group belongs to the window of its first row,
-        and whole groups are relabelled.
+        and whole groups are relabeled.
     n_resamples : int, default=999
-        Random relabellings a window. The smallest p-value is 1 / (n_resamples + 1), so fewer mean later alarms.
+        Random relabelings a window. The smallest p-value is 1 / (n_resamples + 1), so fewer mean later alarms.
     max_rows : int, default=1000
         Windows with more rows are thinned to so many at random, which bounds the time that a window takes. Earlier
         texts are thinned to the same number, or to 500 or four times the window where that is less.
@@ -227,7 +237,7 @@ def drift_over_time(
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabellings and the thinning. None is seed 0.
+        For the relabelings and the thinning. None is seed 0.
 
     Returns
     -------
@@ -405,7 +415,7 @@ def _warn(made: Cut, stream: Stream, n_resamples: int, alpha: float) -> list[str
         )
     if not _can_alarm(len(made.windows), n_resamples, alpha):
         notes.append(
-            f"Too few windows ({len(made.windows)}) for an alarm at alpha = {alpha:g} with {n_resamples} relabellings, "
+            f"Too few windows ({len(made.windows)}) for an alarm at alpha = {alpha:g} with {n_resamples} relabelings, "
             "whatever the texts: take shorter windows or more n_resamples."
         )
     return notes

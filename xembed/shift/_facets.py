@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 from scipy import stats
 
-from xembed._results import Result
-from xembed._validation import FloatArray
-from xembed.depth._resultant import affine_projection, resultant
+from xembed._core.directions import affine_projection, resultant
+from xembed._core.results import Result
+from xembed._core.text import format_p
+from xembed._core.validation import FloatArray
 from xembed.shift._statistics import TAIL
 from xembed.shift._test_result import TestResult
-from xembed.shift._verdict import format_p
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +39,7 @@ class Facet(Result):
         What was found, in words.
     """
 
-    schema: ClassVar[str] = "xembed.facet/1"
+    schema: ClassVar[str] = "xembed.shift.Facet/1"
 
     name: str
     found: bool
@@ -115,9 +115,9 @@ def _location(test: TestResult | None, alpha: float, names: tuple[str, str]) -> 
         return _untested("location")
     p = format_p(_adjusted(test))
     if _adjusted(test) > alpha:
-        return _of("location", test, alpha, f"The centres of the corpora are not found to differ ({p}).")
+        return _of("location", test, alpha, f"The centers of the corpora are not found to differ ({p}).")
     share = max(test.effect_size, 0.0)
-    sentence = f"The centres of the corpora differ ({p}): {share:.1%} of the variance lies between “{names[0]}” and "
+    sentence = f"The centers of the corpora differ ({p}): {share:.1%} of the variance lies between “{names[0]}” and "
     return _of("location", test, alpha, f"{sentence}“{names[1]}”.")
 
 
@@ -165,7 +165,7 @@ def _shape(test: TestResult | None, alpha: float) -> Facet:
     p = format_p(_adjusted(test))
     if _adjusted(test) > alpha:
         return _of("shape", test, alpha, f"Shape and local structure are not found to differ ({p}).")
-    what = "neighbourhoods" if test.name == "knn" else "densities"
+    what = "neighborhoods" if test.name == "knn" else "densities"
     sentence = f"The corpora differ in their {what} ({p}; strong shifts of location or dispersion show here, too)."
     return _of("shape", test, alpha, sentence)
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import check_same_width, read_blocks, row_progress
-from xembed._parallel import one_blas_thread, ordered_map, row_blocks
-from xembed._validation import RNG, FloatArray, check_count, check_rng
-from xembed.depth._resultant import name_part, resultant
+from xembed._core.blocks import check_same_width, read_blocks, row_progress
+from xembed._core.directions import name_part, resultant
+from xembed._core.parallel import one_blas_thread, ordered_map, row_blocks
+from xembed._core.validation import RNG, FloatArray, check_count, check_rng
 
 # Labels are drawn for so many rows at a time, counted from the first row of F, however blocks are cut.
 _CELL = 2048

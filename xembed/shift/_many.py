@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.directions import mean_cosines, resultant
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.text import format_p
+from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
@@ -22,11 +25,10 @@ from xembed._validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.depth._resultant import mean_cosines, resultant
-from xembed.shift._battery import KINDS, Battery, check_tests, run_battery
-from xembed.shift._permutation import holm
+from xembed.shift._battery import Battery, check_tests, run_battery
+from xembed.shift._kinds import KINDS
 from xembed.shift._pool import make_pool
-from xembed.shift._verdict import format_p
+from xembed.stats import holm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +69,7 @@ class ManyResult(Result):
         Effect size of each test, 0 on the diagonals. 'depth': 2Q - 1 in the two corpora together, positive where the
         texts of the column's corpus are deeper; the other half of the matrix has the other sign. 'mean': share of the
         variance of both that lies between them, unbiased, so it can be negative. 'rbf': the same in the space of the
-        kernel. 'knn': excess of nearest neighbours of the same corpus, 1 where all are.
+        kernel. 'knn': excess of nearest neighbors of the same corpus, 1 where all are.
     similarities : ndarray of shape (K, K)
         Mean cosine of two different texts, one of each; on the diagonal of two of the same corpus.
     warnings : tuple of str
@@ -76,7 +78,8 @@ class ManyResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.many/1"
+    schema: ClassVar[str] = "xembed.shift.ManyResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.many:many"
 
     verdict: str
     names: tuple[str, ...]
@@ -132,10 +135,10 @@ def compare_many(
     alpha : float in (0, 1), default=0.05
         Chance of naming any pair that does not differ.
     n_resamples : int, optional
-        Random relabellings of each pair. By default 999, or as many as it takes for the smallest possible adjusted
+        Random relabelings of each pair. By default 999, or as many as it takes for the smallest possible adjusted
         p-value to be alpha / 2.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabellings. None is seed 0.
+        For the relabelings. None is seed 0.
 
     Returns
     -------
@@ -289,6 +292,6 @@ def _warn(n_pairs: int, n_resamples: int, alpha: float) -> tuple[str, ...]:
     if smallest <= alpha:
         return ()
     return (
-        f"With {n_pairs} pairs and {n_resamples} relabellings no adjusted p-value can be below {smallest:.2g}: no pair "
+        f"With {n_pairs} pairs and {n_resamples} relabelings no adjusted p-value can be below {smallest:.2g}: no pair "
         f"can be found to differ. Take n_resamples of at least {math.ceil(n_pairs / alpha) - 1}.",
     )

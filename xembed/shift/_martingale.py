@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xembed.shift._permutation import Floats
+from xembed.stats._permutation import Floats
 
 # Half of the capital is put on changes in the first so many windows.
 _HALF = 3

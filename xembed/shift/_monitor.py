@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from xembed.depth._resultant import affine_projection, resultant
-from xembed.shift._battery import DEFAULT, KINDS, Battery, run_battery
+from xembed._core.directions import affine_projection, resultant
+from xembed.shift._battery import Battery, run_battery
+from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._martingale import Bets, bet, change_point, e_values, no_bets
-from xembed.shift._permutation import Floats
 from xembed.shift._pool import make_pool
 from xembed.shift._windows import Stream, Window
+from xembed.stats._permutation import Floats
 
 # Share of alpha for alarms by a window alone: bets need two windows at least, and a stream may have no more.
 ALONE = 0.25

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray
+from xembed._core.validation import FloatArray
 from xembed.shift._pool import Groups
 
 _FEW = 20
@@ -25,21 +25,21 @@ def note_sizes(n_F: int, n_G: int) -> list[str]:
 
 
 def note_resolution(units_F: int, units_G: int, n_resamples: int, alpha: float, what: str) -> list[str]:
-    """Say if the p-value can't fall to ``alpha``, because there are too few labellings."""
+    """Say if the p-value can't fall to ``alpha``, because there are too few labelings."""
     total = units_F + units_G
     # Logarithms of the factorials: of millions of rows they have millions of digits.
     log_subsets = math.lgamma(total + 1) - math.lgamma(units_F + 1) - math.lgamma(units_G + 1)
-    log_relabellings = units_F * math.log(2) if what == "pairs" else log_subsets
-    smallest = max(math.exp(-log_relabellings), 1 / (n_resamples + 1))
+    log_relabelings = units_F * math.log(2) if what == "pairs" else log_subsets
+    smallest = max(math.exp(-log_relabelings), 1 / (n_resamples + 1))
     notes = []
     if smallest > alpha:
         notes.append(
-            f"No difference can be found: {units_F} and {units_G} {what} with {n_resamples} relabellings give p-values "
+            f"No difference can be found: {units_F} and {units_G} {what} with {n_resamples} relabelings give p-values "
             f"of {smallest:.2g} or more, above the level {alpha:g}."
         )
     elif what == "groups" and min(units_F, units_G) < _FEW_GROUPS:
         notes.append(
-            f"Few groups ({units_F} and {units_G}): whole groups are relabelled, so this is the size of the samples."
+            f"Few groups ({units_F} and {units_G}): whole groups are relabeled, so this is the size of the samples."
         )
     return notes
 
@@ -49,7 +49,7 @@ def note_groups(groups: Groups | None) -> list[str]:
     if groups is None:
         return []
     if all(len(set(part)) == len(part) for part in groups):
-        return ["Every group holds one row, so relabelling groups is relabelling rows."]
+        return ["Every group holds one row, so relabeling groups is relabeling rows."]
     return [
         "The tests relabel whole groups. All else (regions, coverage, terms, differences of form, the share of pairs "
         "that a classifier tells apart) takes each row for itself: with groups it looks surer than it is."

@@ -1,4 +1,4 @@
-"""Sums of kernels over all pairs of texts under many labellings, and nearest neighbours, in one pass by blocks."""
+"""Sums of kernels over all pairs of texts under many labelings, and nearest neighbors, in one pass by blocks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from xembed._parallel import ordered_map, row_blocks
-from xembed._validation import FloatArray
-from xembed.shift._permutation import Floats, Labels
+from xembed._core.neighbors import neighbor_sums
+from xembed._core.parallel import row_blocks
+from xembed._core.validation import FloatArray
+from xembed.stats._permutation import Floats, Labels
 
 # Pairs in a block: it should stay near the processor.
 _PAIRS = 2**21
 _SLICE = 64
+# Cosines of copies differ by rounding, less than this, for rows of 4 and of 8 bytes a number.
+_TIED = {4: 1e-6, 8: 1e-9}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ ENERGY = Kernel(_minus_distance, (0.0,))
 
 @dataclass
 class PairSums:
-    """Sums of a kernel over ordered pairs of different texts, under each labelling."""
+    """Sums of a kernel over ordered pairs of different texts, under each labeling."""
 
     diagonal: float
     within: Floats  # (B,) both texts of F
@@ -70,7 +72,7 @@ class PairSums:
     total: float = field(default=0.0)
 
     def mmd(self, n: Floats, m: Floats) -> Floats:
-        """Return the unbiased squared MMD under each labelling."""
+        """Return the unbiased squared MMD under each labeling."""
         result: Floats = (
             self.within / (n * (n - 1))
             + (self.total - 2 * self.touching + self.within) / (m * (m - 1))
@@ -88,10 +90,20 @@ class PairSums:
         return float(2 * np.sqrt(in_F.var(ddof=1) / n + in_G.var(ddof=1) / m))
 
 
+@dataclass
+class NeighborSums:
+    """How many of the nearest neighbors of texts are of F, under each labeling; equally near ones share a place."""
+
+    n_neighbors: int
+    of_F: Floats  # (B,) over all texts
+    within: Floats  # (B,) over the texts of F
+    to_F: Floats  # (N,) of each text, as observed
+
+
 def pass_over_pairs(
     unit: FloatArray, labels: Labels, kernel: Kernel | None, *, n_neighbors: int = 0
-) -> tuple[list[PairSums], npt.NDArray[np.intp]]:
-    """Return the sums of each kernel over all pairs, and each text's nearest neighbours, (N, n_neighbors).
+) -> tuple[list[PairSums], NeighborSums]:
+    """Return the sums of each kernel over all pairs, and those over each text's nearest neighbors.
 
     Parameters
     ----------
@@ -100,21 +112,24 @@ def pass_over_pairs(
     labels : ndarray of shape (N, B)
         1 for F, 0 for G; in the dtype of ``unit``.
     kernel : Kernel or None
-        None: neighbours only.
+        None: neighbors only.
     """
     size, n_columns = labels.shape
     sums = [
         PairSums(diagonal, np.zeros(n_columns), np.zeros(n_columns), np.empty(size), np.empty(size))
         for diagonal in (kernel.diagonals if kernel else ())
     ]
-    neighbors = np.empty((size, n_neighbors), np.intp)
+    neighbors = NeighborSums(n_neighbors, np.zeros(n_columns), np.zeros(n_columns), np.zeros(size))
     columns = np.concatenate([labels, np.ones((size, 1), labels.dtype)], axis=1)  # the last one sums over all
     for rows in row_blocks(0, size, max(_SLICE, _PAIRS // size)):
         cosines = unit[rows] @ unit.T
         itself = np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)
         if n_neighbors:
             cosines[itself] = -np.inf
-            _nearest(cosines, neighbors[rows])
+            near = neighbor_sums(cosines, n_neighbors, labels, tolerance=_TIED[cosines.dtype.itemsize])
+            neighbors.of_F += near.sum(axis=0, dtype=np.float64)
+            neighbors.within += np.einsum("ij,ij->j", labels[rows], near)
+            neighbors.to_F[rows] = near[:, 0]
         cosines[itself] = 1.0
         for block, found in zip(kernel.of(cosines) if kernel else (), sums, strict=True):
             block[itself] = 0.0
@@ -125,13 +140,3 @@ def pass_over_pairs(
             found.total += float(to_all.sum())
             found.to_F[rows], found.to_all[rows] = products[:, 0], to_all
     return sums, neighbors
-
-
-def _nearest(cosines: FloatArray, out: npt.NDArray[np.intp]) -> None:
-    k = out.shape[1]
-
-    def one(rows: slice) -> None:
-        out[rows] = np.argpartition(cosines[rows], -k, axis=1)[:, -k:]
-
-    for _ in ordered_map(one, row_blocks(0, len(cosines), _SLICE)):
-        pass

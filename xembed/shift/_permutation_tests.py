@@ -1,4 +1,4 @@
-"""Single two-sample tests by relabelling: MMD, energy, means, neighbours, classifier, tail."""
+"""Single two-sample tests by relabeling: MMD, energy, means, neighbors, classifier, tail."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import read_blocks
-from xembed._results import provenance
-from xembed._validation import RNG, FloatArray, check_count, check_number, check_option, check_rng, describe_rng
-from xembed.depth._resultant import affine_projection, direction_weights
+from xembed._core.blocks import read_blocks
+from xembed._core.directions import affine_projection, direction_weights
+from xembed._core.provenance import provenance
+from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_option, check_rng, describe_rng
 from xembed.shift._battery import measure
 from xembed.shift._linear import linear_mmd
-from xembed.shift._permutation import column_pvalues
 from xembed.shift._pool import Groups, check_pair, make_pool
 from xembed.shift._statistics import Statistic
 from xembed.shift._test_result import TestResult, describe_test
+from xembed.stats._permutation import column_pvalues
 
 
 def _test(
@@ -83,16 +83,16 @@ def mmd_test(
         :math:`O(N^2 (d + B))` time, by blocks. 'linear': the cosine, whose MMD is the squared distance of the means;
         O(N d B) time, no pairs.
     n_resamples : int, default=999
-        Random relabellings, B.
+        Random relabelings, B.
     groups : pair of sequences, optional
-        The group (document, author) of each row of F and of each row of G. Whole groups are relabelled then, because
+        The group (document, author) of each row of F and of each row of G. Whole groups are relabeled then, because
         chunks of one document are not independent.
     paired : bool, default=False
         Row i of F and row i of G are two versions of one text: each pair keeps or swaps its labels.
     confidence_level : float in (0, 1), default=0.95
         Level of the interval of the effect size; 1 minus it is that of the verdict.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabellings. None is seed 0.
+        For the relabelings. None is seed 0.
     progress : bool, optional
         Show a progress bar for ``kernel="linear"``. Default: on a terminal only.
 
@@ -111,14 +111,14 @@ def mmd_test(
     Notes
     -----
     The p-value is exact for any corpora whose rows (groups, pairs) are exchangeable without a shift: the share of
-    relabellings, the observed one included, whose statistic is at least as large.
+    relabelings, the observed one included, whose statistic is at least as large.
 
     References
     ----------
     .. [1] A. Gretton, K. M. Borgwardt, M. J. Rasch, B. Schölkopf, A. Smola. "A Kernel Two-Sample Test". Journal of
            Machine Learning Research 13 (2012), 723-773, eq. 3.
     .. [2] F. Biggs, A. Schrab, A. Gretton. "MMD-Fuse: Learning and Combining Kernels for Two-Sample Testing Without
-           Data Splitting". NeurIPS 2023. Here each kernel is standardised by its spread over all relabellings.
+           Data Splitting". NeurIPS 2023. Here each kernel is standardized by its spread over all relabelings.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def mean_test(
     """Test whether the means of two corpora differ, in three metrics at once.
 
     The plain distance (linear MMD), the distance after whitening with a shrunk covariance (as in Hotelling's test), and
-    the distance weighted by the covariance; each is standardised over all relabellings, the largest counts. It finds
+    the distance weighted by the covariance; each is standardized over all relabelings, the largest counts. It finds
     small shifts along directions in which texts hardly vary, where linear MMD and energy are weak.
 
     Parameters
@@ -291,9 +291,9 @@ def knn_test(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> TestResult:
-    """Test whether the nearest neighbours of texts are of their own corpus more often than chance has it.
+    """Test whether the nearest neighbors of texts are of their own corpus more often than chance has it.
 
-    Of the 10 nearest neighbours by cosine of each text those of the same corpus are counted [1]_ [2]_. It sees changes
+    Of the 10 nearest neighbors by cosine of each text those of the same corpus are counted [1]_ [2]_. It sees changes
     of local structure and of covariance that MMD and depth miss.
 
     Parameters
@@ -304,7 +304,7 @@ def knn_test(
     Returns
     -------
     TestResult
-        Effect size: the excess over chance, 1 where all neighbours are of the same corpus.
+        Effect size: the excess over chance, 1 where all neighbors are of the same corpus.
 
     Raises
     ------
@@ -343,7 +343,7 @@ def classifier_test(
     """Test whether a linear classifier can tell two corpora apart on texts that it was not trained on.
 
     A ridge discriminant is trained on a random half and scored on the other, both ways; the AUC is the statistic [1]_.
-    Both steps are repeated for every relabelling, so that the p-value is exact.
+    Both steps are repeated for every relabeling, so that the p-value is exact.
 
     Parameters
     ----------

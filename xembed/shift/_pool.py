@@ -1,4 +1,4 @@
-"""Two corpora put together for tests by relabelling: unit rows in random order, and their labels."""
+"""Two corpora put together for tests by permutation: unit rows in random order, and their labels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xembed._memory import available_memory
-from xembed._validation import FloatArray, check_embeddings, check_same_dims
-from xembed.depth._resultant import direction_weights
-from xembed.shift._permutation import Labels, Relabellings, relabel_groups, relabel_pairs, relabel_rows
+from xembed._core.directions import direction_weights
+from xembed._core.memory import available_memory
+from xembed._core.validation import FloatArray, check_embeddings, check_same_dims
+from xembed.stats._permutation import Labels, Permutations, permute_groups, permute_pairs, permute_rows
 
 Groups = tuple[Sequence[Hashable], Sequence[Hashable]]
 
@@ -23,7 +23,7 @@ _SHARE = 0.8
 
 @dataclass(frozen=True)
 class Pool:
-    """Rows of both corpora in random order, and which of them are of F under each labelling."""
+    """Rows of both corpora in random order, and which of them are of F under each labeling."""
 
     unit: FloatArray  # (N, d)
     labels: Labels  # (N, 1 + n_resamples), 1 for F, the observed labels first; in the dtype of ``unit``
@@ -50,7 +50,7 @@ def make_pool(
     paired: bool = False,
     caller: str,
 ) -> Pool:
-    """Pool two checked corpora and draw labellings: of rows, of whole groups, or by swaps within pairs.
+    """Pool two checked corpora and draw labelings: of rows, of whole groups, or by swaps within pairs.
 
     Raises
     ------
@@ -63,14 +63,14 @@ def make_pool(
     dtype = np.dtype(np.float64 if n + m <= _EXACT_ROWS else np.float32)
     _check_memory(n + m, F.shape[1], n_resamples, dtype.itemsize, caller)
     weights = np.concatenate([direction_weights(F, name="F"), direction_weights(G, name="G")])
-    relabelled = _relabel(n, m, n_resamples, rng, groups, paired, caller)
+    permuted = _permute(n, m, n_resamples, rng, groups, paired, caller)
     unit = np.empty((n + m, F.shape[1]), dtype)
     unit[:n], unit[n:] = F, G
     unit *= weights[:, None].astype(dtype)
-    return Pool(unit[relabelled.order], relabelled.labels.astype(dtype, copy=False), relabelled.order, n, m)
+    return Pool(unit[permuted.order], permuted.labels.astype(dtype, copy=False), permuted.order, n, m)
 
 
-def _relabel(
+def _permute(
     n: int,
     m: int,
     n_resamples: int,
@@ -78,7 +78,7 @@ def _relabel(
     groups: Groups | None,
     paired: bool,
     caller: str,
-) -> Relabellings:
+) -> Permutations:
     if paired:
         if n != m:
             raise ValueError(
@@ -87,10 +87,10 @@ def _relabel(
             )
         if groups is not None:
             raise ValueError(f"{caller} takes 'groups' or paired=True, not both: average the pairs of a group first.")
-        return relabel_pairs(n, n_resamples, rng)
+        return permute_pairs(n, n_resamples, rng)
     if groups is None:
-        return relabel_rows(n, m, n_resamples, rng)
-    return relabel_groups(*number_groups(groups, n, m, caller=caller), n_resamples, rng)
+        return permute_rows(n, m, n_resamples, rng)
+    return permute_groups(*number_groups(groups, n, m, caller=caller), n_resamples, rng)
 
 
 def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -114,7 +114,7 @@ def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.N
     if len(shared):
         example = next(label for label, number in numbers.items() if number == shared[0])
         raise ValueError(
-            f"Groups must lie within one corpus to be relabelled whole. Got {len(shared)} in both F and G (first: "
+            f"Groups must lie within one corpus to be permuted whole. Got {len(shared)} in both F and G (first: "
             f"{example!r}). Use a finer grouping or, for two versions of the same texts, paired=True."
         )
     if min(len(np.unique(part)) for part in found) < 2:
@@ -153,7 +153,7 @@ def _check_memory(n_rows: int, n_dims: int, n_resamples: int, itemsize: int, cal
     free = available_memory()
     if free is not None and needed > _SHARE * free:
         raise MemoryError(
-            f"{caller} needs about {needed / 2**30:.1f} GB for {n_rows:,} rows and {n_resamples} relabellings; "
+            f"{caller} needs about {needed / 2**30:.1f} GB for {n_rows:,} rows and {n_resamples} permutations; "
             f"{free / 2**30:.1f} GB are free. Take a random sample of the rows, fewer n_resamples, or the tests that "
             "need sums only and stream: rank_sum_test and mmd_test(kernel='linear')."
         )

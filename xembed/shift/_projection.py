@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray
-from xembed.depth._resultant import affine_projection, direction_weights
+from xembed._core.directions import UnitRows
+from xembed._core.validation import FloatArray
 
 _UMAP_NEIGHBORS = 15
 # Rows that the principal axes are found from, and rows in total above which UMAP would take minutes.
@@ -19,7 +19,7 @@ Points = npt.NDArray[np.float64]
 
 
 def make_map(
-    F: FloatArray, G: FloatArray, projection: str, rng: np.random.Generator, notes: list[str]
+    F: UnitRows, G: UnitRows, projection: str, rng: np.random.Generator, notes: list[str]
 ) -> tuple[Points | None, tuple[float, float] | None, str]:
     """Return a place for each row of F and G, the variance shares of a PCA's axes, and how the map was made.
 
@@ -34,33 +34,27 @@ def make_map(
         elif n_rows <= _UMAP_NEIGHBORS + 1:
             notes.append("Too few texts for UMAP: the map is a PCA instead.")
         else:
-            return umap_map(np.concatenate([F, G]), rng), None, "umap"
+            return umap_map(np.concatenate([rows.unit(dtype=np.float32) for rows in (F, G)]), rng), None, "umap"
     points, shares = pca_map(F, G)
     return points, shares, "pca"
 
 
-def pca_map(F: FloatArray, G: FloatArray) -> tuple[Points, tuple[float, float]]:
+def pca_map(F: UnitRows, G: UnitRows) -> tuple[Points, tuple[float, float]]:
     """Return the first two principal components of the unit rows, (n, 2), and the variance shares of both.
 
     The axes are those of at most 50,000 evenly spaced rows. Deterministic: the sign of each axis is such that its
     largest loading is positive.
     """
     step = -(-(len(F) + len(G)) // _PCA_ROWS)
-    sample = np.concatenate([_unit(rows[::step], np.float64) for rows in (F, G)])
+    sample = np.concatenate([rows.unit(slice(None, None, step)) for rows in (F, G)])
     mean = sample.mean(axis=0)
     sample -= mean
     values, vectors = np.linalg.eigh(sample.T @ sample)
     axes = vectors[:, ::-1][:, :2]  # (d, 2); a single dimension gives one axis
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
     points = np.zeros((len(F) + len(G), 2))
-    weights = direction_weights(F, name="F"), direction_weights(G, name="G")
     for column, axis in enumerate(axes.T):
-        points[:, column] = np.concatenate(
-            [
-                affine_projection(rows, axis, factors, scale=1.0, shift=-float(mean @ axis))
-                for rows, factors in zip((F, G), weights, strict=True)
-            ]
-        )
+        points[:, column] = np.concatenate([rows.project(axis, shift=-float(mean @ axis)) for rows in (F, G)])
     shares = np.zeros(2)
     total = float(values.clip(0).sum())
     if total > 0:
@@ -68,8 +62,8 @@ def pca_map(F: FloatArray, G: FloatArray) -> tuple[Points, tuple[float, float]]:
     return points, (float(shares[0]), float(shares[1]))
 
 
-def umap_map(X: FloatArray, rng: np.random.Generator) -> Points:
-    """Return a UMAP layout by cosine distance, (n, 2)."""
+def umap_map(unit: FloatArray, rng: np.random.Generator) -> Points:
+    """Return a UMAP layout of unit rows by cosine distance, (n, 2)."""
     import warnings
 
     from umap import UMAP
@@ -83,11 +77,6 @@ def umap_map(X: FloatArray, rng: np.random.Generator) -> Points:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        layout: Any = reducer.fit_transform(_unit(X, np.float32))
+        layout: Any = reducer.fit_transform(unit)
     points: Points = np.asarray(layout, dtype=np.float64)
     return points
-
-
-def _unit(X: FloatArray, dtype: npt.DTypeLike) -> FloatArray:
-    unit: FloatArray = np.asarray(X, dtype) * direction_weights(X, name="X")[:, None].astype(dtype)
-    return unit

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._blocks import (
+from xembed._core.blocks import (
     Advance,
     Rows,
     check_same_width,
@@ -19,14 +19,15 @@ from xembed._blocks import (
     read_rows,
     row_progress,
 )
-from xembed._results import Result, provenance
-from xembed._validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng, shows_progress
+from xembed._core.directions import direction_weights, directions
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng, shows_progress
 from xembed.depth import tte_depth
 from xembed.depth._depth import leave_one_out
 from xembed.depth._pairwise import DISTANCES
-from xembed.depth._resultant import direction_weights, unit_total
 from xembed.shift._verdict import depth_verdict
-from xembed.shift._wilcoxon import rank_sum
+from xembed.stats._rank_sums import rank_sum
 
 _ALTERNATIVES = ("two-sided", "greater", "less")
 _METHODS = ("auto", "exact", "asymptotic")
@@ -45,7 +46,7 @@ class RankSumResult(Result):
     verdict : str
         What was found, in plain words with its numbers, at the level 1 - ``confidence_level``.
     statistic : float
-        The rank sum of F, standardised with the variance corrected for ties: positive if F is deeper.
+        The rank sum of F, standardized with the variance corrected for ties: positive if F is deeper.
     pvalue : float
         For the alternative asked for.
     quality_index : float
@@ -71,7 +72,8 @@ class RankSumResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.rank_sum/1"
+    schema: ClassVar[str] = "xembed.shift.RankSumResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.compare:rank_sum"
 
     verdict: str
     statistic: float
@@ -121,7 +123,7 @@ def rank_sum_test(
         The corpus that depth is measured in.
 
         'pooled': F and G together, each text left out of its own depth. The depths are then a symmetric
-        function of all texts, so under no shift every labelling is equally likely and the level is exact, on any
+        function of all texts, so under no shift every labeling is equally likely and the level is exact, on any
         data and for any sizes. **Use this.**
 
         'split': a random half of F; the other half is compared with G. The level is exact given the
@@ -172,7 +174,7 @@ def rank_sum_test(
     cone with clusters, 16, 200     0.051     0.049    0.050
     ==============================  ========  =======  =======
 
-    What depth can see: changes of spread and of the distance to the common centre. It is nearly blind to shifts
+    What depth can see: changes of spread and of the distance to the common center. It is nearly blind to shifts
     orthogonal to the mean (0.04 to 0.09 power where a classifier has 0.85), to changes of covariance, and to topics
     exchanged for others of equal depth.
 
@@ -281,12 +283,11 @@ def pooled_depths(
         depths = tte_depth(np.concatenate([F, G]), distance=distance)
         return depths[: count_rows(F)], depths[count_rows(F) :]
     # The resultants add up, so the corpora need not be copied into one array.
-    total_F, weights_F = unit_total(F, name="F", advance=advance)
-    total_G, weights_G = unit_total(G, name="G", advance=advance)
-    total, n_texts = total_F + total_G, count_rows(F) + count_rows(G)
+    unit_F, unit_G = directions(F, name="F", advance=advance), directions(G, name="G", advance=advance)
+    total, n_texts = unit_F.total + unit_G.total, len(unit_F) + len(unit_G)
     return (
-        leave_one_out(F, total, weights_F, n_texts, name="F", advance=advance),
-        leave_one_out(G, total, weights_G, n_texts, name="G", advance=advance),
+        leave_one_out(unit_F, total, n_texts, advance=advance),
+        leave_one_out(unit_G, total, n_texts, advance=advance),
     )
 
 

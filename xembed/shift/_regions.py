@@ -10,8 +10,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._results import Result, provenance
-from xembed._validation import (
+from xembed._core.directions import PooledRows, UnitRows
+from xembed._core.neighbors import (
+    BLOCK_ELEMENTS,
+    MAX_CANDIDATES,
+    cosine_dtype,
+    cosine_tolerance,
+    neighbor_sums,
+)
+from xembed._core.parallel import row_blocks
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import (
     RNG,
     check_count,
     check_embeddings,
@@ -22,17 +32,15 @@ from xembed._validation import (
     check_texts,
     describe_rng,
 )
-from xembed.depth._pairwise import Directions
-from xembed.shift._clusters import assign, cluster_centres, default_clusters, keep_all, sample_rows, split_halves
-from xembed.shift._neighbors import MAX_CANDIDATES, PooledRows, cosine_dtype, neighbor_shares
+from xembed.shift._clusters import assign, cluster_centers, default_clusters, keep_all, sample_rows, split_halves
 from xembed.shift._terms import (
-    adjust,
     count_texts,
     share_pvalues,
     strongest,
     term_presence,
     weighted_log_odds,
 )
+from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,10 +90,10 @@ class Region(Result):
     pvalue, qvalue : float
         Two-sided, exact; and adjusted for all regions (Benjamini-Hochberg).
     typical_F, typical_G : tuple of int
-        Rows of F and of G nearest to the centre, nearest first.
+        Rows of F and of G nearest to the center, nearest first.
     """
 
-    schema: ClassVar[str] = "xembed.region/1"
+    schema: ClassVar[str] = "xembed.shift.Region/1"
 
     id: int
     status: str
@@ -126,7 +134,7 @@ class RegionsResult(Result):
         Share of G among a text's nearest other texts, minus what chance gives: in [-1, 1], positive among what G has
         more of, negative among what F has more of.
     n_neighbors : int
-        Neighbours of the scores.
+        Neighbors of the scores.
     tested : ndarray of shape (n_F + n_G,), bool
         Whether the text was counted for the tests.
     split : bool
@@ -141,7 +149,8 @@ class RegionsResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.regions/1"
+    schema: ClassVar[str] = "xembed.shift.RegionsResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:regions"
 
     verdict: str
     regions: tuple[Region, ...]
@@ -243,9 +252,9 @@ def what_shifted(
     are the same with F and G exchanged. All by the texts counted.
 
     *Scores* show where single texts stand, without regard to the regions: the share of G among the nearest
-    neighbours by cosine (the square root of the number of texts, 5 to 50), the text itself left out, minus
-    the share of G among all other texts. Equally near neighbours share the last places. Above 10,000 texts the
-    neighbours are looked for in a random sample of that size. Scattered texts of another kind, without others of their
+    neighbors by cosine (the square root of the number of texts, 5 to 50), the text itself left out, minus
+    the share of G among all other texts. Equally near neighbors share the last places. Above 10,000 texts the
+    neighbors are looked for in a random sample of that size. Scattered texts of another kind, without others of their
     kind nearby, get no high score: `coverage` finds those.
 
     Rows are taken as independent: where several are of one document or author, p-values are too small.
@@ -280,8 +289,8 @@ def what_shifted(
     check_same_dims(("F", first), ("G", second))
     pooled_texts = check_pair_of_texts(texts, (len(first), len(second)), caller=caller)
     pool = PooledRows(
-        Directions.of(first, name="F"),
-        Directions.of(second, name="G"),
+        UnitRows.of(first, name="F"),
+        UnitRows.of(second, name="G"),
         cosine_dtype(len(first) + len(second), len(first) + len(second)),
     )
 
@@ -290,14 +299,14 @@ def what_shifted(
         split = min(n, m) >= _ENOUGH_TO_SPLIT
     fitting, tested = split_halves(n, m, generator) if split else keep_all(n, m)
     halves = (n // 2, m // 2) if split else (n, m)
-    centres, notes = cluster_centres(pool, fitting, n_clusters or default_clusters(*halves), generator, caller=caller)
-    clusters, closeness = assign(pool, centres)
+    centers, notes = cluster_centers(pool, fitting, n_clusters or default_clusters(*halves), generator, caller=caller)
+    clusters, closeness = assign(pool, centers)
     candidates = sample_rows(np.arange(n + m), MAX_CANDIDATES, generator)
     scores, n_neighbors = neighbor_shares(pool, candidates)
     if len(candidates) < n + m:
-        notes.append(f"The neighbours of the scores were looked for in a random sample of {MAX_CANDIDATES:,} texts.")
+        notes.append(f"The neighbors of the scores were looked for in a random sample of {MAX_CANDIDATES:,} texts.")
 
-    regions, order = _compare_shares(clusters, closeness, tested, n, len(centres), fdr)
+    regions, order = _compare_shares(clusters, closeness, tested, n, len(centers), fdr)
     if pooled_texts is not None:
         regions = _add_terms(regions, clusters, order, pooled_texts, generator)
     return RegionsResult(
@@ -323,6 +332,26 @@ def what_shifted(
             n_dims=int(first.shape[1]),
         ),
     )
+
+
+def neighbor_shares(pool: PooledRows, candidates: Ints) -> tuple[Floats, int]:
+    """Return for every text the share of G among its nearest candidates, minus that among all, itself left out."""
+    n_candidates = len(candidates)
+    k = min(int(np.clip(round(np.sqrt(n_candidates)), 5, 50)), n_candidates - 1)
+    rows = pool.unit(candidates)
+    of_G = (candidates >= pool.n)[:, None].astype(np.float64)
+    tolerance = cosine_tolerance(pool.dtype)
+    scores = np.empty(len(pool))
+    for block in row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // n_candidates)):
+        positions = np.arange(block.start, block.stop)
+        cosines = pool.unit(positions) @ rows.T
+        own = np.searchsorted(candidates, positions).clip(max=n_candidates - 1)
+        is_candidate = candidates[own] == positions
+        cosines[np.flatnonzero(is_candidate), own[is_candidate]] = -np.inf
+        observed = neighbor_sums(cosines, k, of_G, tolerance=tolerance)[:, 0] / k
+        expected = (of_G.sum() - is_candidate * (positions >= pool.n)) / (n_candidates - is_candidate)
+        scores[block] = observed - expected
+    return scores, k
 
 
 def check_pair_of_texts(
@@ -356,7 +385,7 @@ def _compare_shares(
     )
     totals = np.bincount(clusters[:n], minlength=k), np.bincount(clusters[n:], minlength=k)
     pvalues = share_pvalues(counts[0], counts[1], sizes[0], sizes[1])
-    qvalues = adjust(pvalues)
+    qvalues = benjamini_hochberg(pvalues)
     log_odds, error = _log_odds(counts[0], counts[1], sizes[0], sizes[1])
     half = float(stats.norm.ppf(0.5 + _CONFIDENCE / 2)) * error
     order = np.lexsort((np.arange(k), -np.abs(log_odds), pvalues))

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._parallel import one_blas_thread, ordered_map
-from xembed._results import Result
-from xembed._validation import FloatArray
+from xembed._core.parallel import one_blas_thread, ordered_map
+from xembed._core.results import Result
+from xembed._core.text import format_p
+from xembed._core.validation import FloatArray
 from xembed.shift._battery import run_battery
 from xembed.shift._pool import Groups, make_pool
-from xembed.shift._verdict import format_p
 
 N_SPLITS = 200
 _N_RESAMPLES = 199
@@ -50,7 +50,8 @@ class SelfCheck(Result):
         Of the random splits.
     """
 
-    schema: ClassVar[str] = "xembed.self_check/1"
+    schema: ClassVar[str] = "xembed.shift.SelfCheck/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:self_check"
 
     verdict: str
     n_splits: int
@@ -125,7 +126,7 @@ def check_against_itself(
 
 
 def _units(n_rows: int, groups: Sequence[Hashable] | None) -> Units:
-    """Return the rows of each unit that is relabelled as a whole, in order of first appearance."""
+    """Return the rows of each unit that is relabeled as a whole, in order of first appearance."""
     if groups is None:
         return [np.array([i]) for i in range(n_rows)]
     rows: dict[Hashable, list[int]] = {}
@@ -156,7 +157,7 @@ def _verdict(
     remedy = (
         "texts are not exchangeable across groups."
         if grouped
-        else "neighbouring texts are not independent (documents cut into chunks, authors, time). Give their groups."
+        else "neighboring texts are not independent (documents cut into chunks, authors, time). Give their groups."
     )
     return (
         f"{sentence} But the first half of F differs from the second in the order given ({format_p(ordered)}): {remedy}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result
+from xembed._core.results import Result
 from xembed.shift._coverage import CoverageResult
 from xembed.shift._facets import Facet
 from xembed.shift._rank_sum import RankSumResult
@@ -37,7 +37,7 @@ class ShiftResult(Result):
     alpha : float
         Level of the verdict.
     mode : str
-        'battery': tests on shared relabellings, combined by Westfall and Young's min-p; 'fast': pooled depth and linear
+        'battery': tests on shared relabelings, combined by Westfall and Young's min-p; 'fast': pooled depth and linear
         MMD, combined by Holm's method.
     tests : tuple of TestResult
         Each test with its adjusted p-value, effect size and interval.
@@ -57,7 +57,7 @@ class ShiftResult(Result):
     terms : TermsResult or None
         Words that are commoner in one corpus; None without texts.
     surface : SurfaceResult or None
-        Differences of form, such as length and spacing, that may explain a shift by an artefact; None without texts.
+        Differences of form, such as length and spacing, that may explain a shift by an artifact; None without texts.
     self_check : SelfCheck or None
         F against itself, if asked for.
     depths : ndarray of shape (n_F + n_G,)
@@ -82,7 +82,8 @@ class ShiftResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.shift/1"
+    schema: ClassVar[str] = "xembed.shift.ShiftResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.compare:compare"
 
     verdict: str
     shifted: bool

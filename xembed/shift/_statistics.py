@@ -1,4 +1,4 @@
-"""Two-sample statistics under many labellings at once, by matrix products.
+"""Two-sample statistics under many labelings at once, by matrix products.
 
 Every statistic is computed from unit rows (N, d) and labels (N, B) of zeros and ones (1: F) and gives a `Statistic`:
 what is tested, larger for corpora that differ more, and an effect on a scale that a reader can use. The sums over pairs
@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg, stats
 
-from xembed._parallel import row_blocks
-from xembed._validation import FloatArray
-from xembed.shift._pairs import PairSums
-from xembed.shift._permutation import Floats, Labels
+from xembed._core.validation import FloatArray
+from xembed.shift._pairs import NeighborSums, PairSums
+from xembed.stats._permutation import Floats, Labels
 
 # Share of F that lies below the quantile of the tail test.
 TAIL = 0.05
@@ -24,7 +22,7 @@ TAIL = 0.05
 
 @dataclass(frozen=True)
 class Statistic:
-    """A statistic and its effect size under each labelling, the observed one first."""
+    """A statistic and its effect size under each labeling, the observed one first."""
 
     values: Floats  # (B,) what is tested; large: the corpora differ
     effects: Floats  # (B,) for the reader
@@ -32,7 +30,7 @@ class Statistic:
 
 
 def sizes(labels: Labels) -> tuple[Floats, Floats]:
-    """Return the numbers of rows of F and of G under each labelling."""
+    """Return the numbers of rows of F and of G under each labeling."""
     n = labels.sum(axis=0, dtype=np.float64)
     return n, len(labels) - n
 
@@ -40,10 +38,10 @@ def sizes(labels: Labels) -> tuple[Floats, Floats]:
 def rank_sum_statistic(depths: Floats, labels: Labels) -> Statistic:
     """Two-sided rank sum of depths that do not depend on the labels; mid-ranks for ties. Effect: 2Q - 1."""
     ranks = stats.rankdata(depths)
-    centred = ranks - ranks.mean()
+    centered = ranks - ranks.mean()
     n, m = sizes(labels)
-    of_F = (labels.T @ centred.astype(labels.dtype)).astype(np.float64)
-    variance = n * m * float(centred @ centred) / (len(labels) * (len(labels) - 1))
+    of_F = (labels.T @ centered.astype(labels.dtype)).astype(np.float64)
+    variance = n * m * float(centered @ centered) / (len(labels) * (len(labels) - 1))
     z = np.divide(of_F, np.sqrt(variance), out=np.zeros_like(of_F), where=variance > 0)
     # The sum of the ranks of F less its mean is n m (1/2 - Q).
     effects = -2 * of_F / (n * m)
@@ -55,50 +53,50 @@ def mean_statistic(unit: FloatArray, labels: Labels) -> Statistic:
 
     The identity (the linear MMD) finds shifts along which texts vary at all; the inverse of the shrunk covariance
     (as Hotelling's test) finds small shifts where texts hardly vary; the covariance finds shifts between the topics
-    that the corpora are made of. Each is standardised over all labellings and the largest counts. Only sums of rows are
+    that the corpora are made of. Each is standardized over all labelings and the largest counts. Only sums of rows are
     needed: O(N d (B + d)) time, no pairs. Effect: the share of the variance that lies between the corpora.
     """
     n, m = sizes(labels)
     mean = unit.mean(axis=0, dtype=np.float64)
-    centred = unit - mean.astype(unit.dtype)
-    sums = (labels.T @ centred).astype(np.float64)  # (B, d); those of G are minus these
-    covariance = (centred.T @ centred).astype(np.float64) / len(unit)
+    centered = unit - mean.astype(unit.dtype)
+    sums = (labels.T @ centered).astype(np.float64)  # (B, d); those of G are minus these
+    covariance = (centered.T @ centered).astype(np.float64) / len(unit)
     variance = float(np.trace(covariance))
     if variance <= 1e-14:  # all texts alike: rounding is no difference
         nothing = np.zeros(labels.shape[1])
         return Statistic(nothing, nothing, 0.0)
     ridge = covariance + np.eye(len(covariance)) * variance / len(covariance)
-    plain = _mean_distances(sums, None, centred, labels, n, m)
-    whitened = _mean_distances(sums, linalg.inv(ridge), centred, labels, n, m)
-    weighted = _mean_distances(sums, covariance, centred, labels, n, m)
+    plain = _mean_distances(sums, None, centered, labels, n, m)
+    whitened = _mean_distances(sums, linalg.inv(ridge), centered, labels, n, m)
+    weighted = _mean_distances(sums, covariance, centered, labels, n, m)
     share = n * m / len(labels) ** 2 / variance
     return Statistic(
-        standardised(np.stack([plain, whitened, weighted])).max(axis=0),
+        standardized(np.stack([plain, whitened, weighted])).max(axis=0),
         plain * share,
-        _mean_error(centred, sums[0], labels[:, 0]) * float(share[0]),
+        _mean_error(centered, sums[0], labels[:, 0]) * float(share[0]),
     )
 
 
 def linear_statistic(unit: FloatArray, labels: Labels) -> Statistic:
     """Linear MMD alone: the squared distance of the means. Effect as that of `mean_statistic`."""
     n, m = sizes(labels)
-    centred = unit - unit.mean(axis=0, dtype=np.float64).astype(unit.dtype)
-    variance = float(np.vecdot(centred, centred).mean(dtype=np.float64))
-    sums = (labels.T @ centred).astype(np.float64)
-    plain = _mean_distances(sums, None, centred, labels, n, m)
+    centered = unit - unit.mean(axis=0, dtype=np.float64).astype(unit.dtype)
+    variance = float(np.vecdot(centered, centered).mean(dtype=np.float64))
+    sums = (labels.T @ centered).astype(np.float64)
+    plain = _mean_distances(sums, None, centered, labels, n, m)
     if variance <= 1e-14:
         plain, variance = np.zeros_like(plain), 1.0
     share = n * m / len(labels) ** 2 / variance
-    return Statistic(plain, plain * share, _mean_error(centred, sums[0], labels[:, 0]) * float(share[0]))
+    return Statistic(plain, plain * share, _mean_error(centered, sums[0], labels[:, 0]) * float(share[0]))
 
 
 def _mean_distances(
-    sums: Floats, metric: Floats | None, centred: FloatArray, labels: Labels, n: Floats, m: Floats
+    sums: Floats, metric: Floats | None, centered: FloatArray, labels: Labels, n: Floats, m: Floats
 ) -> Floats:
     """Return the unbiased squared distances of the means: pairs of a text with itself are left out."""
     image = sums if metric is None else sums @ metric
-    images = centred if metric is None else centred @ metric.astype(centred.dtype)
-    own = np.vecdot(images, centred)
+    images = centered if metric is None else centered @ metric.astype(centered.dtype)
+    own = np.vecdot(images, centered)
     squared = np.vecdot(image, sums)  # of the sum over F, and as well over G
     own_F = (labels.T @ own.astype(labels.dtype)).astype(np.float64)
     own_G = float(own.sum(dtype=np.float64)) - own_F
@@ -106,16 +104,16 @@ def _mean_distances(
     return distances
 
 
-def _mean_error(centred: FloatArray, sum_F: Floats, of_F: Labels) -> float:
+def _mean_error(centered: FloatArray, sum_F: Floats, of_F: Labels) -> float:
     """Return the standard error of the plain distance, by the linear part of a U-statistic."""
     mine = of_F > 0
     n, m = int(mine.sum()), int((~mine).sum())
-    along = (centred @ (sum_F / n + sum_F / m).astype(centred.dtype)).astype(np.float64)
+    along = (centered @ (sum_F / n + sum_F / m).astype(centered.dtype)).astype(np.float64)
     return float(2 * np.sqrt(along[mine].var(ddof=1) / n + along[~mine].var(ddof=1) / m))
 
 
 def mmd_statistic(kernels: list[PairSums], labels: Labels) -> Statistic:
-    """Fused MMD: each kernel's unbiased squared MMD standardised over all labellings, soft maximum.
+    """Fused MMD: each kernel's unbiased squared MMD standardized over all labelings, soft maximum.
 
     Effect: the share of the variance between the corpora, in the space of the first kernel.
     """
@@ -129,31 +127,24 @@ def mmd_statistic(kernels: list[PairSums], labels: Labels) -> Statistic:
         return Statistic(nothing, nothing, 0.0)
     share = n * m / size**2 / variance
     return Statistic(
-        distances[0] if len(kernels) == 1 else np.logaddexp.reduce(standardised(distances), axis=0),
+        distances[0] if len(kernels) == 1 else np.logaddexp.reduce(standardized(distances), axis=0),
         distances[0] * share,
         first.standard_error(labels[:, 0]) * float(share[0]),
     )
 
 
-def neighbor_statistic(neighbors: npt.NDArray[np.intp], labels: Labels) -> Statistic:
-    """Count nearest neighbours of the same corpus (Schilling 1986, Henze 1988).
+def neighbor_statistic(neighbors: NeighborSums, labels: Labels) -> Statistic:
+    """Count nearest neighbors of the same corpus (Schilling 1986, Henze 1988).
 
     Effect: the excess over what is expected without a shift, as a share of what is possible: 1 where all are of the
     same corpus.
     """
-    k = neighbors.shape[1]
+    k, size = neighbors.n_neighbors, len(labels)
     n, m = sizes(labels)
-    same = np.zeros(labels.shape[1])
-    observed = np.empty(len(labels))
-    for rows in row_blocks(0, len(labels), max(1, 2**22 // (labels.shape[1] * k))):
-        near = labels[neighbors[rows].ravel()].reshape(-1, k, labels.shape[1]).sum(axis=1)  # neighbours of F
-        own = labels[rows]
-        alike = own * near + (1 - own) * (k - near)
-        same += alike.sum(axis=0, dtype=np.float64)
-        observed[rows] = alike[:, 0] / k
-    size = len(labels)
+    same = 2 * neighbors.within - neighbors.of_F + k * m
     expected = (n * (n - 1) + m * (m - 1)) / (size * (size - 1))
-    effects = (same / neighbors.size - expected) / (1 - expected)
+    effects = (same / (k * size) - expected) / (1 - expected)
+    observed = np.where(labels[:, 0] > 0, neighbors.to_F, k - neighbors.to_F) / k
     error = np.hypot(observed.std(ddof=1) / np.sqrt(size) / (1 - expected[0]), _spread(effects))
     return Statistic(effects, effects, float(error))
 
@@ -176,18 +167,18 @@ def tail_statistic(depths: Floats, labels: Labels) -> Statistic:
 def classifier_statistic(unit: FloatArray, labels: Labels) -> Statistic:
     """AUC of a ridge discriminant on texts that it was not trained on, over both halves. Effect: 2 AUC - 1.
 
-    Rows are in random order, so that the halves are random. For every labelling the directions follow from one
+    Rows are in random order, so that the halves are random. For every labeling the directions follow from one
     inverse a half.
     """
     half = len(unit) // 2
     areas = np.zeros(labels.shape[1])
     for train, test in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
         rows = unit[train].astype(np.float64)
-        centred = rows - rows.mean(axis=0)
-        covariance = centred.T @ centred / len(rows)
+        centered = rows - rows.mean(axis=0)
+        covariance = centered.T @ centered / len(rows)
         ridge = covariance + np.eye(len(covariance)) * max(float(np.trace(covariance)) / len(covariance), 1e-12)
         marks = labels[train].astype(np.float64)
-        directions = linalg.solve(ridge, centred.T @ (marks - marks.mean(axis=0)), assume_a="pos")  # (d, B)
+        directions = linalg.solve(ridge, centered.T @ (marks - marks.mean(axis=0)), assume_a="pos")  # (d, B)
         scores = (unit[test].astype(np.float64) @ directions).round(12)
         ranks = stats.rankdata(scores, axis=0)
         n, m = sizes(labels[test])
@@ -198,15 +189,15 @@ def classifier_statistic(unit: FloatArray, labels: Labels) -> Statistic:
 
 
 def _spread(effects: Floats) -> float:
-    """Return the standard deviation over the relabellings; 0 if there are none."""
+    """Return the standard deviation over the relabelings; 0 if there are none."""
     return float(effects[1:].std()) if len(effects) > 1 else 0.0
 
 
-def standardised(tests: Floats) -> Floats:
+def standardized(tests: Floats) -> Floats:
     """Return each row of a table less its mean, over its spread; zeros where nothing varies."""
-    centred = tests - tests.mean(axis=1, keepdims=True)
+    centered = tests - tests.mean(axis=1, keepdims=True)
     spread = tests.std(axis=1, keepdims=True)
-    result: Floats = np.divide(centred, spread, out=np.zeros_like(tests), where=spread > 1e-300)
+    result: Floats = np.divide(centered, spread, out=np.zeros_like(tests), where=spread > 1e-300)
     return result
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._results import Result, provenance
-from xembed._validation import check_names, check_number, check_texts
-from xembed.shift._terms import adjust
-from xembed.shift._wilcoxon import rank_sum
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import check_names, check_number, check_texts
+from xembed.stats import benjamini_hochberg
+from xembed.stats._rank_sums import rank_sum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,7 @@ class SurfaceFeature(Result):
         Of the rank-sum test, two-sided; and adjusted for all features (Benjamini-Hochberg).
     """
 
-    schema: ClassVar[str] = "xembed.surface_feature/1"
+    schema: ClassVar[str] = "xembed.shift.SurfaceFeature/1"
 
     name: str
     label: str
@@ -125,7 +126,8 @@ class SurfaceResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.surface/1"
+    schema: ClassVar[str] = "xembed.shift.SurfaceResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:surface"
 
     verdict: str
     features: tuple[SurfaceFeature, ...]
@@ -156,7 +158,7 @@ def compare_surface(
     """Compare the form of two corpora: what has nothing to do with meaning and may still explain a shift.
 
     Embeddings of texts that differ in length, spacing or line breaks differ, too. A shift between corpora that were
-    collected or cleaned in different ways can be such an artefact.
+    collected or cleaned in different ways can be such an artifact.
 
     Parameters
     ----------
@@ -186,7 +188,7 @@ def compare_surface(
     Notes
     -----
     Each feature is compared by the rank-sum test with mid-ranks; the effect is 2 AUC - 1 (Cliff's delta). The
-    classifier is a logistic regression on all features, standardised, those without bound as log(1 + x), with five-fold
+    classifier is a logistic regression on all features, standardized, those without bound as log(1 + x), with five-fold
     cross-validation; of texts that repeat in a corpus it sees one, so that it can't learn them by heart. Above
     20,000 texts in a corpus it takes that many at even distances.
 
@@ -269,7 +271,7 @@ def _compare(table_F: Floats, table_G: Floats) -> list[SurfaceFeature]:
         rank_sum(x, y, alternative="two-sided", method="asymptotic", confidence_level=_CONFIDENCE)
         for x, y in zip(table_F.T, table_G.T, strict=True)
     ]
-    qvalues = adjust(np.array([test.pvalue for test in tests]))
+    qvalues = benjamini_hochberg(np.array([test.pvalue for test in tests]))
     found = [
         SurfaceFeature(
             name=name,

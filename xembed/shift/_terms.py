@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._results import Result, provenance
-from xembed._validation import check_count, check_names, check_number, check_texts
+from xembed._core.provenance import provenance
+from xembed._core.results import Result
+from xembed._core.validation import check_count, check_names, check_number, check_texts
+from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +49,7 @@ class Term(Result):
         The same as shares of all texts, in [0, 1].
     """
 
-    schema: ClassVar[str] = "xembed.term/1"
+    schema: ClassVar[str] = "xembed.shift.Term/1"
 
     term: str
     z: float
@@ -84,7 +86,8 @@ class TermsResult(Result):
         Function, parameters and versions.
     """
 
-    schema: ClassVar[str] = "xembed.terms/1"
+    schema: ClassVar[str] = "xembed.shift.TermsResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:terms"
 
     verdict: str
     more_in_F: tuple[Term, ...]
@@ -191,7 +194,7 @@ def distinguishing_terms(
     counts_F, counts_G = count_texts(presence[:n]), count_texts(presence[n:])
     log_odds, z = weighted_log_odds(counts_F, counts_G)
     pvalues = share_pvalues(counts_F, counts_G, n, m)
-    qvalues = adjust(pvalues)
+    qvalues = benjamini_hochberg(pvalues)
 
     def record(i: int) -> Term:
         return Term(
@@ -271,12 +274,6 @@ def share_pvalues(counts_F: npt.ArrayLike, counts_G: npt.ArrayLike, n: int, m: i
     tail: Floats = np.minimum(law.cdf(count_G), law.sf(count_G - 1))
     # Where a tail holds all there is, rounding can leave it a little off 1.
     return np.clip(2 * tail, 0.0, 1.0)
-
-
-def adjust(pvalues: Floats) -> Floats:
-    """Return p-values adjusted for the false discovery rate (Benjamini-Hochberg); none stay none."""
-    adjusted: Floats = stats.false_discovery_control(pvalues) if len(pvalues) else pvalues
-    return adjusted
 
 
 def strongest(values: Floats, top: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a test by relabelling found, as a result object."""
+"""What a test by relabeling found, as a result object."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._results import Result
-from xembed.shift._battery import KINDS
+from xembed._core.results import Result
+from xembed._core.text import format_p
+from xembed.shift._kinds import KINDS
 from xembed.shift._statistics import Statistic
-from xembed.shift._verdict import format_p
 
 # Chance with which an effect of the size `TestResult.detectable` is found.
 POWER = 0.8
@@ -31,7 +31,7 @@ class TestResult(Result):
     statistic : float
         Large: the corpora differ. Its scale is the test's own.
     pvalue : float
-        Share of relabellings, the observed one included, with a statistic at least as large; never 0.
+        Share of relabelings, the observed one included, with a statistic at least as large; never 0.
     adjusted_pvalue : float or None
         Corrected for the other tests of the battery that it belongs to; None for a test alone.
     effect_size : float
@@ -47,13 +47,14 @@ class TestResult(Result):
     n_F, n_G : int
         Texts compared.
     null : ndarray of shape (n_resamples,)
-        Statistics under the relabellings.
+        Statistics under the relabelings.
     provenance : dict
         Function, parameters and versions.
     """
 
     __test__ = False  # not a test of pytest
-    schema: ClassVar[str] = "xembed.test/1"
+    schema: ClassVar[str] = "xembed.shift.TestResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:test"
 
     name: str
     title: str

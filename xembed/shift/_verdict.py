@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from xembed._core.text import format_p
+
 if TYPE_CHECKING:
     from xembed.shift._facets import Facet
     from xembed.shift._regions import RegionsResult
@@ -28,11 +30,11 @@ def depth_verdict(
     if pvalue > alpha:
         return (
             f"No difference found ({format_p(pvalue)}, level {alpha:.0%}): a text of “{deeper}” is the deeper one in "
-            f"{pairs}. This test sees changes of spread and of the distance to the common centre. Topics exchanged for "
+            f"{pairs}. This test sees changes of spread and of the distance to the common center. Topics exchanged for "
             "others of equal depth can go unseen."
         )
     return (
-        f"The corpora differ ({format_p(pvalue)}): texts of “{deeper}” are deeper, closer to the common centre, in "
+        f"The corpora differ ({format_p(pvalue)}): texts of “{deeper}” are deeper, closer to the common center, in "
         f"{pairs}."
     )
 
@@ -74,10 +76,3 @@ def _most_changed(found: RegionsResult) -> str:
         for region in changed[:_REGIONS]
     )
     return f" {len(changed)} of {len(found.regions)} regions of the space changed. First: {first}."
-
-
-def format_p(pvalue: float) -> str:
-    """Write a p-value with two digits, and none as zero."""
-    if pvalue < 1e-300:
-        return "p < 1e-300"
-    return f"p = {pvalue:.2g}"

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from xembed._validation import FloatArray, check_embeddings, check_same_dims
-from xembed.depth._resultant import direction_weights
+from xembed._core.directions import direction_weights
+from xembed._core.validation import FloatArray, check_embeddings, check_same_dims
 from xembed.shift._pool import number_labels
 
 Times: TypeAlias = npt.NDArray[Any]  # float64 or datetime64[us]

@@ -71,7 +71,7 @@ const asTitle = (text, width) => {
   return { text: lines.map(escaped).join("<br>"), lines: lines.length };
 };
 const figureToSave = (plot, title) => {
-  const [traces, looks] = inLight(() => [traceColours(plot), layoutColours(plot)]);
+  const [traces, looks] = inLight(() => [traceColors(plot), layoutColors(plot)]);
   const data = plot.data.map((trace, i) => {
     const copy = { ...trace, line: { ...trace.line }, marker: { ...trace.marker } };
     const own = Object.entries(traces).map(([path, values]) => [path, values[i]]);

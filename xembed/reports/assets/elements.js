@@ -36,7 +36,7 @@ const placeTip = (element, word, lines) => {
   tip.style.left = `${Math.max(4, Math.min(from.left, innerWidth - box.width - 8))}px`;
   tip.style.top = `${from.bottom + 6 + box.height > innerHeight ? Math.max(4, from.top - box.height - 6) : from.bottom + 6}px`;
 };
-// A text as coloured words, with a sign where they count.
+// A text as colored words, with a sign where they count.
 const saidOf = ({ words, values, more, dir }, signs) => {
   const most = sizeOf([values]);
   const said = make("p", "said");
@@ -97,9 +97,5 @@ const rowOf = (first, cells) => {
   head.scope = "row";
   return make("tr", "", head, ...cells);
 };
-// A part of a combined page has a heading of its own, so that those within are a level lower.
-const heading = ({ prefix }, tag, ...children) => {
-  const element = make(tag, "", ...children);
-  if (prefix) element.setAttribute("aria-level", Number(tag[1]) + 1);
-  return element;
-};
+// In a part of a combined page headings are a level lower.
+const heading = ({ prefix }, tag, ...children) => make(prefix ? `h${Number(tag[1]) + 1}` : tag, "", ...children);

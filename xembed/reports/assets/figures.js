@@ -5,36 +5,36 @@ const CONFIG = {
   modeBarButtonsToRemove: ["sendChartToCloud", "autoScale2d", "toImage"],  // buttons below a figure save it
 };
 const mix = (one, other, share) => {
-  const [a, b] = [one, other].map((name) => [1, 3, 5].map((i) => parseInt(colour(name).slice(i, i + 2), 16)));
+  const [a, b] = [one, other].map((name) => [1, 3, 5].map((i) => parseInt(color(name).slice(i, i + 2), 16)));
   return `rgb(${a.map((x, i) => Math.round(share * x + (1 - share) * b[i])).join(",")})`;
 };
-// A trace says in meta, and a shape in its name, which colour of the style sheet it takes.
-const traceColours = (plot) => {
-  const colours = plot.data.map((trace) => colour(trace.meta));
-  const fills = colours.map((c) => `${c}2e`);
-  const update = { "line.color": colours, "marker.color": colours, fillcolor: fills };
+// A trace says in meta, and a shape in its name, which color of the style sheet it takes.
+const traceColors = (plot) => {
+  const colors = plot.data.map((trace) => color(trace.meta));
+  const fills = colors.map((c) => `${c}2e`);
+  const update = { "line.color": colors, "marker.color": colors, fillcolor: fills };
   // Signed cells go from blue by the ground to orange, no deeper than their text can be read on.
-  // A shade of how many texts lie somewhere goes from clear to half of its colour.
+  // A shade of how many texts lie somewhere goes from clear to half of its color.
   if (plot.data.some((trace) => trace.type === "heatmap"))
     update.colorscale = plot.data.map((trace, i) => (trace.meta === "signed"
-      ? [[0, mix("f", "panel", 0.6)], [0.5, colour("panel")], [1, mix("g", "panel", 0.6)]]
-      : trace.type === "heatmap" ? [[0, `${colours[i]}00`], [1, `${colours[i]}b3`]] : undefined));
+      ? [[0, mix("f", "panel", 0.6)], [0.5, color("panel")], [1, mix("g", "panel", 0.6)]]
+      : trace.type === "heatmap" ? [[0, `${colors[i]}00`], [1, `${colors[i]}b3`]] : undefined));
   return update;
 };
-const layoutColours = (plot) => {
+const layoutColors = (plot) => {
   const update = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", "font.color": colour("ink"),
-    "hoverlabel.bgcolor": colour("ink"), "hoverlabel.font.color": colour("bg"),
-    "modebar.color": colour("quiet"), "modebar.bgcolor": "rgba(0,0,0,0)", "modebar.activecolor": colour("ink"),
-    "newselection.line.color": colour("ink"),
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", "font.color": color("ink"),
+    "hoverlabel.bgcolor": color("ink"), "hoverlabel.font.color": color("bg"),
+    "modebar.color": color("quiet"), "modebar.bgcolor": "rgba(0,0,0,0)", "modebar.activecolor": color("ink"),
+    "newselection.line.color": color("ink"),
   };
   for (const axis of ["xaxis", "yaxis"]) {
-    update[`${axis}.gridcolor`] = colour("grid");
-    update[`${axis}.zerolinecolor`] = colour("grid");
-    update[`${axis}.linecolor`] = colour("line");
+    update[`${axis}.gridcolor`] = color("grid");
+    update[`${axis}.zerolinecolor`] = color("grid");
+    update[`${axis}.linecolor`] = color("line");
   }
   (plot.layout.shapes || []).forEach((shape, i) => {
-    update[`shapes[${i}].line.color`] = colour(shape.name || "quiet");
+    update[`shapes[${i}].line.color`] = color(shape.name || "quiet");
   });
   return update;
 };
@@ -58,16 +58,16 @@ const drawFigure = async (plot) => {
   };
   plot.data = spec.data;
   plot.layout = layout;
-  const colours = traceColours(plot);
+  const colors = traceColors(plot);
   spec.data.forEach((trace, i) => {
-    trace.marker = { ...trace.marker, color: colours["marker.color"][i] };
-    trace.line = { ...trace.line, color: colours["line.color"][i] };
-    trace.fillcolor = colours.fillcolor[i];
-    if (trace.type === "heatmap") trace.colorscale = colours.colorscale[i];
+    trace.marker = { ...trace.marker, color: colors["marker.color"][i] };
+    trace.line = { ...trace.line, color: colors["line.color"][i] };
+    trace.fillcolor = colors.fillcolor[i];
+    if (trace.type === "heatmap") trace.colorscale = colors.colorscale[i];
     trace.unselected = { marker: { opacity: 0.12 } };
   });
   if (!automargin) layout.yaxis.title = { ...layout.yaxis.title, standoff: 8 };
-  setPaths(layout, layoutColours(plot));
+  setPaths(layout, layoutColors(plot));
   await Plotly.newPlot(plot, spec.data, layout, CONFIG);
   plots.push(plot);
 };

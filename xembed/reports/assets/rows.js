@@ -13,12 +13,7 @@ const startRows = async ({ part, $ }) => {
   groups.forEach((group, g) => { for (const region of group.regions) groupOf[region] = g; });
   let sortKey = "depth", sortDown = false, shown = 0;
   const signed = (x) => `${x >= 0 ? "+" : ""}${x.toFixed(2)}`;
-  const NUMBERS = [
-    ["depth", () => "depth", (x) => x.toFixed(3)],
-    ["inF", () => `in ${rows.names[0]}`, (x) => x.toFixed(3)],
-    ["inG", () => `in ${rows.names[1]}`, (x) => x.toFixed(3)],
-    ["lean", () => "leaning", signed],
-  ];
+  const written = ({ signed: withSign }) => (withSign ? signed : (x) => x.toFixed(3));
   const regionOf = (i) => (rows.region ? rows.regions[rows.region[i]] : "");
   const cell = (parent, text, name, label) => {
     const td = document.createElement("td");
@@ -46,7 +41,7 @@ const startRows = async ({ part, $ }) => {
       mark.className = rows.corpus[i] ? "mark g" : "mark";
       cell(tr, rows.names[rows.corpus[i]], "corpus").prepend(mark);
       cell(tr, rows.row[i], "num", "row");
-      for (const [key, label, format] of NUMBERS) if (rows[key]) cell(tr, format(rows[key][i]), "num", label());
+      for (const one of rows.numbers) cell(tr, written(one)(rows[one.key][i]), "num", one.label);
       if (rows.text || rows.region) {
         const td = cell(tr, rows.text ? rows.text[i] : "", "text");
         if (rows.region) {
@@ -123,10 +118,10 @@ const startRows = async ({ part, $ }) => {
   };
   const downloadCsv = () => {
     const columns = [
-      ["corpus", (i) => rows.names[rows.corpus[i]]], ["row", (i) => rows.row[i]], ["depth", (i) => rows.depth[i]],
-      ["depth_in_F", (i) => rows.inF[i]], ["depth_in_G", (i) => rows.inG[i]],
+      ["corpus", (i) => rows.names[rows.corpus[i]]], ["row", (i) => rows.row[i]],
+      ...rows.numbers.map(({ key, csv }) => [csv, (i) => rows[key][i]]),
     ];
-    if (rows.region) columns.push(["leaning", (i) => rows.lean[i]], ["region", regionOf]);
+    if (rows.region) columns.push(["region", regionOf]);
     columns.push(["text", (i) => (rows.text ? rows.text[i] : "")]);
     const lines = order.map((i) => csvLine(columns.map(([, value]) => value(i))));
     saveCsv("texts", [csvLine(columns.map(([name]) => name)), ...lines]);

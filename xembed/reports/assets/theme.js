@@ -11,11 +11,11 @@ const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 let printing = false;
 const isDark = () =>
   !printing && (root.classList.contains("dark") || (prefersDark.matches && !root.classList.contains("light")));
-const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+const color = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
 const themeButton = byId("theme");
 const onTheme = () => {
   themeButton.textContent = isDark() ? "Light" : "Dark";
-  for (const plot of plots) Plotly.update(plot, traceColours(plot), layoutColours(plot));
+  for (const plot of plots) Plotly.update(plot, traceColors(plot), layoutColors(plot));
 };
 themeButton.hidden = false;
 themeButton.addEventListener("click", () => {

@@ -1,0 +1,245 @@
+"""What every result object can do: a plain dictionary, JSON and back, a table, a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import types
+import typing
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from xembed._core.estimate import Estimate
+from xembed._core.files import atomic_write
+from xembed._core.provenance import dump_json
+from xembed._core.schemas import class_of, current_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from typing_extensions import Self
+
+_SHOWN = 1_000  # characters of a text in a notebook's cell
+
+
+class UserText:
+    """Marks a field that holds what the user wrote, names, texts or labels: ``name: Annotated[str, UserText]``.
+
+    Mappings are marked if their keys or their values are such text. Pages shorten what is marked, and tests for hostile
+    texts fill it.
+    """
+
+
+class Result:
+    """Base of the frozen dataclasses that functions return.
+
+    A subclass names its JSON form in ``schema`` (``"xembed.<package>.<class>/<version>"``, see `_core.schemas`) and
+    the function that makes its page in ``page`` (``"module:function"``, imported when a page is asked for). Fields may
+    be numbers, strings, ``None``, arrays, an `Estimate`, tuples, mappings of such, and other results.
+    """
+
+    schema: ClassVar[str]
+    page: ClassVar[str | None] = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain Python data, ready for JSON; ``schema`` says what it is."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {"schema": self.schema} | {field.name: _plain(getattr(self, field.name)) for field in fields}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild a result from what `to_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            If ``data`` is of another schema or lacks a field.
+        """
+        found = data.get("schema")
+        if current_schema(found) != cls.schema:
+            raise ValueError(f"{cls.__name__} reads the schema {cls.schema!r}. Got {found!r} instead.")
+        hints = get_type_hints(cls)
+        fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if missing := sorted(fields - set(data)):
+            raise ValueError(f"This {cls.schema!r} lacks the fields {missing}: is the file complete?")
+        return cls(**{name: _rebuild(data[name], hints[name]) for name in fields})
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the result as JSON text and, if ``path`` is given, write it there (whole or not at all)."""
+        text = dump_json(self.to_dict())
+        if path is not None:
+            with atomic_write(path) as file:
+                file.write(text.encode("utf-8"))
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | os.PathLike[str]) -> Self:
+        """Read a result from JSON text (a string that starts with ``{``) or from a file."""
+        text = source if isinstance(source, str) and source.lstrip().startswith("{") else None
+        return cls.from_dict(json.loads(Path(source).read_text(encoding="utf-8") if text is None else text))
+
+    def report(self, path: str | os.PathLike[str] | IO[Any]) -> None:
+        """Write an HTML page to ``path`` and all its numbers to a .json file beside it, both whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like or file handle
+            The page, usually ``*.html``. To an open file, of bytes or of text in UTF-8, the page alone is written.
+
+        Raises
+        ------
+        OSError
+            If the folder does not exist or can't be written, or a .json file that is not a result lies there already.
+        ValueError
+            If ``path`` ends in ``.json``, or is a text file in another encoding than UTF-8.
+        """
+        from xembed.reports import write_report
+
+        write_report(self, path)
+
+    def html(self) -> str:
+        """Return the HTML page as text: complete, it loads nothing.
+
+        Examples
+        --------
+        >>> import numpy as np, xembed
+        >>> X = np.random.default_rng(0).normal(size=(20, 3))
+        >>> xembed.shift.rank_sum_test(X[:10], X[10:]).html()[:15]
+        '<!doctype html>'
+        """
+        from xembed.reports import render_page
+
+        return render_page(self.to_dict())
+
+    def to_markdown(self) -> str:
+        """Return what the page says as Markdown: title, verdict, key numbers, caveats, and tables as those of GitHub.
+
+        Examples
+        --------
+        >>> import numpy as np, xembed
+        >>> X = np.random.default_rng(0).normal(size=(20, 3))
+        >>> print(xembed.shift.rank_sum_test(X[:10], X[10:]).to_markdown()[:9])
+        # F and G
+        """
+        from xembed.reports import render_markdown
+
+        return render_markdown(self.to_dict())
+
+    def open(self) -> Path:
+        """Write the page to a temporary folder and show it in the web browser.
+
+        Returns
+        -------
+        pathlib.Path
+            The page. It stays there until the system clears its temporary files.
+        """
+        import tempfile
+        import webbrowser
+
+        page = Path(tempfile.mkdtemp(prefix="xembed-"), "report.html")
+        self.report(page)
+        webbrowser.open(page.as_uri())
+        return page
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the result's scalar values as a table of one row."""
+        import pandas as pd
+
+        return pd.DataFrame([self._scalars()])
+
+    def _scalars(self) -> dict[str, Any]:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        values = {field.name: getattr(self, field.name) for field in fields}
+        return {name: value for name, value in values.items() if isinstance(value, str | int | float | bool)}
+
+    def __repr__(self) -> str:
+        short = {k: v for k, v in self._scalars().items() if not (isinstance(v, str) and len(v) > 40)}
+        shown = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v!r}" for k, v in short.items())
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(format(value, '.4g'))}</td></tr>"
+            if isinstance(value, float)
+            else f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value)[:_SHOWN])}</td></tr>"
+            for name, value in self._scalars().items()
+        )
+        return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
+
+
+def read_result(source: str | os.PathLike[str]) -> Result:
+    """Read any result from a JSON file, such as the one beside a report, by its schema.
+
+    Parameters
+    ----------
+    source : path-like
+        The file.
+
+    Returns
+    -------
+    Result
+        Of the class that wrote it, for example `xembed.shift.ShiftResult`.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+    ValueError
+        If it is not JSON, not a result, or not complete.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np, xembed
+    >>> X = np.random.default_rng(0).normal(size=(20, 3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "result.json")
+    ...     _ = xembed.shift.rank_sum_test(X[:10], X[10:]).to_json(path)
+    ...     xembed.read_result(path).n_F
+    10
+    """
+    return rebuild(json.loads(Path(source).read_text(encoding="utf-8")), repr(os.fspath(source)))
+
+
+def rebuild(data: Any, where: str) -> Result:
+    """Return the result that plain data are of, by their schema; ``where`` says what they are from."""
+    return class_of(data, where).from_dict(data)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Result):
+        return value.to_dict()
+    if isinstance(value, Estimate):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _rebuild(value: Any, hint: Any) -> Any:
+    if value is None:
+        return None
+    options = [option for option in get_args(hint) if option is not type(None)] or [hint]
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        return _rebuild(value, options[0])
+    kind = get_origin(hint) or hint
+    if isinstance(kind, type) and issubclass(kind, Result):
+        return kind.from_dict(value)
+    if kind is Estimate:
+        return Estimate(**value)
+    if kind is np.ndarray:
+        return np.asarray(value)
+    if kind is tuple:
+        return tuple(_rebuild(item, get_args(hint)[0] if get_args(hint) else Any) for item in value)
+    return value

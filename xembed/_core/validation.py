@@ -1,0 +1,208 @@
+"""The one place that checks what users pass in, with one grammar of messages.
+
+A message says what was expected, what came and, where it is not obvious, what to do. Wrong types raise
+``TypeError``, wrong values ``ValueError``. Rows and texts are counted from 0, as in Python.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Collection, Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+RNG: TypeAlias = int | np.random.Generator | None
+
+
+def quote_options(options: Iterable[Any]) -> str:
+    """Write the allowed values as a set with a fixed order."""
+    return "{" + ", ".join(repr(option) for option in sorted(options)) + "}"
+
+
+def check_option(value: Any, options: Collection[str], *, name: str, caller: str) -> str:
+    """Return ``value`` if it is one of ``options``."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(
+            f"The {name!r} parameter of {caller} must be one of {quote_options(options)}. Got {value!r} instead."
+        )
+    return value
+
+
+def check_number(
+    value: Any, *, name: str, caller: str, low: float, high: float = math.inf, closed: str = "both"
+) -> float:
+    """Return ``value`` as a float inside the interval; ``closed`` is 'both', 'left', 'right' or 'neither'."""
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    above = is_number and (value >= low if closed in {"both", "left"} else value > low)
+    below = is_number and (value <= high if closed in {"both", "right"} else value < high)
+    if not (above and below):
+        left, right = (
+            ("[" if closed in {"both", "left"} else "("),
+            ("]" if closed in {"both", "right"} else ")"),
+        )
+        raise (ValueError if is_number else TypeError)(
+            f"The {name!r} parameter of {caller} must be a number in {left}{low:g}, {high:g}{right}. "
+            f"Got {value!r} instead."
+        )
+    return float(value)
+
+
+def check_count(value: Any, *, name: str, caller: str, low: int = 1) -> int:
+    """Return ``value`` as an int of at least ``low``."""
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_integer or value < low:
+        raise (ValueError if is_integer else TypeError)(
+            f"The {name!r} parameter of {caller} must be an integer of at least {low}. Got {value!r} instead."
+        )
+    return int(value)
+
+
+def check_rng(rng: RNG, *, caller: str) -> np.random.Generator:
+    """Return a generator. ``None`` means seed 0: the same call gives the same result."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None:
+        return np.random.default_rng(0)
+    if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
+        return np.random.default_rng(int(rng))
+    raise TypeError(
+        f"The 'rng' parameter of {caller} must be a non-negative integer, a numpy.random.Generator or None. "
+        f"Got {rng!r} instead."
+    )
+
+
+def describe_rng(rng: RNG) -> int | str:
+    """Say what ``rng`` was, for a result's provenance."""
+    if rng is None:
+        return 0
+    return type(rng).__name__ if isinstance(rng, np.random.Generator) else int(rng)
+
+
+def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> FloatArray:
+    """Return ``X`` as a 2-D array of floats (float16, float32 or float64), without a copy where it is one.
+
+    Whether the rows are finite and not zero is found by `raise_for_bad_rows` in the pass over the data
+    that needs the norms anyway.
+    """
+    if hasattr(X, "toarray") or hasattr(X, "todense"):
+        raise TypeError(
+            f"{name} must be a dense 2-D array (one row a text). Got the sparse {type(X).__name__}: "
+            f"pass {name}.toarray()."
+        )
+    try:
+        array = np.asarray(X)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name} must be a 2-D array of numbers (one row a text). Its rows can't be put into one array: {error}."
+        ) from None
+    if array.ndim != 2:
+        remedy = f" Reshape your data: a single text is {name}.reshape(1, -1)." if array.ndim == 1 else ""
+        raise ValueError(
+            f"{name} must be a 2-D array of shape (n_texts, n_dims). Got an array of shape {array.shape} instead."
+            + remedy
+        )
+    array = _as_floats(array, name=name, caller=caller)
+    rows, columns = array.shape
+    if columns == 0:
+        raise ValueError(f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
+    if rows < min_rows:
+        raise ValueError(
+            f"{name} must hold at least {min_rows} row{'s' if min_rows > 1 else ''} (texts) for {caller}. "
+            f"Got n_samples = {rows}."
+        )
+    return array
+
+
+def _as_floats(array: npt.NDArray[Any], *, name: str, caller: str) -> FloatArray:
+    if np.iscomplexobj(array):
+        raise ValueError(f"Complex data not supported: {name} must hold real numbers. Got dtype {array.dtype}.")
+    if array.dtype.kind == "O":  # a DataFrame of mixed columns, or Python numbers
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            message = f"{name} must hold numbers (argument of {caller}). Got an array of Python objects: {error}."
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} must hold real numbers (argument of {caller}). Got dtype {array.dtype}. If these are texts, "
+            "embed them first: xembed.load_encoder().encode(texts)."
+        )
+    return array if array.dtype in (np.float16, np.float32, np.float64) else array.astype(np.float64)
+
+
+def check_same_dims(*named: tuple[str, FloatArray]) -> None:
+    """Check that all arrays have the same number of columns."""
+    (first_name, first), *others = named
+    for name, array in others:
+        if array.shape[1] != first.shape[1]:
+            raise ValueError(
+                f"{first_name} and {name} must have the same number of dimensions. Got {first.shape[1]} and "
+                f"{array.shape[1]}: were they embedded by the same model?"
+            )
+
+
+def check_names(names: tuple[str, str], *, caller: str) -> tuple[str, str]:
+    """Return the names of two corpora: different, not blank."""
+    if isinstance(names, str) or len(names) != 2 or not all(isinstance(n, str) and n.strip() for n in names):
+        raise ValueError(f"The 'names' parameter of {caller} must be a pair of names. Got {names!r} instead.")
+    if names[0] == names[1]:
+        raise ValueError(f"The two corpora must have different names. Got {names[0]!r} twice.")
+    return names[0], names[1]
+
+
+def shows_progress(progress: Any, *, caller: str) -> bool:
+    """Return whether to show a progress bar: as asked, or, for None, if stderr is a terminal."""
+    if progress is not None and not isinstance(progress, bool | np.bool_):
+        raise TypeError(f"The 'progress' parameter of {caller} must be True, False or None. Got {progress!r} instead.")
+    # A program without a console has no stderr.
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return terminal if progress is None else bool(progress)
+
+
+def raise_for_bad_rows(bad: npt.NDArray[np.bool_], *, name: str, problem: str, remedy: str) -> None:
+    """Raise an error that counts and names the rows where ``bad`` is true, if there are any."""
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        verb = "row that is" if len(rows) == 1 else "rows that are"
+        raise ValueError(f"{name} holds {len(rows)} {verb} {problem} (first: row {rows[0]}). {remedy}")
+
+
+def check_texts(texts: Any, *, name: str = "texts", min_texts: int = 1, blank: bool = False) -> list[str]:
+    """Return ``texts`` as a list of strings, none of them blank unless ``blank`` is true."""
+    if isinstance(texts, str | bytes):
+        raise TypeError(
+            f"{name} must be a list of strings. Got one {type(texts).__name__}: for a single text pass a list with it."
+        )
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"{name} must be a list of strings. Got {type(texts).__name__} instead.")
+    result = list(texts)
+    wrong = [i for i, text in enumerate(result) if not isinstance(text, str)]
+    if wrong:
+        found = result[wrong[0]]
+        raise TypeError(
+            f"{name} holds {len(wrong)} item{'s' * (len(wrong) > 1)} that {'are' if len(wrong) > 1 else 'is'} not a "
+            f"string (first: item {wrong[0]}, {type(found).__name__} {found!r:.60}). Convert or drop such rows first."
+        )
+    if len(result) < min_texts:
+        raise ValueError(f"{name} must hold at least {min_texts} text{'s' * (min_texts > 1)}. Got {len(result)}.")
+    blanks = [] if blank else [i for i, text in enumerate(result) if not text.strip()]
+    if blanks:
+        raise ValueError(
+            f"{name} holds {len(blanks)} blank text{'s' * (len(blanks) > 1)} (first: item {blanks[0]}). "
+            "Drop them first: a blank text has no meaningful embedding."
+        )
+    # A lone surrogate can't be encoded as UTF-8, so neither hashed, tokenized nor written.
+    for i, text in enumerate(result):
+        if not text.isascii():
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError:
+                raise ValueError(
+                    f"{name} holds text that is not valid Unicode (first: item {i}, a lone surrogate). "
+                    "Clean it first, for example text.encode('utf-8', 'replace').decode()."
+                ) from None
+    return [str(text) for text in result]  # numpy.str_ and other subclasses become plain str

@@ -1,0 +1,58 @@
+"""The command ``xembed depth``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xembed._core.text import one_line
+from xembed.cli.inputs import embed_source, read_source, texts_of
+from xembed.cli.options import INPUT, Distance, EncoderOptions, ReadingOptions, command
+from xembed.cli.outputs import warn
+
+
+@command("xembed depth reviews.csv --out depths.csv", "xembed depth new.txt --reference reviews.csv --top 10")
+def depth(
+    texts: Annotated[Path, typer.Argument(help=f"The texts to rank: {INPUT}.")],
+    reading: ReadingOptions,
+    encoding: EncoderOptions,
+    reference: Annotated[
+        Path | None, typer.Option(help="Corpus to measure depth in. Default: the texts themselves, each left out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")
+    ] = None,
+    distance: Distance = "cosine",
+    top: Annotated[int, typer.Option(min=0, help="How many of the deepest and of the shallowest to print.")] = 5,
+) -> None:
+    """Which texts are typical, which are outliers? Rank texts by their depth in a corpus."""
+    import numpy as np
+
+    from xembed.datasets import check_table_path, write_table
+    from xembed.depth import tte_depth
+
+    if out is not None:
+        check_table_path(out)
+    source = read_source(texts, reading)
+    corpus = None if reference is None else read_source(reference, reading)
+    X, warnings, _ = embed_source(source, encoding, texts.name)
+    R = None
+    if corpus is not None and reference is not None:
+        R, of_reference, _ = embed_source(corpus, encoding, reference.name)
+        warnings += of_reference
+    depths = tte_depth(X, R, distance=distance)
+    order = np.argsort(depths, kind="stable")
+    lines = texts_of(source)
+    warn(warnings)
+    median = float(np.median(depths))
+    typer.echo(f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}")
+    for title, rows in (("deepest (typical)", order[::-1][:top]), ("shallowest (outliers)", order[:top])):
+        typer.echo(f"\n{title}\n{'row':>8}  depth  text" if top else "", nl=bool(top))
+        for i in rows:
+            typer.echo(f"{i:>8}  {depths[i]:.3f}  {'' if lines is None else one_line(lines[i])}")
+    if out is not None:
+        columns: dict[str, Any] = {"row": np.arange(len(depths)), "depth": depths}
+        write_table(out, columns if lines is None else columns | {"text": lines})
+        typer.echo(f"\nAll depths: {out}")

@@ -1,0 +1,122 @@
+"""The command ``xembed geco``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xembed.cli.options import Progress, ReportPath, command
+from xembed.cli.outputs import say_where, stamped
+
+_METHODS = (
+    "integrated_gradients, saliency_l1, saliency_l2, input_x_gradient, gradient_shap, deep_lift, guided_backprop, "
+    "deconvolution, occlusion, lime, kernel_shap, shapley_sampling, attention_rollout, attention_gradient, "
+    "uniform_random, constant, gendered_lexicon, linear_tfidf, pattern"
+)
+
+
+@command(
+    "xembed geco --profile quick --plan",
+    "xembed geco --schemes C,OLA --methods lime,integrated_gradients,linear_tfidf --seeds 0,1,2",
+)
+def geco(
+    out: ReportPath = Path("geco.html"),
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of models and attributions, to go on from. Default: the name of --out with '-run'."),
+    ] = None,
+    geco_dir: Annotated[
+        Path | None, typer.Option("--geco", help="Folder of the official GECO files. Default: the bundled sentences.")
+    ] = None,
+    variant: Annotated[
+        str,
+        typer.Option(
+            help="Of the bundled sentences: all or subject. Of GECO: binary_gender_all, binary_gender_subj, "
+            "non_binary_gender_all or non_binary_gender_subj."
+        ),
+    ] = "all",
+    profile: Annotated[
+        str, typer.Option(help="quick: one seed, 40 sentences. full: three seeds, all sentences.")
+    ] = "quick",
+    schemes: Annotated[str, typer.Option(help="What is trained, by commas: C, CE, CEf, CEfAf, OLA.")] = "all",
+    methods: Annotated[str, typer.Option(help=f"Attribution methods, by commas, or all: {_METHODS}.")] = "all",
+    seeds: Annotated[str | None, typer.Option(help="One model of each scheme for each, such as 0,1,2.")] = None,
+    sentences: Annotated[int | None, typer.Option(min=2, help="Random test sentences, with all their forms.")] = None,
+    samples: Annotated[int | None, typer.Option(min=2, help="Perturbed rows a text.")] = None,
+    faithful: Annotated[int | None, typer.Option(min=0, help="Sentences for the test by deletion.")] = None,
+    randomised: Annotated[int | None, typer.Option(min=0, help="Sentences for the test by random weights.")] = None,
+    target: Annotated[
+        str, typer.Option(help="Explain the score of the true class (label) or of the predicted one (predicted).")
+    ] = "label",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Pretrained model: a folder or a hub id. Default: all-MiniLM-L6-v2 from its package."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done at what cost, and stop.")] = False,
+    no_resume: Annotated[bool, typer.Option("--no-resume", help="Refuse a folder that holds a run already.")] = False,
+    progress: Progress = None,
+) -> None:
+    """Which attribution method tells the truth about this model? Train, explain, score and write a report."""
+    from xembed._core.files import check_writable
+    from xembed.geco import Benchmark
+    from xembed.geco._benchmark import SCHEMES_TRAINED
+    from xembed.reports import check_report_path
+
+    check_report_path(out)
+    check_writable(out)
+    benchmark = Benchmark(
+        _read(geco_dir, variant),
+        backbone=model,
+        schemes=SCHEMES_TRAINED if schemes == "all" else _names(schemes),
+        methods="all" if methods == "all" else _names(methods),
+        profile=profile,
+        seeds=None if seeds is None else _integers(seeds),
+        n_sentences=sentences,
+        n_samples=samples,
+        n_faithful=faithful,
+        n_randomised=randomised,
+        target=target,
+        device=device,
+    )
+    typer.echo(benchmark.plan().text)
+    if plan:
+        return
+    folder = run_dir or out.with_name(f"{out.stem}-run")
+    result = stamped(benchmark.run(folder, resume=not no_resume, progress=progress))
+    result.report(out)
+    for row in result.schemes:
+        best = result.best(row.scheme)
+        finding = "no method is valid" if best is None else _describe(result.row(row.scheme, best))
+        typer.echo(f"{row.scheme}: accuracy {100 * row.accuracy.mean:.1f} %, {finding}")
+    say_where(out, f"run: {folder}")
+
+
+def _describe(row: Any) -> str:
+    score = row.metrics["mass_accuracy"]
+    return f"{row.label} first with mass accuracy {score['mean']:.2f} ({score['low']:.2f} to {score['high']:.2f})"
+
+
+def _read(folder: Path | None, variant: str) -> tuple[Any, Any]:
+    from xembed.datasets import load_geco, load_gendered_pairs
+
+    if folder is None:
+        return load_gendered_pairs(variant, "train"), load_gendered_pairs(variant, "test")
+    # The bundled sentences' default name of a variant means the same as GECO's longer one.
+    name = {"all": "binary_gender_all", "subject": "binary_gender_subj"}.get(variant, variant)
+    return load_geco(folder, name, "train"), load_geco(folder, name, "test")
+
+
+def _names(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _integers(numbers: str) -> list[int]:
+    try:
+        return [int(number) for number in _names(numbers)]
+    except ValueError:
+        raise ValueError(
+            f"--seeds must be integers with commas between them, such as 0,1,2. Got {numbers!r}."
+        ) from None

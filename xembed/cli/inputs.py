@@ -1,0 +1,83 @@
+"""What commands read: texts or ready embeddings from files, and embeddings of the texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from xembed.cli.options import EncoderOptions, ReadingOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from xembed.datasets import TextTable
+
+
+def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[Any]:
+    """Read texts or ready embeddings, by the ending of the file."""
+    from xembed.datasets import read_embeddings, read_texts
+
+    if path.suffix.lower() in {".npy", ".npz"}:
+        return read_embeddings(path)
+    return read_texts(path, text_column=reading.text_column, skip_blank=reading.skip_blank)
+
+
+def read_text_source(path: Path, reading: ReadingOptions, *, why: str) -> TextTable:
+    """Read texts; embeddings are refused, and ``why`` says for what reason."""
+    source = read_source(path, reading)
+    if texts_of(source) is None:
+        raise ValueError(f"{str(path)!r} holds embeddings{why}. Give a file of texts.")
+    return source  # type: ignore[return-value]
+
+
+def texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
+    """Return the texts of a source, or None for embeddings."""
+    return getattr(source, "texts", None)
+
+
+def column_of(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> list[Any]:
+    """Return a column of a table, such as groups or times."""
+    if texts_of(source) is None:
+        raise ValueError(f"{str(path)!r} holds embeddings only, so it has no column {column!r}. Give a table of texts.")
+    return list(source.column(column))  # type: ignore[union-attr]
+
+
+def check_same_kind(first: Any, second: Any, names: str) -> None:
+    """Refuse texts beside embeddings; ``names`` says which inputs these are."""
+    if (texts_of(first) is None) != (texts_of(second) is None):
+        raise ValueError(
+            f"{names} must both be texts, or both embeddings of the same model. Got one of each: embed the texts with "
+            "that model first (xembed embed)."
+        )
+
+
+def different_names(first: str, second: str) -> tuple[str, str]:
+    """Return the names of two corpora, told apart if they are the same."""
+    return (first, second) if first != second else (f"{first} (F)", f"{second} (G)")
+
+
+class Embedded(NamedTuple):
+    """Embeddings, what to warn of, and the description of the encoder (None for ready embeddings)."""
+
+    embeddings: npt.NDArray[np.floating[Any]]
+    warnings: list[str]
+    encoder: dict[str, Any] | None
+
+
+def embed_source(source: TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:
+    """Return the embeddings of a source, which warnings call ``name``."""
+    texts = texts_of(source)
+    if texts is None:
+        return Embedded(source, [], None)  # type: ignore[arg-type]
+    encoder = encoding.encoder
+    encoded = encoder.encode_detailed(texts)
+    warnings = []
+    if encoded.n_truncated:
+        warnings.append(
+            f"{encoded.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "
+            "comes after is not in their embeddings."
+        )
+    if n_skipped := getattr(source, "n_skipped", 0):
+        warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
+    return Embedded(encoded.embeddings, warnings, encoder.describe())

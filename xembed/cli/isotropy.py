@@ -1,0 +1,98 @@
+"""The command ``xembed isotropy``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xembed.cli.inputs import check_same_kind, column_of, read_source, texts_of
+from xembed.cli.options import INPUT, NormalizingEncoderOptions, ReadingOptions, ReportPath, Seed, command
+from xembed.cli.outputs import say_where, stamped, warn
+
+_PAIRS = "pairs with scores: STS-B, SICK, a SemEval folder, or a table with sentence1, sentence2, score"
+
+
+@command(
+    "xembed isotropy reviews.csv --layers",
+    "xembed isotropy reviews.csv --tune sts-train.csv --test sts-dev.csv --save correction.safetensors",
+)
+def isotropy(
+    texts: Annotated[Path, typer.Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],
+    reading: ReadingOptions,
+    encoding: NormalizingEncoderOptions,
+    fit: Annotated[
+        Path | None,
+        typer.Option(help="Other texts of the kind that corrections are fitted on. Default: the sentences of --tune."),
+    ] = None,
+    tune: Annotated[Path | None, typer.Option(help=f"What chooses a correction: {_PAIRS}.")] = None,
+    test: Annotated[
+        list[Path] | None, typer.Option(help="What judges it, of the same form; may be given several times.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of labels of the texts, for a linear probe in place of pairs.")
+    ] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Measure every layer of the model, too.")] = False,
+    transductive: Annotated[
+        bool, typer.Option("--transductive", help="Allow fitting on the test sentences; the report says so.")
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the recommended correction to this .safetensors file.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=20, help="Resamples for the intervals.")] = 200,
+    out: ReportPath = Path("isotropy.html"),
+    name: Annotated[str | None, typer.Option(help="What the report calls the texts. Default: the file name.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Is the embedding space sound, and would a correction help? Measure it and write a report."""
+    from xembed._core.files import check_writable
+    from xembed.datasets import load_sts
+    from xembed.isotropy import default_corrections, diagnose
+    from xembed.isotropy._sts import named_texts
+    from xembed.reports import check_report_path
+
+    check_report_path(out)
+    if save is not None:
+        check_writable(save)
+    source = read_source(texts, reading)
+    labels = None if label_column is None else column_of(source, label_column, texts)
+    fit_source = None if fit is None else read_source(fit, reading)
+    is_text = texts_of(source) is not None
+    if fit_source is not None:
+        check_same_kind(source, fit_source, "The texts and --fit")
+    options: dict[str, Any] = {
+        "fit_texts": fit_source,
+        "labels": labels,
+        "n_resamples": resamples,
+        "transductive": transductive,
+        "name": name or texts.stem,
+        "progress": encoding.progress,
+        "rng": seed,
+        "tune": None if tune is None else load_sts(tune),
+        "test": None if not test else [pairs for path in test for pairs in load_sts(path)],
+        "layers": layers,
+    }
+    if is_text:
+        result = diagnose(encoding.encoder, source, cache=encoding.cache, batch_size=encoding.batch_size, **options)
+    else:
+        result = diagnose(source, **options)
+    result = stamped(result)
+    result.report(out)
+    warn(result.warnings)
+    for measure_name in ("debiased_isoscore", "average_cosine"):
+        before = result.before.measure(measure_name)
+        if before.value is not None:
+            typer.echo(f"{before.label}: {before.value:.3f} (isotropic: {before.perfect:g})")
+    typer.echo(result.reason)
+    if save is not None:
+        if result.recommendation in {None, "none"}:
+            warn(["no correction is recommended, so none was saved."])
+        else:
+            rows: Any = fit_source
+            if is_text:
+                fitted_on = named_texts(fit_source or options["tune"], name="fit", caller="xembed isotropy")
+                rows = encoding.encoder.encode(fitted_on.texts)
+            default_corrections()[result.recommendation].fit(rows).save(save)
+            typer.echo(f"Correction: {save}  (xembed.isotropy.load_correction, wrap)")
+    say_where(out)

@@ -1,0 +1,145 @@
+"""Options that several commands have, and what makes a function a command."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from xembed.encoders import Encoder
+
+TEXTS = "texts in .txt (one a line), .csv, .jsonl or .parquet"
+INPUT = f"{TEXTS}, or ready embeddings in .npy"
+
+ReportPath = Annotated[Path, typer.Option("--out", "-o", help="The report; its numbers go to a .json beside it.")]
+GroupColumn = Annotated[
+    str | None, typer.Option(help="Column of the document or author of each row: groups are permuted whole.")
+]
+Distance = Annotated[Literal["cosine", "chord", "angular"], typer.Option(help="Distance of depth.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random step.")]
+Progress = Annotated[
+    bool | None, typer.Option("--progress/--no-progress", help="Progress bar. Default: on a terminal only.")
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingOptions:
+    """How files of texts are read."""
+
+    text_column: Annotated[str | None, typer.Option(help="Column that holds the texts.")] = None
+    skip_blank: Annotated[bool, typer.Option("--skip-blank", help="Drop blank texts instead of refusing them.")] = False
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderOptions:
+    """Which model embeds texts, and how."""
+
+    model: Annotated[str | None, typer.Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")] = (
+        None
+    )
+    layer: Annotated[int, typer.Option(help="Layer to read; -1 is the model's output.")] = -1
+    pooling: Annotated[
+        Literal["mean", "cls", "max", "last_token", "weighted_mean"] | None,
+        typer.Option(help="How tokens become one vector. Default: the model's own."),
+    ] = None
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")] = "auto"
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens after which texts are cut. Default: the model's own.")
+    ] = None
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts encoded at once.")] = 32
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep embeddings on disk.")] = True
+    progress: Progress = None
+
+    @functools.cached_property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when it is first needed: ready embeddings need none."""
+        return self.load()
+
+    def load(self, normalize: bool | None = None) -> Encoder:
+        """Load the encoder, which keeps batch size, cache and progress wherever it is called."""
+        if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
+            typer.echo("Loading the encoder ...", err=True)
+        from xembed.encoders import load_encoder
+        from xembed.encoders._configured import ConfiguredEncoder
+
+        encoder = load_encoder(
+            self.model,
+            layer=self.layer,
+            pooling=self.pooling,
+            normalize=normalize,
+            device=self.device,
+            max_length=self.max_length,
+        )
+        return ConfiguredEncoder(encoder, batch_size=self.batch_size, cache=self.cache, progress=self.progress)
+
+
+@dataclasses.dataclass(frozen=True)
+class NormalizingEncoderOptions(EncoderOptions):
+    """The same, and whether rows get length 1."""
+
+    normalize: Annotated[
+        bool | None, typer.Option("--normalize/--no-normalize", help="Rows of length 1. Default: as the model does.")
+    ] = None
+
+    @functools.cached_property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when it is first needed."""
+        return self.load(self.normalize)
+
+
+class Command(NamedTuple):
+    """A function that is a command, what lists of commands say of it, and what stands below its help."""
+
+    run: Callable[..., None]
+    short_help: str
+    epilog: str
+
+
+def command(*examples: str) -> Callable[[Callable[..., None]], Command]:
+    """Make a function a command, with examples of it.
+
+    A parameter that is annotated with a dataclass, such as `EncoderOptions`, stands for the dataclass's fields: each
+    becomes an option, after those of the command's own, and the function gets the object.
+    """
+
+    def decorate(function: Callable[..., None]) -> Command:
+        hints = get_type_hints(function, include_extras=True)
+        groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+        own = [p for name, p in inspect.signature(function).parameters.items() if name not in groups]
+        options = [(p.name, p.default, hints[p.name]) for p in own] + [
+            (field.name, field.default, get_type_hints(group, include_extras=True)[field.name])
+            for group in groups.values()
+            for field in dataclasses.fields(group)
+        ]
+
+        @functools.wraps(function)
+        def run(**values: Any) -> None:
+            for name, group in groups.items():
+                values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+            function(**values)
+
+        kind = inspect.Parameter.KEYWORD_ONLY
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(name, kind, default=default, annotation=hint) for name, default, hint in options]
+        )
+        run.__annotations__ = {name: hint for name, _, hint in options}
+        question = re.match(r"[^.?]*[.?]", inspect.getdoc(function) or "")
+        # The backspace keeps the examples from being wrapped.
+        epilog = "\n".join(["\b", "Examples:", *(f"  {example}" for example in examples)])
+        return Command(run, question[0] if question else "", epilog)
+
+    return decorate
+
+
+def add_commands(app: typer.Typer, commands: dict[str, Command]) -> None:
+    """Add commands to an application, in their order."""
+    for name, item in commands.items():
+        app.command(name, short_help=item.short_help, epilog=item.epilog)(item.run)

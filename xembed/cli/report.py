@@ -1,0 +1,53 @@
+"""The command ``xembed report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xembed.cli.options import command
+from xembed.cli.outputs import command_line_provenance, say_where
+
+
+@command(
+    "xembed report shift.json isotropy.json --out all.html",
+    "xembed report old.json new.json --compare --out difference.html",
+)
+def report(
+    results: Annotated[list[Path], typer.Argument(help="The .json files that lie beside reports.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page; its data go to a .json beside it.")] = Path(
+        "report.html"
+    ),
+    title: Annotated[str | None, typer.Option(help="Heading of the combined page.")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Say what differs between two results of one kind: old, then new.")
+    ] = False,
+) -> None:
+    """Put results on one page, make a page again from its data, or compare two runs."""
+    if compare and len(results) != 2:
+        raise typer.BadParameter(
+            f"takes two files, the old and the new result. Got {len(results)}.", param_hint="--compare"
+        )
+    if compare and title is not None:
+        raise typer.BadParameter("is for combined pages. Leave it out with --compare.", param_hint="--title")
+
+    from xembed.reports import check_report_path, compare_results
+    from xembed.reports._several import check_not_read, combine, read_plain, write_page
+
+    page = check_report_path(out)
+    again = len(results) == 1 and title is None  # the page of data as they are
+    beside = page.with_suffix(".json")
+    kept = again and beside.resolve() == results[0].resolve()
+    if not kept:
+        check_not_read(page, results)
+    if again:
+        data = read_plain(results[0])
+    else:
+        data = compare_results(*results) if compare else combine(results, title=title)
+        data["provenance"] |= command_line_provenance()
+    write_page(data, page, data_too=not kept)
+    for sentence in data["changed"] if compare else ():
+        typer.echo(sentence)
+    say_where(page)

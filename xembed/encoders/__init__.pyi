@@ -1,0 +1,15 @@
+from ._any_encoder import describe_encoder as describe_encoder
+from ._any_encoder import encode_texts as encode_texts
+from ._cache import cache_info as cache_info
+from ._cache import clear_cache as clear_cache
+from ._encoder import Encoder as Encoder
+from ._encoding import Encoding as Encoding
+from ._layers import LayerEmbeddings as LayerEmbeddings
+from ._layers import encode_layers as encode_layers
+from ._layers import truncate as truncate
+from ._load import load_encoder as load_encoder
+from ._poolings import POOLINGS as POOLINGS
+from ._poolings import Pooling as Pooling
+from ._prompt import PromptEncoder as PromptEncoder
+from ._words import EncodedWords as EncodedWords
+from ._words import WordEncoder as WordEncoder

@@ -1,0 +1,396 @@
+"""The folder of a run, and what is computed in it for each condition (a scheme with a seed), piece by piece.
+
+Every finished piece of work is a file, written whole or not at all, so that a run can go on after any interruption.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xembed._core.files import atomic_write
+from xembed._core.provenance import dump_json
+from xembed.attribution._faithfulness import faithfulness
+from xembed.attribution._health import VALID, MethodHealth, method_health
+from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets
+from xembed.attribution._methods import METHODS, run_method
+from xembed.attribution._pair_shapley import PairShapley, pair_shapley
+from xembed.attribution._randomisation import randomisation_similarity, randomise
+from xembed.attribution._scored_model import ScoredModel
+from xembed.encoders._words import EncodedWords
+from xembed.geco._test_set import TestSet
+from xembed.geco._training import TrainedModel, load_model, save_model
+
+ORACLE = "oracle"
+_PLAN = "plan.json"
+_RUNS = "cells"  # the folder of the conditions' files
+_PARTS = ("head", "encoder")
+_FAITHFUL = ("comprehensiveness", "sufficiency")
+
+
+class Store:
+    """Reads and writes the pieces of one run.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds the run of another plan.
+    FileExistsError
+        If it holds a run, and ``resume`` is false, or anything else.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], plan: dict[str, Any], *, resume: bool, caller: str) -> None:
+        self.folder = Path(folder)
+        if not self.folder.parent.is_dir():
+            raise FileNotFoundError(
+                f"{str(self.folder)!r} can't be made: the folder {str(self.folder.parent)!r} does not exist."
+            )
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / _PLAN
+        text = dump_json(plan)
+        if self._begin(path, text):
+            return
+        if not resume:
+            raise FileExistsError(
+                f"{str(self.folder)!r} holds a run already. Go on with it by resume=True, or give a new folder."
+            )
+        other, wanted = _read_plan(path.read_text(encoding="utf-8")), json.loads(text)
+        if other is None:
+            raise FileExistsError(
+                f"{str(self.folder)!r} holds a {_PLAN} that is not a run of the benchmark. Give a new or an "
+                "empty folder."
+            )
+        if other != wanted:
+            changed = sorted(key for key in {*other, *wanted} if other.get(key) != wanted.get(key))
+            raise ValueError(
+                f"{str(self.folder)!r} holds a run of {caller} with other settings ({', '.join(changed)} differ). Give "
+                "a new folder, or the settings of that run."
+            )
+
+    def _begin(self, path: Path, text: str) -> bool:
+        """Write the plan, unless there is one: also one that another run writes at this moment."""
+        # A run that was killed at once leaves a half-written plan behind.
+        strange = any(
+            found.name != _PLAN and not found.name.startswith(f".{_PLAN}.") for found in self.folder.iterdir()
+        )
+        if path.exists():  # asked after the look into the folder: a run's plan is there before its other files
+            return False
+        if strange:
+            raise FileExistsError(
+                f"{str(self.folder)!r} holds files that are no run of the benchmark. Give a new or an empty folder."
+            )
+        try:
+            with atomic_write(path, exclusive=True) as file:
+                file.write(text.encode())
+        except FileExistsError:
+            return False
+        return True
+
+    def path(self, *parts: str) -> Path:
+        """Return where a piece is or will be; its folder is made."""
+        found = self.folder.joinpath(*parts)
+        found.parent.mkdir(parents=True, exist_ok=True)
+        return found
+
+    def has(self, *parts: str) -> bool:
+        """Whether a piece is there. Files take their name when they are complete."""
+        return self.folder.joinpath(*parts).exists()
+
+    def write_json(self, data: Any, *parts: str) -> None:
+        """Write plain data."""
+        with atomic_write(self.path(*parts)) as file:
+            file.write(json.dumps(data, ensure_ascii=False).encode())
+
+    def read_json(self, *parts: str) -> Any:
+        """Read plain data."""
+        return json.loads(self.path(*parts).read_text(encoding="utf-8"))
+
+    def write_arrays(self, arrays: dict[str, np.ndarray], *parts: str) -> None:
+        """Write arrays."""
+        from safetensors.numpy import save
+
+        with atomic_write(self.path(*parts)) as file:
+            file.write(save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
+
+    def read_arrays(self, *parts: str) -> dict[str, np.ndarray]:
+        """Read arrays."""
+        from safetensors.numpy import load
+
+        found: dict[str, np.ndarray] = load(self.path(*parts).read_bytes())
+        return found
+
+
+def _read_plan(text: str) -> dict[str, Any] | None:
+    try:
+        plan = json.loads(text)
+    except ValueError:
+        return None
+    return plan if isinstance(plan, dict) and "benchmark" in plan else None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is computed for each condition.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        Names in `METHODS`.
+    baseline, deletion, n_samples, tolerance, max_steps
+        As in `explain`.
+    target : {'label', 'predicted'}
+        Which output is explained.
+    n_faithful : int
+        Sentences whose explanations are tested by deletion, of all seeds.
+    n_randomised : int
+        Sentences that are explained for models with random weights, of the first seed.
+    """
+
+    methods: tuple[str, ...]
+    baseline: str = "pad"
+    deletion: str = "mask"
+    n_samples: int = 100
+    tolerance: float = 0.01
+    max_steps: int = 96
+    target: str = "label"
+    n_faithful: int = 50
+    n_randomised: int = 10
+
+    def options(self, seed: int, fitted: Any = None, progress: Callable[[int], object] | None = None) -> MethodOptions:
+        """Return what methods are told."""
+        return MethodOptions(
+            baseline=self.baseline,
+            deletion=self.deletion,
+            n_samples=self.n_samples,
+            tolerance=self.tolerance,
+            max_steps=self.max_steps,
+            seed=seed,
+            fitted=fitted,
+            progress=progress,
+        )
+
+
+class ConditionRun:
+    """The run of one condition, a scheme with a seed, in a run's folder.
+
+    Parameters
+    ----------
+    store : Store
+        Of the run.
+    scheme, seed : str and int
+        Which.
+    test : TestSet
+        What is explained.
+    settings : Settings
+        What is computed.
+    fitted : dict of str to object
+        What reference methods were fitted as.
+    first : bool
+        Whether this is the first seed, whose health is that of the scheme and which is randomised.
+    device : str
+        Where the model runs.
+    make : callable
+        Trains the model.
+    progress : callable, optional
+        Called with rows that went through the model.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        scheme: str,
+        seed: int,
+        test: TestSet,
+        settings: Settings,
+        *,
+        fitted: dict[str, Any],
+        first: bool,
+        device: str,
+        make: Callable[[], TrainedModel],
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        self.store, self.scheme, self.seed, self.test, self.settings = store, scheme, seed, test, settings
+        self.fitted, self.first, self.device = fitted, first, device
+        self.make, self.progress = make, progress
+        self.name = f"{scheme}-{seed}"
+        self._scored: ScoredModel | None = None
+        self._rows: list[EncodedWords] | None = None
+
+    # ---- the model
+
+    def trained(self) -> TrainedModel:
+        """Return the trained model, from its folder if it is there."""
+        if not self.store.has("models", self.name):
+            made = self.make()
+            try:
+                save_model(made, self.store.path("models", self.name))
+            except OSError:
+                if not self.store.has("models", self.name):
+                    raise
+                # Another run in the same folder was faster, with the same weights.
+        return load_model(self.store.path("models", self.name), device=self.device)
+
+    @property
+    def scored(self) -> ScoredModel:
+        """The model as methods read it."""
+        if self._scored is None:
+            trained = self.trained()
+            self._scored = ScoredModel(trained.model, trained.tokenizer, caller="Benchmark")
+        return self._scored
+
+    @property
+    def rows(self) -> list[EncodedWords]:
+        """The test rows, tokenized."""
+        if self._rows is None:
+            self._rows = self.scored.words.encode(self.test.data.sentences)
+        return self._rows
+
+    # ---- the pieces
+
+    def has(self, *parts: str) -> bool:
+        """Whether a piece is there."""
+        return self.store.has(_RUNS, self.name, *parts)
+
+    def read_arrays(self, *parts: str) -> dict[str, np.ndarray]:
+        """Read the arrays of a piece."""
+        return self.store.read_arrays(_RUNS, self.name, *parts)
+
+    def write_arrays(self, arrays: dict[str, np.ndarray], *parts: str) -> None:
+        """Write the arrays of a piece."""
+        self.store.write_arrays(arrays, _RUNS, self.name, *parts)
+
+    def run(self, health: MethodHealth | None) -> MethodHealth:
+        """Compute what is not there yet, and return the health of the methods on this scheme."""
+        if not self.store.has("models", self.name):
+            self.trained()
+        if not self.has("logits.safetensors"):
+            logits = self.scored.score_ids([row.ids for row in self.rows], progress=self.progress)
+            self.write_arrays({"logits": logits}, "logits.safetensors")
+        if health is None:
+            health = self._health()
+        targets = self.targets()
+        for name in self.valid(health):
+            if not self.has("methods", f"{name}.safetensors"):
+                began = time.perf_counter()
+                output = self._explain(name, self.scored, self.rows, targets)
+                packed = pack(output, time.perf_counter() - began)
+                self.write_arrays(packed, "methods", f"{name}.safetensors")
+        self._pair_shapley()
+        self._faithfulness(health, targets)
+        if self.first and self.settings.n_randomised:
+            self._randomisation(health, targets)
+        self._scored = None  # the memory of one model is enough
+        return health
+
+    def targets(self) -> Targets:
+        """Return the output that is explained of each row."""
+        if self.settings.target == "label":
+            return np.array(self.test.data.labels, dtype=np.int64)
+        logits = self.read_arrays("logits.safetensors")["logits"]
+        return np.asarray(logits.argmax(axis=1), dtype=np.int64)
+
+    def valid(self, health: MethodHealth) -> list[str]:
+        """Return the methods that are worth computing, references among them."""
+        invalid = {status.method for status in health.methods if status.status != VALID}
+        return [name for name in self.settings.methods if name not in invalid]
+
+    def method(self, name: str) -> Method:
+        """Return a method by its name."""
+        return METHODS[name]
+
+    def outputs(self, health: MethodHealth) -> dict[str, tuple[MethodOutput, float]]:
+        """Read what the valid methods gave, with the seconds that they took."""
+        return {name: unpack(self.read_arrays("methods", f"{name}.safetensors")) for name in self.valid(health)}
+
+    def truth(self) -> PairShapley:
+        """Read what the changed words do to the model."""
+        return PairShapley.from_dict(self.store.read_json(_RUNS, self.name, "pair_shapley.json"))
+
+    def _explain(self, name: str, model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets) -> MethodOutput:
+        options = self.settings.options(self.seed, self.fitted.get(name), self.progress)
+        return run_method(self.method(name), model, rows, targets, options)
+
+    def _health(self) -> MethodHealth:
+        if self.has("health.json"):
+            return MethodHealth.from_dict(self.store.read_json(_RUNS, self.name, "health.json"))
+        asked = [name for name in self.settings.methods if METHODS[name].family != "reference"]
+        if not asked:
+            return MethodHealth(model=type(self.scored.module).__name__, methods=(), notes=(), provenance={})
+        options = dataclasses.replace(self.settings.options(self.seed), n_samples=min(20, self.settings.n_samples))
+        found = method_health(self.scored, methods=asked, options=options)
+        self.store.write_json(found.to_dict(), _RUNS, self.name, "health.json")
+        return found
+
+    def _pair_shapley(self) -> None:
+        if self.has("pair_shapley.json"):
+            return
+        data = self.test.data
+        forms = [[data.sentences[pair[side]] for pair in self.test.pairs] for side in (0, 1)]
+        # Toward the class of the first form: what makes the difference is then positive.
+        targets = [data.labels[first] for first, _ in self.test.pairs]
+        found = pair_shapley(self.scored, forms[0], forms[1], targets, progress=self.progress)
+        self.store.write_json(found.to_dict(), _RUNS, self.name, "pair_shapley.json")
+
+    def _faithfulness(self, health: MethodHealth, targets: Targets) -> None:
+        if self.has("faithfulness.safetensors") or not self.settings.n_faithful:
+            return
+        chosen = self.test.rows_of_first(self.settings.n_faithful)
+        given = {name: [output.words[row] for row in chosen] for name, (output, _) in self.outputs(health).items()}
+        given[ORACLE] = [np.array(self.test.data.ground_truth[row], dtype=np.float64) for row in chosen]
+        signed = {name: name != ORACLE and METHODS[name].signed for name in given}
+        found = faithfulness(
+            self.scored,
+            [self.rows[row] for row in chosen],
+            targets[chosen],
+            given,
+            deletion=self.settings.deletion,
+            signed=signed,
+            progress=self.progress,
+        )
+        packed = {f"{method}/{name}": found[method][name] for method in found for name in _FAITHFUL}
+        packed["rows"] = np.array(chosen, dtype=np.int64)
+        self.write_arrays(packed, "faithfulness.safetensors")
+
+    def _randomisation(self, health: MethodHealth, targets: Targets) -> None:
+        if self.has("randomisation.safetensors"):
+            return
+        chosen = self.test.rows_of_first(self.settings.n_randomised)
+        rows = [self.rows[row] for row in chosen]
+        packed: dict[str, np.ndarray] = {"rows": np.array(chosen, dtype=np.int64)}
+        outputs = self.outputs(health)
+        for part in _PARTS:
+            module = randomise(self.scored.module, part, seed=self.seed)
+            model = ScoredModel(module, self.scored.tokenizer, caller="Benchmark")
+            for name in (name for name in outputs if METHODS[name].family != "reference"):
+                random = self._explain(name, model, rows, targets[chosen]).words
+                trained = [outputs[name][0].words[row] for row in chosen]
+                packed[f"{name}/{part}"] = randomisation_similarity(trained, random)
+        self.write_arrays(packed, "randomisation.safetensors")
+
+
+def pack(output: MethodOutput, seconds: float) -> dict[str, np.ndarray]:
+    """Return the output of a method as arrays."""
+    return {
+        "values": np.concatenate(output.words),
+        "lengths": np.array([len(words) for words in output.words], dtype=np.int64),
+        "special": output.special,
+        "completeness": output.completeness,
+        "baseline_scores": output.baseline_scores,
+        "seconds": np.array([seconds]),
+    }
+
+
+def unpack(arrays: dict[str, np.ndarray]) -> tuple[MethodOutput, float]:
+    """Return the output of a method, and the seconds that it took."""
+    cuts = np.cumsum(arrays["lengths"])[:-1]
+    words = [np.asarray(row) for row in np.split(arrays["values"], cuts)]
+    output = MethodOutput(words, arrays["special"], arrays["completeness"], arrays["baseline_scores"])
+    return output, float(arrays["seconds"][0])

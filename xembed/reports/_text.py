@@ -1,0 +1,44 @@
+"""Texts of users in sentences: short, on one line, and without what turns the words around them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from xembed._core.text import in_sentence, printable
+
+_NAME = 60  # characters
+_ISOLATES = "\u2068\u2069"
+
+plain = in_sentence
+
+
+def plain_sentence(sentence: str) -> str:
+    """Return a sentence of an analysis without unprintable characters that names in it may hold."""
+    return "".join(one if one in _ISOLATES else printable(one) for one in sentence)
+
+
+def short_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names that fit into a heading, a legend and a sentence, different ones for different names."""
+    taken: dict[str, str] = {}
+    for name in (given := list(names)):
+        short = plain(name, _NAME) or "–"
+        if name not in taken:
+            taken[name] = short if short not in taken.values() else f"{short} ({len(taken) + 1})"
+    return tuple(taken[name] for name in given)
+
+
+def direction(words: Sequence[str]) -> str:
+    """Return 'rtl' if the first letter that has a direction goes from right to left: words stand in that order."""
+    for character in "".join(words):
+        kind = unicodedata.bidirectional(character)
+        if kind in ("R", "AL"):
+            return "rtl"
+        if kind == "L":
+            return "ltr"
+    return "ltr"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Write a list as a part of a sentence."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

@@ -1,0 +1,257 @@
+"""The pages of `compare_corpora` and `rank_sum_test`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xembed.reports.kit import (
+    Block,
+    Card,
+    Columns,
+    Data,
+    Figure,
+    Finding,
+    Line,
+    Page,
+    Section,
+    Span,
+    Table,
+    change,
+    level,
+    name,
+    number_columns,
+    p_value,
+    percent,
+    short_names,
+)
+from xembed.shift._pages import figures, methods
+from xembed.shift._pages.sections import (
+    Names,
+    coverage_section,
+    facets_section,
+    regions_section,
+    self_check_section,
+    surface_is_suspicious,
+    surface_section,
+    terms_section,
+)
+from xembed.shift._pages.texts import Rows
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def compare(data: Data) -> Page:
+    """Return the page of `compare_corpora`."""
+    names, test = short_names(data["names"]), data["test"]
+    return Page(
+        title=f"{names[0]} and {names[1]}",
+        kind="shift report",
+        finding=Finding("Shift found" if data["shifted"] else "No shift found", data["shifted"]),
+        verdict=data["verdict"],
+        blocks=_sections(data, names),
+        names=names,
+        cards=_cards(data, names),
+        caveats=[*_surface_caveat(data), *data["warnings"]],
+        methods=methods.of_comparison(data),
+        sizes=f"{test['n_F']:,} and {test['n_G']:,} texts",
+    )
+
+
+def rank_sum(data: Data) -> Page:
+    """Return the page of `rank_sum_test`."""
+    names = ("F", "G")
+    differ = data["pvalue"] <= 1 - data["confidence_level"]
+    low, high = data["confidence_interval"]
+    return Page(
+        title="F and G",
+        kind="rank-sum test of depths",
+        finding=Finding("Shift found" if differ else "No shift found", differ),
+        verdict=data["verdict"],
+        blocks=[Section("figures", "Depths", [_distribution(data, names)])],
+        names=names,
+        cards=[
+            Card(
+                "p-value",
+                p_value(data["pvalue"]),
+                f"{data['alternative']}, {data['method']}, z = {data['statistic']:.2f}",
+            ),
+            Card(
+                "Effect size 2Q − 1",
+                f"{data['effect_size']:+.2f}",
+                f"{data['confidence_level']:.0%} interval {low:+.2f} to {high:+.2f}; 0 is no difference",
+            ),
+            Card("Quality index Q", f"{data['quality_index']:.3f}", "P(depth of G > depth of F); 0.5 is no difference"),
+            _sizes_card(data, names),
+        ],
+        methods=methods.of_rank_sum(data["reference"]),
+        sizes=f"{data['n_F']:,} and {data['n_G']:,} texts",
+    )
+
+
+def _sections(data: Data, names: Names) -> list[Block]:
+    texts = None if data["texts_F"] is None else (data["texts_F"], data["texts_G"])
+    rows = Rows.of(data)
+    parts = {key: data.get(key) for key in ("regions", "terms", "surface", "coverage", "self_check")}
+    blocks: list[Block] = [facets_section(data["facets"], data["tests"], data["alpha"], names)]
+    if (regions := parts["regions"]) is not None:
+        blocks.append(regions_section(regions, names, texts, linked=True, verdict=regions["verdict"]))
+    if (terms := parts["terms"]) is not None:
+        blocks.append(terms_section(terms, names, verdict=terms["verdict"]))
+    if (surface := parts["surface"]) is not None:
+        blocks.append(surface_section(surface, names, data["separability"], verdict=surface["verdict"]))
+    if (covered := parts["coverage"]) is not None:
+        blocks.append(coverage_section(covered, names, texts, verdict=covered["verdict"]))
+    if (check := parts["self_check"]) is not None:
+        blocks.append(self_check_section(check, verdict=check["verdict"]))
+    plots: list[Block] = [_distribution(data["test"], names), _dd_plot(rows)]
+    if data["coordinates"] is not None:
+        plots.append(_map(data, rows))
+    title = "Depths" if data["coordinates"] is None else "Depths and map"
+    blocks.append(Section("figures", title, [Columns(plots)]))
+    return [*blocks, rows.extremes(), rows.section(parts["regions"], _explanation_beside(data))]
+
+
+def _explanation_beside(data: Data) -> Data | None:
+    """Return the explanation of the same texts that stands on the same page, for what it says of their words."""
+    for other in data.get("beside", ()):
+        if other["schema"].startswith("xembed.attribution.ShiftExplanation/") and _of_same_texts(data, other):
+            return dict(other)
+    return None
+
+
+def _of_same_texts(shift: Data, explanation: Data) -> bool:
+    if shift["texts_F"] is None or list(shift["names"]) != list(explanation["names"]):
+        return False
+    for place, text in enumerate(explanation["texts"]):
+        corpus = shift["texts_F" if place < explanation["n_F"] else "texts_G"]
+        if text["row"] >= len(corpus) or not all(word in corpus[text["row"]] for word in text["words"][:5]):
+            return False
+    return True
+
+
+def _cards(data: Data, names: Names) -> list[Card]:
+    n_tests, at = len(data["tests"]), f"level {level(data['alpha'])}"
+    cards = [Card("p-value", p_value(data["pvalue"]), f"{n_tests} tests together; {at}" if n_tests > 1 else at)]
+    if data["separability"] is not None:
+        cards.append(
+            Card(
+                "Separability (AUC)",
+                f"{data['separability']:.3f}",
+                f"a linear classifier orders {percent(data['separability'])} of pairs of held-out texts; 50% is chance",
+            )
+        )
+    cards += _dispersion_card(data["facets"], names)
+    within, other = data["similarity_within_F"], data["similarity_within_G"]
+    return [
+        *cards,
+        _sizes_card(data["test"], names),
+        Card(
+            "Mean cosine of two texts",
+            f"{within:.2f} / {other:.2f}",
+            [*_of_each(names), f"; {data['similarity_between']:.2f} between them"],
+        ),
+    ]
+
+
+def _of_each(names: Names) -> list[str | Span]:
+    return ["within ", name(names[0]), " / within ", name(names[1])]
+
+
+def _sizes_card(sizes: Data, names: Sequence[str]) -> Card:
+    return Card("Texts", f"{sizes['n_F']:,} / {sizes['n_G']:,}", [name(names[0]), " / ", name(names[1])])
+
+
+def _dispersion_card(facets: Sequence[Data], names: Names) -> list[Card]:
+    facet = next(facet for facet in facets if facet["name"] == "dispersion")
+    if facet["effect_size"] is None:
+        return []
+    low, high = (float(np.expm1(bound)) for bound in facet["confidence_interval"])
+    measured = float(np.expm1(facet["effect_size"]))
+    word = ("less dispersed" if measured < 0 else "more dispersed") if facet["found"] else "no change found"
+    note: Line = [
+        "change of the mean pairwise distance from ", name(names[0]), " to ", name(names[1]), f": {word}; interval "
+        f"{change(low)} to {change(high)}",
+    ]  # fmt: skip
+    return [Card("Dispersion", change(measured), note)]
+
+
+def _surface_caveat(data: Data) -> list[Line]:
+    """Point to the surface features of the texts where they could explain a shift that was found."""
+    surface = data.get("surface")
+    if not data["shifted"] or surface is None or not surface_is_suspicious(surface):
+        return []
+    alone = "" if surface["auc"] is None else f" (AUC {surface['auc']:.2f} by these alone)"
+    text = f"The texts differ in surface features{alone}, which may explain the shift or a part of it: "
+    return [[text, Span("see Surface features.", to="form")]]
+
+
+def _distribution(test: Data, names: Sequence[str]) -> Figure:
+    tested = (np.asarray(test["depths_F"]), np.asarray(test["depths_G"]))
+    quantiles = [np.quantile(depths, _QUANTILES) for depths in tested]
+    medians = [q[_QUANTILES.index(0.5)] for q in quantiles]
+    widths = [q[-1] - q[0] for q in quantiles]
+    order = "above" if medians[1] > medians[0] else "below"
+    where = {"pooled": "both corpora together", "first": names[0], "split": f"one half of {names[0]}"}
+    caption = (
+        f"The median depth of {names[1]} ({medians[1]:.3f}) lies {order} that of {names[0]} ({medians[0]:.3f}); "
+        f"the middle 90% of texts span {widths[1]:.3f} and {widths[0]:.3f}. Depth is measured in "
+        f"{where[test['reference']]}, by {test['distance']} distance. Right: typical. Left: outliers."
+    )
+    columns = number_columns(["Corpus", "Texts", *(f"{q:.0%} quantile" for q in _QUANTILES)])
+    body = [
+        [one, f"{len(depths):,}", *(f"{value:.4f}" for value in values)]
+        for one, depths, values in zip(names, tested, quantiles, strict=True)
+    ]
+    spec = figures.depth_distributions(tested, names, medians)
+    title = "Distribution of depths"
+    return Figure("distribution", title, caption, spec, size="wide", table=Table(columns, body, title))
+
+
+def _dd_plot(rows: Rows) -> Figure:
+    shown = rows.kept[rows.dots]
+    own_F = float(np.mean(rows.in_F[rows.corpus == 0] > rows.in_G[rows.corpus == 0]))
+    own_G = float(np.mean(rows.in_G[rows.corpus == 1] > rows.in_F[rows.corpus == 1]))
+    caption = (
+        f"Each dot is a text, by its depth in {rows.names[0]} and in {rows.names[1]}. {own_F:.0%} of the texts of "
+        f"{rows.names[0]} and {own_G:.0%} of those of {rows.names[1]} are deeper in their own corpus than in the "
+        "other. Corpora that do not differ lie along the dashed line together."
+    )
+    spec = figures.dd_plot(
+        rows.in_F[shown],
+        rows.in_G[shown],
+        rows.corpus[shown],
+        rows.dots,
+        rows.names,
+        everything=None if rows.all_drawn else (rows.in_F, rows.in_G),
+    )
+    title = "Depth in one corpus against depth in the other"
+    return Figure("dd", title, caption, spec, sampled=rows.sampled_dots(), linked=True)
+
+
+def _map(data: Data, rows: Rows) -> Figure:
+    shown = rows.kept[rows.dots]
+    points = np.asarray(data["coordinates"])
+    spec = figures.text_map(
+        points[shown],
+        rows.corpus[shown],
+        rows.dots,
+        rows.names,
+        data["projection"],
+        everything=None if rows.all_drawn else points,
+    )
+    caption = _map_caption(data["projection"], data["explained_variance"])
+    return Figure("map", "Map of the texts", caption, spec, sampled=rows.sampled_dots(), linked=True)
+
+
+def _map_caption(projection: str, shares: Sequence[float] | None) -> str:
+    if projection == "umap" or shares is None:
+        return (
+            "UMAP layout, an illustration only: distances between groups, their sizes and gaps are made by the method "
+            "and are no evidence of anything. No test uses it."
+        )
+    return (
+        f"The first two principal components hold {shares[0]:.0%} and {shares[1]:.0%} of the variance; what the other "
+        f"{1 - sum(shares):.0%} holds can't be seen here. No test uses this map."
+    )

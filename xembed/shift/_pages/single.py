@@ -1,0 +1,153 @@
+"""The pages of shift results that answer one question: a test, regions, terms, surface, coverage, self-check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xembed.reports.kit import (
+    Block,
+    Card,
+    Data,
+    Figure,
+    Finding,
+    Page,
+    Section,
+    count,
+    effect,
+    histogram,
+    interval,
+    level,
+    name,
+    p_value,
+    percent,
+    short_names,
+)
+from xembed.shift._pages import methods
+from xembed.shift._pages.sections import (
+    Names,
+    coverage_section,
+    regions_section,
+    self_check_section,
+    surface_section,
+    terms_section,
+)
+
+
+def test(data: Data) -> Page:
+    """Return the page of a single permutation test."""
+    adjusted = data["adjusted_pvalue"]
+    found = (data["pvalue"] if adjusted is None else adjusted) <= 1 - data["confidence_level"]
+    cards = [Card("p-value", p_value(data["pvalue"]), f"statistic {data['statistic']:.4g}")]
+    if adjusted is not None:
+        cards.append(Card("Adjusted p-value", p_value(adjusted), "with all tests of its battery"))
+    cards += [
+        Card(
+            "Effect",
+            effect(data["effect_size"]),
+            f"{data['confidence_level']:.0%} interval {interval(data['confidence_interval'])}; {data['effect']}",
+        ),
+        Card("Detectable", f"{data['detectable']:.2g}", "smallest effect that would show with a power of 80%"),
+        Card("Texts", f"{data['n_F']:,} / {data['n_G']:,}", "F / G"),
+    ]
+    null = np.asarray(data["null"])
+    blocks: list[Block] = []
+    if len(null):
+        extreme = int((null >= data["statistic"]).sum())
+        caption = (
+            f"The statistic under {len(null):,} random permutations, and as observed. {extreme:,} of them are at least "
+            "as large."
+        )
+        spec = histogram(null, title="statistic", mark=data["statistic"])
+        figure = Figure("null-plot", "The statistic under permutations", caption, spec, size="wide")
+        blocks = [Section("null", "Null distribution", [figure])]
+    return Page(
+        title="F and G",
+        kind=f"test by {data['title']}",
+        finding=Finding("Difference found" if found else "No difference found", found),
+        verdict=data["verdict"],
+        blocks=blocks,
+        names=("F", "G"),
+        cards=cards,
+        methods=methods.of_test(data["name"]),
+        sizes=f"{data['n_F']:,} and {data['n_G']:,} texts",
+    )
+
+
+def regions(data: Data) -> Page:
+    """Return the page of `what_shifted`."""
+    names, total, changed = short_names(data["names"]), len(data["regions"]), data["n_changed"]
+    counted = " / ".join(f"{sum(region[key] for region in data['regions']):,}" for key in ("count_F", "count_G"))
+    cards = [
+        Card("Regions changed", f"{changed} of {total}", f"false discovery rate {level(data['fdr'])}"),
+        Card("Texts counted", counted, "the half that did not make the regions" if data["split"] else "all of them"),
+    ]
+    finding = Finding(f"{changed} of {count(total, 'region')} changed", changed > 0)
+    section = regions_section(data, names, None, linked=False)
+    return _page(data, names, "what shifted", finding, cards, section, methods.REGIONS)
+
+
+def terms(data: Data) -> Page:
+    """Return the page of `distinguishing_terms`."""
+    names, found = short_names(data["names"]), data["n_significant"]
+    rate = f"false discovery rate {level(data['fdr'])}"
+    cards = [Card("Terms that differ", f"{found:,} of {data['n_terms']:,}", rate)]
+    finding = Finding(f"{count(found, 'term')} found" if found else "No term found", found > 0)
+    return _page(data, names, "distinguishing terms", finding, cards, terms_section(data, names), methods.TERMS)
+
+
+def surface(data: Data) -> Page:
+    """Return the page of `compare_surface`."""
+    names, found, total = short_names(data["names"]), data["n_different"], len(data["features"])
+    cards = [Card("Features that differ", f"{found} of {total}", f"false discovery rate {level(data['fdr'])}")]
+    if data["auc"] is not None:
+        note = f"all features together order {percent(data['auc'])} of pairs of texts; 50% is chance"
+        cards.append(Card("Separability (AUC)", f"{data['auc']:.3f}", note))
+    words = "Surface features differ" if found else "No notable difference in surface features"
+    section = surface_section(data, names, None)
+    return _page(data, names, "surface features", Finding(words, found > 0), cards, section, methods.SURFACE)
+
+
+def coverage(data: Data) -> Page:
+    """Return the page of `coverage`."""
+    names, found = short_names(data["names"]), len(data["uncovered_F"]) + len(data["uncovered_G"])
+    finding = Finding(f"{count(found, 'text')} not covered" if found else "All texts are covered", found > 0)
+    return _page(data, names, "coverage", finding, [], coverage_section(data, names, None), methods.COVERAGE)
+
+
+def self_check(data: Data) -> Page:
+    """Return the page of a self-check."""
+    low, high = data["interval"]
+    finding = Finding("Level holds", sign="✓")
+    if low > data["alpha"] or data["ordered_pvalue"] <= data["alpha"]:
+        finding = Finding("Level in doubt", True, "!")
+    elif high < data["alpha"]:
+        finding = Finding("Conservative (rejection rate below the level)")
+    return Page(
+        title="F against itself",
+        kind="self-check",
+        finding=finding,
+        verdict=data["verdict"],
+        blocks=[self_check_section(data)],
+        methods=[methods.SELF_CHECK, methods.LIMITS],
+    )
+
+
+def _page(
+    data: Data, names: Names, kind: str, finding: Finding, cards: Sequence[Card], section: Section, how: Block
+) -> Page:
+    """Return the page of a section of the shift report that stands alone: verdict and notes are at its top."""
+    n_F, n_G = f"{data['n_F']:,}", f"{data['n_G']:,}"
+    return Page(
+        title=f"{names[0]} and {names[1]}",
+        kind=kind,
+        finding=finding,
+        verdict=data["verdict"],
+        blocks=[section],
+        names=names,
+        cards=[*cards, Card("Texts", f"{n_F} / {n_G}", [name(names[0]), " / ", name(names[1])])],
+        caveats=data.get("warnings", ()),
+        methods=[how, methods.LIMITS],
+        sizes=f"{n_F} and {n_G} texts",
+    )

@@ -1,0 +1,6 @@
+"""Statistics that analyses share: intervals by clusters, paired differences, permutations, adjustments of p-values."""
+
+import lazy_loader
+
+# Names are loaded when they are first asked for; __init__.pyi says where they are.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

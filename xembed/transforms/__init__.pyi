@@ -1,0 +1,10 @@
+from ._base import Transform as Transform
+from ._base import load_correction as load_correction
+from ._base import load_transform as load_transform
+from ._corrections import AllButTheTop as AllButTheTop
+from ._corrections import ClusterIsotropy as ClusterIsotropy
+from ._corrections import Standardize as Standardize
+from ._whitening import ICAProjection as ICAProjection
+from ._whitening import Whitening as Whitening
+from ._wrap import WrappedEncoder as WrappedEncoder
+from ._wrap import wrap as wrap
