@@ -126,7 +126,10 @@ class STSResult(Result):
         import pandas as pd
 
         rows = [*self.sets, *([self.all, self.mean] if len(self.sets) > 1 else [])]
-        return pd.DataFrame([percent_row(row) for row in rows])
+        fields = [{field.name: getattr(row, field.name) for field in dataclasses.fields(row)} for row in rows]
+        return pd.DataFrame(
+            [{name: 100 * v if isinstance(v, float) else v for name, v in row.items()} for row in fields]
+        )
 
     def _scalars(self) -> dict[str, Any]:
         return {
@@ -136,12 +139,6 @@ class STSResult(Result):
             "pearson_all": self.all.pearson,
             **super()._scalars(),
         }
-
-
-def percent_row(correlation: STSCorrelation) -> dict[str, Any]:
-    """Return the fields, correlations x 100."""
-    fields = {field.name: getattr(correlation, field.name) for field in dataclasses.fields(correlation)}
-    return {name: 100 * value if isinstance(value, float) else value for name, value in fields.items()}
 
 
 class NamedTexts(NamedTuple):
