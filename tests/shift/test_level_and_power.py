@@ -1,4 +1,4 @@
-"""Error rates and power of the battery, by simulation. `XEMBED_FULL=1 pytest -s` prints the tables of docs/power.md."""
+"""Error rates and power of the battery, by simulation: with XEMBED_FULL=1 the tables of docs/measurements/shift.md."""
 
 import os
 
@@ -15,7 +15,8 @@ FULL = bool(os.environ.get("XEMBED_FULL"))
 # Full size: 2,000 runs, standard error 0.005, as the claim needs. Reduced: the same code, wider bounds.
 RUNS, LOW, HIGH = (2000, 0.035, 0.065) if FULL else (150, 0.005, 0.11)
 POWER_RUNS = 200 if FULL else 30
-# Measured in 200 runs (docs/power.md), n = m = 200, 199 relabelings. Three standard errors less must be reached.
+# Measured in 200 runs (docs/measurements/shift.md), n = m = 200, 199 permutations. Three standard errors less must be
+# reached.
 POWER = {
     "mean +.08 sideways": 0.915,
     "noise x 0.9 (collapse)": 0.975,

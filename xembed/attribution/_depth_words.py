@@ -142,8 +142,8 @@ def explain_depth(
 
     Notes
     -----
-    The defaults are those that found planted words best; see docs/explanations.md, with the corpora where nothing finds
-    them.
+    The defaults are those that found planted words best: docs/measurements/attribution.md, with the corpora where
+    nothing finds them.
 
     Examples
     --------

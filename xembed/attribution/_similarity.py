@@ -193,7 +193,8 @@ def explain_similarity(
     Notes
     -----
     What is compared are embeddings of length 1. Where no sum is promised there is no ``rest``. How often deleting the
-    word that a method names first changes the similarity more than deleting another is tabled in docs/explanations.md.
+    word that a method names first changes the similarity more than deleting another:
+    docs/measurements/attribution.md.
 
     References
     ----------

@@ -56,7 +56,17 @@ class MethodTrust(Result):
 
 @dataclass(frozen=True, repr=False)
 class PlantedExample(Result):
-    """A text with planted words, and by how much each word pulls it away, by the recommended method."""
+    """A text with planted words, and by how much each word pulls it away, by the recommended method.
+
+    Attributes
+    ----------
+    words : tuple of str
+        Words of the text, in order.
+    planted : tuple of bool
+        Whether each was planted.
+    values : tuple of float
+        Attribution of each word.
+    """
 
     schema: ClassVar[str] = "xembed.attribution.PlantedExample/1"
 

@@ -53,7 +53,7 @@ def explain(
         str | None,
         typer.Option(
             help="How words are found: integrated_jacobian, last_layer, leave_one_out or shapley; with --depth an "
-            "attribution method, such as occlusion or integrated_gradients. Default: what did best where the truth "
+            "attribution method (xembed geco --help lists them). Default: what did best where the truth "
             "was known."
         ),
     ] = None,

@@ -10,6 +10,12 @@ import typer
 from xembed.cli.options import Progress, ReportPath, command
 from xembed.cli.outputs import say_where, stamped
 
+_METHODS = (
+    "integrated_gradients, saliency_l1, saliency_l2, input_x_gradient, gradient_shap, deep_lift, guided_backprop, "
+    "deconvolution, occlusion, lime, kernel_shap, shapley_sampling, attention_rollout, attention_gradient, "
+    "uniform_random, constant, gendered_lexicon, linear_tfidf, pattern"
+)
+
 
 @command(
     "xembed geco --profile quick --plan",
@@ -35,7 +41,7 @@ def geco(
         str, typer.Option(help="quick: one seed, 40 sentences. full: three seeds, all sentences.")
     ] = "quick",
     schemes: Annotated[str, typer.Option(help="What is trained, by commas: C, CE, CEf, CEfAf, OLA.")] = "all",
-    methods: Annotated[str, typer.Option(help="Attribution methods, by commas, or all.")] = "all",
+    methods: Annotated[str, typer.Option(help=f"Attribution methods, by commas, or all: {_METHODS}.")] = "all",
     seeds: Annotated[str | None, typer.Option(help="One model of each scheme for each, such as 0,1,2.")] = None,
     sentences: Annotated[int | None, typer.Option(min=2, help="Random test sentences, with all their forms.")] = None,
     samples: Annotated[int | None, typer.Option(min=2, help="Perturbed rows a text.")] = None,
