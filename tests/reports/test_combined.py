@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pages import check_looks, rows_of, section
 
 from xembed.depth import find_outliers
-from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow, Score
+from xembed.geco._leaderboard import BenchmarkResult, LeaderboardRow, SchemeRow, Score
 from xembed.isotropy import measure
 from xembed.reports import compare_results, render_page, write_combined, write_comparison
 from xembed.reports._legacy import prefix_ids

@@ -17,6 +17,7 @@ from xembed.isotropy._compare import FEW_TEXTS, RAW, check_corrections, correct,
 from xembed.isotropy._measure import Measure, measure_rows
 from xembed.isotropy._metrics import Metric, check_metrics
 from xembed.isotropy._sts import (
+    TRANSDUCTIVE,
     NamedTexts,
     STSCorrelation,
     check_pairs,
@@ -376,5 +377,5 @@ def _describe_fit(
         return None, False, notes
     transductive = any(is_transductive(fit.name, fit.texts, item)[0] for item in sets)
     if transductive:
-        notes.append(f"Transductive: corrections were fitted on sentences of the pairs ({fit.name!r}).")
+        notes.append(TRANSDUCTIVE.format(fit.name))
     return overlap(pair_rows(sets).sentences, fit.texts), transductive, notes

@@ -195,7 +195,7 @@ class _Values:
     def measure(self, metric: Metric, n: int, d: int, level: float) -> Measure:
         """Return everything about one measure."""
         name, value = metric.name, self.estimates.get(metric.name)
-        minimum, maximum = metric.minimum(n, d), metric.maximum(n, d)
+        minimum, maximum, isotropic = metric.bounds(n, d)
         low = high = None
         if value is not None and name in self.replicates:
             replicates = self.replicates[name]
@@ -213,7 +213,7 @@ class _Values:
             high=high,
             minimum=minimum,
             maximum=maximum,
-            perfect=metric.isotropic(n, d),
+            perfect=isotropic,
             better=metric.better,
             n_rows_used=self.rows_used.get(name, n),
             warning=" ".join(self.warnings[name]) if name in self.warnings else None,
