@@ -12,12 +12,10 @@ from models import save_small, small_pairs, word_tokenizer
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 import xembed
-from xembed.geco._classifier import make_classifier, make_model
-from xembed.geco._evaluation import evaluate
-from xembed.geco._model_files import load_model, save_model
+from xembed.geco._classifier import evaluate, make_classifier, make_model
 from xembed.geco._one_layer import OneLayerAttention, OneLayerConfig, make_one_layer
 from xembed.geco._schemes import SCHEMES, trainable_parameters
-from xembed.geco._training import train
+from xembed.geco._training import load_model, save_model, train
 
 KINDS = ("bert", "distilbert", "roberta")
 HEADS = {

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from xembed._core.directions import UnitRows, unit_rows
 from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
-from xembed._core.results import UserText
+from xembed._core.results import PerRow, UserText
 from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import (
     check_exclude,
@@ -66,9 +66,9 @@ class DepthExplanation(Attributions):
     page: ClassVar[str | None] = "xembed.reports._explanations:depth_explanation_context"
 
     texts: Annotated[tuple[str, ...], UserText]
-    depths: npt.NDArray[np.float64]
-    deeper_than: npt.NDArray[np.float64]
-    nearest_similarity: npt.NDArray[np.float64]
+    depths: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
+    deeper_than: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
+    nearest_similarity: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
     typical_texts: Annotated[tuple[str, ...], UserText]
     typical_similarity: npt.NDArray[np.float64]
     n_reference: int
@@ -148,7 +148,7 @@ def explain_depth(
 
     Notes
     -----
-    The defaults are those that find planted words best (docs/explanations.md).
+    The defaults are those that find planted words best (docs/measurements/attribution.md).
 
     Examples
     --------

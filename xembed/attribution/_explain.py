@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -90,9 +90,9 @@ class Attributions(Result):
     words: Annotated[tuple[tuple[str, ...], ...], UserText]
     values: tuple[npt.NDArray[np.float64], ...]
     targets: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float64]
+    scores: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
     baseline_scores: npt.NDArray[np.float64]
-    completeness: npt.NDArray[np.float64]
+    completeness: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
     special: npt.NDArray[np.float64]
     truncated: npt.NDArray[np.bool_]
     output: str

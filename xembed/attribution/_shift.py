@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -67,8 +67,8 @@ class ShiftTerm(Result):
 
     schema: ClassVar[str] = "xembed.attribution.ShiftTerm/1"
 
-    term: Annotated[str, UserText]
-    contribution: float
+    term: Annotated[str, RowKey, UserText]
+    contribution: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     pvalue: float
     qvalue: float
@@ -99,7 +99,7 @@ class ShiftExample(Result):
     schema: ClassVar[str] = "xembed.attribution.ShiftExample/1"
 
     corpus: Annotated[str, UserText]
-    row: int
+    row: Annotated[int, RowKey]
     component: int
     along: float
     words: Annotated[tuple[str, ...], UserText]
@@ -134,8 +134,8 @@ class ShiftComponent(Result):
 
     schema: ClassVar[str] = "xembed.attribution.ShiftComponent/1"
 
-    kind: str
-    label: Annotated[str, UserText]
+    kind: Annotated[str, RowKey]
+    label: Annotated[str, RowKey, UserText]
     size: float
     context: float
     rest: float
@@ -143,7 +143,7 @@ class ShiftComponent(Result):
     went: tuple[ShiftTerm, ...]
     n_terms: int
     n_significant: int
-    examples: tuple[ShiftExample, ...]
+    examples: Annotated[tuple[ShiftExample, ...], NotCompared]
 
 
 @dataclass(frozen=True, repr=False)

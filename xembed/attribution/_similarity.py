@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
 from xembed.attribution._explain import check_steps, is_encoder
 from xembed.attribution._method import MethodOptions
@@ -70,7 +70,7 @@ class DeletionTrust(Result):
     schema: ClassVar[str] = "xembed.attribution.DeletionTrust/1"
 
     word: Annotated[str, UserText]
-    text: str
+    text: Annotated[str, UserText]
     change: float
     share: float
     agreement: float | None
@@ -127,8 +127,8 @@ class SimilarityExplanation(Result):
     words_a: Annotated[tuple[str, ...], UserText]
     words_b: Annotated[tuple[str, ...], UserText]
     matrix: npt.NDArray[np.float64]
-    values_a: npt.NDArray[np.float64]
-    values_b: npt.NDArray[np.float64]
+    values_a: Annotated[npt.NDArray[np.float64], PerRow("words of A", "words_a")]
+    values_b: Annotated[npt.NDArray[np.float64], PerRow("words of B", "words_b")]
     rest: dict[str, float] | None
     completeness: float | None
     method: str
@@ -242,7 +242,7 @@ def explain_similarity(
 
     Notes
     -----
-    Embeddings are of length 1. How well each method agrees with deletion is tabled in docs/explanations.md.
+    Embeddings are of length 1. How well each method agrees with deletion is tabled in docs/measurements/attribution.md.
 
     References
     ----------

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng, quote_options
 from xembed.attribution._embedding_targets import Depth, EmbeddingTarget, NearestSimilarity, embeddings_of
 from xembed.attribution._explain import explain
@@ -77,10 +77,10 @@ class MethodTrust(Result):
 
     schema: ClassVar[str] = "xembed.attribution.MethodTrust/1"
 
-    method: str
+    method: Annotated[str, RowKey]
     label: str
-    target: str
-    auroc: float
+    target: Annotated[str, RowKey]
+    auroc: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     signed: bool
     content: float | None
@@ -91,7 +91,17 @@ class MethodTrust(Result):
 
 @dataclass(frozen=True, repr=False)
 class PlantedExample(Result):
-    """A text with planted words, and how far each word pulls it away, by the recommended method."""
+    """A text with planted words, and how far each word pulls it away, by the recommended method.
+
+    Attributes
+    ----------
+    words : tuple of str
+        Words of the text, in order.
+    planted : tuple of bool
+        Whether each was planted.
+    values : tuple of float
+        Attribution of each word.
+    """
 
     schema: ClassVar[str] = "xembed.attribution.PlantedExample/1"
 
@@ -154,7 +164,7 @@ class TrustResult(Result):
     n_planted: int
     n_reference: int
     off_topic: Annotated[tuple[str, ...], UserText]
-    examples: tuple[PlantedExample, ...]
+    examples: Annotated[tuple[PlantedExample, ...], NotCompared]
     encoder: dict[str, Any]
     warnings: tuple[str, ...]
     provenance: dict[str, Any]

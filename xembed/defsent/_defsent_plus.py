@@ -9,30 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import BaseEstimator
 
 from xembed._core.torch import own_randomness
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
-from xembed.defsent._checkpoints import Checkpoints
-from xembed.defsent._definitions import hold_out, read_definitions
-from xembed.defsent._entries import ENTRY_POOLINGS, PROJECTIONS, embed_entries, make_targets
-from xembed.defsent._entry_task import EMBED_AT_ONCE, EntryTask
-from xembed.defsent._heads import HEADS, make_head
-from xembed.defsent._options import check_settings, fingerprint, make_result, save_trained
-from xembed.defsent._prompt import TEMPLATE
-from xembed.defsent._result import DefSentResult, TrainingRound
-from xembed.defsent._training import (
-    Settings,
-    Tensors,
-    Trainer,
-    TrainingStep,
-    dropout_of,
-    progress_bar,
+from xembed.defsent._definitions import Definitions, hold_out, read_definitions
+from xembed.defsent._entry_task import (
+    EMBED_AT_ONCE,
+    ENTRY_POOLINGS,
+    HEADS,
+    PROJECTIONS,
+    EntryTask,
+    embed_entries,
+    make_head,
+    make_targets,
 )
+from xembed.defsent._estimator import DefinitionTrainer
+from xembed.defsent._result import TrainingStep
 from xembed.encoders import Encoder, load_encoder
 from xembed.encoders._layers import require_transformer
+from xembed.encoders._prompt import TEMPLATE
+from xembed.encoders._training import Settings, Tensors, progress_bar
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 _CALLER = "DefSentPlus"
 
 
-class DefSentPlus(BaseEstimator):
+class DefSentPlus(DefinitionTrainer):
     r"""Train an encoder so that definitions are close to the embeddings of their dictionary entries.
 
     The embedding of an entry is the mean of the embeddings of its definitions, by the encoder itself. These frozen
@@ -177,10 +175,7 @@ class DefSentPlus(BaseEstimator):
     4
     """
 
-    encoder_: Encoder
     entry_embeddings_: npt.NDArray[np.float32]
-    history_: list[TrainingRound]
-    result_: DefSentResult
 
     def __init__(
         self,
@@ -283,16 +278,11 @@ class DefSentPlus(BaseEstimator):
 
         settings, scales, projected, seed = self._check()
         device = find_device(self.device, caller=_CALLER)
-        show = shows_progress(self.progress, caller=_CALLER)
-        definitions = given = read_definitions(dictionary, validation, caller=_CALLER)
-        if self.shared_definitions == "drop":
-            definitions = given.without_shared(np.random.default_rng([seed, 1]), caller=_CALLER)
-        definitions = hold_out(
-            definitions, float(self.validation_fraction), np.random.default_rng(seed), caller=_CALLER
-        )
-        encoder = load_encoder(device=device) if self.encoder is None else self.encoder
+        shows_progress(self.progress, caller=_CALLER)
+        given = read_definitions(dictionary, validation, caller=_CALLER)
+        definitions = self._choose(given, seed)
         body = Body(
-            encoder,
+            load_encoder(device=device) if self.encoder is None else self.encoder,
             pooling=self.pooling,
             template=self.template,
             max_length=self.max_length,
@@ -308,83 +298,56 @@ class DefSentPlus(BaseEstimator):
             )
 
         def begin(number: int, arrays: Tensors | None) -> EntryTask:
-            if arrays is None:
-                with progress_bar(show, "Entries", "definition", len(definitions.texts)) as bar:
-                    entries = embed_entries(body, definitions, self.entry_pooling, EMBED_AT_ONCE, bar.update)
-                targets = make_targets(
-                    entries,
-                    ~definitions.held_out,
-                    projection=self.projection if number in projected else None,
-                    normalize=self.normalize_entries,
-                    scale=scales[number - 1],
-                    seed=seed,
-                )
-                arrays = {"entries": torch.from_numpy(entries), "targets": torch.from_numpy(targets)}
             return EntryTask(
                 body,
                 head,
                 definitions,
-                arrays,
+                arrays or self._entries(body, definitions, scales[number - 1], number in projected, seed),
                 projected=number in projected,
                 n_sampled=self.n_sampled,
                 softmax_chunk=self.softmax_chunk,
             )
 
-        parameters = self._parameters(seed)
-        trainer = Trainer(
+        known = {"head": type(self.head).__name__} if isinstance(self.head, torch.nn.Module) else {}
+        task = self._train(
+            begin,
+            method="defsent+",
+            body=body,
+            head=head,
             trained=trained,
+            definitions=definitions,
             settings=settings,
-            begin=begin,
+            parameters=self._parameters(**known, seed=seed),
+            callback=callback,
+            n_given=len(given.entries),
+            dropped="share a definition with another one",
             n_rounds=self.rounds,
             restart=self.restart,
-            seed=seed,
-            device=device,
-            checkpoints=Checkpoints(
-                self.checkpoint_dir,
-                fingerprint("defsent+", parameters, definitions, body, head),
-                caller=_CALLER,
-            ),
-            callback=callback,
-            show_progress=show,
+            dropout=self.dropout,
         )
-        described = encoder.describe()
-        n_truncated = body.count_truncated(definitions.texts)
-        with dropout_of(body.transformer, self.dropout):
-            self.history_, task = trainer.run()
         self.entry_embeddings_ = task.arrays["entries"].numpy()
-        self.encoder_ = body.to_encoder("DefSent+")
-        self.result_ = make_result(
-            "defsent+",
-            body,
-            definitions,
-            dropped="share a definition with another one",
-            n_given=len(given.entries),
-            n_truncated=n_truncated,
-            learning_rate=settings.learning_rate,
-            rounds=self.history_,
-            trained=self.encoder_,
-            encoder=described,
-            notes=(),
-            parameters=parameters,
-            caller=_CALLER,
-        )
         return self
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the trained encoder as a SentenceTransformer, and ``defsent.json`` with the result, to a new folder.
+    def _choose(self, given: Definitions, seed: int) -> Definitions:
+        """Return the entries that are used, some of them held out."""
+        if self.shared_definitions == "drop":
+            given = given.without_shared(np.random.default_rng([seed, 1]), caller=_CALLER)
+        return hold_out(given, float(self.validation_fraction), np.random.default_rng(seed), caller=_CALLER)
 
-        `xembed.load_encoder` reads the folder again; for ``pooling='prompt'``, put a `PromptEncoder` around that.
-
-        Raises
-        ------
-        FileExistsError
-            If the folder exists and is not empty.
-        FileNotFoundError
-            If its parent does not exist.
-        sklearn.exceptions.NotFittedError
-            If nothing was trained yet.
-        """
-        save_trained(self, folder)
+    def _entries(self, body: Body, definitions: Definitions, scale: float, projected: bool, seed: int) -> Tensors:
+        """Return the entry embeddings of a round, and the entry matrix that is made of them."""
+        show = shows_progress(self.progress, caller=_CALLER)
+        with progress_bar(show, "Entries", "definition", len(definitions.texts)) as bar:
+            entries = embed_entries(body, definitions, self.entry_pooling, EMBED_AT_ONCE, bar.update)
+        targets = make_targets(
+            entries,
+            ~definitions.held_out,
+            projection=self.projection if projected else None,
+            normalize=self.normalize_entries,
+            scale=scale,
+            seed=seed,
+        )
+        return {"entries": torch.from_numpy(entries), "targets": torch.from_numpy(targets)}
 
     def _check(self) -> tuple[Settings, tuple[float, ...], frozenset[int], int]:
         """Return the checked options: settings, the scale of each round, the rounds with projection, the seed."""
@@ -410,14 +373,7 @@ class DefSentPlus(BaseEstimator):
             if getattr(self, name) is not None:
                 check_count(getattr(self, name), name=name, caller=_CALLER, low=1 if name == "n_sampled" else 4)
         check_count(self.softmax_chunk, name="softmax_chunk", caller=_CALLER)
-        settings = check_settings(
-            self,
-            decay=True,
-            eps=1e-6,
-            learning_rate=self.learning_rate,
-            max_grad_norm=self.max_grad_norm,
-            caller=_CALLER,
-        )
+        settings = self._check_settings(decay=True, eps=1e-6, learning_rate=self.learning_rate, caller=_CALLER)
         seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
         return settings, self._scales(rounds), self._projected(rounds), seed
 
@@ -447,11 +403,3 @@ class DefSentPlus(BaseEstimator):
             check_option(chosen, ("all", "last"), name="projection_rounds", caller=_CALLER)
             found = frozenset(range(1, rounds + 1) if chosen == "all" else [rounds])
         return found if self.projection is not None else frozenset()
-
-    def _parameters(self, seed: int) -> dict[str, Any]:
-        """Return what the outcome depends on."""
-        ignored = {"encoder", "checkpoint_dir", "checkpoint_every", "device", "progress", "random_state"}
-        chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in ignored}
-        if isinstance(self.head, torch.nn.Module):
-            chosen["head"] = type(self.head).__name__
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in chosen.items()} | {"seed": seed}

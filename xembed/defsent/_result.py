@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.results import Result
+from xembed._core.results import Result, RowKey
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What a callback is told after each step of the optimizer.
+
+    Attributes
+    ----------
+    round, step, n_steps : int
+        Round and step, counted from 1, and the steps that the round has if it is not stopped early.
+    loss : float
+        Mean loss of the step's batch.
+    learning_rate : float
+        Learning rate of the step.
+    """
+
+    round: int
+    step: int
+    n_steps: int
+    loss: float
+    learning_rate: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,7 +71,7 @@ class TrainingRound(Result):
 
     schema: ClassVar[str] = "xembed.defsent.TrainingRound/1"
 
-    round: int
+    round: Annotated[int, RowKey]
     n_steps: int
     steps: npt.NDArray[np.int64]
     losses: npt.NDArray[np.float64]

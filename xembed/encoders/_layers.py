@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xembed._core.validation import FloatArray, check_count, check_option, check_texts, shows_progress
+from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._encoder import Encoder
+from xembed.encoders._poolings import POOLINGS, check_poolings
 from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
     import torch
 
-POOLINGS = ("cls", "last_token", "max", "mean", "weighted_mean")
 _SAME = 1e-3  # of the largest number in a hidden state: rounding is below, a norm after the last block far above
 
 Key = tuple[int, str]
@@ -158,7 +158,7 @@ def encode_layers(
             states, features = _states(encoder, found, caller=caller)
             for layer in chosen:
                 for name in names:
-                    vectors = _pool(states[layer], features, _pipeline.POOLINGS[name], encoder)
+                    vectors = _pool(states[layer], features, POOLINGS[name].mode, encoder)
                     encoder._check_finite(vectors, found)
                     # Layers may differ in width, so arrays are made when the first rows are known.
                     shape = (len(unique), vectors.shape[1])
@@ -263,17 +263,6 @@ def truncate(encoder: Encoder, n_layers: int) -> Encoder:
             f"load_encoder(..., layer={n_layers})."
         )
     return short
-
-
-def check_poolings(poolings: Any, *, caller: str) -> tuple[str, ...]:
-    """Return the names of the poolings, each once."""
-    names = [poolings] if isinstance(poolings, str) else poolings
-    if not isinstance(names, list | tuple) or not names:
-        raise TypeError(
-            f"The 'poolings' parameter of {caller} must be a list or tuple of names of poolings. "
-            f"Got {poolings!r:.60} instead."
-        )
-    return tuple(dict.fromkeys(check_option(name, POOLINGS, name="poolings", caller=caller) for name in names))
 
 
 def _check_layers(layers: Any, n_states: int, *, caller: str) -> list[int]:

@@ -26,9 +26,8 @@ from xembed.attribution._pair_shapley import PairShapley, pair_shapley
 from xembed.attribution._randomisation import randomisation_similarity, randomise
 from xembed.attribution._scored_model import ScoredModel
 from xembed.encoders._words import EncodedWords
-from xembed.geco._model_files import load_model, save_model
 from xembed.geco._test_set import TestSet
-from xembed.geco._trained import TrainedModel
+from xembed.geco._training import TrainedModel, load_model, save_model
 
 ORACLE = "oracle"
 _PLAN = "plan.json"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import torch
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xembed._core.validation import check_option
-from xembed.geco._one_layer import OneLayerAttention
+
+if TYPE_CHECKING:
+    import torch
 
 _PARTS = ("embeddings", "blocks", "head")
 
@@ -161,20 +161,24 @@ def trainable_parameters(model: torch.nn.Module, scheme: str | Scheme) -> frozen
     >>> sorted(trainable_parameters(BertForSequenceClassification(config), "C"))
     ['classifier.bias', 'classifier.weight']
     """
+    from xembed.geco._one_layer import OneLayerAttention
+
     caller = "trainable_parameters"
-    found = find_scheme(scheme, caller=caller)
-    if found.pretrained == isinstance(model, OneLayerAttention):
-        needed = "a pretrained classifier (see make_classifier)" if found.pretrained else "a OneLayerAttention"
-        raise ValueError(f"The scheme {found.name!r} is for {needed}. Got {type(model).__name__} instead.")
+    scheme = find_scheme(scheme, caller=caller)
+    if scheme.pretrained == isinstance(model, OneLayerAttention):
+        needed = "a pretrained classifier (see make_classifier)" if scheme.pretrained else "a OneLayerAttention"
+        raise ValueError(f"The scheme {scheme.name!r} is for {needed}. Got {type(model).__name__} instead.")
     names = frozenset(name for name, _ in model.named_parameters())
-    if not found.pretrained:
+    if not scheme.pretrained:
         return names
     groups = _groups(model, names, caller=caller)
-    return frozenset[str]().union(*(groups[part] for part in found.parts))
+    return frozenset[str]().union(*(groups[part] for part in scheme.parts))
 
 
 def parts_of(model: torch.nn.Module, scheme: Scheme) -> list[torch.nn.Module]:
     """Return the modules that a scheme trains, without those inside of others."""
+    from xembed.geco._one_layer import OneLayerAttention
+
     if isinstance(model, OneLayerAttention) or set(scheme.parts) == set(_PARTS):
         return [model]
     base, _ = base_of(model, caller="train")
@@ -188,6 +192,8 @@ def parts_of(model: torch.nn.Module, scheme: Scheme) -> list[torch.nn.Module]:
 
 def base_of(model: Any, *, caller: str) -> tuple[torch.nn.Module, str]:
     """Return the pretrained model in a classifier, and the beginning of its parameters' names."""
+    import torch
+
     prefix = getattr(model, "base_model_prefix", "")
     base = getattr(model, prefix, None) if prefix else None
     if not isinstance(base, torch.nn.Module):
@@ -200,15 +206,19 @@ def base_of(model: Any, *, caller: str) -> tuple[torch.nn.Module, str]:
 
 def embedding_modules(base: torch.nn.Module) -> dict[str, torch.nn.Module]:
     """Return the embedding block by its name in the base model, or the tables where there is no such block."""
+    from torch.nn import Embedding
+
     children = dict(base.named_children())
     block = children.get("embeddings")
-    if block is not None and not isinstance(block, torch.nn.Embedding):
+    if block is not None and not isinstance(block, Embedding):
         return {"embeddings": block}
-    return {name: child for name, child in children.items() if isinstance(child, torch.nn.Embedding)}
+    return {name: child for name, child in children.items() if isinstance(child, Embedding)}
 
 
 def head_names(model: torch.nn.Module, *, caller: str) -> frozenset[str]:
     """Return the names of the parameters of the head."""
+    from xembed.geco._one_layer import OneLayerAttention
+
     if isinstance(model, OneLayerAttention):
         return frozenset(name for name, _ in model.named_parameters() if name.startswith("classifier."))
     return _groups(model, frozenset(name for name, _ in model.named_parameters()), caller=caller)["head"]
