@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -76,7 +76,7 @@ class PredictionGap(Result):
     n_unpaired: int
     gap: float
     gap_interval: tuple[float, ...]
-    signed_gap: float
+    signed_gap: Annotated[float, IntervalIn("signed_interval")]
     signed_interval: tuple[float, ...]
     pvalue: float
     accuracy: Floats
