@@ -188,6 +188,14 @@ class ScoredModel:
                 found.append([place])
         return found
 
+    def row_batches(
+        self, rows: Sequence[EncodedWords]
+    ) -> Iterator[tuple[list[int], list[EncodedWords], torch.Tensor, torch.Tensor]]:
+        """Yield batches of rows: their places, the rows, ids and attention mask."""
+        for places in self.batches([len(row.ids) for row in rows]):
+            batch = [rows[place] for place in places]
+            yield places, batch, *self.tensors([row.ids for row in batch])
+
     def score_ids(self, rows: Sequence[Ids], *, progress: Any = None) -> Scores:
         """Return the outputs, (n_rows, n_outputs), of rows of ids; equal rows are computed once.
 
