@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed.attribution._gradients import relative_error
-from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Run, Targets, row_seed
+from xembed.attribution._method import (
+    Floats,
+    Method,
+    MethodOptions,
+    MethodOutput,
+    Run,
+    Targets,
+    row_seed,
+    words_with_tokens,
+)
 from xembed.attribution._pair_shapley import shapley_values
 from xembed.attribution._scored_model import Ids, ScoredModel
 from xembed.encoders._words import EncodedWords
@@ -157,7 +166,7 @@ def _perturbed(plan: Plan, *, sums: bool) -> Run:
 
 def _warn_of_few_samples(rows: Sequence[EncodedWords], options: MethodOptions) -> None:
     # The two rows that fix the sum leave n - 1 unknowns for the others.
-    lengths = [len(_features(row)) for row in rows]
+    lengths = [len(words_with_tokens(row)) for row in rows]
     few = sum(not _is_exact(n, options) and options.n_samples < n + 1 for n in lengths)
     if few:
         warnings.warn(
@@ -191,7 +200,7 @@ def chunks(
     chunk: dict[int, tuple[npt.NDArray[np.int64], Masks, Solve]] = {}
     held = 0
     for place, row in enumerate(rows):
-        features = _features(row)
+        features = words_with_tokens(row)
         masks, solve = plan(len(features), row_seed(row, options.seed), options)
         if chunk and held + len(masks) > _ROWS_AT_ONCE:
             yield chunk
@@ -202,18 +211,13 @@ def chunks(
         yield chunk
 
 
-def _features(row: EncodedWords) -> npt.NDArray[np.int64]:
-    """Return the words that have tokens."""
-    return np.array(sorted({word for word in row.word_ids if word is not None}), dtype=np.int64)
-
-
 def masked_ids(model: ScoredModel, row: EncodedWords, masks: Masks, kind: str) -> list[Ids]:
     """Return the ids of a row for many vectors of present words at once: `ScoredModel.without` for each.
 
     ``masks`` is (n_rows, n_features), for the words that have tokens in their order.
     """
     ids = np.array(row.ids)
-    numbers = {word: place for place, word in enumerate(_features(row))}
+    numbers = {word: place for place, word in enumerate(words_with_tokens(row))}
     of_tokens = np.array([-1 if word is None else numbers[word] for word in row.word_ids])
     # The last column, which -1 finds, stands for the special tokens.
     kept = np.concatenate([masks, np.ones((len(masks), 1), dtype=bool)], axis=1)[:, of_tokens]
