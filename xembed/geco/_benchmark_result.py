@@ -195,7 +195,7 @@ class BenchmarkResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.geco.BenchmarkResult/1"
-    page: ClassVar[str | None] = "xembed.reports._geco:geco_context"
+    page: ClassVar[str | None] = "xembed.geco._pages:benchmark"
 
     data: str
     n_train: int
