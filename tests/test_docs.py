@@ -72,6 +72,18 @@ def test_pages_ask_for_what_is_generated():
         assert f"<!-- generated: {mark} -->" in (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
 
 
+def test_every_cited_work_is_in_the_bibliography():
+    bibliography = (ROOT / "xembed" / "reports" / "references.bib").read_text(encoding="utf-8")
+    keys = set(re.findall(r"^@\w+\{(\w+),", bibliography, re.MULTILINE))
+    cited = {
+        key.strip()
+        for path in (ROOT / "docs").rglob("*.md")
+        for group in re.findall(r"\{cite:?\w*\}`([^`]+)`", path.read_text(encoding="utf-8"))
+        for key in group.split(",")
+    }
+    assert len(cited) > 20 and cited <= keys
+
+
 def test_gallery_names_its_pages_and_commands():
     folder = ROOT / "reports"
     text = (folder / "README.md").read_text(encoding="utf-8")

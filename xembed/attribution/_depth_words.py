@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xembed._core.directions import UnitRows, unit_rows
 from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
+from xembed._core.results import PerRow, UserText
 from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import (
     Depth,
@@ -68,11 +69,11 @@ class DepthExplanation(Attributions):
     schema: ClassVar[str] = "xembed.attribution.DepthExplanation/1"
     page: ClassVar[str | None] = "xembed.reports._explanations:depth_explanation_context"
 
-    texts: tuple[str, ...]
-    depths: npt.NDArray[np.float64]
-    deeper_than: npt.NDArray[np.float64]
-    nearest_similarity: npt.NDArray[np.float64]
-    typical_texts: tuple[str, ...]
+    texts: Annotated[tuple[str, ...], UserText]
+    depths: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
+    deeper_than: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
+    nearest_similarity: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
+    typical_texts: Annotated[tuple[str, ...], UserText]
     typical_similarity: npt.NDArray[np.float64]
     n_reference: int
     trust: TrustResult | None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
-from xembed._core.results import Result
+from xembed._core.results import Result, UserText
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._off_topic import OFF_TOPIC
 from xembed.attribution._planting import method_trust, plant, resamples
@@ -56,8 +56,8 @@ class DeletionTrust(Result):
 
     schema: ClassVar[str] = "xembed.attribution.DeletionTrust/1"
 
-    word: str
-    text: str
+    word: Annotated[str, UserText]
+    text: Annotated[str, UserText]
     change: float
     share: float
     agreement: float | None

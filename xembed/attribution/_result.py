@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.results import Result
+from xembed._core.results import PerRow, Result, UserText
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,12 +60,12 @@ class Attributions(Result):
     method: str
     label: str
     signed: bool
-    words: tuple[tuple[str, ...], ...]
+    words: Annotated[tuple[tuple[str, ...], ...], UserText]
     values: tuple[npt.NDArray[np.float64], ...]
     targets: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float64]
+    scores: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
     baseline_scores: npt.NDArray[np.float64]
-    completeness: npt.NDArray[np.float64]
+    completeness: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
     special: npt.NDArray[np.float64]
     truncated: npt.NDArray[np.bool_]
     output: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed.attribution._trust_result import MethodTrust
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class ShiftTerm(Result):
 
     schema: ClassVar[str] = "xembed.attribution.ShiftTerm/1"
 
-    term: str
-    contribution: float
+    term: Annotated[str, RowKey, UserText]
+    contribution: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     pvalue: float
     qvalue: float
@@ -64,11 +64,11 @@ class ShiftExample(Result):
 
     schema: ClassVar[str] = "xembed.attribution.ShiftExample/1"
 
-    corpus: str
-    row: int
+    corpus: Annotated[str, UserText]
+    row: Annotated[int, RowKey]
     component: int
     along: float
-    words: tuple[str, ...]
+    words: Annotated[tuple[str, ...], UserText]
     values: tuple[float, ...]
 
 
@@ -100,8 +100,8 @@ class ShiftComponent(Result):
 
     schema: ClassVar[str] = "xembed.attribution.ShiftComponent/1"
 
-    kind: str
-    label: str
+    kind: Annotated[str, RowKey]
+    label: Annotated[str, RowKey, UserText]
     size: float
     context: float
     rest: float
@@ -109,7 +109,7 @@ class ShiftComponent(Result):
     went: tuple[ShiftTerm, ...]
     n_terms: int
     n_significant: int
-    examples: tuple[ShiftExample, ...]
+    examples: Annotated[tuple[ShiftExample, ...], NotCompared]
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,9 +161,9 @@ class ShiftExplanation(Result):
     trust: MethodTrust | None
     trusted: bool | None
     agreement: float | None
-    by_counts_F: tuple[str, ...]
-    by_counts_G: tuple[str, ...]
-    names: tuple[str, ...]
+    by_counts_F: Annotated[tuple[str, ...], UserText]
+    by_counts_G: Annotated[tuple[str, ...], UserText]
+    names: Annotated[tuple[str, ...], UserText]
     n_F: int
     n_G: int
     fdr: float

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
 from xembed.attribution._explain import check_steps, is_encoder
 from xembed.attribution._explanation_trust import FEW_WORDS, DeletionTrust, trust_by_deletion
@@ -86,13 +86,13 @@ class SimilarityExplanation(Result):
     page: ClassVar[str | None] = "xembed.reports._explanations:similarity_explanation_context"
 
     similarity: float
-    text_a: str
-    text_b: str
-    words_a: tuple[str, ...]
-    words_b: tuple[str, ...]
+    text_a: Annotated[str, UserText]
+    text_b: Annotated[str, UserText]
+    words_a: Annotated[tuple[str, ...], UserText]
+    words_b: Annotated[tuple[str, ...], UserText]
     matrix: npt.NDArray[np.float64]
-    values_a: npt.NDArray[np.float64]
-    values_b: npt.NDArray[np.float64]
+    values_a: Annotated[npt.NDArray[np.float64], PerRow("words of A", "words_a")]
+    values_b: Annotated[npt.NDArray[np.float64], PerRow("words of B", "words_b")]
     rest: dict[str, float] | None
     completeness: float | None
     method: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +42,10 @@ class MethodTrust(Result):
 
     schema: ClassVar[str] = "xembed.attribution.MethodTrust/1"
 
-    method: str
+    method: Annotated[str, RowKey]
     label: str
-    target: str
-    auroc: float
+    target: Annotated[str, RowKey]
+    auroc: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     signed: bool
     content: float | None
@@ -70,7 +70,7 @@ class PlantedExample(Result):
 
     schema: ClassVar[str] = "xembed.attribution.PlantedExample/1"
 
-    words: tuple[str, ...]
+    words: Annotated[tuple[str, ...], UserText]
     planted: tuple[bool, ...]
     values: tuple[float, ...]
 
@@ -128,8 +128,8 @@ class TrustResult(Result):
     n_texts: int
     n_planted: int
     n_reference: int
-    off_topic: tuple[str, ...]
-    examples: tuple[PlantedExample, ...]
+    off_topic: Annotated[tuple[str, ...], UserText]
+    examples: Annotated[tuple[PlantedExample, ...], NotCompared]
     encoder: dict[str, Any]
     warnings: tuple[str, ...]
     provenance: dict[str, Any]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Option
 
 from xembed._core.text import one_line
 from xembed.cli.inputs import different_names, embed_source, read_text_source
@@ -36,22 +37,22 @@ def explain(
     encoding: EncoderOptions,
     similarity: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="Why are two texts similar? Give both as arguments, in quotes."),
+        Option(metavar="A B", help="Why are two texts similar? Give both as arguments, in quotes."),
     ] = None,
     depth: Annotated[
-        Path | None, typer.Option(metavar="FILE", help=f"Why are texts outliers of a corpus? A file: {TEXTS}.")
+        Path | None, Option(metavar="FILE", help=f"Why are texts outliers of a corpus? A file: {TEXTS}.")
     ] = None,
     shift: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="F G", help="Which words is a shift made of? The reference corpus and the other one."),
+        Option(metavar="F G", help="Which words is a shift made of? The reference corpus and the other one."),
     ] = None,
     reference: Annotated[
         Path | None,
-        typer.Option(help="With --depth: the corpus. Default: the texts themselves, each left out of its own corpus."),
+        Option(help="With --depth: the corpus. Default: the texts themselves, each left out of its own corpus."),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="How words are found: integrated_jacobian, last_layer, leave_one_out or shapley; with --depth an "
             "attribution method (xembed geco --help lists them). Default: what did best where the truth "
             "was known."
@@ -59,26 +60,23 @@ def explain(
     ] = None,
     target: Annotated[
         Literal["nearest_similarity", "depth"] | None,
-        typer.Option(help="With --depth: similarity to the nearest texts (default), or depth in the whole corpus."),
+        Option(help="With --depth: similarity to the nearest texts (default), or depth in the whole corpus."),
     ] = None,
     trust: Annotated[
         bool | None,
-        typer.Option(
+        Option(
             "--trust/--no-trust",
             help="With --depth: plant words in the corpus first, to see whether they are found. Default: yes.",
         ),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help=f"With --depth: how many texts to explain, the least deep ones. Default: {_LIMIT}."),
+        Option(min=1, help=f"With --depth: how many texts to explain, the least deep ones. Default: {_LIMIT}."),
     ] = None,
-    samples: Annotated[int | None, typer.Option(min=2, help="Perturbed rows a text, for methods that draw.")] = None,
-    top: Annotated[
-        int | None, typer.Option(min=1, help=f"Pairs of words, words or terms to print. Default: {_TOP}.")
-    ] = None,
+    samples: Annotated[int | None, Option(min=2, help="Perturbed rows a text, for methods that draw.")] = None,
+    top: Annotated[int | None, Option(min=1, help=f"Pairs of words, words or terms to print. Default: {_TOP}.")] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Write a report, too; its numbers go to a .json beside it."),
+        Path | None, Option("--out", "-o", help="Write a report, too; its numbers go to a .json beside it.")
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -196,11 +194,7 @@ def _explain_depth(
         notes += of_reference
     rows = np.argsort(tte_depth(X, R), kind="stable")[:limit]
     result = explain_depth(
-        encoding.encoder,
-        [texts[row] for row in rows],
-        corpus,
-        exclude=None if reference else rows.tolist(),
-        **options,
+        encoding.encoder, [texts[row] for row in rows], corpus, exclude=None if reference else rows.tolist(), **options
     )
     summary = f"The {len(rows)} least deep of the {len(texts)} texts of {one_line(files[0].name)} are explained."
     if len(rows) < len(texts):

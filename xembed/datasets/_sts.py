@@ -132,11 +132,7 @@ class STSPairs:
 
 
 def load_sts(
-    path: str | os.PathLike[str],
-    *,
-    sentence1: str = "sentence1",
-    sentence2: str = "sentence2",
-    score: str = "score",
+    path: str | os.PathLike[str], *, sentence1: str = "sentence1", sentence2: str = "sentence2", score: str = "score"
 ) -> tuple[STSPairs, ...]:
     r"""Read pairs of sentences with scores, in the forms in which they are usually found.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.results import Result
+from xembed._core.results import Result, RowKey
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class TrainingRound(Result):
 
     schema: ClassVar[str] = "xembed.defsent.TrainingRound/1"
 
-    round: int
+    round: Annotated[int, RowKey]
     n_steps: int
     steps: npt.NDArray[np.int64]
     losses: npt.NDArray[np.float64]

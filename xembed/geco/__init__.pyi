@@ -9,11 +9,7 @@ from ._aliases import reference_attributions as reference_attributions
 from ._aliases import reference_metrics as reference_metrics
 from ._benchmark import PROFILES as PROFILES
 from ._benchmark import Benchmark as Benchmark
-from ._benchmark_result import BenchmarkResult as BenchmarkResult
-from ._benchmark_result import FormDifference as FormDifference
-from ._benchmark_result import LeaderboardRow as LeaderboardRow
-from ._benchmark_result import SchemeRow as SchemeRow
-from ._benchmark_result import Score as Score
+from ._benchmark import Plan as Plan
 from ._bias import PredictionGap as PredictionGap
 from ._bias import WordCooccurrence as WordCooccurrence
 from ._bias import prediction_gap as prediction_gap
@@ -21,6 +17,11 @@ from ._bias import word_cooccurrence as word_cooccurrence
 from ._classifier import evaluate as evaluate
 from ._classifier import make_classifier as make_classifier
 from ._classifier import make_model as make_model
+from ._leaderboard import BenchmarkResult as BenchmarkResult
+from ._leaderboard import FormDifference as FormDifference
+from ._leaderboard import LeaderboardRow as LeaderboardRow
+from ._leaderboard import SchemeRow as SchemeRow
+from ._leaderboard import Score as Score
 from ._masked_lm import NON_BINARY_PROMPT as NON_BINARY_PROMPT
 from ._masked_lm import PROMPT as PROMPT
 from ._masked_lm import PseudoLogLikelihood as PseudoLogLikelihood
@@ -43,7 +44,6 @@ from ._metrics import top_k_precision as top_k_precision
 from ._one_layer import OneLayerAttention as OneLayerAttention
 from ._one_layer import OneLayerConfig as OneLayerConfig
 from ._one_layer import make_one_layer as make_one_layer
-from ._plan import Plan as Plan
 from ._schemes import SCHEMES as SCHEMES
 from ._schemes import Recipe as Recipe
 from ._schemes import Scheme as Scheme

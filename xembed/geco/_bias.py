@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -70,13 +70,13 @@ class PredictionGap(Result):
     schema: ClassVar[str] = "xembed.geco.PredictionGap/1"
 
     name: str
-    classes: tuple[str, ...]
-    forms: tuple[str, ...]
+    classes: Annotated[tuple[str, ...], UserText]
+    forms: Annotated[tuple[str, ...], UserText]
     n_pairs: int
     n_unpaired: int
     gap: float
     gap_interval: tuple[float, ...]
-    signed_gap: float
+    signed_gap: Annotated[float, IntervalIn("signed_interval")]
     signed_interval: tuple[float, ...]
     pvalue: float
     accuracy: Floats
@@ -210,8 +210,8 @@ class WordCooccurrence(Result):
     schema: ClassVar[str] = "xembed.geco.WordCooccurrence/1"
 
     name: str
-    classes: tuple[str, ...]
-    words: tuple[str, ...]
+    classes: Annotated[tuple[str, ...], UserText]
+    words: Annotated[tuple[str, ...], UserText]
     counts: Ints
     unmatched: Ints
     expected: Floats

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng
 from xembed.datasets import PairedSentences
 from xembed.datasets._paired import paired_rows
@@ -326,7 +326,7 @@ class PseudoLogLikelihood(Result):
     per_token: npt.NDArray[np.float64]
     means: tuple[float, ...]
     n_pairs: int
-    difference: float
+    difference: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, ...]
     pvalue: float
     provenance: dict[str, Any]

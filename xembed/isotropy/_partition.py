@@ -84,8 +84,8 @@ def log_partition(X: Rows, vectors: Array, *, n_groups: int = 1, seed: int = 0) 
     if rows.shape[1] == X.shape[1]:
         return values
     counts = np.zeros(n_groups)
-    for group, chosen in group_rows(len(X), 0, n_groups=n_groups, seed=seed):
-        counts[group] += chosen.stop - chosen.start if isinstance(chosen, slice) else len(chosen)
+    for group, members in group_rows(len(X), 0, n_groups=n_groups, seed=seed):
+        counts[group] += members.stop - members.start if isinstance(members, slice) else len(members)
     return np.column_stack([values, np.log(counts)])
 
 
@@ -115,7 +115,7 @@ def _block_partition(X: FloatArray, start: int, *, vectors: Array, part_of: int,
     columns = vectors.astype(dtype)
     items = group_rows(len(X), start, n_groups=n_groups, seed=seed)
 
-    def one(item: tuple[int, Selection]) -> Array:
+    def log_sums(item: tuple[int, Selection]) -> Array:
         # The sums of exp(z - peak) and of exp(-z - peak) for both signs, with a common peak of all chunks so far.
         peaks = np.full(2 * columns.shape[1], -np.inf)
         sums = np.zeros(2 * columns.shape[1])
@@ -126,8 +126,8 @@ def _block_partition(X: FloatArray, start: int, *, vectors: Array, part_of: int,
 
     values = np.full((n_groups, 2 * columns.shape[1]), -np.inf)
     with one_blas_thread():
-        for (group, _), found in zip(items, ordered_map(one, items), strict=True):
-            values[group] = np.logaddexp(values[group], found)
+        for (group, _), logs in zip(items, ordered_map(log_sums, items), strict=True):
+            values[group] = np.logaddexp(values[group], logs)
     return values
 
 

@@ -250,8 +250,8 @@ def debiased_score(moments: Moments) -> float:
 
 def eigenvalues(scatter: Array) -> Array:
     """Return the eigenvalues of a sum of outer products, largest first, none below zero."""
-    found: Array = np.maximum(np.linalg.eigvalsh(scatter)[::-1], 0.0)
-    return found
+    values: Array = np.maximum(np.linalg.eigvalsh(scatter)[::-1], 0.0)
+    return values
 
 
 def spectrum(moments: Moments) -> Array:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xembed._core.directions import unit_rows
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -63,7 +63,7 @@ class STSCorrelation(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.STSCorrelation/1"
 
-    name: Annotated[str, UserText]
+    name: Annotated[str, UserText, RowKey]
     n_pairs: int
     spearman: float
     spearman_low: float | None
@@ -126,7 +126,10 @@ class STSResult(Result):
         import pandas as pd
 
         rows = [*self.sets, *([self.all, self.mean] if len(self.sets) > 1 else [])]
-        return pd.DataFrame([percent_row(row) for row in rows])
+        fields = [{field.name: getattr(row, field.name) for field in dataclasses.fields(row)} for row in rows]
+        return pd.DataFrame(
+            [{name: 100 * v if isinstance(v, float) else v for name, v in row.items()} for row in fields]
+        )
 
     def _scalars(self) -> dict[str, Any]:
         return {
@@ -136,12 +139,6 @@ class STSResult(Result):
             "pearson_all": self.all.pearson,
             **super()._scalars(),
         }
-
-
-def percent_row(correlation: STSCorrelation) -> dict[str, Any]:
-    """Return the fields, correlations x 100."""
-    fields = {field.name: getattr(correlation, field.name) for field in dataclasses.fields(correlation)}
-    return {name: 100 * value if isinstance(value, float) else value for name, value in fields.items()}
 
 
 class NamedTexts(NamedTuple):

@@ -73,8 +73,8 @@ _PARTS = {
     ),
     "randomisation": (
         "Randomization",
-        "Rank correlation with the attributions of a model whose head or encoder was drawn anew [@adebayo2018]. Near 1: "
-        "the method does not look at what was learned.",
+        "Rank correlation with the attributions of a model whose head or encoder was drawn anew [@adebayo2018]. Near "
+        "1: the method does not look at what was learned.",
     ),
 }
 
@@ -283,8 +283,9 @@ def _methods(data: Data, board: Board) -> list[Block]:
             "Benchmark",
             "Classifiers learn to tell the forms of sentences apart that differ only in the changed words. So these "
             "are the words that can decide, and an explanation is scored by how much of it lies on them [@wilming2024; "
-            "@arras2022]. Schemes differ in what of the model is trained. Explanations are of the score of one class, a number for "
-            "each word; words come from the tokenizer, and signed numbers are summed over the tokens of a word.",
+            "@arras2022]. Schemes differ in what of the model is trained. Explanations are of the score of one "
+            "class, a number for each word; words come from the tokenizer, and signed numbers are summed over the "
+            "tokens of a word.",
         ),
         method(
             f"Intervals ({board.level})",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -125,7 +125,8 @@ class Board:
         """Return a row of a table for a method."""
         label = name(self.labels[method])
         called = label if self.looks(method) else line(label, " ", Span("reference", "badge quiet"))
-        return Row([Cell(called, note), *cells], kind=method if method in ("oracle", "chance") else "")
+        kinds: dict[str, Literal["oracle", "chance"]] = {ORACLE: "oracle", CHANCE: "chance"}
+        return Row([Cell(called, note), *cells], kind=kinds.get(method, ""))
 
     def each(self, method: str, cell_of: Callable[[Data], Cell]) -> list[Cell]:
         """Return a cell for each scheme: of its row, or why there is none, once for neighbors with the same reason."""

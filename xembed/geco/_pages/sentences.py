@@ -151,10 +151,8 @@ def _view(sentence: Data, scheme: str, board: Board) -> Panel | None:
             for at, value in enumerate(pair)
             if value is not None
         ]
-        blocks += [
-            Prose(line("Exact pair Shapley", *([", ", name(called)] if called else []), ":")),
-            Aligned(strip, True),
-        ]
+        title = line("Exact pair Shapley, ", name(called), ":") if called else "Exact pair Shapley:"
+        blocks += [Prose(title), Aligned(strip, written=True)]
     blocks.append(Fold("The numbers", [_table(forms, values, pairs, f"Sentence {sentence['group']}")]))
     why = quiet(f"{sentence['why']}; scheme {scheme}, {board.labels[method]}")
     return Panel(line(f"Sentence {sentence['group']} ", why), blocks)
