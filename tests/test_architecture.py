@@ -43,7 +43,6 @@ BY_DESIGN = {"xembed._core.results -> reports"}
 UPWARD: set[str] = {
     # Until the pages of these analyses are beside them.
     "xembed.reports._corrections -> transforms",
-    "xembed.reports._geco_figures -> geco",
     "xembed.reports._space -> isotropy",
 }
 SIDEWAYS: set[str] = set()

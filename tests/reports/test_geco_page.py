@@ -304,7 +304,7 @@ def test_differences_of_forms(html):
     assert len([row for row in rows if row.startswith("LIME")]) == 3
     assert rows[1].startswith("LIME C ") and "+0.020 ✓ +0.005 to +0.050 0.0005 0.0" in rows[1]
     text = section(html, "forms")
-    assert "Differences at p ≤ 0.05 (Holm)" in text and "without a sure difference" in text
+    assert "Differences at p ≤ 0.05 (Holm)" in text and "without a clear difference" in text
     reference = next(row for row in rows if row.startswith("Uniform random"))
     assert reference.endswith("–")  # no correction where nothing is claimed
 
