@@ -246,7 +246,7 @@ class Table(Block):
     note: Line = ""
     layout: Literal["scroll", "stack"] = "scroll"
     headed: bool = True
-    kind: Literal["", "texts", "terms", "matrix", "how", "summary"] = ""
+    kind: Literal["", "texts", "terms", "matrix", "how", "summary", "grid"] = ""
 
     @property
     def heads(self) -> list[Column]:
