@@ -1,7 +1,7 @@
 """What pages say under "Methods": paragraphs in ``methods.md`` beside an analysis.
 
-A paragraph begins with ``## name: Title``. Its prose cites ``[@gretton2012; @biggs2023]`` and has ``{gaps}``; a last line
-``Cites: holm1979 liu1993`` names works that are listed and not mentioned.
+A paragraph begins with ``## name: Title``. Its prose cites ``[@gretton2012; @biggs2023]`` and has ``{gaps}``; a last
+line ``Cites: holm1979 liu1993`` names works that are listed and not mentioned.
 """
 
 from __future__ import annotations
