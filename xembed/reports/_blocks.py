@@ -200,6 +200,11 @@ class Cell:
     button: Button | None = None
 
 
+def estimate(value: str, ends: str | None, *, graphic: Whisker | None = None, sure: bool = False) -> Cell:
+    """Return a number with the ends of its interval, if it has one, below it."""
+    return Cell(value, f"({ends})" if ends else "", graphic=graphic, sure=sure)
+
+
 @dataclass(frozen=True)
 class Column:
     """A column: numbers stand at its right; texts of users are ``text``. ``name`` is a short label for narrow pages."""
@@ -241,7 +246,7 @@ class Table(Block):
     note: Line = ""
     layout: Literal["scroll", "stack"] = "scroll"
     headed: bool = True
-    kind: Literal["", "texts", "terms", "matrix", "how", "summary"] = ""
+    kind: Literal["", "texts", "terms", "matrix", "how", "summary", "grid"] = ""
 
     @property
     def heads(self) -> list[Column]:

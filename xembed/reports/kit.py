@@ -30,6 +30,7 @@ from xembed.reports._blocks import (
     Table,
     TextTable,
     Whisker,
+    estimate,
     line,
     method,
     name,
@@ -39,7 +40,17 @@ from xembed.reports._blocks import (
     status,
     strong,
 )
-from xembed.reports._figures import bin_edges, histogram, histogram_steps, name_label, new_figure, to_script
+from xembed.reports._figures import (
+    DASHES,
+    Curve,
+    bin_edges,
+    curves,
+    histogram,
+    histogram_steps,
+    name_label,
+    new_figure,
+    to_script,
+)
 from xembed.reports._format import (
     bounds,
     change,
@@ -75,6 +86,7 @@ from xembed.reports._words import (
 )
 
 __all__ = [
+    "DASHES",
     "Aligned",
     "Bar",
     "Block",
@@ -86,6 +98,7 @@ __all__ = [
     "Chip",
     "Column",
     "Columns",
+    "Curve",
     "Data",
     "Definitions",
     "Dumbbell",
@@ -113,9 +126,11 @@ __all__ = [
     "change",
     "chip",
     "count",
+    "curves",
     "cut",
     "direction",
     "effect",
+    "estimate",
     "gain_bounds",
     "gain_points",
     "histogram",
