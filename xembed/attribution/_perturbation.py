@@ -238,19 +238,19 @@ def _sampling_rows(n_words: int, options: MethodOptions) -> Cost:
 METHODS = (
     Method(
         "occlusion", "Occlusion", "perturbation", True, _perturbed(occlusion_plan, sums=False),
-        lambda n_words, _: (n_words + 1.0, 0.0), ("zeiler",), meaning="what the score loses when the word is left out",
+        lambda n_words, _: (n_words + 1.0, 0.0), ("zeiler2014",), meaning="what the score loses when the word is left out",
     ),
     Method(
         "lime", "LIME", "perturbation", True, _perturbed(lime_plan, sums=False),
-        lambda n_words, options: (float(min(options.n_samples, 2**n_words)), 0.0), ("ribeiro",),
+        lambda n_words, options: (float(min(options.n_samples, 2**n_words)), 0.0), ("ribeiro2016",),
         meaning="a weighted linear model of the score of texts with words left out",
     ),
     Method(
         "kernel_shap", "Kernel SHAP", "perturbation", True, _perturbed(kernel_shap_plan, sums=True), _kernel_shap_rows,
-        ("lundberg",), meaning="Shapley values by a weighted linear model of the score of texts with words left out",
+        ("lundberg2017",), meaning="Shapley values by a weighted linear model of the score of texts with words left out",
     ),
     Method(
         "shapley_sampling", "Shapley sampling", "perturbation", True, _perturbed(shapley_sampling_plan, sums=True),
-        _sampling_rows, ("strumbelj",), meaning="Shapley values by random orders of the words",
+        _sampling_rows, ("strumbelj2010",), meaning="Shapley values by random orders of the words",
     ),
 )  # fmt: skip
