@@ -333,7 +333,7 @@ def test_another_backbone_is_another_plan(begun, tmp_path):
 
 def test_a_run_is_not_gone_on_with_unless_asked(make, begun):
     with pytest.raises(
-        FileExistsError, match=r"holds a run already. Go on with it by resume=True, or give a new folder"
+        FileExistsError, match=r"holds a run already. Continue it with resume=True, or give a new folder"
     ):
         make().run(begun, resume=False, progress=False)
 

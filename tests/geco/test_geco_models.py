@@ -284,7 +284,7 @@ def test_a_folder_that_is_not_whole_is_refused(folders, tmp_path, monkeypatch):
     record = tmp_path / "model" / "geco-training.json"
     text = record.read_text(encoding="utf-8")
     record.write_text(text.replace(trained.record.digest, "0" * 64), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"are not those of the training that geco-training.json tells of"):
+    with pytest.raises(ValueError, match=r"are not those of the training that geco-training.json records"):
         load_model(tmp_path / "model")
     assert json.loads(text)["schema"] == "xembed.geco.TrainingRecord/1"
 

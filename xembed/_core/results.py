@@ -7,6 +7,7 @@ import json
 import os
 import types
 import typing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
 
@@ -32,6 +33,46 @@ class UserText:
     Mappings are marked if their keys or their values are such text. Pages shorten what is marked, and tests for hostile
     texts fill it.
     """
+
+
+class RowKey:
+    """Marks a field that tells apart the rows of a table, a list of such results: ``term: Annotated[str, RowKey]``."""
+
+
+class NotCompared:
+    """Marks a field whose numbers are no findings: samples of texts, null distributions."""
+
+
+@dataclass(frozen=True)
+class IntervalIn:
+    """Marks a number whose interval is in another field, or its bounds in two.
+
+    Without a mark the interval of ``gap`` is in ``gap_interval``, or in ``gap_low`` and ``gap_high``; that of
+    ``value``, ``mean`` or ``difference`` in ``low`` and ``high``.
+    """
+
+    low: str
+    high: str | None = None
+
+
+@dataclass(frozen=True)
+class PerRow:
+    """Marks an array with a number for each row of a table, which a field of names calls."""
+
+    table: str
+    names: str | None = None
+
+
+@dataclass(frozen=True)
+class PerPair:
+    """Marks a matrix with a number for each pair of what a field names, or one matrix for each of ``layers``.
+
+    ``called`` is what such a number is called.
+    """
+
+    names: str
+    called: str
+    layers: str | None = None
 
 
 class Result:

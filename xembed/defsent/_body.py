@@ -40,7 +40,7 @@ class Body:
     pooling : str or None
         'mean', 'cls', 'max' or 'prompt'; None is the encoder's own.
     template : str
-        For 'prompt'.
+        Template of the prompt, for 'prompt'.
     max_length : int or None
         Tokens read of a definition in training; never more than the encoder reads.
     """
@@ -123,9 +123,9 @@ class Body:
 
     def _run(self, texts: Sequence[str], pooling: torch.nn.Module) -> torch.Tensor:
         prompt = self.model.prompts.get(self.model.default_prompt_name or "") or None
-        found: Any = self.model.preprocess(list(texts), prompt=prompt)
+        encoded: Any = self.model.preprocess(list(texts), prompt=prompt)
         features = {
-            name: value.to(self.device) if isinstance(value, torch.Tensor) else value for name, value in found.items()
+            name: value.to(self.device) if isinstance(value, torch.Tensor) else value for name, value in encoded.items()
         }
         for module in [*self._lower, pooling]:
             features = module(features)

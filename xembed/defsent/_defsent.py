@@ -42,33 +42,33 @@ class DefSent(DefinitionTrainer):
     model : str or path
         Folder or hub id of a model with a masked-language-model head, found as by `xembed.load_encoder`.
     pooling : {'mean', 'cls', 'max'}, default='mean'
-        How a definition, and later a sentence, becomes a vector.
+        Pooling of a definition, and later of a sentence.
     learning_rate : float, optional
-        By default the published one for this pooling of BERT or RoBERTa, base or large, recognized by the model's
-        name, and 1e-5 for others.
+        Maximal learning rate. By default the published one for this pooling of BERT or RoBERTa, base or large,
+        recognized by the model's name, and 1e-5 for others.
     batch_size : int, default=16
-        Definitions a step.
+        Number of definitions a step.
     epochs : int, default=1
-        Passes over all definitions.
+        Number of passes over all definitions.
     warmup : float in [0, 1), default=0.1
         Share of the steps in which the learning rate rises linearly; after that it is constant.
     weight_decay : float, default=0.0
-        Of AdamW (eps 1e-8); with 0 it is Adam, as published.
+        Weight decay of AdamW (eps 1e-8); with 0 it is Adam, as published.
     max_grad_norm : float, optional
-        Gradients are cut to this length; by default they aren't.
+        Length to which gradients are cut; by default they aren't.
     max_length : int, optional
-        Tokens read of a definition in training. By default what the model reads.
+        Number of tokens read of a definition in training. By default what the model reads.
     validation_fraction : float in [0, 1), default=0.05
         Share of the usable entries that are held out of training.
     patience, eval_every, log_every, checkpoint_dir, checkpoint_every, device, progress, random_state
-        As for `DefSentPlus`.
+        Options of `DefSentPlus`.
 
     Attributes
     ----------
     encoder_ : Encoder
         The trained encoder, on ``device``.
     history_ : list of TrainingRound
-        One record.
+        Record of the training.
     result_ : DefSentResult
         All that can be said about the training, for JSON; ``n_entries`` are kept and ``n_dropped`` not one token.
 
@@ -138,7 +138,7 @@ class DefSent(DefinitionTrainer):
         Parameters
         ----------
         dictionary, validation, callback
-            As for `DefSentPlus.fit`. Entries that are not one token of the vocabulary are left out and counted.
+            Arguments of `DefSentPlus.fit`. Entries that are not one token of the vocabulary are left out and counted.
 
         Returns
         -------
@@ -242,7 +242,7 @@ class _WordTask:
             ranks.append((logits >= right).sum(dim=1).cpu().numpy())  # the right one is among them
         return evaluation(np.concatenate(losses), np.concatenate(ranks))
 
-    def _logits(self, chosen: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        vectors = self.body.pool([self.definitions.texts[i] for i in chosen])
-        targets = torch.from_numpy(self.tokens[self.definitions.owners[chosen]]).to(vectors.device)
+    def _logits(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        vectors = self.body.pool([self.definitions.texts[i] for i in rows])
+        targets = torch.from_numpy(self.tokens[self.definitions.owners[rows]]).to(vectors.device)
         return self.head(vectors), targets

@@ -50,90 +50,91 @@ class DefSentPlus(DefinitionTrainer):
     Parameters
     ----------
     encoder : Encoder, optional
-        What `xembed.load_encoder` gives, or a `PromptEncoder`. It is copied, never changed. By default the default
+        Encoder of `xembed.load_encoder`, or a `PromptEncoder`. It is copied, never changed. By default the default
         encoder. Parameters that don't require a gradient stay as they are. With an inner layer only the blocks up to it
         are trained. Modules after the pooling are left out, but for bringing to unit length.
     rounds : int
-        Rounds of training.
+        Number of rounds of training.
     entry_pooling : {'amp', 'ac'}
-        Entries are averages of mean-pooled token embeddings, or of those of the first token ([CLS]).
+        Embeddings that entries are averages of: mean-pooled token embeddings, or those of the first token ([CLS]).
     pooling : {'mean', 'cls', 'prompt'}, optional
-        How a definition, and later a sentence, becomes a vector; 'prompt' gives a `PromptEncoder`. By default as the
-        encoder does.
+        Pooling of a definition, and later of a sentence; 'prompt' gives a `PromptEncoder`. By default that of the
+        encoder.
     template : str
-        For ``pooling='prompt'``.
+        Template of the prompt, for ``pooling='prompt'``.
     shared_definitions : {'drop', 'keep'}
-        What to do with entries that share a definition, such as the synonyms of WordNet: 'drop' keeps, in random order,
+        Treatment of entries that share a definition, such as the synonyms of WordNet: 'drop' keeps, in random order,
         the entries that come first, so that every definition has one entry; with 'keep' a definition is asked for
         several entries at once, which can't be learned.
     projection : {'ica', 'whitening'}, optional
-        What makes the entry matrix isotropic. 'ica' is the published one: standardizing, then FastICA, times 100.
-        'whitening' (ZCA, times 100) has the same Gram matrix up to the standardizing, in a fraction of the time, and
-        without the rotation that the head has to learn. Fitted on the entries that are trained on.
+        Transform that makes the entry matrix isotropic. 'ica' is the published one: standardizing, then FastICA, times
+        100. 'whitening' (ZCA, times 100) has the same Gram matrix up to the standardizing, in a fraction of the time,
+        and without the rotation that the head has to learn. Fitted on the entries that are trained on.
     projection_rounds : {'last', 'all'} or tuple of int
         Rounds, counted from 1, in which entries are projected.
     normalize_entries : bool
-        Bring the rows of the entry matrix to unit length, after projection.
+        Whether the rows of the entry matrix are brought to unit length, after projection.
     entry_scale : float or tuple of float
-        Then multiply it by this: the inverse temperature of the softmax. One number for all rounds, or one a round.
+        Factor of the entry matrix: the inverse temperature of the softmax. One number for all rounds, or one a round.
     head : {'pooler', 'identity', 'linear', 'orthogonal'} or torch.nn.Module
-        'pooler': the dense layer of the model's own pooler with tanh, or a new one if it has none (a checkpoint without
-        pooler is given random weights by transformers when it is loaded). 'identity': none. 'linear': a dense layer
-        that starts as the identity. 'orthogonal': a rotation that starts as the identity. A module of your own, from
-        (batch, d) to (batch, d), is copied.
+        Layer between the pooled vector and the entries. 'pooler': the dense layer of the model's own pooler with tanh,
+        or a new one if it has none (a checkpoint without pooler is given random weights by transformers when it is
+        loaded). 'identity': none. 'linear': a dense layer that starts as the identity. 'orthogonal': a rotation that
+        starts as the identity. A module of your own, from (batch, d) to (batch, d), is copied.
     learning_rate : float
-        The largest.
+        Maximal learning rate.
     batch_size : int, default=32
-        Definitions a step.
+        Number of definitions a step.
     epochs : int, default=1
-        Passes over all definitions in each round.
+        Number of passes over all definitions in each round.
     warmup : float in [0, 1), default=0.0
         Share of the steps in which the learning rate rises linearly; after that it falls linearly to 0.
     weight_decay : float, default=0.0
-        Of AdamW (eps 1e-6).
+        Weight decay of AdamW (eps 1e-6).
     max_grad_norm : float or None, default=1.0
-        Gradients are cut to this length.
+        Length to which gradients are cut.
     dropout : float in [0, 1), optional
         Probability of all dropout layers in training. None leaves them as the model has them.
     max_length : int or None, default=150
-        Tokens read of a definition in training, at most what the encoder reads. The trained encoder reads as much as
-        before.
+        Number of tokens read of a definition in training, at most what the encoder reads. The trained encoder reads as
+        much as before.
     restart : bool
-        Every round starts from the original weights, as published; False goes on with those of the round before.
+        Whether every round starts from the original weights, as published, or from those of the round before.
     n_sampled : int, optional
-        Estimate the softmax from so many uniformly drawn entries a step, the same for the whole batch. By default all
-        entries count, which is exact.
+        Number of uniformly drawn entries a step that the softmax is estimated from, the same for the whole batch. By
+        default all entries count, which is exact.
     softmax_chunk : int, default=8192
-        Entries at a time in the exact softmax: it bounds the memory, and changes nothing else but rounding.
+        Number of entries at a time in the exact softmax: it bounds the memory, and changes nothing else but rounding.
     validation_fraction : float in [0, 1), default=0.05
         Share of the entries that are held out of training. The softmax of training does not hold them; in validation,
         their definitions are looked for among all entries.
     patience : int, optional
-        Stop a round after so many evaluations without a smaller validation loss, and keep the best weights of the
-        round. By default all steps are taken, and the last weights kept.
+        Number of evaluations without a smaller validation loss after which a round stops; the best weights of the
+        round are kept. By default all steps are taken, and the last weights kept.
     eval_every : int, optional
-        Steps between evaluations. By default an epoch.
+        Number of steps between evaluations. By default an epoch.
     log_every : int, default=50
-        Steps that a loss in the record is the mean of.
+        Number of steps that a loss in the record is the mean of.
     checkpoint_dir : path, optional
-        Folder for checkpoints; its parent has to exist. If it holds one of the same training, that is gone on with, and
+        Folder for checkpoints; its parent has to exist. If it holds one of the same training, that is continued, and
         gives the same weights, to the bit on a CPU with the same number of threads.
     checkpoint_every : int, optional
-        Steps between checkpoints. By default only after each round.
+        Number of steps between checkpoints. By default only after each round.
     device : str, default='auto'
-        Where to train. The trained encoder is on the device that the given one was on.
+        Device of the training. The trained encoder is on the device that the given one was on.
     progress : bool, optional
-        Show progress bars on stderr. By default only if that is a terminal.
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     random_state : int, numpy.random.Generator or None, default=0
-        For what is held out, the order of definitions, dropout, a new head and ICA. None is seed 0. PyTorch's global
-        generators are left as they were.
+        Seed or generator of what is held out, the order of definitions, dropout, a new head and ICA. None is seed 0.
+        PyTorch's global generators are left as they were.
 
     Attributes
     ----------
     encoder_ : Encoder
         The trained encoder, without the head.
     entry_embeddings_ : ndarray of shape (n_entries, d), float32
-        Of the last round, before projection, in the order of the dictionary (with those of ``validation`` behind).
+        Entry embeddings of the last round, before projection, in the order of the dictionary (those of ``validation``
+        come last).
     history_ : list of TrainingRound
         A record of each round.
     result_ : DefSentResult
@@ -252,11 +253,11 @@ class DefSentPlus(DefinitionTrainer):
         Parameters
         ----------
         dictionary : Dictionary or mapping
-            What `xembed.datasets.load_dictionary` gives, or a mapping of entries to a definition or a list of them.
+            Result of `xembed.datasets.load_dictionary`, or a mapping of entries to a definition or a list of them.
         validation : Dictionary or mapping, optional
-            Other entries to hold out, in place of ``validation_fraction`` of ``dictionary``.
+            Other entries, held out in place of ``validation_fraction`` of ``dictionary``.
         callback : callable, optional
-            Called with a ``TrainingStep`` (round, step, n_steps, loss, learning_rate) after each step.
+            Function that is called with a ``TrainingStep`` (round, step, n_steps, loss, learning_rate) after each step.
 
         Returns
         -------
@@ -389,17 +390,15 @@ class DefSentPlus(DefinitionTrainer):
         )
 
     def _projected(self, rounds: int) -> frozenset[int]:
-        chosen = self.projection_rounds
-        if isinstance(chosen, tuple):
-            if not chosen or not all(
-                isinstance(i, int) and not isinstance(i, bool) and 1 <= i <= rounds for i in chosen
-            ):
+        given = self.projection_rounds
+        if isinstance(given, tuple):
+            if not given or not all(isinstance(i, int) and not isinstance(i, bool) and 1 <= i <= rounds for i in given):
                 raise ValueError(
                     f"The 'projection_rounds' parameter of {_CALLER} must be 'last', 'all' or a tuple of rounds from 1 "
-                    f"to {rounds}. Got {chosen!r} instead."
+                    f"to {rounds}. Got {given!r} instead."
                 )
-            found = frozenset(chosen)
+            projected = frozenset(given)
         else:
-            check_option(chosen, ("all", "last"), name="projection_rounds", caller=_CALLER)
-            found = frozenset(range(1, rounds + 1) if chosen == "all" else [rounds])
-        return found if self.projection is not None else frozenset()
+            check_option(given, ("all", "last"), name="projection_rounds", caller=_CALLER)
+            projected = frozenset(range(1, rounds + 1) if given == "all" else [rounds])
+        return projected if self.projection is not None else frozenset()

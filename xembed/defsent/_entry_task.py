@@ -165,16 +165,16 @@ class EntryTask:
             return None
         losses, ranks = [], []
         for start in range(0, len(self._validation), EMBED_AT_ONCE):
-            chosen = self._validation[start : start + EMBED_AT_ONCE]
-            h = self._vectors(chosen)
-            targets = torch.from_numpy(self.definitions.owners[chosen]).to(h.device)
+            rows = self._validation[start : start + EMBED_AT_ONCE]
+            h = self._vectors(rows)
+            targets = torch.from_numpy(self.definitions.owners[rows]).to(h.device)
             loss, rank = losses_and_ranks(h, self._all, targets, chunk=self.softmax_chunk)
             losses.append(loss.double().cpu().numpy())
             ranks.append(rank.cpu().numpy())
         return evaluation(np.concatenate(losses), np.concatenate(ranks))
 
-    def _vectors(self, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
-        vectors: torch.Tensor = self.head(self.body.pool([self.definitions.texts[i] for i in chosen]))
+    def _vectors(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        vectors: torch.Tensor = self.head(self.body.pool([self.definitions.texts[i] for i in rows]))
         return vectors
 
     def _measure(self, name: str) -> tuple[float | None, float | None]:

@@ -185,7 +185,7 @@ class Checkpoints:
     folder : path or None
         Created if it does not exist (its parent has to).
     fingerprint : mapping
-        What the training depends on. A checkpoint with another one is refused.
+        All that the training depends on. A checkpoint with another one is refused.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, fingerprint: Mapping[str, Any], *, caller: str) -> None:
@@ -214,12 +214,12 @@ class Checkpoints:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != _FORMAT:
                 raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
-            found = content["fingerprint"]
+            fingerprint = content["fingerprint"]
             state: dict[str, Any] = content["state"]
             names = (content["tensors"], content["arrays"])
         except (ValueError, KeyError, TypeError) as error:
             raise self._unreadable(path, error) from error
-        self._compare(found)
+        self._compare(fingerprint)
         return state, self._read(names[0]), self._read(names[1])
 
     def save_arrays(self, number: int, arrays: Mapping[str, torch.Tensor]) -> str | None:
@@ -281,14 +281,16 @@ class Checkpoints:
             "damaged or of another program: give another 'checkpoint_dir', or delete the folder to start anew."
         )
 
-    def _compare(self, found: Any) -> None:
-        before, now = _flatten(found), _flatten(self._fingerprint)
+    def _compare(self, other: Any) -> None:
+        before, now = _flatten(other), _flatten(self._fingerprint)
         missing = object()
         differs = [key for key in sorted({*before, *now}) if before.get(key, missing) != now.get(key, missing)]
         if differs:
-            shown = ", ".join(f"{key} ({_show(before.get(key))} there, {_show(now.get(key))} here)" for key in differs)
+            differences = ", ".join(
+                f"{key} ({_show(before.get(key))} there, {_show(now.get(key))} here)" for key in differs
+            )
             raise ValueError(
-                f"The 'checkpoint_dir' of {self._caller} holds another training: it differs in {shown}. Give the "
+                f"The 'checkpoint_dir' of {self._caller} holds another training: it differs in {differences}. Give the "
                 f"same, another folder, or delete {str(self._folder)!r} to start anew."
             )
 

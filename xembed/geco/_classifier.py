@@ -43,9 +43,9 @@ def make_classifier(
         An encoder, whose weights are copied; a folder with a Hugging Face model or the id of one on the hub; None is
         all-MiniLM-L6-v2 from an installed package. Code that comes with a model is never executed.
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     seed : int, default=0
-        Of the head. The global generators of torch stay as they are.
+        Seed of the head. The global generators of torch stay as they are.
 
     Returns
     -------
@@ -95,18 +95,18 @@ def make_model(
     Parameters
     ----------
     scheme : str or Scheme
-        One of `SCHEMES` that trains something.
+        Name in `SCHEMES`, of a scheme that trains something.
     backbone : Encoder, str, path or None
-        As in `make_classifier`.
+        Pretrained model, as in `make_classifier`.
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     seed : int, default=0
-        Of what is not pretrained.
+        Seed of what is not pretrained.
 
     Returns
     -------
     model, tokenizer
-        For `train`.
+        Arguments of `train`.
 
     Raises
     ------
@@ -121,10 +121,10 @@ def make_model(
     'OneLayerAttention'
     """
     caller = "make_model"
-    found = find_scheme(scheme, caller=caller)
-    if not found.parts:
-        raise ValueError(f"The scheme {found.name!r} trains nothing: use zero_shot.")
-    if found.pretrained:
+    known = find_scheme(scheme, caller=caller)
+    if not known.parts:
+        raise ValueError(f"The scheme {known.name!r} trains nothing: use zero_shot.")
+    if known.pretrained:
         return make_classifier(backbone, n_classes, seed=seed)
     with own_randomness("cpu", seed), quiet():
         source, tokenizer = _load(backbone, caller=caller)
@@ -236,14 +236,15 @@ def evaluate(
     data : PairedSentences, sequence of str or sequence of sequences of str
         The sentences, as texts or as words.
     batch_size : int, default=64
-        Rows at once, of about the same length. It changes the speed, and the logits only in their last digits.
+        Number of rows at once, of about the same length. It changes the speed, and the logits only in their last
+        digits.
     device : str, optional
-        Where to compute; the model returns to where it was. By default where the model is.
+        Device of the computation; the model returns to where it was. By default where the model is.
 
     Returns
     -------
     ndarray of shape (n_rows, n_classes), float64
-        In the order of the rows. ``scipy.special.softmax(logits, axis=1)`` are probabilities.
+        Logits in the order of the rows. ``scipy.special.softmax(logits, axis=1)`` are probabilities.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.results import Result, UserText
+from xembed._core.results import NotCompared, Result, RowKey, UserText
 from xembed.geco._metrics import METRICS, chance, score_rows
 from xembed.geco._schemes import SCHEMES
 
@@ -118,12 +118,12 @@ class LeaderboardRow(Result):
 
     schema: ClassVar[str] = "xembed.geco.LeaderboardRow/1"
 
-    scheme: str
-    method: str
+    scheme: Annotated[str, RowKey]
+    method: Annotated[str, RowKey]
     label: str
     family: str
     status: str
-    reason: str
+    reason: Annotated[str, UserText]
     metrics: dict[str, Any]
     forms: Annotated[dict[str, Any], UserText]
     form_difference: FormDifference | None
@@ -165,8 +165,8 @@ class SchemeRow(Result):
 
     schema: ClassVar[str] = "xembed.geco.SchemeRow/1"
 
-    scheme: str
-    description: str
+    scheme: Annotated[str, RowKey]
+    description: Annotated[str, UserText]
     accuracy: Score
     accuracy_by_seed: tuple[float, ...]
     accuracy_by_form: Annotated[dict[str, Any], UserText]
@@ -230,10 +230,10 @@ class BenchmarkResult(Result):
     seeds: tuple[int, ...]
     schemes: tuple[SchemeRow, ...]
     rows: tuple[LeaderboardRow, ...]
-    sentences: Annotated[tuple[dict[str, Any], ...], UserText]
-    failures: Annotated[tuple[dict[str, Any], ...], UserText]
+    sentences: Annotated[tuple[dict[str, Any], ...], UserText, NotCompared]
+    failures: Annotated[tuple[dict[str, Any], ...], UserText, NotCompared]
     bias: Annotated[dict[str, Any], UserText]
-    excluded: dict[str, Any]
+    excluded: Annotated[dict[str, Any], NotCompared, UserText]
     n_resamples: int
     confidence_level: float
     options: dict[str, Any]

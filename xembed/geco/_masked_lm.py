@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng
 from xembed.datasets import PairedSentences
 from xembed.datasets._paired import paired_rows
-from xembed.stats._intervals import paired_difference
+from xembed.stats import paired_difference
 
 if TYPE_CHECKING:
     from xembed.encoders import EncodedWords, WordEncoder
@@ -45,7 +45,7 @@ def load_masked_lm(backbone: str | os.PathLike[str]) -> tuple[Any, Any]:
     Returns
     -------
     model, tokenizer
-        In float32, on the CPU and in evaluation mode.
+        Model in float32, on the CPU and in evaluation mode, and its tokenizer.
 
     Raises
     ------
@@ -110,9 +110,9 @@ def zero_shot(
     answers : sequence of str, default=('female', 'male')
         Two or more words that are one token each. For `PairedSentences` one for each class, in that order.
     batch_size : int, default=64
-        Rows at once, of about the same length.
+        Number of rows at once, of about the same length.
     device : str, optional
-        Where to compute; the model returns to where it was. By default where the model is.
+        Device of the computation; the model returns to where it was. By default where the model is.
 
     Returns
     -------
@@ -143,7 +143,8 @@ def zero_shot(
     References
     ----------
     .. [1] Wilming, R., Dox, A., Schulz, H., Oliveira, M., Clark, B. and Haufe, S. (2024). "GECOBench: A
-       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations". https://arxiv.org/abs/2406.11547
+       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations".
+       https://arxiv.org/abs/2406.11547
 
     Examples
     --------
@@ -326,7 +327,7 @@ class PseudoLogLikelihood(Result):
     per_token: npt.NDArray[np.float64]
     means: tuple[float, ...]
     n_pairs: int
-    difference: float
+    difference: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, ...]
     pvalue: float
     provenance: dict[str, Any]
@@ -359,8 +360,8 @@ def pseudo_log_likelihood(
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        With a masked-language-model head, such as from ``AutoModelForMaskedLM``. It is put into evaluation mode while
-        this runs, and back.
+        Model with a masked-language-model head, such as from ``AutoModelForMaskedLM``. It is put into evaluation mode
+        while this runs, and back.
     tokenizer : transformers.PreTrainedTokenizerFast
         Its tokenizer.
     data : PairedSentences
@@ -370,9 +371,9 @@ def pseudo_log_likelihood(
     batch_size : int of at least 1, default=64
         Masked sentences in one forward pass.
     device : str, optional
-        Where to compute; the model is moved there and back. By default where the model is.
+        Device of the computation; the model is moved there and back. By default where the model is.
     n_resamples, confidence_level, rng
-        As in `xembed.geco.clustered_interval`.
+        Options of `xembed.stats.paired_difference`.
 
     Returns
     -------

@@ -29,14 +29,14 @@ def mass_accuracy(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> f
     Parameters
     ----------
     attributions : array-like of shape (n_words,)
-        Of the words of one text, with or without signs.
+        Attributions of the words of one text, with or without signs.
     ground_truth : array-like of shape (n_words,), bool or 0 and 1
         Whether each word is one of those that decide.
 
     Returns
     -------
     float
-        From 0 to 1. A constant attribution, or one that is zero everywhere, gets the share of true words.
+        Share from 0 to 1. A constant attribution, or one that is zero everywhere, gets the share of true words.
 
     Raises
     ------
@@ -98,15 +98,15 @@ def top_k_precision(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike, *,
     Parameters
     ----------
     attributions, ground_truth : array-like of shape (n_words,)
-        As in `mass_accuracy`.
+        Attributions and marks of the words, as in `mass_accuracy`.
     k : int of at least 1, optional
-        How many words; at most all of them are looked at. By default as many as are true, which makes this the same
+        Number of words; at most all of them are looked at. By default as many as are true, which makes this the same
         number as `rank_accuracy`. With a larger one no explanation scores 1: there are not so many true words.
 
     Returns
     -------
     float
-        From 0 to 1; ties as in `rank_accuracy`.
+        Precision from 0 to 1; ties as in `rank_accuracy`.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def gini(attributions: npt.ArrayLike) -> float:
     Parameters
     ----------
     attributions : array-like of shape (n_words,)
-        Of the words of one text.
+        Attributions of the words of one text.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def above_chance(score: npt.ArrayLike, expected: npt.ArrayLike) -> Any:
     score : float or array-like
         Scores, at most 1.
     expected : float or array-like
-        What `chance` gives for them, below 1.
+        Scores of `chance` for them, below 1.
 
     Returns
     -------
@@ -336,7 +336,7 @@ def chance(metric: str, ground_truth: npt.ArrayLike) -> float:
     metric : str
         A name from `METRICS`.
     ground_truth : array-like of shape (n_words,), bool or 0 and 1
-        Of one text.
+        Marks of the words of one text.
 
     Returns
     -------
@@ -379,9 +379,9 @@ def score_rows(
     Parameters
     ----------
     attributions : sequence of array-like of shape (n_words,)
-        One a text; their lengths may differ.
+        Attributions of each text; their lengths may differ.
     ground_truth : sequence of array-like of shape (n_words,), bool or 0 and 1
-        One a text.
+        Marks of each text.
     metrics : sequence of str, optional
         Names from `METRICS`; by default all.
 
@@ -597,7 +597,7 @@ def check_attributions(values: Any, *, where: str) -> Floats:
     if not finite.all():
         raise ValueError(
             f"{where} must be finite. Got {array[~finite][0]} for word {int(np.argmin(finite))}: such a text has no "
-            "score, so drop and count it, or mend the method."
+            "score, so drop and count it, or correct the method."
         )
     return array
 

@@ -21,11 +21,11 @@ class Recipe(NamedTuple):
     Attributes
     ----------
     epochs, batch_size : int
-        Passes over the data, and rows a step.
+        Numbers of passes over the data, and of rows a step.
     learning_rate : float
-        The highest one, reached after the warm-up.
+        Maximum, reached after the warm-up.
     weight_decay : float
-        Of AdamW, decoupled from the gradient.
+        Weight decay of AdamW, decoupled from the gradient.
     """
 
     epochs: int
@@ -41,26 +41,27 @@ class Scheme:
     Attributes
     ----------
     name : str
-        Its key in `SCHEMES`.
+        Key in `SCHEMES`.
     description : str
-        In words.
+        Description in words.
     parts : tuple of str
-        Of 'embeddings', 'blocks' and 'head'. The blocks are all of the pretrained model but its embeddings, so BERT's
-        pooler is one of them, as in the paper [1]_.
+        Parts that are trained, of 'embeddings', 'blocks' and 'head'. The blocks are all of the pretrained model but its
+        embeddings, so BERT's pooler is one of them, as in the paper [1]_.
     fresh_embeddings : bool
         Whether the embeddings are drawn anew before the training.
     pretrained : bool
         Whether it begins with a pretrained model.
     recipe : Recipe or None
-        What `train` does by default, chosen by measurement to reach the published accuracy in few epochs.
+        Default of `train`, selected by measurement to reach the published accuracy in few epochs.
     published : Recipe or None
-        What the paper did [1]_. Its rates hold for BERT-base, its code clips gradients after the step, never turns
+        Recipe of the paper [1]_. Its rates hold for BERT-base, its code clips gradients after the step, never turns
         dropout on and, for CEf, never trains the head; none of that is repeated here.
 
     References
     ----------
     .. [1] Wilming, R., Dox, A., Schulz, H., Oliveira, M., Clark, B. and Haufe, S. (2024). "GECOBench: A
-       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations". https://arxiv.org/abs/2406.11547
+       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations".
+       https://arxiv.org/abs/2406.11547
     """
 
     name: str
@@ -140,13 +141,13 @@ def trainable_parameters(model: torch.nn.Module, scheme: str | Scheme) -> frozen
     model : transformers.PreTrainedModel or OneLayerAttention
         A sequence classifier.
     scheme : str or Scheme
-        One of `SCHEMES`.
+        Name in `SCHEMES`.
 
     Returns
     -------
     frozenset of str
-        As in ``model.named_parameters()``. The head is what is outside of ``model.base_model``. The embeddings are the
-        whole block: words, positions, types and LayerNorm.
+        Names as in ``model.named_parameters()``. The head is what is outside of ``model.base_model``. The embeddings
+        are the whole block: words, positions, types and LayerNorm.
 
     Raises
     ------

@@ -108,11 +108,11 @@ class TrainedModel:
     Attributes
     ----------
     model : transformers.PreTrainedModel or OneLayerAttention
-        In evaluation mode, on the device that it was trained on.
+        Model in evaluation mode, on the device that it was trained on.
     tokenizer : transformers.PreTrainedTokenizerFast
-        As given.
+        Tokenizer that was given.
     record : TrainingRecord
-        How it was trained.
+        Record of the training.
 
     See Also
     --------
@@ -154,38 +154,38 @@ def train(
     Parameters
     ----------
     model : transformers.PreTrainedModel or OneLayerAttention
-        From `make_classifier` or `make_one_layer`, or any other sequence classifier. It is not changed.
+        Model of `make_classifier` or `make_one_layer`, or any other sequence classifier. It is not changed.
     tokenizer : transformers.PreTrainedTokenizerFast
         Its tokenizer.
     data : PairedSentences
         Rows of two or more classes.
     scheme : str or Scheme
-        One of `SCHEMES`: which parts are trained.
+        Name in `SCHEMES`: which parts are trained.
     epochs, batch_size : int, optional
-        Passes, and rows a step. By default those of the scheme's recipe.
+        Numbers of passes, and of rows a step. By default those of the scheme's recipe.
     learning_rate : float, optional
-        In (0, 1]. By default that of the recipe.
+        Maximal learning rate, in (0, 1]. By default that of the recipe.
     weight_decay : float, optional
-        In [0, 1). By default that of the recipe.
+        Weight decay of AdamW, in [0, 1). By default that of the recipe.
     warmup : float, default=0.1
-        The share of steps in which the learning rate rises, in [0, 1).
+        Share of the steps in which the learning rate rises, in [0, 1).
     max_grad_norm : float or None, default=1.0
-        Longer gradients are cut to this length before each step; None leaves them.
+        Length to which longer gradients are cut before each step; None leaves them.
     validation_fraction : float, default=0.2
-        The share of the sentences (with all their forms) that is held out, in [0, 1). With 0 the last weights are kept.
+        Share of the sentences (with all their forms) that is held out, in [0, 1). With 0 the last weights are kept.
     dropout : bool, default=True
         Whether the parts that are trained use their own dropout. Frozen parts never do.
     seed : int, default=0
-        Of split, fresh embeddings, order and dropout. The global generators of torch stay as they are.
+        Seed of split, fresh embeddings, order and dropout. The global generators of torch stay as they are.
     device : str, default='auto'
-        Where to train; 'auto' takes a GPU if there is one.
+        Device of the training; 'auto' takes a GPU if there is one.
     progress : bool, optional
-        Show a bar on stderr. By default only if that is a terminal.
+        Whether to show a bar on stderr. By default only if that is a terminal.
 
     Returns
     -------
     TrainedModel
-        On one machine the same to the bit for the same arguments.
+        Model and record; on one machine the same to the bit for the same arguments.
 
     Raises
     ------
@@ -412,9 +412,9 @@ def save_model(trained: TrainedModel, folder: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     trained : TrainedModel
-        From `train`.
+        Result of `train`.
     folder : str or path
-        It must not exist, or be empty; its parent must exist.
+        New or empty folder; its parent must exist.
 
     Raises
     ------
@@ -449,14 +449,14 @@ def load_model(folder: str | os.PathLike[str], *, device: str = "cpu") -> Traine
     Parameters
     ----------
     folder : str or path
-        The folder.
+        Folder of the model.
     device : str, default='cpu'
-        Where to put the model; 'auto' takes a GPU if there is one.
+        Device of the model; 'auto' takes a GPU if there is one.
 
     Returns
     -------
     TrainedModel
-        The same weights to the bit, in evaluation mode.
+        Model with the same weights to the bit, in evaluation mode.
 
     Raises
     ------
@@ -500,7 +500,7 @@ def load_model(folder: str | os.PathLike[str], *, device: str = "cpu") -> Traine
     digest = digest_tensors(model.state_dict())
     if digest != record.digest:
         raise ValueError(
-            f"The weights in {str(source)!r} are not those of the training that {_RECORD} tells of: their SHA-256 is "
+            f"The weights in {str(source)!r} are not those of the training that {_RECORD} records: their SHA-256 is "
             f"{digest}, not {record.digest}. The folder was changed or is damaged."
         )
     return TrainedModel(model.to(target).eval(), tokenizer, record)

@@ -193,9 +193,9 @@ def _agrees(
 ) -> bool:
     setattr(model, name, trial)
     try:
-        found = model(input_ids=ids, attention_mask=mask).logits
+        trial_logits = model(input_ids=ids, attention_mask=mask).logits
     except (IndexError, RuntimeError, TypeError, ValueError, AttributeError):
         return False  # a head that needs what is not there
     finally:
         setattr(model, name, base)
-    return bool(found.shape == logits.shape and torch.allclose(found, logits, rtol=1e-5, atol=1e-5))
+    return bool(trial_logits.shape == logits.shape and torch.allclose(trial_logits, logits, rtol=1e-5, atol=1e-5))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -87,7 +87,7 @@ class Gain(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.Gain/1"
 
-    name: Annotated[str, UserText]
+    name: Annotated[str, UserText, RowKey]
     statistic: str
     value: float
     low: float | None
@@ -124,7 +124,7 @@ class CorrectionRow(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.CorrectionRow/1"
 
-    name: Annotated[str, UserText]
+    name: Annotated[str, UserText, RowKey]
     description: Annotated[str, UserText]
     measures: tuple[Measure, ...]
     tune: STSCorrelation | None

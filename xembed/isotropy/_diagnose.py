@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -68,7 +68,7 @@ class Hub(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.Hub/1"
 
-    row: int
+    row: Annotated[int, RowKey]
     occurrences: float
     text: Annotated[str | None, UserText]
 

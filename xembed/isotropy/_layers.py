@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
 from xembed.datasets import STSPairs
 from xembed.encoders import describe_encoder, encode_layers
@@ -52,9 +52,9 @@ class LayerRow(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.LayerRow/1"
 
-    layer: int
-    pooling: str
-    correction: Annotated[str, UserText]
+    layer: Annotated[int, RowKey]
+    pooling: Annotated[str, RowKey]
+    correction: Annotated[str, UserText, RowKey]
     measures: tuple[Measure, ...]
     sts: STSCorrelation | None
 

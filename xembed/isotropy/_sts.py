@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xembed._core.directions import unit_rows
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -63,7 +63,7 @@ class STSCorrelation(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.STSCorrelation/1"
 
-    name: Annotated[str, UserText]
+    name: Annotated[str, UserText, RowKey]
     n_pairs: int
     spearman: float
     spearman_low: float | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from xembed._core.neighbors import (
 )
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import Result, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -102,7 +102,7 @@ class CoverageResult(Result):
     fdr: float
     score: str
     n_neighbors: int
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], UserText]
     n_F: int
     n_G: int
     warnings: tuple[str, ...]

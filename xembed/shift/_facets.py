@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from scipy import stats
 
 from xembed._core.directions import affine_projection, resultant
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result, RowKey
 from xembed._core.text import format_p
 from xembed._core.validation import FloatArray
 from xembed.shift._statistics import TAIL
@@ -41,10 +41,10 @@ class Facet(Result):
 
     schema: ClassVar[str] = "xembed.shift.Facet/1"
 
-    name: str
+    name: Annotated[str, RowKey]
     found: bool
     pvalue: float | None
-    effect_size: float | None
+    effect_size: Annotated[float | None, IntervalIn("confidence_interval")]
     confidence_interval: tuple[float, float] | None
     effect: str
     sentence: str

@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import mean_cosines, resultant
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import PerPair, Result, UserText
 from xembed._core.text import format_p
 from xembed._core.validation import (
     RNG,
@@ -82,15 +82,15 @@ class ManyResult(Result):
     page: ClassVar[str | None] = "xembed.shift._pages.many:many"
 
     verdict: str
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], UserText]
     counts: npt.NDArray[np.int64]
     alpha: float
     n_different: int
-    pvalues: npt.NDArray[np.float64]
-    adjusted_pvalues: npt.NDArray[np.float64]
+    pvalues: Annotated[npt.NDArray[np.float64], PerPair("names", "p-value")]
+    adjusted_pvalues: Annotated[npt.NDArray[np.float64], PerPair("names", "adjusted p-value")]
     tests: tuple[str, ...]
-    effects: npt.NDArray[np.float64]
-    similarities: npt.NDArray[np.float64]
+    effects: Annotated[npt.NDArray[np.float64], PerPair("names", "effect", "tests")]
+    similarities: Annotated[npt.NDArray[np.float64], PerPair("names", "similarity")]
     warnings: tuple[str, ...]
     provenance: dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from xembed._core.neighbors import (
 )
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -95,10 +95,10 @@ class Region(Result):
 
     schema: ClassVar[str] = "xembed.shift.Region/1"
 
-    id: int
+    id: Annotated[int, NotCompared]
     status: str
-    label: str
-    terms: tuple[str, ...]
+    label: Annotated[str, RowKey, UserText]
+    terms: Annotated[tuple[str, ...], UserText]
     term_scores: tuple[float, ...]
     count_F: int
     count_G: int
@@ -106,7 +106,7 @@ class Region(Result):
     share_G: float
     total_F: int
     total_G: int
-    log_odds: float
+    log_odds: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     pvalue: float
     qvalue: float
@@ -161,7 +161,7 @@ class RegionsResult(Result):
     n_neighbors: int
     tested: npt.NDArray[np.bool_]
     split: bool
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], UserText]
     n_F: int
     n_G: int
     warnings: tuple[str, ...]

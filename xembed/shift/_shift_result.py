@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.results import Result
+from xembed._core.results import Result, UserText
 from xembed.shift._coverage import CoverageResult
 from xembed.shift._facets import Facet
 from xembed.shift._rank_sum import RankSumResult
@@ -108,9 +108,9 @@ class ShiftResult(Result):
     coordinates: npt.NDArray[np.float64] | None
     projection: str
     explained_variance: tuple[float, ...] | None
-    names: tuple[str, ...]
-    texts_F: tuple[str, ...] | None
-    texts_G: tuple[str, ...] | None
+    names: Annotated[tuple[str, ...], UserText]
+    texts_F: Annotated[tuple[str, ...] | None, UserText]
+    texts_G: Annotated[tuple[str, ...] | None, UserText]
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
     provenance: dict[str, Any]

@@ -6,13 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result, RowKey, UserText
 from xembed._core.validation import check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import rank_sum
@@ -86,13 +86,13 @@ class SurfaceFeature(Result):
 
     schema: ClassVar[str] = "xembed.shift.SurfaceFeature/1"
 
-    name: str
+    name: Annotated[str, RowKey]
     label: str
     mean_F: float
     mean_G: float
     median_F: float
     median_G: float
-    effect: float
+    effect: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     pvalue: float
     qvalue: float
@@ -134,7 +134,7 @@ class SurfaceResult(Result):
     auc: float | None
     n_different: int
     fdr: float
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], UserText]
     n_F: int
     n_G: int
     warnings: tuple[str, ...]

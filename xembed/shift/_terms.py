@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import check_count, check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 
@@ -51,7 +51,7 @@ class Term(Result):
 
     schema: ClassVar[str] = "xembed.shift.Term/1"
 
-    term: str
+    term: Annotated[str, RowKey, UserText]
     z: float
     log_odds: float
     pvalue: float
@@ -97,7 +97,7 @@ class TermsResult(Result):
     fdr: float
     n_F: int
     n_G: int
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], UserText]
     provenance: dict[str, Any]
 
     def to_frame(self) -> pd.DataFrame:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result, RowKey
 from xembed._core.text import format_p
 from xembed.shift._kinds import KINDS
 from xembed.shift._statistics import Statistic
@@ -56,13 +56,13 @@ class TestResult(Result):
     schema: ClassVar[str] = "xembed.shift.TestResult/1"
     page: ClassVar[str | None] = "xembed.shift._pages.single:test"
 
-    name: str
+    name: Annotated[str, RowKey]
     title: str
     verdict: str
     statistic: float
     pvalue: float
     adjusted_pvalue: float | None
-    effect_size: float
+    effect_size: Annotated[float, IntervalIn("confidence_interval")]
     effect: str
     confidence_interval: tuple[float, float]
     confidence_level: float
