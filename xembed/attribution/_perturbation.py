@@ -238,7 +238,8 @@ def _sampling_rows(n_words: int, options: MethodOptions) -> Cost:
 METHODS = (
     Method(
         "occlusion", "Occlusion", "perturbation", True, _perturbed(occlusion_plan, sums=False),
-        lambda n_words, _: (n_words + 1.0, 0.0), ("zeiler2014",), meaning="what the score loses when the word is left out",
+        lambda n_words, _: (n_words + 1.0, 0.0), ("zeiler2014",),
+        meaning="what the score loses when the word is left out",
     ),
     Method(
         "lime", "LIME", "perturbation", True, _perturbed(lime_plan, sums=False),
@@ -247,7 +248,8 @@ METHODS = (
     ),
     Method(
         "kernel_shap", "Kernel SHAP", "perturbation", True, _perturbed(kernel_shap_plan, sums=True), _kernel_shap_rows,
-        ("lundberg2017",), meaning="Shapley values by a weighted linear model of the score of texts with words left out",
+        ("lundberg2017",),
+        meaning="Shapley values by a weighted linear model of the score of texts with words left out",
     ),
     Method(
         "shapley_sampling", "Shapley sampling", "perturbation", True, _perturbed(shapley_sampling_plan, sums=True),
