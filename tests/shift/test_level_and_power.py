@@ -7,15 +7,14 @@ import pytest
 from populations import ALTERNATIVES, NULL, clusters
 
 from xembed._core.parallel import one_blas_thread
-from xembed.shift._battery import run_battery
+from xembed.shift._battery import check_pair, make_pool, run_battery
 from xembed.shift._kinds import DEFAULT
-from xembed.shift._pool import make_pool
 
 FULL = bool(os.environ.get("XEMBED_FULL"))
 # Full size: 2,000 runs, standard error 0.005, as the claim needs. Reduced: the same code, wider bounds.
 RUNS, LOW, HIGH = (2000, 0.035, 0.065) if FULL else (150, 0.005, 0.11)
 POWER_RUNS = 200 if FULL else 30
-# Measured in 200 runs (docs/power.md), n = m = 200, 199 relabelings. Three standard errors less must be reached.
+# Measured in 200 runs (docs/power.md), n = m = 200, 199 permutations. Three standard errors less must be reached.
 POWER = {
     "mean +.08 sideways": 0.915,
     "noise x 0.9 (collapse)": 0.975,
@@ -28,7 +27,7 @@ POWER = {
 
 def rejects(rng, F, G):
     with one_blas_thread():
-        pool = make_pool(F, G, n_resamples=199, rng=rng, caller="test")
+        pool = make_pool(*check_pair(F, G, caller="test"), n_resamples=199, rng=rng, caller="test")
         return run_battery(pool, DEFAULT).combined.pvalue <= 0.05
 
 
