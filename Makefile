@@ -23,7 +23,7 @@ bench: $(VENV)/.installed-test  ## what is timed, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
 
 docs: $(VENV)/.installed-docs  ## the documentation: tutorials are run, a warning is an error (some minutes)
-	rm -rf docs/_build docs/api/generated
+	rm -rf docs/_build docs/reference/generated
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html"
 
@@ -39,7 +39,7 @@ lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info xembed-demo docs/_build docs/api/generated
+	rm -rf $(VENV) build dist *.egg-info xembed-demo docs/_build docs/reference/generated
 
 $(BIN)/python:
 	@echo "Making $(VENV) (the first time takes a few minutes: PyTorch is large)"

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
 
 import xembed
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+import generate  # noqa: E402 - it lies beside this file
 
 # What the tutorials run in: no bars, and no request for a model, which the extra `offline` has brought.
 os.environ.update(TQDM_DISABLE="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
@@ -24,9 +30,14 @@ author = "The xembed developers"
 copyright = "The xembed developers, BSD-3-Clause"
 version = release = xembed.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "measurements"]
-templates_path = ["_templates"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["_build"]
 # `name` in a docstring is a link where it is the name of something.
 default_role = "py:obj"
 # The lists of references of docstrings name what a whole page stands on.
@@ -42,9 +53,7 @@ nb_execution_show_tb = True
 # What a tutorial writes to stderr is a fault of it, and would show paths of this machine.
 nb_output_stderr = "remove-warn"
 
-autosummary_generate = True
-autosummary_ignore_module_all = False
-autosummary_imported_members = True
+autosummary_generate = False  # pages of packages are written by `generate`
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_google_docstring = False
@@ -53,6 +62,10 @@ napoleon_custom_sections = [("Attributes", "params_style")]
 napoleon_use_rtype = False
 napoleon_preprocess_types = False
 toc_object_entries_show_parents = "hide"
+
+# The works that pages of results cite, too.
+bibtex_bibfiles = [str(Path(xembed.__file__).parent / "reports" / "references.bib")]
+bibtex_reference_style = "author_year"
 
 pygments_dark_style = "monokai"
 html_theme = "furo"
@@ -83,13 +96,26 @@ def _own_footnotes(app: Any, what: str, name: str, obj: Any, options: Any, lines
 
 
 def _skip(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    # Fields of named tuples, whose docstrings say "Alias for field number 0".
-    return True if type(obj).__name__ == "_tuplegetter" else None
+    # Fields of named tuples, whose docstrings say "Alias for field number 0", and what scikit-learn adds to estimators.
+    return True if type(obj).__name__ == "_tuplegetter" or re.fullmatch(r"set_\w+_request", name) else None
+
+
+def _write_pages(app: Any, config: Any) -> None:
+    generate.write_package_pages(DOCS / "reference" / "generated")
+
+
+def _fill_in(app: Any, name: str, source: list[str]) -> None:
+    """Put what is made from the package where a page of the reference asks for it."""
+    for comment, make in (("schemas", generate.schemas), ("packages", generate.table_of_packages)):
+        if (mark := f"<!-- generated: {comment} -->") in source[0]:
+            source[0] = source[0].replace(mark, make())
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Register what is above: formulas as MathML, which browsers draw by themselves."""
     app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))
+    app.connect("config-inited", _write_pages)
+    app.connect("source-read", _fill_in)
     app.connect("autodoc-process-docstring", _own_footnotes, priority=400)
     app.connect("autodoc-skip-member", _skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

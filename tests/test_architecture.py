@@ -43,13 +43,14 @@ BY_DESIGN = {"xembed._core.results -> reports"}
 UPWARD: set[str] = {
     # Until the pages of these analyses are beside them.
     "xembed.reports._corrections -> transforms",
+    "xembed.reports._geco_figures -> geco",
     "xembed.reports._space -> isotropy",
 }
 SIDEWAYS: set[str] = set()
 REPORTS_OUTSIDE_PAGES: set[str] = set()
 HEAVY_PAGES: set[str] = set()
 TORCH_ELSEWHERE: set[str] = set()
-HEAVY_RESULTS: set[str] = {"attribution -> scipy", "attribution -> torch", "shift -> scipy"}
+HEAVY_RESULTS: set[str] = {"shift -> scipy"}
 CIRCLES: set[str] = set()
 LONG: set[str] = set()
 UNREGISTERED: set[str] = set()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from xembed import geco
 from xembed.cli import app
 from xembed.datasets import load_corpora
+from xembed.geco import _benchmark
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,9 +45,9 @@ def test_shell_example(tmp_path, monkeypatch):
     assert len(commands) == 8
     (tmp_path / "new.txt").write_text("The router is slow again.\nMy octopus plays the violin on a glacier.\n", "utf-8")
     # The benchmark as it is takes minutes: here with few sentences and the schemes that train in seconds.
-    quick = geco._benchmark.PROFILES["quick"] | {"n_sentences": 4, "n_samples": 8, "n_faithful": 2, "n_randomised": 0}
-    monkeypatch.setitem(geco._benchmark.PROFILES, "quick", quick)
-    monkeypatch.setattr(geco._benchmark, "SCHEMES_TRAINED", ("C", "OLA"))
+    quick = _benchmark.PROFILES["quick"] | {"n_sentences": 4, "n_samples": 8, "n_faithful": 2, "n_randomised": 0}
+    monkeypatch.setitem(_benchmark.PROFILES, "quick", quick)
+    monkeypatch.setattr(_benchmark, "SCHEMES_TRAINED", ("C", "OLA"))
     for command in commands:
         arguments = shlex.split(command)[1:]
         if "--depth" in arguments:  # the check on planted words takes a minute

@@ -1,4 +1,4 @@
-"""What explanations of embeddings are said to do, on real texts: docs/explanations.md has the whole tables."""
+"""What explanations of embeddings are said to do, on real texts; whole tables: docs/measurements/attribution.md."""
 
 import json
 import os

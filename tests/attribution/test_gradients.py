@@ -10,7 +10,7 @@ from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 
 from xembed.attribution import METHODS, MethodOptions, ScoredModel
 from xembed.attribution._gradients import METHODS as GRADIENTS
-from xembed.attribution._gradients import _Scored, n_gradients, relative_error
+from xembed.attribution._gradients import captum_module, n_gradients, relative_error
 from xembed.attribution._method import row_seed, sum_words
 from xembed.attribution._methods import run_method
 from xembed.attribution._scored_model import own_random_state
@@ -132,7 +132,7 @@ def captum_words(model, method, row, target, **options):
     ids, mask = model.tensors([row.ids])
     with model.frozen(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = method(_Scored(model)).attribute(
+        found = method(captum_module(model)).attribute(
             model.embed(ids, mask), target=target, additional_forward_args=(mask,), **options
         )
     return found[0].detach().double().numpy()

@@ -12,7 +12,7 @@ from models import WORDS, BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from numpy.polynomial import Polynomial
 
 from xembed.attribution import METHODS, MethodOptions, ScoredModel
-from xembed.attribution._gradients import _Scored
+from xembed.attribution._gradients import captum_module
 from xembed.attribution._integrated import FIRST_STEPS, _evaluate, clenshaw_curtis, integrated_gradients
 from xembed.attribution._method import sum_words
 
@@ -96,7 +96,7 @@ def test_captum_with_very_many_steps_gives_the_same(options, baseline):
         ids, mask = model.tensors([row.ids])
         with model.frozen(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = IntegratedGradients(_Scored(model)).attribute(
+            found = IntegratedGradients(captum_module(model)).attribute(
                 model.embed(ids, mask),
                 baselines=model.baseline_embeds([row], baseline),
                 target=int(TARGETS[place]),

@@ -171,7 +171,7 @@ def constant(value):
     ],
 )
 def test_a_method_that_fails_is_unsupported_with_its_message(bert, monkeypatch, run, reason):
-    method = Method("mine", "Mine", "gradient", True, run, lambda _n, _o: (0.0, 1.0), "")
+    method = Method("mine", "Mine", "gradient", True, run, lambda _n, _o: (0.0, 1.0))
     monkeypatch.setitem(registry.METHODS, "mine", method)
     found = health(bert, methods=["mine", "saliency_l2"])
     assert (found["mine"].status, found["mine"].reason) == ("unsupported", reason)
@@ -184,7 +184,7 @@ def test_a_method_that_fails_on_one_text_alone_is_unsupported(bert, monkeypatch)
             raise RuntimeError("needs a batch")
         return MethodOutput.of([np.arange(len(row.words), dtype=float) for row in rows])
 
-    method = Method("mine", "Mine", "gradient", True, run, lambda _n, _o: (0.0, 1.0), "")
+    method = Method("mine", "Mine", "gradient", True, run, lambda _n, _o: (0.0, 1.0))
     monkeypatch.setitem(registry.METHODS, "mine", method)
     found = health(bert, methods=["mine"])
     assert (found["mine"].status, found["mine"].reason) == ("unsupported", "it fails: needs a batch")

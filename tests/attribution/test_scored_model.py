@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from xembed.attribution import METHODS, EncodedWords, MethodOptions, ScoredModel
-from xembed.attribution._gradients import _Scored
+from xembed.attribution._gradients import captum_module
 from xembed.attribution._methods import run_method
 from xembed.attribution._scored_model import BASELINES, DELETIONS, SITES, own_random_state
 
@@ -261,7 +261,7 @@ def test_own_random_state_is_nobody_elses(fails):
 
 def test_captum_sees_the_modules_but_not_the_bookkeeping():
     model = bert()
-    wrapped = _Scored(model)
+    wrapped = captum_module(model)
     assert {id(part) for part in wrapped.modules()} == {id(wrapped), *(id(part) for part in model.module.modules())}
 
 

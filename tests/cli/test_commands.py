@@ -114,9 +114,11 @@ def test_options_of_a_group_are_those_of_its_dataclass():
 
 
 def test_methods_named_in_the_help_are_those_there_are():
-    from xembed.attribution._word_vectors import METHODS
+    from xembed.attribution import METHODS, _word_vectors
 
-    assert all(name in run("explain", "--help") for name in METHODS)
+    assert all(name in run("explain", "--help") for name in _word_vectors.METHODS)
+    listed = re.search(r"or all:(.*?)\.", " ".join(run("geco", "--help").split()))[1]
+    assert [name.strip() for name in listed.split(",")] == list(METHODS)
 
 
 @pytest.mark.parametrize("statement", ["import xembed", "import xembed.cli"])

@@ -9,7 +9,7 @@ import torch
 
 import xembed
 from xembed.defsent import DefSent, DefSentResult
-from xembed.defsent._masked_lm import load_masked_lm, single_tokens
+from xembed.encoders._masked_lm import load_masked_lm, single_tokens
 
 FAST = {"learning_rate": 5e-3, "epochs": 6, "validation_fraction": 0.1, "device": "cpu"}
 
@@ -152,7 +152,7 @@ def test_models_of_another_kind_are_refused(tmp_path, masked_lm_folder, dictiona
 
     GPT2Model(GPT2Config(vocab_size=100, n_embd=16, n_layer=1, n_head=2, n_positions=40)).save_pretrained(tmp_path)
     BertTokenizer(str(masked_lm_folder / "vocab.txt"), model_max_length=40).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=r"has no masked-language-model head .* Take DefSentPlus"):
+    with pytest.raises(ValueError, match=r"has no masked-language-model head .* DefSentPlus needs no head"):
         DefSent(tmp_path, **FAST).fit(dictionary)
 
 

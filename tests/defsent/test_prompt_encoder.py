@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import xembed
-from xembed.defsent import PromptEncoder
-from xembed.defsent._prompt import TEMPLATE, PromptTokens
-from xembed.encoders import describe_encoder, encode_texts
+from xembed.encoders import PromptEncoder, describe_encoder, encode_texts
+from xembed.encoders._prompt import TEMPLATE, PromptTokens
 
 
 @pytest.fixture(scope="module")

@@ -235,7 +235,7 @@ def test_a_run_stopped_before_any_piece_goes_on(make, undisturbed, tmp_path, mon
 
 def test_a_run_stopped_while_it_trains_or_saves_goes_on(make, undisturbed, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    for target in ("xembed.geco._benchmark.train", "xembed.geco._trained.TrainingRecord.to_json"):
+    for target in ("xembed.geco._benchmark.train", "xembed.geco._training.TrainingRecord.to_json"):
 
         def stop(*_args, **_options):
             raise Stop
@@ -333,7 +333,7 @@ def test_another_backbone_is_another_plan(begun, tmp_path):
 
 def test_a_run_is_not_gone_on_with_unless_asked(make, begun):
     with pytest.raises(
-        FileExistsError, match=r"holds a run already. Go on with it by resume=True, or give a new folder"
+        FileExistsError, match=r"holds a run already. Continue it with resume=True, or give a new folder"
     ):
         make().run(begun, resume=False, progress=False)
 

@@ -12,12 +12,10 @@ from models import save_small, small_pairs, word_tokenizer
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 import xembed
-from xembed.geco._classifier import make_classifier, make_model
-from xembed.geco._evaluation import evaluate
-from xembed.geco._model_files import load_model, save_model
+from xembed.geco._classifier import evaluate, make_classifier, make_model
 from xembed.geco._one_layer import OneLayerAttention, OneLayerConfig, make_one_layer
 from xembed.geco._schemes import SCHEMES, trainable_parameters
-from xembed.geco._training import train
+from xembed.geco._training import load_model, save_model, train
 
 KINDS = ("bert", "distilbert", "roberta")
 HEADS = {
@@ -286,7 +284,7 @@ def test_a_folder_that_is_not_whole_is_refused(folders, tmp_path, monkeypatch):
     record = tmp_path / "model" / "geco-training.json"
     text = record.read_text(encoding="utf-8")
     record.write_text(text.replace(trained.record.digest, "0" * 64), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"are not those of the training that geco-training.json tells of"):
+    with pytest.raises(ValueError, match=r"are not those of the training that geco-training.json records"):
         load_model(tmp_path / "model")
     assert json.loads(text)["schema"] == "xembed.geco.TrainingRecord/1"
 

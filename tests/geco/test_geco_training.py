@@ -1,6 +1,7 @@
 """Training by schemes: what moves, what does not, and that it is the same each time."""
 
 import copy
+import dataclasses
 import json
 
 import numpy as np
@@ -11,12 +12,11 @@ from hypothesis import strategies as st
 from models import save_small, small_pairs
 
 from xembed.datasets import PairedSentences
-from xembed.geco._classifier import make_classifier, make_model
-from xembed.geco._evaluation import evaluate
+from xembed.encoders._training import Settings, learning_rate_at
+from xembed.geco._classifier import evaluate, make_classifier, make_model
 from xembed.geco._schemes import SCHEMES, trainable_parameters
-from xembed.geco._trained import TrainingRecord
-from xembed.geco._training import _split, train
-from xembed.geco._training_loop import learning_rate_at, shuffled_batches
+from xembed.geco._training import TrainingRecord, _split, train
+from xembed.geco._training_loop import shuffled_batches
 
 KINDS = ("bert", "distilbert", "roberta")
 
@@ -146,11 +146,11 @@ def _groups_held_out(pairs, seed):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_cached_features_give_what_full_passes_give(folders, pairs, kind, monkeypatch):
-    from xembed.geco import _cached_base
+    from xembed.geco import _training_loop
 
     model, tokenizer = make_classifier(folders[kind], 2)
     cached = train(model, tokenizer, pairs, "C", epochs=3, device="cpu")
-    monkeypatch.setattr(_cached_base, "_run_base", lambda *_: None)
+    monkeypatch.setattr(_training_loop, "_run_base", lambda *_: None)
     plain = train(model, tokenizer, pairs, "C", epochs=3, device="cpu")
     assert cached.record.cached and not plain.record.cached
     np.testing.assert_allclose(cached.record.train_losses, plain.record.train_losses, rtol=1e-4)
@@ -226,9 +226,12 @@ def test_batches_waste_little_on_padding_and_change_with_each_epoch():
 
 
 def test_the_learning_rate_rises_and_falls():
-    rates = [learning_rate_at(step, 10, 1.0, 0.2) for step in range(10)]
+    settings = Settings(1.0, batch_size=1, epochs=1, warmup=0.2, weight_decay=0.0, max_grad_norm=None)
+    rates = [learning_rate_at(step, 10, settings) for step in range(10)]
     np.testing.assert_allclose(rates, [0.5, 1.0, 1.0, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
-    assert learning_rate_at(0, 1, 1.0, 0.0) == 1.0
+    constant = dataclasses.replace(settings, decay=False)
+    assert [learning_rate_at(step, 10, constant) for step in (0, 1, 2, 9)] == [0.5, 1.0, 1.0, 1.0]
+    assert learning_rate_at(0, 1, dataclasses.replace(settings, warmup=0.0)) == 1.0
 
 
 def test_gradients_are_clipped_before_the_step(folders, pairs):

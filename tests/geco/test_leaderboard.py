@@ -11,15 +11,17 @@ from xembed.attribution import METHODS, MethodHealth, MethodOutput, MethodStatus
 from xembed.attribution._methods import find_methods
 from xembed.datasets import PairedSentences
 from xembed.geco import METRICS, chance, clustered_interval, holm, paired_difference
-from xembed.geco._benchmark_result import FormDifference, LeaderboardRow
-from xembed.geco._inspect import failures, sentences_to_show
 from xembed.geco._leaderboard import (
+    FormDifference,
+    LeaderboardRow,
     Resampling,
     SchemeScores,
     correct_forms,
+    failures,
     mean_interval,
     scheme_row,
     scheme_rows,
+    sentences_to_show,
 )
 from xembed.geco._metrics import score_rows
 from xembed.geco._test_set import TestSet

@@ -9,7 +9,7 @@ from models import PLACES, VERBS, save_small, small_pairs
 
 import xembed
 from xembed.geco._classifier import make_classifier
-from xembed.geco._zero_shot import NON_BINARY_PROMPT, PROMPT, _fill_in, load_masked_lm, zero_shot
+from xembed.geco._masked_lm import NON_BINARY_PROMPT, PROMPT, _fill_in, load_masked_lm, zero_shot
 
 KINDS = ("bert", "distilbert", "roberta")
 
@@ -110,10 +110,10 @@ def test_a_model_without_a_head(models, tmp_path):
     folder = save_small(tmp_path / "base", "bert")
     classifier, tokenizer = make_classifier(folder, 2)
     with pytest.raises(
-        TypeError, match=r"masked-language-model head.* Got BertForSequenceClassification, which has none"
+        TypeError, match=r"masked-language-model head.* Got BertForSequenceClassification: load it with"
     ):
         zero_shot(classifier, tokenizer, ["she sings"])
-    with pytest.raises(ValueError, match=r"no such head in its checkpoint: cls.* would be random"):
+    with pytest.raises(ValueError, match=r"no masked-language-model head in its checkpoint: cls.* would be random"):
         load_masked_lm(folder)
     with pytest.raises(TypeError, match=r"An Encoder holds no masked-language-model head"):
         load_masked_lm(xembed.load_encoder(folder, pooling="mean", device="cpu"))

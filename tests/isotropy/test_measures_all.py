@@ -21,6 +21,7 @@ from xembed.isotropy import (
     uniformity,
 )
 from xembed.isotropy._metrics import METRICS
+from xembed.reports._bibliography import work
 
 X = np.random.default_rng(0).standard_normal((300, 12)) * np.linspace(2, 0.3, 12) + 0.2
 
@@ -208,3 +209,10 @@ def test_memory_is_a_fraction_of_the_input():
     tracemalloc.stop()
     print(f"\nmeasure of {n} x 384 float32: {peak / big.nbytes:.2f} of the input on top of it")
     assert peak <= 0.3 * 200_000 * 384 * 4
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
+def test_every_measure_says_what_it_is_and_names_its_sources(metric):
+    assert metric.label and metric.meaning.endswith(".") and metric.better in {"higher", "lower", "none"}
+    assert all(work(key).short in metric.meaning for key in metric.cites)
+    assert (metric.better == "none") == (metric.isotropic is None)

@@ -22,8 +22,6 @@ from xembed.datasets import PairedSentences
 from xembed.geco import Benchmark, make_one_layer, mass_accuracy, top_k_precision
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "measurements"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "attribution"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "geco"))
 from geco_reference import (
     REFERENCE_METHODS,
     ReferenceBenchmark,

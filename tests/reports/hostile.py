@@ -1,7 +1,7 @@
 """Texts that try to break a page, and results with them in every place that a user can write to."""
 
 import json
-import re
+from typing import get_type_hints
 
 import test_combined
 import test_explanation_pages as explanations
@@ -9,6 +9,8 @@ import test_geco_page as benchmark
 import test_isotropy_pages as spaces
 import test_pages as corpora
 
+from xembed._core.results import UserText
+from xembed._core.schemas import class_of
 from xembed.reports import compare_results, render_page
 from xembed.reports._several import combine
 
@@ -39,57 +41,88 @@ STRINGS = (
 )  # fmt: skip
 NAMES = (f"{LONG} {IMAGE}", "</script><b>\u202eG</b> \"' {{ 7 * 7 }} عربي")
 
-# Where texts of users lie in the data of results; the other strings are the project's own.
-_TEXTS = re.compile(
-    r"\.(texts(_F|_G)?|typical_texts|words(_a|_b)?|by_counts_[FG]|off_topic|notes|terms)(\[\])*$"
-    r"|\.(text(_a|_b)?|term|corpus|why|description|backbone|data|fit_on|measured_on)$|\.rows\[\]\.reason$"
-    r"|\.encoder\.\w+$|\.provenance\.parameters\..*|\.(regions|components)\[\]\.label$"
-)
-_NAMES = re.compile(r"\.(names|classes)\[\]$|\.(sets|rows|corrections\.rows)\[\]\.name$|\.(tune|test|sts)\[\]$")
 _OWN = {"", "raw", "none", "mean", "all", "F", "G", "texts", "reference", "stream"}
+# Beside what a result's class marks as UserText: what a function was called with, and what an encoder says of itself.
+_OPEN = ("encoder", "parameters", "notes")
 
 
 def infect(data):
     """Return the plain data of a result with hostile strings for all texts of users, equal ones for equal ones."""
-    texts, names = {}, {}
-    if data["schema"] == "xembed.isotropy.Diagnosis/1":
-        names[data["name"]] = NAMES[0]
-    for path, value in _strings(data, ""):
-        if value in _OWN:
-            continue
-        if _NAMES.search(path):
-            place = len(names)
-            names.setdefault(value, NAMES[place] if place < 2 else f"{STRINGS[place % len(STRINGS)]} name")
-        elif _TEXTS.search(path):
-            texts.setdefault(value, f"{STRINGS[len(texts) % len(STRINGS)]} {len(texts)}")
-    return _replaced(data, "", texts, names)
+    given = dict.fromkeys(text for text in _texts(data) if text not in _OWN)
+    said = "\n".join(_others(data))
+    replaced, names = {}, {}
+    for text in given:
+        place = len(replaced)
+        replaced[text] = f"{STRINGS[place % len(STRINGS)]} {place}"
+        if f"“{text}”" in said or text in (*data.get("names", ()), *data.get("classes", ())):
+            replaced[text] = names[text] = NAMES[len(names)] if len(names) < 2 else replaced[text]
+    return _replaced(data, replaced, names)
 
 
-def _strings(value, path):
+def _marked(data):
+    """Return the fields of plain data that hold texts of users."""
+    if "schema" not in data or data["schema"].count(".") != 2:
+        return set(_OPEN)
+    hints = get_type_hints(class_of(data, "data"), include_extras=True)
+    return {*_OPEN, *(name for name, hint in hints.items() if UserText in getattr(hint, "__metadata__", ()))}
+
+
+def _texts(data):
+    for field, value in data.items():
+        if field in _marked(data):
+            yield from _strings(value, keys=field not in _OPEN)
+        else:
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, dict):
+                    yield from _texts(one)
+
+
+def _others(data):
+    for field, value in data.items():
+        if field not in _marked(data):
+            for one in value if isinstance(value, list) else [value]:
+                yield from [one] if isinstance(one, str) else _others(one) if isinstance(one, dict) else []
+
+
+def _strings(value, keys=False):
     if isinstance(value, str):
-        yield path, value
+        yield value
     elif isinstance(value, list):
         for one in value:
-            yield from _strings(one, f"{path}[]")
+            yield from _strings(one)
     elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from _strings(one, f"{path}.{key}")
+        yield from value if keys else ()
+        for one in value.values():
+            yield from _strings(one)
 
 
-def _replaced(value, path, texts, names):
+def _replaced(value, texts, names):
+    """Exchange texts where a class says that they are, and names everywhere: they are keys, and in sentences."""
     if isinstance(value, list):
-        return [_replaced(one, f"{path}[]", texts, names) for one in value]
+        return [_replaced(one, texts, names) for one in value]
     if isinstance(value, dict):
-        return {names.get(key, key): _replaced(one, f"{path}.{key}", texts, names) for key, one in value.items()}
+        marked = _marked(value)
+        return {
+            names.get(key, key): _exchanged(one, texts if key not in _OPEN else {}, texts)
+            if key in marked
+            else _replaced(one, texts, names)
+            for key, one in value.items()
+        }
     if not isinstance(value, str):
         return value
     if value in names:
         return names[value]
-    if value in texts and (_TEXTS.search(path) or _NAMES.search(path)):
-        return texts[value]
     for old, new in names.items():  # in verdicts and warnings
         value = value.replace(f"“{old}”", f"“{new}”")
     return value
+
+
+def _exchanged(value, keys, texts):
+    if isinstance(value, list):
+        return [_exchanged(one, keys, texts) for one in value]
+    if isinstance(value, dict):
+        return {keys.get(key, key): _exchanged(one, {}, texts) for key, one in value.items()}
+    return texts.get(value, value) if isinstance(value, str) else value
 
 
 _MAKERS = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pages import check_looks, figure, rows_of, section
 
-from xembed.geco._benchmark_result import BenchmarkResult, FormDifference, LeaderboardRow, SchemeRow, Score
+from xembed.geco._leaderboard import BenchmarkResult, FormDifference, LeaderboardRow, SchemeRow, Score
 from xembed.reports import render_page
 
 SCRIPT = "</script><script>window.hacked=9</script>"

@@ -1,14 +1,18 @@
 """Every kind of page: it draws, it holds the numbers of its result, and texts of users do nothing on it."""
 
 import base64
+import dataclasses
+import importlib
 import json
 import re
 from html import escape
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 from pages import check_looks, rows_of, section
 
+from xembed._core.results import IntervalIn, PerPair, PerRow
 from xembed._core.schemas import result_classes
 from xembed.depth import find_outliers
 from xembed.reports import _render as _page
@@ -28,38 +32,6 @@ from xembed.shift import (
 )
 
 NAMES = ("<b>F</b> & co", "</script><script>window.hacked=9</script>")
-PARTS = {
-    "xembed.isotropy.CorrectionRow/1",
-    "xembed.isotropy.CosineHistogram/1",
-    "xembed.defsent.TrainingRound/1",
-    "xembed.attribution.DeletionTrust/1",
-    "xembed.shift.Facet/1",
-    "xembed.isotropy.Gain/1",
-    "xembed.geco.FormDifference/1",
-    "xembed.geco.LeaderboardRow/1",
-    "xembed.geco.SchemeRow/1",
-    "xembed.geco.Score/1",
-    "xembed.geco.TrainingRecord/1",
-    "xembed.isotropy.Hub/1",
-    "xembed.isotropy.LayerRow/1",
-    "xembed.isotropy.Measure/1",
-    "xembed.attribution.MethodHealth/1",
-    "xembed.attribution.MethodStatus/1",
-    "xembed.attribution.MethodTrust/1",
-    "xembed.attribution.PairShapley/1",
-    "xembed.concepts.PairedShift/1",
-    "xembed.attribution.PlantedExample/1",
-    "xembed.geco.PredictionGap/1",
-    "xembed.geco.PseudoLogLikelihood/1",
-    "xembed.shift.Region/1",
-    "xembed.attribution.ShiftComponent/1",
-    "xembed.attribution.ShiftExample/1",
-    "xembed.attribution.ShiftTerm/1",
-    "xembed.isotropy.STSCorrelation/1",
-    "xembed.shift.SurfaceFeature/1",
-    "xembed.shift.Term/1",
-    "xembed.geco.WordCooccurrence/1",
-}
 
 
 def corpora(n=120, m=100):
@@ -153,8 +125,28 @@ def test_in_a_notebook_a_result_is_small_and_says_what_was_found(results, kind):
     assert len(result.to_frame()) >= 1
 
 
-def test_every_result_has_a_page_or_is_a_part_of_one():
-    assert {schema for schema, kind in result_classes().items() if kind.page is None} == PARTS
+@pytest.mark.parametrize("schema", sorted(result_classes()))
+def test_marks_name_fields_of_their_class(schema):
+    """What a result's class says of its fields is so, and its page can be imported."""
+    kind = result_classes()[schema]
+    fields = {field.name for field in dataclasses.fields(kind)}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        for mark in getattr(hint, "__metadata__", ()):
+            if isinstance(mark, IntervalIn):
+                assert {mark.low, mark.high or mark.low} <= fields, name
+            if isinstance(mark, PerRow | PerPair):
+                assert {mark.names, getattr(mark, "layers", None)} - {None} <= fields, name
+    if kind.page is not None:
+        module, function = kind.page.split(":")
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_a_result_without_a_page_of_its_own_has_its_numbers(results):
+    facet = results("shift").facets[0]
+    page = facet.html()
+    assert "Facet" in section(page) and f"{facet.effect_size:.3f}" in " ".join(rows_of(page, "numbers"))
+    assert "One way in which corpora can differ." in section(page)
+    assert facet.to_markdown().startswith("# location")
 
 
 def test_a_name_that_stands_twice_stays_as_it_is():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -112,6 +113,31 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     with contextlib.ExitStack() as stack:
         for path, content in contents.items():
             stack.enter_context(atomic_write(path)).write(content)
+
+
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; it takes the name ``path`` only if the block ends well.
+
+    Raises
+    ------
+    FileExistsError
+        If ``path`` exists and is not an empty folder.
+    OSError
+        If its parent does not exist or can't be written, with a message that names it.
+    """
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FileExistsError(f"{str(target)!r} can't be written: it exists and is not empty. Give a new folder.")
+    check_writable(target.parent / f"{target.name}.part")
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.replace(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:

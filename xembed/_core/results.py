@@ -7,8 +7,9 @@ import json
 import os
 import types
 import typing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import IO, TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -32,6 +33,46 @@ class UserText:
     Mappings are marked if their keys or their values are such text. Pages shorten what is marked, and tests for hostile
     texts fill it.
     """
+
+
+class RowKey:
+    """Marks a field that tells apart the rows of a table, a list of such results: ``term: Annotated[str, RowKey]``."""
+
+
+class NotCompared:
+    """Marks a field whose numbers are no findings: samples of texts, null distributions."""
+
+
+@dataclass(frozen=True)
+class IntervalIn:
+    """Marks a number whose interval is in another field, or its bounds in two.
+
+    Without a mark the interval of ``gap`` is in ``gap_interval``, or in ``gap_low`` and ``gap_high``; that of
+    ``value``, ``mean`` or ``difference`` in ``low`` and ``high``.
+    """
+
+    low: str
+    high: str | None = None
+
+
+@dataclass(frozen=True)
+class PerRow:
+    """Marks an array with a number for each row of a table, which a field of names calls."""
+
+    table: str
+    names: str | None = None
+
+
+@dataclass(frozen=True)
+class PerPair:
+    """Marks a matrix with a number for each pair of what a field names, or one matrix for each of ``layers``.
+
+    ``called`` is what such a number is called.
+    """
+
+    names: str
+    called: str
+    layers: str | None = None
 
 
 class Result:
@@ -82,19 +123,68 @@ class Result:
         text = source if isinstance(source, str) and source.lstrip().startswith("{") else None
         return cls.from_dict(json.loads(Path(source).read_text(encoding="utf-8") if text is None else text))
 
-    def report(self, path: str | os.PathLike[str]) -> None:
+    def report(self, path: str | os.PathLike[str] | IO[Any]) -> None:
         """Write an HTML page to ``path`` and all its numbers to a .json file beside it, both whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like or file handle
+            The page, usually ``*.html``. To an open file, of bytes or of text in UTF-8, the page alone is written.
 
         Raises
         ------
         OSError
             If the folder does not exist or can't be written, or a .json file that is not a result lies there already.
         ValueError
-            If ``path`` ends in ``.json``, or there is no page for this kind of result.
+            If ``path`` ends in ``.json``, or is a text file in another encoding than UTF-8.
         """
         from xembed.reports import write_report
 
         write_report(self, path)
+
+    def html(self) -> str:
+        """Return the HTML page as text: complete, it loads nothing.
+
+        Examples
+        --------
+        >>> import numpy as np, xembed
+        >>> X = np.random.default_rng(0).normal(size=(20, 3))
+        >>> xembed.shift.rank_sum_test(X[:10], X[10:]).html()[:15]
+        '<!doctype html>'
+        """
+        from xembed.reports import render_page
+
+        return render_page(self.to_dict())
+
+    def to_markdown(self) -> str:
+        """Return what the page says as Markdown: title, verdict, key numbers, caveats, and tables as those of GitHub.
+
+        Examples
+        --------
+        >>> import numpy as np, xembed
+        >>> X = np.random.default_rng(0).normal(size=(20, 3))
+        >>> print(xembed.shift.rank_sum_test(X[:10], X[10:]).to_markdown()[:9])
+        # F and G
+        """
+        from xembed.reports import render_markdown
+
+        return render_markdown(self.to_dict())
+
+    def open(self) -> Path:
+        """Write the page to a temporary folder and show it in the web browser.
+
+        Returns
+        -------
+        pathlib.Path
+            The page. It stays there until the system clears its temporary files.
+        """
+        import tempfile
+        import webbrowser
+
+        page = Path(tempfile.mkdtemp(prefix="xembed-"), "report.html")
+        self.report(page)
+        webbrowser.open(page.as_uri())
+        return page
 
     def to_frame(self) -> pd.DataFrame:
         """Return the result's scalar values as a table of one row."""

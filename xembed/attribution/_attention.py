@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from xembed._core.validation import check_option
 from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, sum_words
 from xembed.attribution._scored_model import ScoredModel
 from xembed.encoders._words import EncodedWords
 
-# From the attention of all layers, (n_rows, n_heads, n_tokens, n_tokens) each, and the score of each row's target to
-# relevances of the tokens for each token, (n_rows, n_tokens, n_tokens).
-Relevance = Callable[[Sequence[torch.Tensor], torch.Tensor], torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+    # From the attention of all layers, (n_rows, n_heads, n_tokens, n_tokens) each, and the score of each row's target
+    # to relevances of the tokens for each token, (n_rows, n_tokens, n_tokens).
+    Relevance = Callable[[Sequence[torch.Tensor], torch.Tensor], torch.Tensor]
 
 READERS = ("first", "last", "mean")
 
@@ -100,6 +102,8 @@ def attention_gradient(
     """
 
     def weigh(attentions: Sequence[torch.Tensor], scores: torch.Tensor) -> torch.Tensor:
+        import torch
+
         # The sum over rows: a row's attention has a gradient of that row's score only.
         gradients = torch.autograd.grad(scores.sum(), attentions, allow_unused=True)
         identity = _identity(attentions[0])
@@ -118,6 +122,8 @@ def attention_gradient(
 
 
 def _identity(attention: torch.Tensor) -> torch.Tensor:
+    import torch
+
     return torch.eye(attention.shape[-1], device=attention.device).expand(len(attention), -1, -1)
 
 
@@ -131,6 +137,8 @@ def _run(
     reader: str | None,
     backward: bool,
 ) -> MethodOutput:
+    import torch
+
     reader = getattr(model.module, "attention_reader", "first") if reader is None else reader
     check_option(reader, READERS, name="reader", caller=model.caller)
     chosen = torch.from_numpy(np.asarray(targets, dtype=np.int64))
@@ -176,6 +184,8 @@ def _attentions(output: Any, ids: torch.Tensor, name: str) -> tuple[torch.Tensor
 
 def _read(relevances: torch.Tensor, mask: torch.Tensor, reader: str) -> torch.Tensor:
     """Return what the classifier's token, or all in the mean, has of each token: (n_rows, n_tokens), 0 for padding."""
+    import torch
+
     weights = mask.float()  # padding is neither read nor does it read
     if reader == "mean":
         of_readers = weights / weights.sum(dim=1, keepdim=True)
@@ -203,10 +213,10 @@ def eager_attention(module: Any) -> Iterator[None]:
 METHODS = (
     Method(
         "attention_rollout", "Attention rollout", "attention", False, attention_rollout, lambda _n, _o: (1.0, 0.0),
-        "Abnar & Zuidema 2020",
+        ("abnar",), meaning="attention weights of all layers multiplied; does not look at the class",
     ),
     Method(
         "attention_gradient", "Gradient-weighted attention", "attention", False, attention_gradient,
-        lambda _n, _o: (0.0, 1.0), "Chefer et al. 2021",
+        lambda _n, _o: (0.0, 1.0), ("chefer",), meaning="attention weights times their gradients, over the layers",
     ),
 )  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import kendalltau
 
 from xembed._core.validation import check_number, check_option
 from xembed.attribution._perturbation import masked_ids
@@ -288,6 +287,8 @@ def stability(
 
 
 def _stable(one: Floats, other: Floats, marks: npt.NDArray[np.bool_]) -> dict[str, float]:
+    from scipy.stats import kendalltau
+
     sizes = [np.abs(one), np.abs(other)]
     result = {}
     if not marks.all() and min(values.sum() for values in sizes) > 0:

@@ -10,33 +10,38 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, row_seed, sum_words
 from xembed.attribution._scored_model import ScoredModel, own_random_state
 from xembed.encoders._words import EncodedWords
 
-# From the embeddings of a batch, its mask, targets and rows to attributions of shape (batch, n_tokens, d).
-Batch = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Sequence[EncodedWords]], torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+    # From the embeddings of a batch, its mask, targets and rows to attributions of shape (batch, n_tokens, d).
+    Batch = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Sequence[EncodedWords]], torch.Tensor]
 
 # Gradient SHAP takes as many gradients as perturbation methods take five rows: a gradient costs about twice a row, and
 # its samples agree more.
 _ROWS_A_GRADIENT = 5
 
 
-class _Scored(torch.nn.Module):
-    """The model as captum wants it: from embeddings to a tensor of scores, the modules within reach of its hooks."""
+def captum_module(model: ScoredModel) -> torch.nn.Module:
+    """Return the model as captum wants it: from embeddings to scores, with its modules within reach of hooks."""
+    import torch
 
-    def __init__(self, model: ScoredModel) -> None:
-        super().__init__()
-        self.module = model.module
-        self._model = [model]  # in a list: not a module of its own
+    class Scored(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = model.module
 
-    def forward(self, embeds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return self._model[0].score(embeds, mask)
+        def forward(self, embeds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return model.score(embeds, mask)
+
+    return Scored()
 
 
 def saliency_l1(
@@ -77,7 +82,7 @@ def deconvolution(
 def _gradient(model: ScoredModel, name: str) -> Batch:
     import captum.attr
 
-    captum_method: Any = getattr(captum.attr, name)(_Scored(model))
+    captum_method: Any = getattr(captum.attr, name)(captum_module(model))
     options = {"abs": False} if name == "Saliency" else {}
 
     def attribute(
@@ -97,7 +102,7 @@ def deep_lift(
     """Sum the contributions of the way from the baseline by the rescale rule."""
     from captum.attr import DeepLift
 
-    method: Any = DeepLift(_Scored(model))
+    method: Any = DeepLift(captum_module(model))
 
     def attribute(
         embeds: torch.Tensor, mask: torch.Tensor, chosen: torch.Tensor, batch: Sequence[EncodedWords]
@@ -120,7 +125,7 @@ def gradient_shap(
     """Average gradients at random points between baseline and input, times the way."""
     from captum.attr import GradientShap
 
-    method: Any = GradientShap(_Scored(model))
+    method: Any = GradientShap(captum_module(model))
     n_samples = n_gradients(options)
     words, special = [], np.zeros(len(rows))
     with model.frozen():
@@ -181,6 +186,8 @@ def relative_error(sums: np.ndarray, differences: np.ndarray) -> np.ndarray:
 
 def _score_embeds(model: ScoredModel, rows: Sequence[EncodedWords], baseline: str | None) -> np.ndarray:
     """Return the outputs of rows, or of their baselines, (n_rows, n_outputs), by their embeddings at the site."""
+    import torch
+
     found: list[Any] = [None] * len(rows)
     with model.frozen(), torch.no_grad():
         for batch in model.batches([len(row.ids) for row in rows]):
@@ -202,6 +209,8 @@ def _run(
     attribute: Batch,
     reduce: Callable[[torch.Tensor], torch.Tensor],
 ) -> MethodOutput:
+    import torch
+
     words: list[Any] = [None] * len(rows)
     special = np.zeros(len(rows))
     with model.frozen():
@@ -234,20 +243,34 @@ def _one_gradient(_n_words: int, _options: MethodOptions) -> tuple[float, float]
 
 
 METHODS = (
-    Method("saliency_l1", "Saliency, L1", "gradient", False, saliency_l1, _one_gradient, "Simonyan et al. 2014"),
-    Method("saliency_l2", "Saliency, L2", "gradient", False, saliency_l2, _one_gradient, "Li et al. 2016"),
     Method(
-        "input_x_gradient", "Input × Gradient", "gradient", True, input_x_gradient, _one_gradient,
-        "Shrikumar et al. 2016",
+        "saliency_l1", "Saliency, L1", "gradient", False, saliency_l1, _one_gradient, ("simonyan",),
+        meaning="sum of the absolute gradient of the score over the dimensions of a word's embedding",
+    ),
+    Method(
+        "saliency_l2", "Saliency, L2", "gradient", False, saliency_l2, _one_gradient, ("li_saliency",),
+        meaning="length of the gradient of the score by a word's embedding",
+    ),
+    Method(
+        "input_x_gradient", "Input × Gradient", "gradient", True, input_x_gradient, _one_gradient, ("shrikumar2016",),
+        meaning="gradient times embedding, summed",
     ),
     Method(
         "gradient_shap", "Gradient SHAP", "gradient", True, gradient_shap,
-        lambda _n, options: (2.0, float(n_gradients(options))), "Lundberg & Lee 2017; Erion et al. 2021",
+        lambda _n, options: (2.0, float(n_gradients(options))), ("lundberg", "erion"),
+        meaning="gradients at random points between a baseline and the text, times the difference to the baseline",
     ),
-    Method("deep_lift", "DeepLIFT", "gradient", True, deep_lift, lambda _n, _o: (2.0, 2.0), "Shrikumar et al. 2017"),
     Method(
-        "guided_backprop", "Guided Backprop", "gradient", False, guided_backprop, _one_gradient,
-        "Springenberg et al. 2015",
+        "deep_lift", "DeepLIFT", "gradient", True, deep_lift, lambda _n, _o: (2.0, 2.0), ("shrikumar2017",),
+        meaning="differences to a baseline handed back through the layers by rules",
     ),
-    Method("deconvolution", "Deconvolution", "gradient", False, deconvolution, _one_gradient, "Zeiler & Fergus 2014"),
+    Method(
+        "guided_backprop", "Guided Backprop", "gradient", False, guided_backprop, _one_gradient, ("springenberg",),
+        meaning="the gradient without negative parts at ReLUs; without ReLUs it is the gradient",
+    ),
+    Method(
+        "deconvolution", "Deconvolution", "gradient", False, deconvolution, _one_gradient, ("zeiler",),
+        meaning="the gradient with negative parts cut at ReLUs in the backward pass only; without ReLUs it is the "
+        "gradient",
+    ),
 )  # fmt: skip

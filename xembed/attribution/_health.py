@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import Result, RowKey
 from xembed.attribution._embedding_targets import Depth
 from xembed.attribution._explain import as_scored_model, is_encoder, read_encoder
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets
@@ -64,7 +64,7 @@ class MethodStatus(Result):
 
     schema: ClassVar[str] = "xembed.attribution.MethodStatus/1"
 
-    method: str
+    method: Annotated[str, RowKey]
     label: str
     status: str
     reason: str

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from xembed.attribution._gradients import relative_error
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, sum_words
 from xembed.attribution._scored_model import ScoredModel
 from xembed.encoders._words import EncodedWords
+
+if TYPE_CHECKING:
+    import torch
 
 # Steps on the way from the baseline before the first look at the completeness error; doubled from there. Measured with
 # a frozen MiniLM on GECO's sentences: few need less than 24 steps for an error of 1 %, and few need more.
@@ -78,10 +81,10 @@ def _integrate(
 
 def _ways(
     model: ScoredModel, rows: Sequence[EncodedWords], options: MethodOptions
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+) -> tuple[dict[int, torch.Tensor], dict[int, torch.Tensor]]:
     """Return the embeddings of each row, and their way from the baseline."""
-    inputs: list[torch.Tensor] = [torch.empty(0)] * len(rows)
-    ways: list[torch.Tensor] = [torch.empty(0)] * len(rows)
+    inputs: dict[int, torch.Tensor] = {}
+    ways: dict[int, torch.Tensor] = {}
     for batch in model.batches([len(row.ids) for row in rows]):
         chosen = [rows[place] for place in batch]
         embeds = model.embed(*model.tensors([row.ids for row in chosen]))
@@ -97,8 +100,8 @@ def _evaluate(
     model: ScoredModel,
     rows: Sequence[EncodedWords],
     targets: Targets,
-    inputs: list[torch.Tensor],
-    ways: list[torch.Tensor],
+    inputs: dict[int, torch.Tensor],
+    ways: dict[int, torch.Tensor],
     jobs: list[tuple[int, int]],
     finest: int,
     products: list[dict[int, Floats]],
@@ -106,6 +109,8 @@ def _evaluate(
     options: MethodOptions,
 ) -> None:
     """Compute the gradients of all jobs, (row, point), whatever sentences they are of, in full batches."""
+    import torch
+
     points = clenshaw_curtis(finest)[0]
     pad = torch.nn.utils.rnn.pad_sequence
     for batch in model.batches([len(rows[row].ids) for row, _ in jobs]):
@@ -156,6 +161,8 @@ METHODS = (
         True,
         integrated_gradients,
         lambda _n, _options: (0.0, 2.0 * FIRST_STEPS + 1),
-        "Sundararajan et al. 2017",
+        ("sundararajan",),
+        meaning="gradients along the straight path from a baseline to the text, times the difference to the baseline, "
+        "with as many steps as the completeness error needs",
     ),
 )

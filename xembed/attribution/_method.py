@@ -98,10 +98,12 @@ class Method:
     rows : callable
         From the number of words and the options to the rows that go through the model for one text: (forward only,
         forward and backward).
-    source : str
-        Where it is published.
+    source : tuple of str
+        Keys of the publications that it is from.
     fit : callable, optional
         From PairedSentences, the training data, to what ``run`` finds in ``options.fitted``.
+    meaning : str
+        What its numbers are, in a phrase.
     """
 
     name: str
@@ -110,8 +112,14 @@ class Method:
     signed: bool
     run: Run
     rows: Callable[[int, MethodOptions], tuple[float, float]]
-    source: str
+    source: tuple[str, ...] = ()
     fit: Callable[[Any], Any] | None = field(default=None, compare=False)
+    meaning: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """``meaning`` as a sentence, with whether signs count."""
+        return f"{self.meaning}{'; signed' if self.signed else ''}."
 
 
 def sum_words(tokens: npt.ArrayLike, row: EncodedWords) -> tuple[Floats, float]:

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from xembed._core.results import Result
 from xembed._core.validation import check_count, check_number
@@ -294,6 +293,8 @@ def _agree(values: Floats, truth: Floats) -> dict[str, float]:
 
 def spearman(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
     """Return the rank correlation, ties at their mean rank; NaN where either side is constant."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(values) for values in (one, other)]
     centered = [values - values.mean() for values in ranks]
     length = math.sqrt(float(centered[0] @ centered[0]) * float(centered[1] @ centered[1]))

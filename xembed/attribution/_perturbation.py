@@ -283,11 +283,20 @@ def masked_ids(model: ScoredModel, row: EncodedWords, masks: Masks, kind: str) -
 
 
 METHODS = (
-    Method("occlusion", "Occlusion", "perturbation", True, occlusion, occlusion_rows, "Zeiler & Fergus 2014"),
-    Method("lime", "LIME", "perturbation", True, lime, lime_rows, "Ribeiro et al. 2016"),
-    Method("kernel_shap", "Kernel SHAP", "perturbation", True, kernel_shap, kernel_shap_rows, "Lundberg & Lee 2017"),
+    Method(
+        "occlusion", "Occlusion", "perturbation", True, occlusion, occlusion_rows, ("zeiler",),
+        meaning="what the score loses when the word is left out",
+    ),
+    Method(
+        "lime", "LIME", "perturbation", True, lime, lime_rows, ("ribeiro",),
+        meaning="a weighted linear model of the score of texts with words left out",
+    ),
+    Method(
+        "kernel_shap", "Kernel SHAP", "perturbation", True, kernel_shap, kernel_shap_rows, ("lundberg",),
+        meaning="Shapley values by a weighted linear model of the score of texts with words left out",
+    ),
     Method(
         "shapley_sampling", "Shapley sampling", "perturbation", True, shapley_sampling, shapley_sampling_rows,
-        "Štrumbelj & Kononenko 2010",
+        ("strumbelj",), meaning="Shapley values by random orders of the words",
     ),
 )  # fmt: skip

@@ -6,15 +6,17 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from xembed._core.validation import check_count, check_option
 from xembed.attribution._pair_shapley import spearman
 from xembed.attribution._scored_model import own_random_state
+
+if TYPE_CHECKING:
+    import torch
 
 PARTS = ("all", "encoder", "head")
 # How transformers name the modules of a head; for modules that have no base model to tell them apart by.
@@ -66,6 +68,8 @@ def randomise(module: torch.nn.Module, part: str, *, seed: int) -> torch.nn.Modu
     >>> torch.equal(other.classifier.weight, model.classifier.weight), torch.equal(other.key.weight, model.key.weight)
     (False, True)
     """
+    import torch
+
     caller = "randomise"
     check_option(part, PARTS, name="part", caller=caller)
     start = check_count(seed, name="seed", caller=caller, low=0)
@@ -80,6 +84,8 @@ def randomise(module: torch.nn.Module, part: str, *, seed: int) -> torch.nn.Modu
 
 
 def _parameters_of(module: torch.nn.Module, part: str, *, caller: str) -> dict[str, torch.nn.Parameter]:
+    import torch
+
     names = [name for name, _ in module.named_parameters()]
     prefix = getattr(module, "base_model_prefix", "")
     if prefix and isinstance(getattr(module, prefix, None), torch.nn.Module):

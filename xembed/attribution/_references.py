@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from xembed._core.validation import quote_options
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed
@@ -15,6 +14,9 @@ from xembed.attribution._scored_model import ScoredModel
 from xembed.datasets import PairedSentences
 from xembed.datasets._word_lists import read_word_lists
 from xembed.encoders._words import EncodedWords
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 # English words that say a person's gender, in lower case; the file says more.
 GENDERED_WORDS = frozenset().union(*read_word_lists("gendered_words").values())
@@ -250,18 +252,27 @@ def predict_by_first_word(data: PairedSentences) -> Targets:
     return np.array(found, dtype=np.int64)
 
 
-def _free(_n_words: int, _options: MethodOptions) -> tuple[float, float]:
+def _no_rows(_n_words: int, _options: MethodOptions) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def _reference(name: str, label: str, signed: bool, run: Any, source: str, fit: Callable[[Any], Any] | None) -> Method:
-    return Method(name, label, "reference", signed, run, _free, source, fit)
-
-
 METHODS = (
-    _reference("uniform_random", "Uniform random", False, uniform_random, "", None),
-    _reference("constant", "Constant", False, constant, "", None),
-    _reference("gendered_lexicon", "Gendered lexicon", False, gendered_lexicon, "", None),
-    _reference("linear_tfidf", "Linear TF-IDF model", True, weigh_words, "", fit_linear_tfidf),
-    _reference("pattern", "Pattern variant", True, weigh_words, "Haufe et al. 2014", fit_pattern),
-)
+    Method(
+        "uniform_random", "Uniform random", "reference", False, uniform_random, _no_rows, meaning="random numbers"
+    ),
+    Method(
+        "constant", "Constant", "reference", False, constant, _no_rows, meaning="the same number for every word"
+    ),
+    Method(
+        "gendered_lexicon", "Gendered lexicon", "reference", False, gendered_lexicon, _no_rows,
+        meaning="1 for words of a list, 0 for others; does not look at the model",
+    ),
+    Method(
+        "linear_tfidf", "Linear TF-IDF model", "reference", True, weigh_words, _no_rows, fit=fit_linear_tfidf,
+        meaning="weights of a linear model of tf-idf values, fitted on the training data; does not look at the model",
+    ),
+    Method(
+        "pattern", "Pattern variant", "reference", True, weigh_words, _no_rows, ("haufe",), fit_pattern,
+        meaning="covariance of each word with the form, fitted on the training data; does not look at the model",
+    ),
+)  # fmt: skip

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from xembed._core.validation import check_option, quote_options
 from xembed.encoders._words import EncodedWords, WordEncoder, collate
+
+if TYPE_CHECKING:
+    import torch
 
 # Where the path of a gradient method begins. "word": the word embeddings, which position embeddings and LayerNorm then
 # work on. "block": the output of the whole embedding block. "block_twice": that output fed in as if it were word
@@ -66,6 +68,8 @@ class ScoredModel:
         prefix: str = "",
         caller: str,
     ) -> None:
+        import torch
+
         self.module = module
         self.words = WordEncoder(tokenizer, max_length=max_length, prefix=prefix, caller=caller)
         self.tokenizer = tokenizer
@@ -101,6 +105,8 @@ class ScoredModel:
 
     def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the embeddings of rows of ids, (n_rows, n_tokens, d), at the site, without a graph."""
+        import torch
+
         with torch.no_grad():
             found: torch.Tensor = self.embedding(ids)
             if self.site != "word":
@@ -122,6 +128,8 @@ class ScoredModel:
     @property
     def block(self) -> torch.nn.Module:
         """The embedding block: word embeddings and what is added to them, up to LayerNorm and dropout."""
+        import torch
+
         base = getattr(self.module, "base_model", self.module)
         block = getattr(base, "embeddings", None)
         return block if isinstance(block, torch.nn.Module) else self.embedding
@@ -188,6 +196,8 @@ class ScoredModel:
         RuntimeError
             If outputs are not finite.
         """
+        import torch
+
         places = {row: place for place, row in enumerate(dict.fromkeys(rows))}
         different = list(places)
         found: list[Any] = [None] * len(different)
@@ -238,6 +248,8 @@ class ScoredModel:
 
     def baseline_embeds(self, rows: Sequence[EncodedWords], kind: str) -> torch.Tensor:
         """Return the embeddings of the baselines of rows, (n_rows, n_tokens, d), at the site."""
+        import torch
+
         ids, mask = self.tensors([self.baseline_ids(row, kind) for row in rows])
         if kind != "zero":
             return self.embed(ids, mask)
@@ -262,6 +274,8 @@ class ScoredModel:
 @contextlib.contextmanager
 def own_random_state(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators that captum draws from, and put them back as they were."""
+    import torch
+
     numpy_state = np.random.get_state()  # noqa: NPY002
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from xembed._core.validation import check_option
 from xembed.attribution._attention import eager_attention
 from xembed.attribution._embedding_targets import unit_tensor
-from xembed.attribution._encoder_model import EmbeddingModel, ScoredEncoder, as_scored_encoder, has_gradients, unwrap
 from xembed.attribution._integrated import FIRST_STEPS, clenshaw_curtis
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._perturbation import Plan, chunks, masked_ids, occlusion_plan, shapley_sampling_plan
 from xembed.attribution._scored_model import ScoredModel
 from xembed.encoders._words import EncodedWords
+
+if TYPE_CHECKING:
+    import torch
+
+    from xembed.attribution._encoder_model import EmbeddingModel
 
 Floats = npt.NDArray[np.float64]
 METHODS = ("integrated_jacobian", "last_layer", "leave_one_out", "shapley")
@@ -87,6 +90,8 @@ def word_vectors(
     - 'shapley': Shapley values of the words, of each dimension; exact up to ``2**n_words <= n_samples``. A text without
       words counts as zero, so the words hold the whole embedding.
     """
+    from xembed.attribution._encoder_model import ScoredEncoder, as_scored_encoder
+
     check_option(method, METHODS, name="method", caller=caller)
     needs_model = method in ("integrated_jacobian", "last_layer")
     scored = as_scored_encoder(encoder, unit_tensor, needs_model=needs_model, caller=caller)
@@ -110,6 +115,8 @@ def word_vectors(
 
 def has_last_layer(encoder: Any) -> bool:
     """Whether the embedding is a weighted mean of tokens, and linear from there but for its length."""
+    from xembed.attribution._encoder_model import has_gradients, unwrap
+
     if not has_gradients(unwrap(encoder)[0]):
         return False
     try:
@@ -120,6 +127,8 @@ def has_last_layer(encoder: Any) -> bool:
 
 
 def _last_layer(scored: ScoredModel, rows: Sequence[EncodedWords]) -> list[WordVectors]:
+    import torch
+
     module: Any = scored.module
     found: list[Any] = [None] * len(rows)
     with scored.frozen(), torch.no_grad():
@@ -148,6 +157,7 @@ def token_parts(
     module: EmbeddingModel, features: dict[str, Any], mask: torch.Tensor, caller: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what each token adds to the embeddings of length 1, (n_rows, n_tokens, d), and what is added besides."""
+    import torch
     from sentence_transformers.base.modules import Dense, Normalize
     from sentence_transformers.sentence_transformer.modules import Dropout, Pooling
 
@@ -185,6 +195,8 @@ def _to_length_one(parts: torch.Tensor, bias: torch.Tensor) -> tuple[torch.Tenso
 
 
 def _pooling_weights(pooling: Any, mask: torch.Tensor, caller: str) -> torch.Tensor:
+    import torch
+
     mode = pooling.pooling_mode
     weights = mask.float()
     if mode == "weightedmean":
@@ -203,12 +215,16 @@ def _pooling_weights(pooling: Any, mask: torch.Tensor, caller: str) -> torch.Ten
 def _integrated_jacobian(
     scored: ScoredModel, rows: Sequence[EncodedWords], reference: str, options: MethodOptions
 ) -> list[WordVectors]:
+    import torch
+
     # Forward-mode products of the fast attention don't exist.
     with scored.frozen(), eager_attention(scored.module), torch.no_grad():
         return [_one_jacobian(scored, row, reference, options) for row in rows]
 
 
 def _one_jacobian(scored: ScoredModel, row: EncodedWords, reference: str, options: MethodOptions) -> WordVectors:
+    import torch
+
     ids, mask = scored.tensors([row.ids])
     x, b = scored.embed(ids, mask)[0], scored.baseline_embeds([row], reference)[0]
     way = x - b

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from xembed.cli.options import add_commands, command
 
@@ -24,7 +25,7 @@ def info() -> None:
 
 @command("xembed cache clear", "xembed cache clear --fingerprint 3f9a2c")
 def clear(
-    fingerprint: Annotated[str | None, typer.Option(help="Only the model whose fingerprint starts so.")] = None,
+    fingerprint: Annotated[str | None, Option(help="Only the model whose fingerprint starts so.")] = None,
 ) -> None:
     """Remove kept embeddings."""
     from xembed.encoders import clear_cache

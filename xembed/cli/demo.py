@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
+from typer import Argument, Option
 
 from xembed.cli.options import EncoderOptions, Progress, command
 from xembed.cli.shift import compare_sources, write_shift
@@ -20,11 +20,11 @@ _CORPORA: dict[str, tuple[str, Any, Any, tuple[str, str]]] = {
 @command("xembed demo", "xembed demo support_tickets --words --out tickets.html")
 def demo(
     corpus: Annotated[
-        Literal["support_tickets", "product_reviews"], typer.Argument(help="Which bundled pair of corpora.")
+        Literal["support_tickets", "product_reviews"], Argument(help="Which bundled pair of corpora.")
     ] = "product_reviews",
-    out: Annotated[Path | None, typer.Option(help="Where the report goes. Default: xembed-demo/CORPUS.html")] = None,
+    out: Annotated[Path | None, Option(help="Where the report goes. Default: xembed-demo/CORPUS.html")] = None,
     words: Annotated[
-        bool, typer.Option("--words", help="Say which words the shift is made of, text by text, on the same page.")
+        bool, Option("--words", help="Say which words the shift is made of, text by text, on the same page.")
     ] = False,
     progress: Progress = None,
 ) -> None:

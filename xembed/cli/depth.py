@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from xembed._core.text import one_line
 from xembed.cli.inputs import embed_source, read_source, texts_of
@@ -15,17 +16,15 @@ from xembed.cli.outputs import warn
 
 @command("xembed depth reviews.csv --out depths.csv", "xembed depth new.txt --reference reviews.csv --top 10")
 def depth(
-    texts: Annotated[Path, typer.Argument(help=f"The texts to rank: {INPUT}.")],
+    texts: Annotated[Path, Argument(help=f"The texts to rank: {INPUT}.")],
     reading: ReadingOptions,
     encoding: EncoderOptions,
     reference: Annotated[
-        Path | None, typer.Option(help="Corpus to measure depth in. Default: the texts themselves, each left out.")
+        Path | None, Option(help="Corpus to measure depth in. Default: the texts themselves, each left out.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")
-    ] = None,
+    out: Annotated[Path | None, Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")] = None,
     distance: Distance = "cosine",
-    top: Annotated[int, typer.Option(min=0, help="How many of the deepest and of the shallowest to print.")] = 5,
+    top: Annotated[int, Option(min=0, help="How many of the deepest and of the shallowest to print.")] = 5,
 ) -> None:
     """Which texts are typical, which are outliers? Rank texts by their depth in a corpus."""
     import numpy as np

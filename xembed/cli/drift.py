@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from xembed.cli.inputs import column_of, embed_source, read_source, texts_of
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, ReadingOptions, ReportPath, Seed, command
@@ -17,25 +18,22 @@ from xembed.cli.outputs import say_where, stamped, warn
     "xembed drift stream.npy --reference 500 --window 50 --fail-on-shift",
 )
 def drift(
-    stream: Annotated[Path, typer.Argument(help=f"The texts in the order of time: {INPUT}.")],
+    stream: Annotated[Path, Argument(help=f"The texts in the order of time: {INPUT}.")],
     reference: Annotated[
-        str,
-        typer.Option(
-            help="What they are compared with: a file; a time, for the rows before it; a number of first rows."
-        ),
+        str, Option(help="What they are compared with: a file; a time, for the rows before it; a number of first rows.")
     ],
-    window: Annotated[str, typer.Option(help="Rows a window (50), or its length in time (7D, 12h, MS).")],
+    window: Annotated[str, Option(help="Rows a window (50), or its length in time (7D, 12h, MS).")],
     reading: ReadingOptions,
     encoding: EncoderOptions,
     out: ReportPath = Path("drift.html"),
     time_column: Annotated[
-        str | None, typer.Option(help="Column of the times. Default: 'date' if there is one, else the row numbers.")
+        str | None, Option(help="Column of the times. Default: 'date' if there is one, else the row numbers.")
     ] = None,
     group_column: GroupColumn = None,
-    alpha: Annotated[float, typer.Option(help="Bound of the chance of any false alarm, ever.")] = 0.05,
-    resamples: Annotated[int, typer.Option(min=19, help="Number of random permutations a window.")] = 999,
+    alpha: Annotated[float, Option(help="Bound of the chance of any false alarm, ever.")] = 0.05,
+    resamples: Annotated[int, Option(min=19, help="Number of random permutations a window.")] = 999,
     seed: Seed = 0,
-    fail_on_shift: Annotated[bool, typer.Option("--fail-on-shift", help="Exit with 3 if drift is found.")] = False,
+    fail_on_shift: Annotated[bool, Option("--fail-on-shift", help="Exit with 3 if drift is found.")] = False,
 ) -> None:
     """Since when has the corpus changed? Watch a stream of texts, looking as often as you like."""
     import numpy as np

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from xembed.cli.inputs import embed_source, read_text_source
 from xembed.cli.options import TEXTS, NormalizingEncoderOptions, ReadingOptions, command
@@ -17,10 +18,10 @@ from xembed.cli.outputs import warn
     "xembed embed notes.txt --out notes.npy --model BAAI/bge-small-en-v1.5 --pooling cls",
 )
 def embed(
-    texts: Annotated[Path, typer.Argument(help=f"The texts: {TEXTS}.")],
+    texts: Annotated[Path, Argument(help=f"The texts: {TEXTS}.")],
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The .npy file to write, float32, a row a text.")],
+    out: Annotated[Path, Option("--out", "-o", help="The .npy file to write, float32, a row a text.")],
 ) -> None:
     """Turn texts into embeddings."""
     import numpy as np

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Option
 
 from xembed._core.text import one_line
 from xembed.cli.inputs import different_names, embed_source, read_text_source
@@ -36,49 +37,46 @@ def explain(
     encoding: EncoderOptions,
     similarity: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="Why are two texts similar? Give both as arguments, in quotes."),
+        Option(metavar="A B", help="Why are two texts similar? Give both as arguments, in quotes."),
     ] = None,
     depth: Annotated[
-        Path | None, typer.Option(metavar="FILE", help=f"Why are texts outliers of a corpus? A file: {TEXTS}.")
+        Path | None, Option(metavar="FILE", help=f"Why are texts outliers of a corpus? A file: {TEXTS}.")
     ] = None,
     shift: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="F G", help="Which words is a shift made of? The reference corpus and the other one."),
+        Option(metavar="F G", help="Which words is a shift made of? The reference corpus and the other one."),
     ] = None,
     reference: Annotated[
         Path | None,
-        typer.Option(help="With --depth: the corpus. Default: the texts themselves, each left out of its own corpus."),
+        Option(help="With --depth: the corpus. Default: the texts themselves, each left out of its own corpus."),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="How words are found: integrated_jacobian, last_layer, leave_one_out or shapley; with --depth an "
-            "attribution method, such as occlusion or integrated_gradients. Default: what did best where the truth "
+            "attribution method (xembed geco --help lists them). Default: what did best where the truth "
             "was known."
         ),
     ] = None,
     target: Annotated[
         Literal["nearest_similarity", "depth"] | None,
-        typer.Option(help="With --depth: similarity to the nearest texts (default), or depth in the whole corpus."),
+        Option(help="With --depth: similarity to the nearest texts (default), or depth in the whole corpus."),
     ] = None,
     trust: Annotated[
         bool | None,
-        typer.Option(
+        Option(
             "--trust/--no-trust",
             help="With --depth: plant words in the corpus first, to see whether they are found. Default: yes.",
         ),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help=f"With --depth: how many texts to explain, the least deep ones. Default: {_LIMIT}."),
+        Option(min=1, help=f"With --depth: how many texts to explain, the least deep ones. Default: {_LIMIT}."),
     ] = None,
-    samples: Annotated[int | None, typer.Option(min=2, help="Perturbed rows a text, for methods that draw.")] = None,
-    top: Annotated[
-        int | None, typer.Option(min=1, help=f"Pairs of words, words or terms to print. Default: {_TOP}.")
-    ] = None,
+    samples: Annotated[int | None, Option(min=2, help="Perturbed rows a text, for methods that draw.")] = None,
+    top: Annotated[int | None, Option(min=1, help=f"Pairs of words, words or terms to print. Default: {_TOP}.")] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Write a report, too; its numbers go to a .json beside it."),
+        Path | None, Option("--out", "-o", help="Write a report, too; its numbers go to a .json beside it.")
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -175,7 +173,7 @@ def _explain_depth(
     import numpy as np
 
     from xembed.attribution import explain_depth
-    from xembed.attribution._depth_words import UNCHECKED
+    from xembed.attribution._depth import NOT_VALIDATED
     from xembed.attribution._methods import find_methods
     from xembed.attribution._render import words_text
     from xembed.depth import tte_depth
@@ -196,11 +194,7 @@ def _explain_depth(
         notes += of_reference
     rows = np.argsort(tte_depth(X, R), kind="stable")[:limit]
     result = explain_depth(
-        encoding.encoder,
-        [texts[row] for row in rows],
-        corpus,
-        exclude=None if reference else rows.tolist(),
-        **options,
+        encoding.encoder, [texts[row] for row in rows], corpus, exclude=None if reference else rows.tolist(), **options
     )
     summary = f"The {len(rows)} least deep of the {len(texts)} texts of {one_line(files[0].name)} are explained."
     if len(rows) < len(texts):
@@ -218,7 +212,7 @@ def _explain_depth(
         sign = "+" if result.signed else ""
         _say(f"  words: {', '.join(f'{_clean(word)} {value:{sign}.3f}' for word, value in result.top(place, top))}")
         _say(f"  a typical text near it: {one_line(result.typical_texts[place], 80)}")
-    printed = (summary, UNCHECKED, getattr(result.trust, "verdict", ""))
+    printed = (summary, NOT_VALIDATED, getattr(result.trust, "verdict", ""))
     result = replace(result, notes=(*notes, *result.notes))
     _warn([note for note in result.notes if note not in printed])
     return result
@@ -228,7 +222,7 @@ def _can_validate(corpus: list[str], trust: bool | None) -> tuple[bool, str]:
     """Return whether words can be planted in a corpus, and what to say if they are not. Asked for, it has to be."""
     import numpy as np
 
-    from xembed.attribution._planting import plant
+    from xembed.attribution._trust import plant
 
     if trust is False:
         return False, f"{_NOT_VALIDATED} Leave out --no-trust to validate it."

@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Option
 
 from xembed.cli.options import Progress, ReportPath, command
 from xembed.cli.outputs import say_where, stamped
+
+_METHODS = (
+    "integrated_gradients, saliency_l1, saliency_l2, input_x_gradient, gradient_shap, deep_lift, guided_backprop, "
+    "deconvolution, occlusion, lime, kernel_shap, shapley_sampling, attention_rollout, attention_gradient, "
+    "uniform_random, constant, gendered_lexicon, linear_tfidf, pattern"
+)
 
 
 @command(
@@ -19,38 +26,35 @@ def geco(
     out: ReportPath = Path("geco.html"),
     run_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder of models and attributions, to go on from. Default: the name of --out with '-run'."),
+        Option(help="Folder of models and attributions, to go on from. Default: the name of --out with '-run'."),
     ] = None,
     geco_dir: Annotated[
-        Path | None, typer.Option("--geco", help="Folder of the official GECO files. Default: the bundled sentences.")
+        Path | None, Option("--geco", help="Folder of the official GECO files. Default: the bundled sentences.")
     ] = None,
     variant: Annotated[
         str,
-        typer.Option(
+        Option(
             help="Of the bundled sentences: all or subject. Of GECO: binary_gender_all, binary_gender_subj, "
             "non_binary_gender_all or non_binary_gender_subj."
         ),
     ] = "all",
-    profile: Annotated[
-        str, typer.Option(help="quick: one seed, 40 sentences. full: three seeds, all sentences.")
-    ] = "quick",
-    schemes: Annotated[str, typer.Option(help="What is trained, by commas: C, CE, CEf, CEfAf, OLA.")] = "all",
-    methods: Annotated[str, typer.Option(help="Attribution methods, by commas, or all.")] = "all",
-    seeds: Annotated[str | None, typer.Option(help="One model of each scheme for each, such as 0,1,2.")] = None,
-    sentences: Annotated[int | None, typer.Option(min=2, help="Random test sentences, with all their forms.")] = None,
-    samples: Annotated[int | None, typer.Option(min=2, help="Perturbed rows a text.")] = None,
-    faithful: Annotated[int | None, typer.Option(min=0, help="Sentences for the test by deletion.")] = None,
-    randomised: Annotated[int | None, typer.Option(min=0, help="Sentences for the test by random weights.")] = None,
+    profile: Annotated[str, Option(help="quick: one seed, 40 sentences. full: three seeds, all sentences.")] = "quick",
+    schemes: Annotated[str, Option(help="What is trained, by commas: C, CE, CEf, CEfAf, OLA.")] = "all",
+    methods: Annotated[str, Option(help=f"Attribution methods, by commas, or all: {_METHODS}.")] = "all",
+    seeds: Annotated[str | None, Option(help="One model of each scheme for each, such as 0,1,2.")] = None,
+    sentences: Annotated[int | None, Option(min=2, help="Random test sentences, with all their forms.")] = None,
+    samples: Annotated[int | None, Option(min=2, help="Perturbed rows a text.")] = None,
+    faithful: Annotated[int | None, Option(min=0, help="Sentences for the test by deletion.")] = None,
+    randomised: Annotated[int | None, Option(min=0, help="Sentences for the test by random weights.")] = None,
     target: Annotated[
-        str, typer.Option(help="Explain the score of the true class (label) or of the predicted one (predicted).")
+        str, Option(help="Explain the score of the true class (label) or of the predicted one (predicted).")
     ] = "label",
     model: Annotated[
-        str | None,
-        typer.Option(help="Pretrained model: a folder or a hub id. Default: all-MiniLM-L6-v2 from its package."),
+        str | None, Option(help="Pretrained model: a folder or a hub id. Default: all-MiniLM-L6-v2 from its package.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done at what cost, and stop.")] = False,
-    no_resume: Annotated[bool, typer.Option("--no-resume", help="Refuse a folder that holds a run already.")] = False,
+    device: Annotated[str, Option(help="auto, cpu, cuda, mps.")] = "auto",
+    plan: Annotated[bool, Option("--plan", help="Say what would be done at what cost, and stop.")] = False,
+    no_resume: Annotated[bool, Option("--no-resume", help="Refuse a folder that holds a run already.")] = False,
     progress: Progress = None,
 ) -> None:
     """Which attribution method tells the truth about this model? Train, explain, score and write a report."""

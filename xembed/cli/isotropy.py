@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from xembed.cli.inputs import check_same_kind, column_of, read_source, texts_of
 from xembed.cli.options import INPUT, NormalizingEncoderOptions, ReadingOptions, ReportPath, Seed, command
@@ -19,30 +20,28 @@ _PAIRS = "pairs with scores: STS-B, SICK, a SemEval folder, or a table with sent
     "xembed isotropy reviews.csv --tune sts-train.csv --test sts-dev.csv --save correction.safetensors",
 )
 def isotropy(
-    texts: Annotated[Path, typer.Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],
+    texts: Annotated[Path, Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
     fit: Annotated[
         Path | None,
-        typer.Option(help="Other texts of the kind that corrections are fitted on. Default: the sentences of --tune."),
+        Option(help="Other texts of the kind that corrections are fitted on. Default: the sentences of --tune."),
     ] = None,
-    tune: Annotated[Path | None, typer.Option(help=f"What chooses a correction: {_PAIRS}.")] = None,
+    tune: Annotated[Path | None, Option(help=f"What chooses a correction: {_PAIRS}.")] = None,
     test: Annotated[
-        list[Path] | None, typer.Option(help="What judges it, of the same form; may be given several times.")
+        list[Path] | None, Option(help="What judges it, of the same form; may be given several times.")
     ] = None,
     label_column: Annotated[
-        str | None, typer.Option(help="Column of labels of the texts, for a linear probe in place of pairs.")
+        str | None, Option(help="Column of labels of the texts, for a linear probe in place of pairs.")
     ] = None,
-    layers: Annotated[bool, typer.Option("--layers", help="Measure every layer of the model, too.")] = False,
+    layers: Annotated[bool, Option("--layers", help="Measure every layer of the model, too.")] = False,
     transductive: Annotated[
-        bool, typer.Option("--transductive", help="Allow fitting on the test sentences; the report says so.")
+        bool, Option("--transductive", help="Allow fitting on the test sentences; the report says so.")
     ] = False,
-    save: Annotated[
-        Path | None, typer.Option(help="Write the recommended correction to this .safetensors file.")
-    ] = None,
-    resamples: Annotated[int, typer.Option(min=20, help="Resamples for the intervals.")] = 200,
+    save: Annotated[Path | None, Option(help="Write the recommended correction to this .safetensors file.")] = None,
+    resamples: Annotated[int, Option(min=20, help="Resamples for the intervals.")] = 200,
     out: ReportPath = Path("isotropy.html"),
-    name: Annotated[str | None, typer.Option(help="What the report calls the texts. Default: the file name.")] = None,
+    name: Annotated[str | None, Option(help="What the report calls the texts. Default: the file name.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Is the embedding space sound, and would a correction help? Measure it and write a report."""

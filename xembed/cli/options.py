@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
+from typer import Option
 
 if TYPE_CHECKING:
     from xembed.encoders import Encoder
@@ -19,43 +20,37 @@ if TYPE_CHECKING:
 TEXTS = "texts in .txt (one a line), .csv, .jsonl or .parquet"
 INPUT = f"{TEXTS}, or ready embeddings in .npy"
 
-ReportPath = Annotated[Path, typer.Option("--out", "-o", help="The report; its numbers go to a .json beside it.")]
+ReportPath = Annotated[Path, Option("--out", "-o", help="The report; its numbers go to a .json beside it.")]
 GroupColumn = Annotated[
-    str | None, typer.Option(help="Column of the document or author of each row: groups are permuted whole.")
+    str | None, Option(help="Column of the document or author of each row: groups are permuted whole.")
 ]
-Distance = Annotated[Literal["cosine", "chord", "angular"], typer.Option(help="Distance of depth.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of every random step.")]
-Progress = Annotated[
-    bool | None, typer.Option("--progress/--no-progress", help="Progress bar. Default: on a terminal only.")
-]
+Distance = Annotated[Literal["cosine", "chord", "angular"], Option(help="Distance of depth.")]
+Seed = Annotated[int, Option(min=0, help="Seed of every random step.")]
+Progress = Annotated[bool | None, Option("--progress/--no-progress", help="Progress bar. Default: on a terminal only.")]
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadingOptions:
     """How files of texts are read."""
 
-    text_column: Annotated[str | None, typer.Option(help="Column that holds the texts.")] = None
-    skip_blank: Annotated[bool, typer.Option("--skip-blank", help="Drop blank texts instead of refusing them.")] = False
+    text_column: Annotated[str | None, Option(help="Column that holds the texts.")] = None
+    skip_blank: Annotated[bool, Option("--skip-blank", help="Drop blank texts instead of refusing them.")] = False
 
 
 @dataclasses.dataclass(frozen=True)
 class EncoderOptions:
     """Which model embeds texts, and how."""
 
-    model: Annotated[str | None, typer.Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")] = (
-        None
-    )
-    layer: Annotated[int, typer.Option(help="Layer to read; -1 is the model's output.")] = -1
+    model: Annotated[str | None, Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")] = None
+    layer: Annotated[int, Option(help="Layer to read; -1 is the model's output.")] = -1
     pooling: Annotated[
         Literal["mean", "cls", "max", "last_token", "weighted_mean"] | None,
-        typer.Option(help="How tokens become one vector. Default: the model's own."),
+        Option(help="How tokens become one vector. Default: the model's own."),
     ] = None
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")] = "auto"
-    max_length: Annotated[
-        int | None, typer.Option(help="Tokens after which texts are cut. Default: the model's own.")
-    ] = None
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts encoded at once.")] = 32
-    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep embeddings on disk.")] = True
+    device: Annotated[str, Option(help="auto, cpu, cuda, mps, ...")] = "auto"
+    max_length: Annotated[int | None, Option(help="Tokens after which texts are cut. Default: the model's own.")] = None
+    batch_size: Annotated[int, Option(min=1, help="Texts encoded at once.")] = 32
+    cache: Annotated[bool, Option("--cache/--no-cache", help="Keep embeddings on disk.")] = True
     progress: Progress = None
 
     @functools.cached_property
@@ -86,7 +81,7 @@ class NormalizingEncoderOptions(EncoderOptions):
     """The same, and whether rows get length 1."""
 
     normalize: Annotated[
-        bool | None, typer.Option("--normalize/--no-normalize", help="Rows of length 1. Default: as the model does.")
+        bool | None, Option("--normalize/--no-normalize", help="Rows of length 1. Default: as the model does.")
     ] = None
 
     @functools.cached_property

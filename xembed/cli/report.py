@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from xembed.cli.options import command
 from xembed.cli.outputs import command_line_provenance, say_where
@@ -16,13 +17,13 @@ from xembed.cli.outputs import command_line_provenance, say_where
     "xembed report old.json new.json --compare --out difference.html",
 )
 def report(
-    results: Annotated[list[Path], typer.Argument(help="The .json files that lie beside reports.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The page; its data go to a .json beside it.")] = Path(
+    results: Annotated[list[Path], Argument(help="The .json files that lie beside reports.")],
+    out: Annotated[Path, Option("--out", "-o", help="The page; its data go to a .json beside it.")] = Path(
         "report.html"
     ),
-    title: Annotated[str | None, typer.Option(help="Heading of the combined page.")] = None,
+    title: Annotated[str | None, Option(help="Heading of the combined page.")] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Say what differs between two results of one kind: old, then new.")
+        bool, Option("--compare", help="Say what differs between two results of one kind: old, then new.")
     ] = False,
 ) -> None:
     """Put results on one page, make a page again from its data, or compare two runs."""

@@ -6,18 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 
 from xembed.cli.inputs import check_same_kind, column_of, different_names, embed_source, read_source, texts_of
-from xembed.cli.options import (
-    INPUT,
-    Distance,
-    EncoderOptions,
-    GroupColumn,
-    ReadingOptions,
-    ReportPath,
-    Seed,
-    command,
-)
+from xembed.cli.options import INPUT, Distance, EncoderOptions, GroupColumn, ReadingOptions, ReportPath, Seed, command
 from xembed.cli.outputs import say_where, stamped, warn
 
 if TYPE_CHECKING:
@@ -29,32 +21,32 @@ if TYPE_CHECKING:
     "xembed shift F.npy G.npy --fail-on-shift --out check.html",
 )
 def shift(
-    f: Annotated[Path, typer.Argument(metavar="F", help=f"The reference corpus: {INPUT}.")],
-    g: Annotated[Path, typer.Argument(metavar="G", help="The corpus compared with it.")],
+    f: Annotated[Path, Argument(metavar="F", help=f"The reference corpus: {INPUT}.")],
+    g: Annotated[Path, Argument(metavar="G", help="The corpus compared with it.")],
     reading: ReadingOptions,
     encoding: EncoderOptions,
     out: ReportPath = Path("shift.html"),
-    name_f: Annotated[str | None, typer.Option(help="What the report calls F. Default: its file name.")] = None,
-    name_g: Annotated[str | None, typer.Option(help="What the report calls G. Default: its file name.")] = None,
+    name_f: Annotated[str | None, Option(help="What the report calls F. Default: its file name.")] = None,
+    name_g: Annotated[str | None, Option(help="What the report calls G. Default: its file name.")] = None,
     group_column: GroupColumn = None,
-    paired: Annotated[bool, typer.Option("--paired", help="Row i of F and of G are versions of one text.")] = False,
+    paired: Annotated[bool, Option("--paired", help="Row i of F and of G are versions of one text.")] = False,
     self_check: Annotated[
-        bool, typer.Option("--self-check", help="Also test F against itself: does the level hold on these data?")
+        bool, Option("--self-check", help="Also test F against itself: does the level hold on these data?")
     ] = False,
     words: Annotated[
-        bool, typer.Option("--words", help="Also say which words the shift is made of; the report has both.")
+        bool, Option("--words", help="Also say which words the shift is made of; the report has both.")
     ] = False,
     mode: Annotated[
-        Literal["auto", "battery", "fast"], typer.Option(help="All tests (battery), sums only (fast), or by size.")
+        Literal["auto", "battery", "fast"], Option(help="All tests (battery), sums only (fast), or by size.")
     ] = "auto",
-    resamples: Annotated[int, typer.Option(min=19, help="Number of random permutations.")] = 999,
+    resamples: Annotated[int, Option(min=19, help="Number of random permutations.")] = 999,
     distance: Distance = "cosine",
-    alpha: Annotated[float, typer.Option(help="Level of the verdict.")] = 0.05,
+    alpha: Annotated[float, Option(help="Level of the verdict.")] = 0.05,
     projection: Annotated[
-        Literal["pca", "umap", "none"], typer.Option("--map", help="Projection of the map of texts.")
+        Literal["pca", "umap", "none"], Option("--map", help="Projection of the map of texts.")
     ] = "pca",
     seed: Seed = 0,
-    fail_on_shift: Annotated[bool, typer.Option("--fail-on-shift", help="Exit with 3 if a shift is found.")] = False,
+    fail_on_shift: Annotated[bool, Option("--fail-on-shift", help="Exit with 3 if a shift is found.")] = False,
 ) -> None:
     """Did the corpus change? Compare G with F and write a report."""
     from xembed.reports import check_report_path

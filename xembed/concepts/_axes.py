@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import check_texts
 from xembed.encoders import describe_encoder, encode_texts
 
@@ -124,14 +124,14 @@ class AxesExplanation(Result):
     schema: ClassVar[str] = "xembed.concepts.AxesExplanation/1"
     page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:axes_context"
 
-    names: tuple[str, ...]
-    similarity: npt.NDArray[np.float64]
+    names: Annotated[tuple[str, ...], UserText]
+    similarity: Annotated[npt.NDArray[np.float64], PerRow("pairs")]
     similarity_parts: npt.NDArray[np.float64]
     similarity_rest: npt.NDArray[np.float64]
-    difference: npt.NDArray[np.float64]
+    difference: Annotated[npt.NDArray[np.float64], PerRow("pairs")]
     difference_shares: npt.NDArray[np.float64]
-    difference_rest: npt.NDArray[np.float64]
-    first: tuple[str | None, ...]
+    difference_rest: Annotated[npt.NDArray[np.float64], PerRow("pairs")]
+    first: Annotated[tuple[str | None, ...], UserText]
     encoder: dict[str, Any]
     provenance: dict[str, Any]
 

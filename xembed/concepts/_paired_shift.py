@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -93,7 +93,7 @@ class PairedShift(Result):
     schema: ClassVar[str] = "xembed.concepts.PairedShift/1"
 
     name: str
-    forms: tuple[str, ...]
+    forms: Annotated[tuple[str, ...], UserText]
     n_pairs: int
     n_unpaired: int
     length: float
@@ -111,9 +111,9 @@ class PairedShift(Result):
     pair_cosines: Floats
     alignment: float
     alignment_interval: tuple[float, ...]
-    heldout_accuracy: float
+    heldout_accuracy: Annotated[float, IntervalIn("heldout_interval")]
     heldout_interval: tuple[float, ...]
-    heldout_row_accuracy: float
+    heldout_row_accuracy: Annotated[float, IntervalIn("heldout_row_interval")]
     heldout_row_interval: tuple[float, ...]
     direction: Floats
     groups: npt.NDArray[np.int64]

@@ -70,7 +70,7 @@ def load_planted_vocabulary(name: str = "support_tickets") -> dict[str, tuple[st
     Parameters
     ----------
     name : {'support_tickets'}, default='support_tickets'
-        The corpus.
+        Name of the corpus.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from xembed._core.files import check_file
 from xembed._core.validation import RNG, check_number, check_texts
 from xembed.datasets._bundled import find_bundled
 from xembed.datasets._draw import draw
-from xembed.datasets._read_table import read_content, split_lines
+from xembed.datasets._read_table import decode, split_lines
 from xembed.datasets._wordnet import is_wordnet, read_wordnet
 
 # Separates the definitions of an entry in the published dictionaries of DefSent+.
@@ -296,7 +296,7 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
 
 
 def _read_file(file: Path, source: str) -> list[Pair]:
-    content = read_content(file, source, utf16=True)
+    content = decode(file.read_bytes(), source, utf16=True)
     first = content.partition("\n")[0]
     with_commas = file.suffix.lower() == ".csv" and "\t" not in first
     pairs: list[Pair] = []

@@ -44,12 +44,11 @@ def fetch_geco(
     Parameters
     ----------
     variant : {'binary_gender_all', 'binary_gender_subj', 'non_binary_gender_all'}, optional
-        Which variant, train and test; by default all three.
+        Variant to fetch, train and test; by default all three.
     url : str, optional
-        Where to fetch from, instead of GitHub: a mirror's address of the folder that holds the variants.
-        It must serve the same files.
+        Address of the folder that holds the variants on a mirror, instead of GitHub. It must serve the same files.
     cache_dir : path-like, optional
-        Where to keep them. By default the folder of the environment variable ``XEMBED_CACHE``, else the user's
+        Folder to keep them in. By default the folder of the environment variable ``XEMBED_CACHE``, else the user's
         cache folder of the operating system.
     progress : bool, optional
         Whether to show a progress bar. By default if the standard error stream is a terminal.

@@ -65,14 +65,14 @@ def load_geco(
     Parameters
     ----------
     path : path-like
-        The folder that holds the folders of the variants (``data/dataset`` of the repository, or what
-        `fetch_geco` returns), or the folder of the variant.
+        Folder that holds the folders of the variants (``data/dataset`` of the repository, or what
+        `fetch_geco` returns), or folder of the variant.
     variant : {'binary_gender_all', 'binary_gender_subj', 'non_binary_gender_all', 'non_binary_gender_subj'}
-        Which of them.
+        Variant to read.
     split : {'train', 'test'}
-        Which file of it.
+        Part of it to read.
     repair : bool, default=True
-        Whether to repair or drop what is wrong (see Notes). If false, anything wrong is an error that lists it.
+        Whether to repair or drop what is wrong (see Notes). If false, any defect is an error that lists them.
 
     Returns
     -------

@@ -1,9 +1,10 @@
-"""What a word with more than one partner becomes, from the words around it: her (him or his), count, old, ..."""
+"""Rules for words with more than one partner, from the words around them: her (him or his), count, old, ..."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from xembed.datasets._word_lists import read_word_lists
@@ -12,23 +13,23 @@ ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "mx.", "dr.", "st.", "ste."})
 _CLOSING, _OPENING = tuple(',.;:!?)"”'), tuple('("“')
 
 
+@dataclass(frozen=True)
 class WordContext:
     """A word and its neighbors, as a rule sees them.
 
     Attributes
     ----------
     cores : sequence of str
-        The words in lower case without the punctuation at their ends; '' for one that is punctuation only.
+        Words in lower case without the punctuation at their ends; '' for one that is punctuation only.
     words : sequence of str
-        The words as they are.
+        Words as they are.
     position : int
-        Which of them it is about.
+        Place of the word that a rule decides.
     """
 
-    __slots__ = ("cores", "position", "words")
-
-    def __init__(self, cores: Sequence[str], words: Sequence[str], position: int) -> None:
-        self.cores, self.words, self.position = cores, words, position
+    cores: Sequence[str]
+    words: Sequence[str]
+    position: int
 
     def at(self, offset: int) -> str:
         """Return the core of the word at this distance; '' beyond punctuation or an end."""
@@ -50,7 +51,7 @@ class WordContext:
 
 
 class Choice(NamedTuple):
-    """What a rule says: the partner, or None to leave the word as it is, and whether that is certain."""
+    """Decision of a rule: the partner, or None to leave the word as it is, and whether that is certain."""
 
     word: str | None
     sure: bool = True
@@ -174,9 +175,7 @@ def _either(before: str, following: str, ends: bool) -> Choice:
 def his(context: WordContext) -> Choice:
     """Take "hers" where nothing follows that it belongs to, else "her"."""
     following = context.at(1)
-    if following and (
-        following not in _PREPOSITIONS | _AUXILIARIES | {"and", "or", "but", "too", "also", "alone", "when"}
-    ):
+    if following and following not in _PREPOSITIONS | _AUXILIARIES | _NO_NOUNS:
         return Choice("her")
     if following in {"near", "like", "inside", "past", "being", "will", "may", "might", "can", "above"}:
         return Choice("her", sure=False)  # his inside pocket, his will

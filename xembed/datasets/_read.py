@@ -109,7 +109,7 @@ def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) ->
     path : str or path-like
         A file that ``numpy.save`` wrote. Nothing in it is ever run: arrays of Python objects are refused.
     name : str, optional
-        What the embeddings are called in messages, such as 'F'.
+        Name of the embeddings in messages, such as 'F'.
 
     Returns
     -------

@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from xembed._core.files import check_file
@@ -77,12 +76,11 @@ def read_table(
             f"{source} must end in one of {quote_options(formats)} to be read by {caller}. Got {suffix!r} instead."
             + remedy
         )
-    return dataclasses.replace(FORMATS[suffix](file, source), name=file.stem, source=source)
+    return dataclasses.replace(FORMATS[suffix](file.read_bytes(), source), name=file.stem, source=source)
 
 
-def read_content(path: Path, source: str, *, utf16: bool = False) -> str:
-    """Return the text of a UTF-8 file; of one of UTF-16 with a byte order mark, too, if ``utf16``."""
-    data = path.read_bytes()
+def decode(data: bytes, source: str, *, utf16: bool = False) -> str:
+    """Return the text that a UTF-8 file holds; that of UTF-16 with a byte order mark, too, if ``utf16``."""
     for mark, encoding in _OTHER_MARKS.items():
         if not data.startswith(mark):
             continue
@@ -120,14 +118,14 @@ def split_lines(content: str) -> list[str]:
     return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
-def _read_txt(path: Path, source: str) -> Columns:
-    lines = split_lines(read_content(path, source))
+def _read_txt(data: bytes, source: str) -> Columns:
+    lines = split_lines(decode(data, source))
     return Columns({"text": lines}, range(1, len(lines) + 1), "line")
 
 
-def _read_jsonl(path: Path, source: str) -> Columns:
+def _read_jsonl(data: bytes, source: str) -> Columns:
     records: dict[int, dict[str, Any]] = {}
-    for number, line in enumerate(split_lines(read_content(path, source)), start=1):
+    for number, line in enumerate(split_lines(decode(data, source)), start=1):
         if not line.strip(" \t\r"):
             continue  # an empty line between records, or at the end
         try:
@@ -152,10 +150,10 @@ def _constant(text: str) -> float | None:
     return None if text == "NaN" else float(text)  # not JSON, but what Python and others write
 
 
-def _read_csv(path: Path, source: str, separator: str = ",") -> Columns:
+def _read_csv(data: bytes, source: str, separator: str = ",") -> Columns:
     import pandas as pd
 
-    content = read_content(path, source)
+    content = decode(data, source)
     if not content.strip():
         raise ValueError(f"{source} holds no texts.")
     if "\0" in content:  # readers of .csv cut texts there, pandas before its version 3 without a word
@@ -196,18 +194,16 @@ def _check_header(content: str, source: str, separator: str) -> None:
         )
 
 
-def _read_tsv(path: Path, source: str) -> Columns:
-    return _read_csv(path, source, separator="\t")
+def _read_tsv(data: bytes, source: str) -> Columns:
+    return _read_csv(data, source, separator="\t")
 
 
-def _read_parquet(path: Path, source: str) -> Columns:
+def _read_parquet(data: bytes, source: str) -> Columns:
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     try:
-        # One file, taken as it is: pq.read_table would also read columns out of folder names.
-        with pq.ParquetFile(path) as file:
-            table = file.read()
+        table = pq.ParquetFile(pa.BufferReader(data)).read()
         columns = {
             name: [None if isinstance(value, float) and value != value else value for value in column.to_pylist()]
             for name, column in zip(table.column_names, table.columns, strict=True)
@@ -218,7 +214,7 @@ def _read_parquet(path: Path, source: str) -> Columns:
     return Columns(columns, range(table.num_rows), "row")
 
 
-FORMATS: dict[str, Callable[[Path, str], Columns]] = {
+FORMATS: dict[str, Callable[[bytes, str], Columns]] = {
     ".txt": _read_txt,
     ".csv": _read_csv,
     ".tsv": _read_tsv,

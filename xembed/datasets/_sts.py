@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xembed._core.files import check_file
 from xembed._core.validation import RNG, check_option, check_texts, quote_options
 from xembed.datasets._draw import draw
-from xembed.datasets._read_table import FORMATS, read_content, read_table, split_lines
+from xembed.datasets._read_table import FORMATS, decode, read_table, split_lines
 
 _INPUT, _GOLD, _END = "STS.input.", "STS.gs.", ".txt"
 _ALL = "ALL"  # the concatenation of the other files
@@ -132,11 +132,7 @@ class STSPairs:
 
 
 def load_sts(
-    path: str | os.PathLike[str],
-    *,
-    sentence1: str = "sentence1",
-    sentence2: str = "sentence2",
-    score: str = "score",
+    path: str | os.PathLike[str], *, sentence1: str = "sentence1", sentence2: str = "sentence2", score: str = "score"
 ) -> tuple[STSPairs, ...]:
     r"""Read pairs of sentences with scores, in the forms in which they are usually found.
 
@@ -194,7 +190,7 @@ def load_sts(
     file, source = check_file(path, "load_sts")
     suffix = file.suffix.lower()
     if suffix in {".txt", ".csv", ".tsv"}:
-        lines = split_lines(read_content(file, source))
+        lines = split_lines(decode(file.read_bytes(), source))
         header = lines[0].split("\t") if lines else []
         if {*_SICK} <= {*header}:
             return (_collect(_sick_rows(lines, header, source), name=file.stem, source=source),)
@@ -244,7 +240,7 @@ def _parts(folder: Path, start: str) -> set[str]:
 
 def _semeval_rows(folder: Path, part: str) -> Iterator[_Row]:
     file, gold = folder / f"{_INPUT}{part}{_END}", folder / f"{_GOLD}{part}{_END}"
-    lines, scores = (split_lines(read_content(path, repr(str(path)))) for path in (file, gold))
+    lines, scores = (split_lines(decode(path.read_bytes(), repr(str(path)))) for path in (file, gold))
     if len(lines) != len(scores):
         raise ValueError(
             f"{str(gold)!r} must hold one line (a score, or nothing) for each line of {file.name}. "

@@ -84,9 +84,9 @@ class TextTable:
 
     def __post_init__(self) -> None:
         texts = check_texts(self.texts, name="texts", min_texts=0, blank=True)
-        labels = None
-        if self.labels is not None:
-            labels = tuple(check_texts(self.labels, name="labels", min_texts=0, blank=True))
+        labels = (
+            None if self.labels is None else tuple(check_texts(self.labels, name="labels", min_texts=0, blank=True))
+        )
         dates = None if self.dates is None else _as_days(self.dates)
         metadata = {name: tuple(column) for name, column in self.metadata.items()}
         taken = {"text"} | ({"label"} if labels is not None else set()) | ({"date"} if dates is not None else set())
@@ -105,9 +105,12 @@ class TextTable:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns: 'text', 'label' and 'date' where there are any, then the metadata."""
-        label = () if self.labels is None else ("label",)
-        date = () if self.dates is None else ("date",)
-        return ("text", *label, *date, *self.metadata)
+        return tuple(self._columns)
+
+    @property
+    def _columns(self) -> dict[str, Any]:
+        own = {"text": self.texts, "label": self.labels, "date": self.dates}
+        return {name: column for name, column in own.items() if column is not None} | dict(self.metadata)
 
     def column(self, name: str) -> tuple[Any, ...] | npt.NDArray[np.datetime64]:
         """Return a column: an array for 'date', a tuple for any other.
@@ -134,9 +137,11 @@ class TextTable:
         (4, 2)
         """
         if name not in self.columns:
-            raise ValueError(f"{self.name!r} must have the column asked for. Got {name!r}; {self._columns_in_words()}.")
-        named: dict[str, Any] = {"text": self.texts, "label": self.labels, "date": self.dates}
-        column: tuple[Any, ...] | npt.NDArray[np.datetime64] = {**named, **self.metadata}[name]
+            raise ValueError(
+                f"{self.name!r} must have the column asked for. Got {name!r}; the columns are "
+                f"{quote_options(self.columns)}."
+            )
+        column: tuple[Any, ...] | npt.NDArray[np.datetime64] = self._columns[name]
         return column
 
     def where(self, **column_equals: Any) -> TextTable:
@@ -200,12 +205,11 @@ class TextTable:
         """
         import pandas as pd
 
-        columns = {name: self.column(name) for name in self.columns}
         # pandas has no dates without a time of day: seconds are the coarsest unit it knows.
         return pd.DataFrame(
             {
                 name: column.astype("datetime64[s]") if isinstance(column, np.ndarray) else list(column)
-                for name, column in columns.items()
+                for name, column in self._columns.items()
             }
         )
 
@@ -246,9 +250,9 @@ class TextTable:
     def _repr_html_(self) -> str:
         names = self.columns[:_SHOWN_COLUMNS]
         head = "".join(f"<th style='text-align:left'>{_cell(name, _SHOWN_CELL)}</th>" for name in names)
-        columns = {name: self.column(name)[:_SHOWN_ROWS] for name in names}
+        columns = [(self._columns[name], _SHOWN_TEXT if name == "text" else _SHOWN_CELL) for name in names]
         body = "".join(
-            "<tr>" + "".join(_html_cell(name, columns[name][row]) for name in names) + "</tr>"
+            f"<tr>{''.join(_html_cell(column[row], length) for column, length in columns)}</tr>"
             for row in range(min(_SHOWN_ROWS, len(self)))
         )
         caption = f"{_cell(self.name, _SHOWN_CELL)}: {len(self)} text{'s' * (len(self) != 1)}"
@@ -263,9 +267,6 @@ class TextTable:
             dates=None if self.dates is None else self.dates[index],
             metadata={name: tuple(column[i] for i in rows) for name, column in self.metadata.items()},
         )
-
-    def _columns_in_words(self) -> str:
-        return f"the columns are {quote_options(self.columns)}"
 
 
 def as_day(value: Any) -> datetime.date:
@@ -322,8 +323,8 @@ def _list_values(column: Collection[Any]) -> str:
     return "{" + ", ".join(values[:_SHOWN_VALUES]) + more + "}"
 
 
-def _html_cell(name: str, value: Any) -> str:
-    return f"<td style='text-align:left'>{_cell(value, _SHOWN_TEXT if name == 'text' else _SHOWN_CELL)}</td>"
+def _html_cell(value: Any, length: int) -> str:
+    return f"<td style='text-align:left'>{_cell(value, length)}</td>"
 
 
 def _cell(value: Any, length: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from xembed.datasets._read_table import read_content, split_lines
+from xembed.datasets._read_table import decode, split_lines
 
 _PARTS = ("noun", "verb", "adj", "adv")
 FILES = tuple(f"data.{part}" for part in _PARTS)
@@ -28,7 +28,7 @@ def read_wordnet(folder: Path, source: str) -> tuple[list[tuple[str, str]], str]
     pairs: list[tuple[str, str]] = []
     license: list[str] = []
     for name in FILES:
-        for number, line in enumerate(split_lines(read_content(folder / name, f"{source}, {name}")), start=1):
+        for number, line in enumerate(split_lines(decode((folder / name).read_bytes(), f"{source}, {name}")), start=1):
             if not line.strip():
                 continue
             if line.startswith("  "):  # the license, in numbered lines

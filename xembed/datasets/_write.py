@@ -31,9 +31,9 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     Parameters
     ----------
     path : str or path-like
-        Where to write. The suffix (in any case) gives the format. An existing file is replaced.
+        Path of the file. The suffix (in any case) gives the format. An existing file is replaced.
     columns : mapping of str to sequence
-        The columns, all of the same length: lists, tuples, arrays or pandas Series of strings, numbers,
+        Columns of the same length by their names: lists, tuples, arrays or pandas Series of strings, numbers,
         booleans, dates or ``None``. NaN and NaT count as missing. Lists and dicts are possible in .jsonl,
         lists in .parquet.
 
@@ -81,7 +81,7 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
 
 
 def check_table_path(path: str | os.PathLike[str]) -> Path:
-    """Return ``path`` if `write_table` can write there; for asking before long work.
+    """Return ``path`` if `write_table` can write there; to ask before long work.
 
     Raises
     ------
@@ -166,36 +166,28 @@ def _csv_text(text: str, name: str) -> str:
         raise ValueError(
             f"The column {name!r} holds a NUL character, at which readers of .csv cut texts. Write .jsonl or .parquet."
         )
-    return _without_formula(text)
-
-
-def _without_formula(text: str) -> str:
     return "'" + text if text.startswith(_FORMULA_START) and not _NUMBER.fullmatch(text) else text
 
 
 def _write_jsonl(file: IO[bytes], columns: Columns) -> None:
+    keys = {name: json.dumps(name, ensure_ascii=False) for name in columns}
     for i, row in enumerate(zip(*columns.values(), strict=True)):
-        for name, value in zip(columns, row, strict=True):
-            if isinstance(value, float) and math.isinf(value):
-                raise ValueError(f"The column {name!r} must be finite: JSON has no number for {value} (row {i}).")
-        record = {
-            name: value.isoformat() if isinstance(value, datetime.date) else value
-            for name, value in zip(columns, row, strict=True)
-        }
-        try:
-            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
-        except (TypeError, ValueError) as error:
-            name = next((name for name, value in record.items() if not _is_json(value)), "")
-            message = _cannot_hold(".jsonl", record.get(name), name, i)
-            raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from None
+        cells = (f"{keys[name]}: {_json_cell(value, name, i)}" for name, value in zip(columns, row, strict=True))
+        file.write(f"{{{', '.join(cells)}}}\n".encode())
 
 
-def _is_json(value: Any) -> bool:
+def _json_cell(value: Any, name: str, row: int) -> str:
+    if isinstance(value, float) and math.isinf(value):
+        raise ValueError(f"The column {name!r} must be finite: JSON has no number for {value} (row {row}).")
+    if isinstance(value, datetime.date):
+        value = value.isoformat()
     try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (TypeError, ValueError):
-        return False
-    return True
+        cell = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        cell.encode("utf-8")  # a list may hold what is not valid Unicode
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(_cannot_hold(".jsonl", value, name, row)) from None
+    return cell
 
 
 def _write_parquet(file: IO[bytes], columns: Columns) -> None:

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,16 @@ from xembed._core.torch import digest_tensors
 from xembed.encoders import Encoder
 from xembed.encoders._fingerprint import describe_modules, describe_tokenizer
 from xembed.encoders._layers import require_transformer
-from xembed.encoders._pipeline import count_tokens, customize, find_max_length, find_pooling, is_normalized
-
-if TYPE_CHECKING:
-    from xembed.defsent._prompt import PromptTokens
+from xembed.encoders._pipeline import (
+    count_tokens,
+    customize,
+    find_max_length,
+    find_pooling,
+    is_normalized,
+    lower_modules,
+    with_modules,
+)
+from xembed.encoders._prompt import PromptEncoder, PromptTokens
 
 
 class Body:
@@ -34,7 +40,7 @@ class Body:
     pooling : str or None
         'mean', 'cls', 'max' or 'prompt'; None is the encoder's own.
     template : str
-        For 'prompt'.
+        Template of the prompt, for 'prompt'.
     max_length : int or None
         Tokens read of a definition in training; never more than the encoder reads.
     """
@@ -42,8 +48,6 @@ class Body:
     def __init__(
         self, encoder: Encoder, *, pooling: str | None, template: str, max_length: int | None, device: str, caller: str
     ) -> None:
-        from xembed.defsent._prompt import PromptEncoder, PromptTokens
-
         require_transformer(encoder, caller=caller)
         if pooling is None and isinstance(encoder, PromptEncoder):
             pooling, template = "prompt", encoder.template
@@ -78,9 +82,7 @@ class Body:
     def pool(self, texts: Sequence[str]) -> torch.Tensor:
         """Return the vectors of texts as the encoder will pool them, shape (len(texts), d)."""
         if self.prompt is not None:
-            from xembed.defsent._prompt import mask_states
-
-            return mask_states(self._lower, self.prompt, texts, self.device)
+            return self.prompt.states(self._lower, texts, self.device)
         return self._run(texts, self._pooling_module())
 
     def pool_as(self, texts: Sequence[str], mode: str) -> torch.Tensor:
@@ -110,8 +112,6 @@ class Body:
 
     def to_encoder(self, name: str) -> Encoder:
         """Return the trained pipeline as an encoder, where and as long-sighted as the one that it was made of."""
-        from xembed.defsent._prompt import PromptEncoder
-
         self.model.max_seq_length = self._own_length
         self.model.zero_grad(set_to_none=True)
         model = self.model.to(self.source.device).eval()
@@ -123,21 +123,14 @@ class Body:
 
     def _run(self, texts: Sequence[str], pooling: torch.nn.Module) -> torch.Tensor:
         prompt = self.model.prompts.get(self.model.default_prompt_name or "") or None
-        found: Any = self.model.preprocess(list(texts), prompt=prompt)
+        encoded: Any = self.model.preprocess(list(texts), prompt=prompt)
         features = {
-            name: value.to(self.device) if isinstance(value, torch.Tensor) else value for name, value in found.items()
+            name: value.to(self.device) if isinstance(value, torch.Tensor) else value for name, value in encoded.items()
         }
         for module in [*self._lower, pooling]:
             features = module(features)
         vectors: torch.Tensor = features["sentence_embedding"]
         return vectors
-
-
-def lower_modules(model: SentenceTransformer) -> list[torch.nn.Module]:
-    """Return the modules before the pooling."""
-    modules: list[torch.nn.Module] = list(model)
-    position = next((i for i, module in enumerate(modules) if isinstance(module, Pooling)), 1)
-    return modules[:position]
 
 
 def _copy_pipeline(encoder: Encoder, pooling: str | None, *, caller: str) -> SentenceTransformer:
@@ -149,13 +142,4 @@ def _copy_pipeline(encoder: Encoder, pooling: str | None, *, caller: str) -> Sen
         model = customize(model, layer=-1, pooling=pooling, normalize=None, max_length=None, caller=caller)
     modules = list(model)
     kept = [*modules[: len(lower_modules(model)) + 1], *([modules[-1]] if is_normalized(model) else [])]
-    if len(kept) == len(modules):
-        return model
-    return SentenceTransformer(
-        modules=kept,
-        device=str(model.device),
-        prompts={name: text or "" for name, text in model.prompts.items()},
-        default_prompt_name=model.default_prompt_name,
-        similarity_fn_name=model.similarity_fn_name,
-        truncate_dim=model.truncate_dim,
-    )
+    return model if len(kept) == len(modules) else with_modules(model, kept)

@@ -34,15 +34,15 @@ class Definitions:
         content = [self.entries, self.texts, self.owners.tolist(), self.held_out.tolist()]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
-    def keep(self, chosen: npt.NDArray[np.bool_]) -> Definitions:
+    def keep(self, kept: npt.NDArray[np.bool_]) -> Definitions:
         """Return the entries where ``chosen`` is true."""
-        new = np.cumsum(chosen) - 1
-        rows = np.flatnonzero(chosen[self.owners])
+        new = np.cumsum(kept) - 1
+        rows = np.flatnonzero(kept[self.owners])
         return Definitions(
-            tuple(entry for entry, kept in zip(self.entries, chosen, strict=True) if kept),
+            tuple(entry for entry, is_kept in zip(self.entries, kept, strict=True) if is_kept),
             tuple(self.texts[i] for i in rows),
             new[self.owners[rows]],
-            self.held_out[chosen],
+            self.held_out[kept],
         )
 
     def without_shared(self, rng: np.random.Generator, *, caller: str) -> Definitions:
@@ -51,18 +51,18 @@ class Definitions:
         for row, owner in enumerate(self.owners):
             groups[owner].append(row)
         seen: set[str] = set()
-        chosen = np.zeros(len(self.entries), dtype=bool)
+        kept = np.zeros(len(self.entries), dtype=bool)
         for entry in rng.permutation(len(self.entries)):
             texts = {self.texts[row] for row in groups[entry]}
             if not texts & seen:
-                chosen[entry] = True
+                kept[entry] = True
                 seen |= texts
-        if np.count_nonzero(chosen & ~self.held_out) < 2:
+        if np.count_nonzero(kept & ~self.held_out) < 2:
             raise ValueError(
                 f"The dictionary must hold at least 2 entries without a definition in common for {caller}: training "
                 f"tells entries apart. Got {len(self.entries)} entries that share theirs."
             )
-        return self.keep(chosen)
+        return self.keep(kept)
 
 
 def read_definitions(dictionary: Any, validation: Any, *, caller: str) -> Definitions:
@@ -109,29 +109,29 @@ def hold_out(definitions: Definitions, fraction: float, rng: np.random.Generator
 
 def _read(dictionary: Any, *, name: str, caller: str) -> tuple[list[str], list[list[str]]]:
     # A Dictionary of xembed.datasets, or whatever has the same two sequences.
-    found_entries: Any = getattr(dictionary, "entries", None)
-    found_groups: Any = getattr(dictionary, "definitions", None)
+    entries: Any = getattr(dictionary, "entries", None)
+    definitions: Any = getattr(dictionary, "definitions", None)
     if isinstance(dictionary, Mapping):
-        found_entries, found_groups = list(dictionary), list(dictionary.values())
-    if not _is_sequence(found_entries) or not _is_sequence(found_groups) or len(found_entries) != len(found_groups):
+        entries, definitions = list(dictionary), list(dictionary.values())
+    if not _is_sequence(entries) or not _is_sequence(definitions) or len(entries) != len(definitions):
         raise TypeError(
             f"The {name!r} parameter of {caller} must be a Dictionary (see xembed.datasets.load_dictionary) or a "
             f"mapping of entries to definitions. Got {type(dictionary).__name__} instead."
         )
     groups = [
         _read_group(group, f"The definitions of the entry {entry!r:.60} in the {name!r} parameter of {caller}")
-        for entry, group in zip(found_entries, found_groups, strict=True)
+        for entry, group in zip(entries, definitions, strict=True)
     ]
-    for entry in found_entries:
+    for entry in entries:
         if not isinstance(entry, str):
             raise TypeError(f"The entries of the {name!r} parameter of {caller} must be strings. Got {entry!r:.60}.")
-    if len(set(found_entries)) < len(found_entries):
-        twice = next(entry for entry, count in Counter(found_entries).items() if count > 1)
+    if len(set(entries)) < len(entries):
+        twice = next(entry for entry, count in Counter(entries).items() if count > 1)
         raise ValueError(
             f"The {name!r} parameter of {caller} must hold each entry once. Got {twice!r:.60} twice: give an entry "
             "all its definitions in one list."
         )
-    return [str(entry) for entry in found_entries], groups
+    return [str(entry) for entry in entries], groups
 
 
 def _read_group(group: Any, subject: str) -> list[str]:

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import BaseEstimator
 
-from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
+from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
-from xembed.defsent._checkpoints import Checkpoints
 from xembed.defsent._definitions import Definitions, hold_out, read_definitions
 from xembed.defsent._entry_task import EMBED_AT_ONCE, evaluation
-from xembed.defsent._masked_lm import load_masked_lm, single_tokens
-from xembed.defsent._options import check_settings, fingerprint, make_result, save_trained
-from xembed.defsent._prompt import TEMPLATE
-from xembed.defsent._result import DefSentResult, TrainingRound
-from xembed.defsent._training import Evaluation, Settings, Tensors, Trainer, TrainingStep
-from xembed.encoders import Encoder
+from xembed.defsent._estimator import DefinitionTrainer
+from xembed.defsent._result import TrainingStep
+from xembed.defsent._training import Evaluation
+from xembed.encoders._masked_lm import load_masked_lm, single_tokens
+from xembed.encoders._prompt import TEMPLATE
+from xembed.encoders._training import Settings, Tensors
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 _CALLER = "DefSent"
 
 
-class DefSent(BaseEstimator):
+class DefSent(DefinitionTrainer):
     r"""Train a masked language model so that it predicts a word from the pooled vector of its definition.
 
     The pooled vector of a definition goes through the model's own pretrained prediction layers, and the cross-entropy
@@ -44,33 +42,33 @@ class DefSent(BaseEstimator):
     model : str or path
         Folder or hub id of a model with a masked-language-model head, found as by `xembed.load_encoder`.
     pooling : {'mean', 'cls', 'max'}, default='mean'
-        How a definition, and later a sentence, becomes a vector.
+        Pooling of a definition, and later of a sentence.
     learning_rate : float, optional
-        By default the published one for this pooling of BERT or RoBERTa, base or large, recognized by the model's
-        name, and 1e-5 for others.
+        Maximal learning rate. By default the published one for this pooling of BERT or RoBERTa, base or large,
+        recognized by the model's name, and 1e-5 for others.
     batch_size : int, default=16
-        Definitions a step.
+        Number of definitions a step.
     epochs : int, default=1
-        Passes over all definitions.
+        Number of passes over all definitions.
     warmup : float in [0, 1), default=0.1
         Share of the steps in which the learning rate rises linearly; after that it is constant.
     weight_decay : float, default=0.0
-        Of AdamW (eps 1e-8); with 0 it is Adam, as published.
+        Weight decay of AdamW (eps 1e-8); with 0 it is Adam, as published.
     max_grad_norm : float, optional
-        Gradients are cut to this length; by default they aren't.
+        Length to which gradients are cut; by default they aren't.
     max_length : int, optional
-        Tokens read of a definition in training. By default what the model reads.
+        Number of tokens read of a definition in training. By default what the model reads.
     validation_fraction : float in [0, 1), default=0.05
         Share of the usable entries that are held out of training.
     patience, eval_every, log_every, checkpoint_dir, checkpoint_every, device, progress, random_state
-        As for `DefSentPlus`.
+        Options of `DefSentPlus`.
 
     Attributes
     ----------
     encoder_ : Encoder
         The trained encoder, on ``device``.
     history_ : list of TrainingRound
-        One record.
+        Record of the training.
     result_ : DefSentResult
         All that can be said about the training, for JSON; ``n_entries`` are kept and ``n_dropped`` not one token.
 
@@ -90,10 +88,6 @@ class DefSent(BaseEstimator):
     >>> DefSent("bert-base-uncased", pooling="cls", epochs=2)
     DefSent(epochs=2, model='bert-base-uncased', pooling='cls')
     """
-
-    encoder_: Encoder
-    history_: list[TrainingRound]
-    result_: DefSentResult
 
     def __init__(
         self,
@@ -144,7 +138,7 @@ class DefSent(BaseEstimator):
         Parameters
         ----------
         dictionary, validation, callback
-            As for `DefSentPlus.fit`. Entries that are not one token of the vocabulary are left out and counted.
+            Arguments of `DefSentPlus.fit`. Entries that are not one token of the vocabulary are left out and counted.
 
         Returns
         -------
@@ -166,66 +160,37 @@ class DefSent(BaseEstimator):
         settings, notes = self._check()
         seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
         device = find_device(self.device, caller=_CALLER)
-        show = shows_progress(self.progress, caller=_CALLER)
         definitions = read_definitions(dictionary, validation, caller=_CALLER)
         encoder, head = load_masked_lm(self.model, pooling=self.pooling, device=device, seed=seed, caller=_CALLER)
         body = Body(encoder, pooling=None, template=TEMPLATE, max_length=self.max_length, device=device, caller=_CALLER)
         tokens = single_tokens(body.transformer.tokenizer, definitions.entries)
-        n_found, definitions = len(tokens), definitions.keep(tokens >= 0)
-        tokens = tokens[tokens >= 0]
+        n_given, definitions = len(tokens), definitions.keep(tokens >= 0)
         if np.count_nonzero(~definitions.held_out) < 2:
             raise ValueError(
                 f"The dictionary must hold at least 2 entries for {_CALLER} that are one token of the vocabulary of "
-                f"{encoder.name!r}. Got {np.count_nonzero(~definitions.held_out)} of {n_found} entries: "
+                f"{encoder.name!r}. Got {np.count_nonzero(~definitions.held_out)} of {n_given} entries: "
                 "DefSentPlus can use all."
             )
         definitions = hold_out(
             definitions, float(self.validation_fraction), np.random.default_rng(seed), caller=_CALLER
         )
-        transformer = body.transformer.auto_model
-        transformer.get_input_embeddings().requires_grad_(False)
-        task = _WordTask(body, head, definitions, tokens)
-        parameters = self._parameters(seed, settings.learning_rate)
-        trainer = Trainer(
+        body.transformer.auto_model.get_input_embeddings().requires_grad_(False)
+        task = _WordTask(body, head, definitions, tokens[tokens >= 0])
+        self._train(
+            lambda number, arrays: task,
+            method="defsent",
+            body=body,
+            head=head,
             trained=torch.nn.ModuleDict({"transformer": body.transformer}),
+            definitions=definitions,
             settings=settings,
-            begin=lambda number, arrays: task,
-            n_rounds=1,
-            restart=False,
-            seed=seed,
-            device=device,
-            checkpoints=Checkpoints(
-                self.checkpoint_dir,
-                fingerprint("defsent", parameters, definitions, body, head),
-                caller=_CALLER,
-            ),
+            parameters=self._parameters(learning_rate=settings.learning_rate, seed=seed),
             callback=callback,
-            show_progress=show,
-        )
-        described = encoder.describe()
-        n_truncated = body.count_truncated(definitions.texts)
-        self.history_, _ = trainer.run()
-        self.encoder_ = body.to_encoder("DefSent")
-        self.result_ = make_result(
-            "defsent",
-            body,
-            definitions,
+            n_given=n_given,
             dropped="are not one token of the vocabulary",
-            n_given=n_found,
-            n_truncated=n_truncated,
-            learning_rate=settings.learning_rate,
-            rounds=self.history_,
-            trained=self.encoder_,
-            encoder=described,
             notes=notes,
-            parameters=parameters,
-            caller=_CALLER,
         )
         return self
-
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the trained encoder and ``defsent.json`` to a new folder, as `DefSentPlus.save`."""
-        save_trained(self, folder)
 
     def _check(self) -> tuple[Settings, list[str]]:
         check_option(self.pooling, ("cls", "max", "mean"), name="pooling", caller=_CALLER)
@@ -239,21 +204,8 @@ class DefSent(BaseEstimator):
             rate = defaults.OTHER_LEARNING_RATE if published is None else published
             origin = f"published for {name}" if published else "chosen for a model that none is published for"
             notes.append(f"The learning rate {rate:g} is the one {origin} with the pooling {self.pooling!r}.")
-        settings = check_settings(
-            self,
-            decay=False,
-            eps=1e-8,
-            learning_rate=check_number(rate, name="learning_rate", caller=_CALLER, low=0, high=1, closed="right"),
-            max_grad_norm=self.max_grad_norm,
-            caller=_CALLER,
-        )
-        return settings, notes
-
-    def _parameters(self, seed: int, learning_rate: float) -> dict[str, Any]:
-        """Return what the outcome depends on."""
-        ignored = {"model", "checkpoint_dir", "checkpoint_every", "device", "progress", "random_state"}
-        chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in ignored}
-        return chosen | {"learning_rate": learning_rate, "seed": seed}
+        check_number(rate, name="learning_rate", caller=_CALLER, low=0, high=1, closed="right")
+        return self._check_settings(decay=False, eps=1e-8, learning_rate=rate, caller=_CALLER), notes
 
 
 @dataclasses.dataclass
@@ -290,7 +242,7 @@ class _WordTask:
             ranks.append((logits >= right).sum(dim=1).cpu().numpy())  # the right one is among them
         return evaluation(np.concatenate(losses), np.concatenate(ranks))
 
-    def _logits(self, chosen: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        vectors = self.body.pool([self.definitions.texts[i] for i in chosen])
-        targets = torch.from_numpy(self.tokens[self.definitions.owners[chosen]]).to(vectors.device)
+    def _logits(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        vectors = self.body.pool([self.definitions.texts[i] for i in rows])
+        targets = torch.from_numpy(self.tokens[self.definitions.owners[rows]]).to(vectors.device)
         return self.head(vectors), targets

@@ -9,30 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import BaseEstimator
 
 from xembed._core.torch import own_randomness
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
-from xembed.defsent._checkpoints import Checkpoints
-from xembed.defsent._definitions import hold_out, read_definitions
-from xembed.defsent._entries import ENTRY_POOLINGS, PROJECTIONS, embed_entries, make_targets
-from xembed.defsent._entry_task import EMBED_AT_ONCE, EntryTask
-from xembed.defsent._heads import HEADS, make_head
-from xembed.defsent._options import check_settings, fingerprint, make_result, save_trained
-from xembed.defsent._prompt import TEMPLATE
-from xembed.defsent._result import DefSentResult, TrainingRound
-from xembed.defsent._training import (
-    Settings,
-    Tensors,
-    Trainer,
-    TrainingStep,
-    dropout_of,
-    progress_bar,
+from xembed.defsent._definitions import Definitions, hold_out, read_definitions
+from xembed.defsent._entry_task import (
+    EMBED_AT_ONCE,
+    ENTRY_POOLINGS,
+    HEADS,
+    PROJECTIONS,
+    EntryTask,
+    embed_entries,
+    make_head,
+    make_targets,
 )
+from xembed.defsent._estimator import DefinitionTrainer
+from xembed.defsent._result import TrainingStep
 from xembed.encoders import Encoder, load_encoder
 from xembed.encoders._layers import require_transformer
+from xembed.encoders._prompt import TEMPLATE
+from xembed.encoders._training import Settings, Tensors, progress_bar
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 _CALLER = "DefSentPlus"
 
 
-class DefSentPlus(BaseEstimator):
+class DefSentPlus(DefinitionTrainer):
     r"""Train an encoder so that definitions are close to the embeddings of their dictionary entries.
 
     The embedding of an entry is the mean of the embeddings of its definitions, by the encoder itself. These frozen
@@ -52,90 +50,91 @@ class DefSentPlus(BaseEstimator):
     Parameters
     ----------
     encoder : Encoder, optional
-        What `xembed.load_encoder` gives, or a `PromptEncoder`. It is copied, never changed. By default the default
+        Encoder of `xembed.load_encoder`, or a `PromptEncoder`. It is copied, never changed. By default the default
         encoder. Parameters that don't require a gradient stay as they are. With an inner layer only the blocks up to it
         are trained. Modules after the pooling are left out, but for bringing to unit length.
     rounds : int
-        Rounds of training.
+        Number of rounds of training.
     entry_pooling : {'amp', 'ac'}
-        Entries are averages of mean-pooled token embeddings, or of those of the first token ([CLS]).
+        Embeddings that entries are averages of: mean-pooled token embeddings, or those of the first token ([CLS]).
     pooling : {'mean', 'cls', 'prompt'}, optional
-        How a definition, and later a sentence, becomes a vector; 'prompt' gives a `PromptEncoder`. By default as the
-        encoder does.
+        Pooling of a definition, and later of a sentence; 'prompt' gives a `PromptEncoder`. By default that of the
+        encoder.
     template : str
-        For ``pooling='prompt'``.
+        Template of the prompt, for ``pooling='prompt'``.
     shared_definitions : {'drop', 'keep'}
-        What to do with entries that share a definition, such as the synonyms of WordNet: 'drop' keeps, in random order,
+        Treatment of entries that share a definition, such as the synonyms of WordNet: 'drop' keeps, in random order,
         the entries that come first, so that every definition has one entry; with 'keep' a definition is asked for
         several entries at once, which can't be learned.
     projection : {'ica', 'whitening'}, optional
-        What makes the entry matrix isotropic. 'ica' is the published one: standardizing, then FastICA, times 100.
-        'whitening' (ZCA, times 100) has the same Gram matrix up to the standardizing, in a fraction of the time, and
-        without the rotation that the head has to learn. Fitted on the entries that are trained on.
+        Transform that makes the entry matrix isotropic. 'ica' is the published one: standardizing, then FastICA, times
+        100. 'whitening' (ZCA, times 100) has the same Gram matrix up to the standardizing, in a fraction of the time,
+        and without the rotation that the head has to learn. Fitted on the entries that are trained on.
     projection_rounds : {'last', 'all'} or tuple of int
         Rounds, counted from 1, in which entries are projected.
     normalize_entries : bool
-        Bring the rows of the entry matrix to unit length, after projection.
+        Whether the rows of the entry matrix are brought to unit length, after projection.
     entry_scale : float or tuple of float
-        Then multiply it by this: the inverse temperature of the softmax. One number for all rounds, or one a round.
+        Factor of the entry matrix: the inverse temperature of the softmax. One number for all rounds, or one a round.
     head : {'pooler', 'identity', 'linear', 'orthogonal'} or torch.nn.Module
-        'pooler': the dense layer of the model's own pooler with tanh, or a new one if it has none (a checkpoint without
-        pooler is given random weights by transformers when it is loaded). 'identity': none. 'linear': a dense layer
-        that starts as the identity. 'orthogonal': a rotation that starts as the identity. A module of your own, from
-        (batch, d) to (batch, d), is copied.
+        Layer between the pooled vector and the entries. 'pooler': the dense layer of the model's own pooler with tanh,
+        or a new one if it has none (a checkpoint without pooler is given random weights by transformers when it is
+        loaded). 'identity': none. 'linear': a dense layer that starts as the identity. 'orthogonal': a rotation that
+        starts as the identity. A module of your own, from (batch, d) to (batch, d), is copied.
     learning_rate : float
-        The largest.
+        Maximal learning rate.
     batch_size : int, default=32
-        Definitions a step.
+        Number of definitions a step.
     epochs : int, default=1
-        Passes over all definitions in each round.
+        Number of passes over all definitions in each round.
     warmup : float in [0, 1), default=0.0
         Share of the steps in which the learning rate rises linearly; after that it falls linearly to 0.
     weight_decay : float, default=0.0
-        Of AdamW (eps 1e-6).
+        Weight decay of AdamW (eps 1e-6).
     max_grad_norm : float or None, default=1.0
-        Gradients are cut to this length.
+        Length to which gradients are cut.
     dropout : float in [0, 1), optional
         Probability of all dropout layers in training. None leaves them as the model has them.
     max_length : int or None, default=150
-        Tokens read of a definition in training, at most what the encoder reads. The trained encoder reads as much as
-        before.
+        Number of tokens read of a definition in training, at most what the encoder reads. The trained encoder reads as
+        much as before.
     restart : bool
-        Every round starts from the original weights, as published; False goes on with those of the round before.
+        Whether every round starts from the original weights, as published, or from those of the round before.
     n_sampled : int, optional
-        Estimate the softmax from so many uniformly drawn entries a step, the same for the whole batch. By default all
-        entries count, which is exact.
+        Number of uniformly drawn entries a step that the softmax is estimated from, the same for the whole batch. By
+        default all entries count, which is exact.
     softmax_chunk : int, default=8192
-        Entries at a time in the exact softmax: it bounds the memory, and changes nothing else but rounding.
+        Number of entries at a time in the exact softmax: it bounds the memory, and changes nothing else but rounding.
     validation_fraction : float in [0, 1), default=0.05
         Share of the entries that are held out of training. The softmax of training does not hold them; in validation,
         their definitions are looked for among all entries.
     patience : int, optional
-        Stop a round after so many evaluations without a smaller validation loss, and keep the best weights of the
-        round. By default all steps are taken, and the last weights kept.
+        Number of evaluations without a smaller validation loss after which a round stops; the best weights of the
+        round are kept. By default all steps are taken, and the last weights kept.
     eval_every : int, optional
-        Steps between evaluations. By default an epoch.
+        Number of steps between evaluations. By default an epoch.
     log_every : int, default=50
-        Steps that a loss in the record is the mean of.
+        Number of steps that a loss in the record is the mean of.
     checkpoint_dir : path, optional
-        Folder for checkpoints; its parent has to exist. If it holds one of the same training, that is gone on with, and
+        Folder for checkpoints; its parent has to exist. If it holds one of the same training, that is continued, and
         gives the same weights, to the bit on a CPU with the same number of threads.
     checkpoint_every : int, optional
-        Steps between checkpoints. By default only after each round.
+        Number of steps between checkpoints. By default only after each round.
     device : str, default='auto'
-        Where to train. The trained encoder is on the device that the given one was on.
+        Device of the training. The trained encoder is on the device that the given one was on.
     progress : bool, optional
-        Show progress bars on stderr. By default only if that is a terminal.
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     random_state : int, numpy.random.Generator or None, default=0
-        For what is held out, the order of definitions, dropout, a new head and ICA. None is seed 0. PyTorch's global
-        generators are left as they were.
+        Seed or generator of what is held out, the order of definitions, dropout, a new head and ICA. None is seed 0.
+        PyTorch's global generators are left as they were.
 
     Attributes
     ----------
     encoder_ : Encoder
         The trained encoder, without the head.
     entry_embeddings_ : ndarray of shape (n_entries, d), float32
-        Of the last round, before projection, in the order of the dictionary (with those of ``validation`` behind).
+        Entry embeddings of the last round, before projection, in the order of the dictionary (those of ``validation``
+        come last).
     history_ : list of TrainingRound
         A record of each round.
     result_ : DefSentResult
@@ -177,10 +176,7 @@ class DefSentPlus(BaseEstimator):
     4
     """
 
-    encoder_: Encoder
     entry_embeddings_: npt.NDArray[np.float32]
-    history_: list[TrainingRound]
-    result_: DefSentResult
 
     def __init__(
         self,
@@ -257,11 +253,11 @@ class DefSentPlus(BaseEstimator):
         Parameters
         ----------
         dictionary : Dictionary or mapping
-            What `xembed.datasets.load_dictionary` gives, or a mapping of entries to a definition or a list of them.
+            Result of `xembed.datasets.load_dictionary`, or a mapping of entries to a definition or a list of them.
         validation : Dictionary or mapping, optional
-            Other entries to hold out, in place of ``validation_fraction`` of ``dictionary``.
+            Other entries, held out in place of ``validation_fraction`` of ``dictionary``.
         callback : callable, optional
-            Called with a ``TrainingStep`` (round, step, n_steps, loss, learning_rate) after each step.
+            Function that is called with a ``TrainingStep`` (round, step, n_steps, loss, learning_rate) after each step.
 
         Returns
         -------
@@ -283,16 +279,11 @@ class DefSentPlus(BaseEstimator):
 
         settings, scales, projected, seed = self._check()
         device = find_device(self.device, caller=_CALLER)
-        show = shows_progress(self.progress, caller=_CALLER)
-        definitions = given = read_definitions(dictionary, validation, caller=_CALLER)
-        if self.shared_definitions == "drop":
-            definitions = given.without_shared(np.random.default_rng([seed, 1]), caller=_CALLER)
-        definitions = hold_out(
-            definitions, float(self.validation_fraction), np.random.default_rng(seed), caller=_CALLER
-        )
-        encoder = load_encoder(device=device) if self.encoder is None else self.encoder
+        shows_progress(self.progress, caller=_CALLER)
+        given = read_definitions(dictionary, validation, caller=_CALLER)
+        definitions = self._choose(given, seed)
         body = Body(
-            encoder,
+            load_encoder(device=device) if self.encoder is None else self.encoder,
             pooling=self.pooling,
             template=self.template,
             max_length=self.max_length,
@@ -308,83 +299,56 @@ class DefSentPlus(BaseEstimator):
             )
 
         def begin(number: int, arrays: Tensors | None) -> EntryTask:
-            if arrays is None:
-                with progress_bar(show, "Entries", "definition", len(definitions.texts)) as bar:
-                    entries = embed_entries(body, definitions, self.entry_pooling, EMBED_AT_ONCE, bar.update)
-                targets = make_targets(
-                    entries,
-                    ~definitions.held_out,
-                    projection=self.projection if number in projected else None,
-                    normalize=self.normalize_entries,
-                    scale=scales[number - 1],
-                    seed=seed,
-                )
-                arrays = {"entries": torch.from_numpy(entries), "targets": torch.from_numpy(targets)}
             return EntryTask(
                 body,
                 head,
                 definitions,
-                arrays,
+                arrays or self._entries(body, definitions, scales[number - 1], number in projected, seed),
                 projected=number in projected,
                 n_sampled=self.n_sampled,
                 softmax_chunk=self.softmax_chunk,
             )
 
-        parameters = self._parameters(seed)
-        trainer = Trainer(
+        known = {"head": type(self.head).__name__} if isinstance(self.head, torch.nn.Module) else {}
+        task = self._train(
+            begin,
+            method="defsent+",
+            body=body,
+            head=head,
             trained=trained,
+            definitions=definitions,
             settings=settings,
-            begin=begin,
+            parameters=self._parameters(**known, seed=seed),
+            callback=callback,
+            n_given=len(given.entries),
+            dropped="share a definition with another one",
             n_rounds=self.rounds,
             restart=self.restart,
-            seed=seed,
-            device=device,
-            checkpoints=Checkpoints(
-                self.checkpoint_dir,
-                fingerprint("defsent+", parameters, definitions, body, head),
-                caller=_CALLER,
-            ),
-            callback=callback,
-            show_progress=show,
+            dropout=self.dropout,
         )
-        described = encoder.describe()
-        n_truncated = body.count_truncated(definitions.texts)
-        with dropout_of(body.transformer, self.dropout):
-            self.history_, task = trainer.run()
         self.entry_embeddings_ = task.arrays["entries"].numpy()
-        self.encoder_ = body.to_encoder("DefSent+")
-        self.result_ = make_result(
-            "defsent+",
-            body,
-            definitions,
-            dropped="share a definition with another one",
-            n_given=len(given.entries),
-            n_truncated=n_truncated,
-            learning_rate=settings.learning_rate,
-            rounds=self.history_,
-            trained=self.encoder_,
-            encoder=described,
-            notes=(),
-            parameters=parameters,
-            caller=_CALLER,
-        )
         return self
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the trained encoder as a SentenceTransformer, and ``defsent.json`` with the result, to a new folder.
+    def _choose(self, given: Definitions, seed: int) -> Definitions:
+        """Return the entries that are used, some of them held out."""
+        if self.shared_definitions == "drop":
+            given = given.without_shared(np.random.default_rng([seed, 1]), caller=_CALLER)
+        return hold_out(given, float(self.validation_fraction), np.random.default_rng(seed), caller=_CALLER)
 
-        `xembed.load_encoder` reads the folder again; for ``pooling='prompt'``, put a `PromptEncoder` around that.
-
-        Raises
-        ------
-        FileExistsError
-            If the folder exists and is not empty.
-        FileNotFoundError
-            If its parent does not exist.
-        sklearn.exceptions.NotFittedError
-            If nothing was trained yet.
-        """
-        save_trained(self, folder)
+    def _entries(self, body: Body, definitions: Definitions, scale: float, projected: bool, seed: int) -> Tensors:
+        """Return the entry embeddings of a round, and the entry matrix that is made of them."""
+        show = shows_progress(self.progress, caller=_CALLER)
+        with progress_bar(show, "Entries", "definition", len(definitions.texts)) as bar:
+            entries = embed_entries(body, definitions, self.entry_pooling, EMBED_AT_ONCE, bar.update)
+        targets = make_targets(
+            entries,
+            ~definitions.held_out,
+            projection=self.projection if projected else None,
+            normalize=self.normalize_entries,
+            scale=scale,
+            seed=seed,
+        )
+        return {"entries": torch.from_numpy(entries), "targets": torch.from_numpy(targets)}
 
     def _check(self) -> tuple[Settings, tuple[float, ...], frozenset[int], int]:
         """Return the checked options: settings, the scale of each round, the rounds with projection, the seed."""
@@ -410,14 +374,7 @@ class DefSentPlus(BaseEstimator):
             if getattr(self, name) is not None:
                 check_count(getattr(self, name), name=name, caller=_CALLER, low=1 if name == "n_sampled" else 4)
         check_count(self.softmax_chunk, name="softmax_chunk", caller=_CALLER)
-        settings = check_settings(
-            self,
-            decay=True,
-            eps=1e-6,
-            learning_rate=self.learning_rate,
-            max_grad_norm=self.max_grad_norm,
-            caller=_CALLER,
-        )
+        settings = self._check_settings(decay=True, eps=1e-6, learning_rate=self.learning_rate, caller=_CALLER)
         seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
         return settings, self._scales(rounds), self._projected(rounds), seed
 
@@ -433,25 +390,15 @@ class DefSentPlus(BaseEstimator):
         )
 
     def _projected(self, rounds: int) -> frozenset[int]:
-        chosen = self.projection_rounds
-        if isinstance(chosen, tuple):
-            if not chosen or not all(
-                isinstance(i, int) and not isinstance(i, bool) and 1 <= i <= rounds for i in chosen
-            ):
+        given = self.projection_rounds
+        if isinstance(given, tuple):
+            if not given or not all(isinstance(i, int) and not isinstance(i, bool) and 1 <= i <= rounds for i in given):
                 raise ValueError(
                     f"The 'projection_rounds' parameter of {_CALLER} must be 'last', 'all' or a tuple of rounds from 1 "
-                    f"to {rounds}. Got {chosen!r} instead."
+                    f"to {rounds}. Got {given!r} instead."
                 )
-            found = frozenset(chosen)
+            projected = frozenset(given)
         else:
-            check_option(chosen, ("all", "last"), name="projection_rounds", caller=_CALLER)
-            found = frozenset(range(1, rounds + 1) if chosen == "all" else [rounds])
-        return found if self.projection is not None else frozenset()
-
-    def _parameters(self, seed: int) -> dict[str, Any]:
-        """Return what the outcome depends on."""
-        ignored = {"encoder", "checkpoint_dir", "checkpoint_every", "device", "progress", "random_state"}
-        chosen = {name: value for name, value in self.get_params(deep=False).items() if name not in ignored}
-        if isinstance(self.head, torch.nn.Module):
-            chosen["head"] = type(self.head).__name__
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in chosen.items()} | {"seed": seed}
+            check_option(given, ("all", "last"), name="projection_rounds", caller=_CALLER)
+            projected = frozenset(range(1, rounds + 1) if given == "all" else [rounds])
+        return projected if self.projection is not None else frozenset()

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.results import Result
+from xembed._core.results import Result, RowKey, UserText
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What a callback is told after each step of the optimizer.
+
+    Attributes
+    ----------
+    round, step, n_steps : int
+        Round and step, counted from 1, and the steps that the round has if it is not stopped early.
+    loss : float
+        Mean loss of the step's batch.
+    learning_rate : float
+        Learning rate of the step.
+    """
+
+    round: int
+    step: int
+    n_steps: int
+    loss: float
+    learning_rate: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -18,17 +39,17 @@ class TrainingRound(Result):
     Attributes
     ----------
     round : int
-        Counted from 1.
+        Number of the round, from 1.
     n_steps : int
-        Steps of the optimiser that were taken.
+        Number of steps of the optimizer.
     steps : ndarray of int
         Steps after which a loss was noted.
     losses : ndarray of shape (len(steps),), float64
         Mean training loss of the steps since the one noted before.
     validation_steps : ndarray of int
-        Steps after which the held-out definitions were looked at; 0 is before training.
+        Steps after which the held-out definitions were evaluated; 0 is before training.
     validation_losses : ndarray of shape (len(validation_steps),), float64
-        Their mean cross-entropy over all entries, or words.
+        Mean cross-entropy of held-out definitions over all entries, or words.
     validation_top1 : ndarray of shape (len(validation_steps),), float64
         Share of held-out definitions whose own entry has the largest logit, in [0, 1]. Ties count against it.
     validation_mrr : ndarray of shape (len(validation_steps),), float64
@@ -45,12 +66,12 @@ class TrainingRound(Result):
     projected : bool
         Whether the entries were projected in this round.
     seconds : float
-        Time that the round took, interruptions left out.
+        Duration of the round, without interruptions.
     """
 
     schema: ClassVar[str] = "xembed.defsent.TrainingRound/1"
 
-    round: int
+    round: Annotated[int, RowKey]
     n_steps: int
     steps: npt.NDArray[np.int64]
     losses: npt.NDArray[np.float64]
@@ -77,31 +98,32 @@ class DefSentResult(Result):
     method : str
         'defsent' or 'defsent+'.
     n_entries : int
-        Entries used, those for validation included.
+        Number of entries used, those for validation included.
     n_definitions : int
-        Their definitions.
+        Number of their definitions.
     n_dropped : int
-        Entries left out: not one token of the vocabulary (DefSent), or with a definition of another entry (DefSent+).
+        Number of entries left out: not one token of the vocabulary (DefSent), or with a definition of another entry
+        (DefSent+).
     n_validation : int
-        Entries held out of training.
+        Number of entries held out of training.
     n_truncated : int
-        Definitions longer than the model reads in training, which were cut.
+        Number of definitions longer than the model reads in training, which were cut.
     learning_rate : float
-        The largest of the schedule.
+        Maximum of the schedule.
     pooling : str
-        How a sentence becomes a vector: 'mean', 'cls', 'max', 'prompt' or another that the encoder had.
+        Pooling of a sentence: 'mean', 'cls', 'max', 'prompt' or another that the encoder had.
     template : str or None
-        Of the prompt, for ``pooling='prompt'``: what `PromptEncoder` needs to read a saved encoder.
+        Template of the prompt, for ``pooling='prompt'``: `PromptEncoder` needs it to read a saved encoder.
     rounds : tuple of TrainingRound
-        In order.
+        Records of the rounds, in order.
     encoder : dict
-        The encoder before training.
+        Description of the encoder before training.
     trained_encoder : dict
-        The encoder that training gave.
+        Description of the trained encoder.
     notes : tuple of str
-        What to know about the run, in plain words.
+        Caveats, in plain words.
     seconds : float
-        Time that training took, interruptions left out.
+        Duration of the training, without interruptions.
     provenance : dict
         Function, parameters and versions.
     """
@@ -117,7 +139,7 @@ class DefSentResult(Result):
     n_truncated: int
     learning_rate: float
     pooling: str
-    template: str | None
+    template: Annotated[str | None, UserText]
     rounds: tuple[TrainingRound, ...]
     encoder: dict[str, Any]
     trained_encoder: dict[str, Any]

@@ -8,5 +8,8 @@ from ._layers import LayerEmbeddings as LayerEmbeddings
 from ._layers import encode_layers as encode_layers
 from ._layers import truncate as truncate
 from ._load import load_encoder as load_encoder
+from ._poolings import POOLINGS as POOLINGS
+from ._poolings import Pooling as Pooling
+from ._prompt import PromptEncoder as PromptEncoder
 from ._words import EncodedWords as EncodedWords
 from ._words import WordEncoder as WordEncoder

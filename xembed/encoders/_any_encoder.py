@@ -25,13 +25,13 @@ def encode_texts(
     Parameters
     ----------
     encoder : Encoder or object with ``.encode(list of str)``
-        Of an object of your own only ``.encode(texts)`` is called, once, with all texts: without cache,
+        Encoder. Of an object of your own only ``.encode(texts)`` is called, once, with all texts: without cache,
         and with repeated texts as they are. If it has ``.encode_detailed``, that is called as the one of an
         `Encoder`, and has to return an `Encoding`, too.
     texts : iterable of str
         The texts, none of them blank.
     batch_size, progress, cache
-        For an `Encoder`, see its ``encode``. For objects without ``.encode_detailed`` they have no effect.
+        Options of `Encoder.encode`. For objects without ``.encode_detailed`` they have no effect.
 
     Returns
     -------
@@ -66,18 +66,18 @@ def encode_texts(
     encode = _find_encode(encoder, caller="encode_texts")
     checked = check_texts(texts)
     name = f"what {type(encoder).__name__}.encode returns"
-    found = check_embeddings(encode(checked), name=name, caller="encode_texts", min_rows=0)
-    if len(found) != len(checked):
-        raise ValueError(f"{name} must have one row a text. Got {len(found)} rows for {len(checked)} texts.")
-    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    embeddings = check_embeddings(encode(checked), name=name, caller="encode_texts", min_rows=0)
+    if len(embeddings) != len(checked):
+        raise ValueError(f"{name} must have one row a text. Got {len(embeddings)} rows for {len(checked)} texts.")
+    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(bad):
         raise ValueError(
             f"{name} must be finite. Got {len(bad)} row{'s' * (len(bad) > 1)} with NaN or infinity "
             f"(first: row {bad[0]}, text {checked[bad[0]]!r:.60})."
         )
-    if found.dtype == np.float16:
-        found = found.astype(np.float32)
-    return Encoding(found, n_texts=len(checked), n_unique=len(set(checked)))
+    if embeddings.dtype == np.float16:
+        embeddings = embeddings.astype(np.float32)
+    return Encoding(embeddings, n_texts=len(checked), n_unique=len(set(checked)))
 
 
 def describe_encoder(encoder: Any) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def text_key(text: str) -> bytes:
 
 def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """Return the cache folder: ``folder``, or the one of the user (see `cache_info`). It need not exist."""
-    chosen = folder if folder is not None else os.environ.get("XEMBED_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
+    given = folder if folder is not None else os.environ.get("XEMBED_CACHE")
+    if given:
+        return Path(given).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("xembed"))
@@ -106,12 +106,12 @@ class EmbeddingCache:
             self._give_up(error)
 
     def _get(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, FloatArray]]:
-        found: dict[bytes, tuple[int, FloatArray]] = {}
+        rows: dict[bytes, tuple[int, FloatArray]] = {}
         if not self.path.parent.is_dir() or not self.path.exists():
-            return found
+            return rows
         with contextlib.closing(_connect(self.path, mode="rw")) as database:
             if _schema_version(database) is None:  # another process has just made the file
-                return found
+                return rows
             for start in range(0, len(keys), _VARIABLES):
                 part = keys[start : start + _VARIABLES]
                 marks = ",".join("?" * len(part))
@@ -121,8 +121,8 @@ class EmbeddingCache:
                     if vector is None or not isinstance(count, int):
                         self._damaged.add(key)
                     else:
-                        found[key] = (count, vector)
-        return found
+                        rows[key] = (count, vector)
+        return rows
 
     def _read_vector(self, blob: Any) -> FloatArray | None:
         if not isinstance(blob, bytes) or len(blob) != 4 * self._dimension:
@@ -199,7 +199,7 @@ def cache_info(folder: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     Parameters
     ----------
     folder : path, optional
-        The cache folder. By default that of the environment variable ``XEMBED_CACHE``, else the user's
+        Cache folder. By default that of the environment variable ``XEMBED_CACHE``, else the user's
         cache folder of the operating system. It need not exist.
 
     Returns
@@ -236,10 +236,10 @@ def clear_cache(folder: str | os.PathLike[str] | None = None, *, fingerprint: st
     Parameters
     ----------
     folder : path, optional
-        The cache folder, as in `cache_info`.
+        Cache folder, as in `cache_info`.
     fingerprint : str, optional
-        Remove only the embeddings of this encoder: its ``fingerprint``, or the first 8 or more digits of
-        it. By default all are removed.
+        Encoder whose embeddings are removed: its ``fingerprint``, or the first 8 or more digits of it. By
+        default all are removed.
 
     Returns
     -------

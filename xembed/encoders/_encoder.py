@@ -28,24 +28,24 @@ class Encoder:
     model : sentence_transformers.SentenceTransformer
         The pipeline that turns texts into embeddings.
     name : str, optional
-        What reports call the encoder. By default the name of the model's class.
+        Name of the encoder in reports. By default the name of the model's class.
     revision : str, optional
         The commit or version of the model, if it is known.
     normalize : bool, default False
-        Bring rows to unit length, whatever the pipeline does.
+        Whether rows are brought to unit length, whatever the pipeline does.
 
     Attributes
     ----------
     model : sentence_transformers.SentenceTransformer
         The pipeline itself, for what needs its layers, tokens or gradients.
     name, revision
-        As given.
+        Name and revision that were given.
     device : str
-        Where the model is, such as ``"cpu"`` or ``"cuda:0"``.
+        Device of the model, such as ``"cpu"`` or ``"cuda:0"``.
     dimension : int
         The number of dimensions of the embeddings.
     max_length : int or None
-        How many tokens of a text are read, special tokens included. ``None`` if there is no limit.
+        Number of tokens that are read of a text, special tokens included. ``None`` if there is no limit.
     fingerprint : str
         64 hexadecimal digits that stand for all that the embeddings depend on: weights, tokenizer,
         pipeline, layer, pooling, normalization, maximal length, type of the weights, prompts and revision;
@@ -146,17 +146,17 @@ class Encoder:
         texts : iterable of str
             The texts, none of them blank.
         batch_size : int, default 32
-            How many texts the model reads at once. It changes the speed and the memory, and the
+            Number of texts that the model reads at once. It changes the speed and the memory, and the
             embeddings only in their last digits.
         progress : bool, optional
-            Show a progress bar on stderr. By default only if that is a terminal.
+            Whether to show a progress bar on stderr. By default only if that is a terminal.
         cache : bool or path, default True
-            Use the embedding cache (see `cache_info` for where it is), a cache in this folder, or none.
+            Embedding cache: that of the user (see `cache_info`), one in this folder, or none.
 
         Returns
         -------
         ndarray of shape (n_texts, n_dims), float32
-            One row a text, in the order of the texts.
+            Embeddings, one row a text, in the order of the texts.
 
         Raises
         ------
@@ -271,10 +271,10 @@ class Encoder:
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         n_tokens = np.empty(len(texts), dtype=np.int64)
         keys = [text_key(text) for text in texts] if store is not None else []
-        found = store.get(keys) if store is not None else {}
+        cached = store.get(keys) if store is not None else {}
         missing = []
         for i in range(len(texts)):
-            hit = found.get(keys[i]) if found else None
+            hit = cached.get(keys[i]) if cached else None
             if hit is None:
                 missing.append(i)
             else:
@@ -309,21 +309,21 @@ class Encoder:
         with bar, ChunkWriter(store) as writer:
             for start in range(0, len(rows), batch_size):
                 batch = rows[start : start + batch_size]
-                found = self._run_model([texts[i] for i in batch])
-                self._check_finite(found, [texts[i] for i in batch])
-                vectors[batch] = found
+                embeddings = self._run_model([texts[i] for i in batch])
+                self._check_finite(embeddings, [texts[i] for i in batch])
+                vectors[batch] = embeddings
                 if store is not None:
-                    writer.add([keys[i] for i in batch], n_tokens[batch].tolist(), found)
+                    writer.add([keys[i] for i in batch], n_tokens[batch].tolist(), embeddings)
                 bar.update(len(batch))
 
     def _run_model(self, texts: list[str]) -> FloatArray:
-        found = self.model.encode(
+        embeddings = self.model.encode(
             texts,
             batch_size=len(texts),
             show_progress_bar=False,
             normalize_embeddings=self._normalize,
         )
-        vectors: FloatArray = found.astype(np.float32, copy=False)
+        vectors: FloatArray = embeddings.astype(np.float32, copy=False)
         if self._dtype().itemsize < 4 and self._gives_unit_length():
             # Lengths computed in 16 bits are off by up to 0.4 %.
             vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))

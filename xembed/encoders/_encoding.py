@@ -17,15 +17,15 @@ class Encoding:
     Attributes
     ----------
     embeddings : ndarray of shape (n_texts, n_dims), float32
-        One row a text, in the order of the texts. (An encoder of your own that gives float64 keeps it.)
+        Embeddings, one row a text, in the order of the texts. (An encoder of your own that gives float64 keeps it.)
     n_texts, n_unique : int
-        How many texts there were, and how many different ones.
+        Numbers of texts, and of different texts.
     n_cached : int
-        How many of the different texts were found in the cache.
+        Number of the different texts that were in the cache.
     n_truncated : int or None
-        How many texts are longer than the encoder reads, each repetition counted. ``None`` if unknown.
+        Number of texts that are longer than the encoder reads, each repetition counted. ``None`` if unknown.
     n_tokens : ndarray of shape (n_texts,), int64, or None
-        Tokens of each whole text, special tokens and the model's prompt included. ``None`` if unknown.
+        Number of tokens of each whole text, special tokens and the model's prompt included. ``None`` if unknown.
 
     Examples
     --------

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xembed._core.validation import FloatArray, check_count, check_option, check_texts, shows_progress
+from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._encoder import Encoder
+from xembed.encoders._poolings import POOLINGS, check_poolings
 from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
     import torch
 
-POOLINGS = ("cls", "last_token", "max", "mean", "weighted_mean")
 _SAME = 1e-3  # of the largest number in a hidden state: rounding is below, a norm after the last block far above
 
 Key = tuple[int, str]
@@ -31,15 +31,15 @@ class LayerEmbeddings(Mapping[Key, FloatArray]):
     Attributes
     ----------
     layers : tuple of int
-        0 is the output of the embedding layer, ``n`` that of the n-th block.
+        Numbers of the layers: 0 is the output of the embedding layer, ``n`` that of the n-th block.
     poolings : tuple of str
-        As asked for.
+        Names of the poolings.
     n_blocks : int
-        How many blocks the model has.
+        Number of blocks of the model.
     n_texts : int
-        Rows of each array.
+        Number of rows of each array.
     n_truncated : int
-        How many texts are longer than the encoder reads.
+        Number of texts that are longer than the encoder reads.
     """
 
     def __init__(self, arrays: Mapping[Key, FloatArray], *, n_blocks: int, n_truncated: int = 0) -> None:
@@ -84,14 +84,14 @@ def encode_layers(
     texts : iterable of str
         The texts, none of them blank. Equal ones are encoded once.
     poolings : str or sequence of {'mean', 'cls', 'max', 'last_token', 'weighted_mean'}, default=('mean',)
-        How token embeddings become one embedding.
+        Names in `POOLINGS`: how token embeddings become one embedding.
     layers : sequence of int, optional
-        0 is the output of the embedding layer, ``n`` that of the n-th block; negative numbers count from the end. By
-        default all.
+        Numbers of layers: 0 is the output of the embedding layer, ``n`` that of the n-th block; negative numbers count
+        from the end. By default all.
     batch_size : int, default=32
-        How many texts the model reads at once.
+        Number of texts that the model reads at once.
     progress : bool, optional
-        Show a progress bar on stderr. By default only if that is a terminal.
+        Whether to show a progress bar on stderr. By default only if that is a terminal.
 
     Returns
     -------
@@ -151,15 +151,15 @@ def encode_layers(
     bar = tqdm(total=len(unique), desc="Encoding layers", unit="text", file=sys.stderr, disable=not show)
     with bar, torch.inference_mode(), _with_hidden_states(transformer):
         n_states = len(_states(encoder, unique[:1], caller=caller)[0])
-        chosen = _check_layers(layers, n_states, caller=caller)
+        indices = _check_layers(layers, n_states, caller=caller)
         for start in range(0, len(rows), batch_size):
             batch = rows[start : start + batch_size]
-            found = [unique[i] for i in batch]
-            states, features = _states(encoder, found, caller=caller)
-            for layer in chosen:
+            of_batch = [unique[i] for i in batch]
+            states, features = _states(encoder, of_batch, caller=caller)
+            for layer in indices:
                 for name in names:
-                    vectors = _pool(states[layer], features, _pipeline.POOLINGS[name], encoder)
-                    encoder._check_finite(vectors, found)
+                    vectors = _pool(states[layer], features, POOLINGS[name].mode, encoder)
+                    encoder._check_finite(vectors, of_batch)
                     # Layers may differ in width, so arrays are made when the first rows are known.
                     shape = (len(unique), vectors.shape[1])
                     arrays.setdefault((layer, name), np.empty(shape, np.float32))[batch] = vectors
@@ -185,13 +185,14 @@ def truncate(encoder: Encoder, n_layers: int) -> Encoder:
         Made of a transformer with separate blocks one after the other, as BERT, RoBERTa, DistilBERT and MPNet. It is
         not changed, and shares no weights with the copy.
     n_layers : int
-        How many blocks stay, at least 1 and at most those that there are.
+        Number of blocks that stay, at least 1 and at most those that there are.
 
     Returns
     -------
     Encoder
-        With the same pooling, of the layer ``n_layers``: it gives what ``load_encoder(..., layer=n_layers)`` gives. If
-        all blocks stay it is a plain copy. If the encoder is set to a layer that stays, its embeddings do not change.
+        Encoder with the same pooling, of the layer ``n_layers``: it gives what ``load_encoder(..., layer=n_layers)``
+        gives. If all blocks stay it is a plain copy. If the encoder is set to a layer that stays, its embeddings do not
+        change.
 
     Raises
     ------
@@ -255,8 +256,8 @@ def truncate(encoder: Encoder, n_layers: int) -> Encoder:
     )
     with torch.inference_mode(), _with_hidden_states(transformer), _with_hidden_states(short.model[0]):
         expected = _states(encoder, ["a test"], caller=caller)[0][n_layers]
-        found = _states(short, ["a test"], caller=caller)[0][-1]
-    if found.shape != expected.shape or (found - expected).abs().max() > _SAME * expected.abs().max():
+        states = _states(short, ["a test"], caller=caller)[0][-1]
+    if states.shape != expected.shape or (states - expected).abs().max() > _SAME * expected.abs().max():
         raise ValueError(
             f"The 'encoder' parameter of {caller} must be made of blocks whose outputs are those of the layers. This "
             f"{type(transformer.auto_model).__name__} computes more after its last block: use "
@@ -265,34 +266,23 @@ def truncate(encoder: Encoder, n_layers: int) -> Encoder:
     return short
 
 
-def check_poolings(poolings: Any, *, caller: str) -> tuple[str, ...]:
-    """Return the names of the poolings, each once."""
-    names = [poolings] if isinstance(poolings, str) else poolings
-    if not isinstance(names, list | tuple) or not names:
-        raise TypeError(
-            f"The 'poolings' parameter of {caller} must be a list or tuple of names of poolings. "
-            f"Got {poolings!r:.60} instead."
-        )
-    return tuple(dict.fromkeys(check_option(name, POOLINGS, name="poolings", caller=caller) for name in names))
-
-
 def _check_layers(layers: Any, n_states: int, *, caller: str) -> list[int]:
     """Return the layers counted from 0, each once."""
     if layers is None:
         return list(range(n_states))
     if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
         raise TypeError(f"The 'layers' parameter of {caller} must be a list of integers. Got {layers!r:.60} instead.")
-    chosen = list(layers)
-    if not chosen:
+    indices = list(layers)
+    if not indices:
         raise ValueError(f"The 'layers' parameter of {caller} must hold at least one layer. Got none.")
-    for layer in chosen:
+    for layer in indices:
         is_integer = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
         if not is_integer or not -n_states <= layer < n_states:
             raise (ValueError if is_integer else TypeError)(
                 f"The 'layers' parameter of {caller} must hold integers in [{-n_states}, {n_states - 1}]: the model "
                 f"has {n_states - 1} blocks, and 0 is the output of its embedding layer. Got {layer!r:.60} instead."
             )
-    return list(dict.fromkeys(int(layer) % n_states for layer in chosen))
+    return list(dict.fromkeys(int(layer) % n_states for layer in indices))
 
 
 def require_transformer(encoder: Any, *, caller: str) -> Any:
@@ -319,7 +309,7 @@ def _find_blocks(transformer: Any, *, caller: str) -> Any:
 
     model = transformer.auto_model
     count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
-    found = [
+    lists = [
         module
         for module in model.modules()
         if isinstance(module, torch.nn.ModuleList)
@@ -328,14 +318,14 @@ def _find_blocks(transformer: Any, *, caller: str) -> Any:
         and all(any(True for _ in block.parameters()) for block in module)
     ]
     # A list inside a block, of heads or experts, may be as long as that of the blocks.
-    inside = {id(part) for blocks in found for block in blocks for part in block.modules()}
-    found = [blocks for blocks in found if id(blocks) not in inside]
-    if len(found) != 1:
+    inside = {id(part) for blocks in lists for block in blocks for part in block.modules()}
+    lists = [blocks for blocks in lists if id(blocks) not in inside]
+    if len(lists) != 1:
         raise ValueError(
             f"The 'encoder' parameter of {caller} must be made of a transformer with separate blocks, as BERT and "
-            f"RoBERTa. Got {type(model).__name__}, in which {'none were' if not found else 'several lists were'} found."
+            f"RoBERTa. Got {type(model).__name__}, in which {'none were' if not lists else 'several lists were'} found."
         )
-    return found[0]
+    return lists[0]
 
 
 def _single_pooling(model: Any) -> str | None:
@@ -384,6 +374,6 @@ def _pool(state: torch.Tensor, features: dict[str, Any], mode: str, encoder: Enc
     own = next((module for module in encoder.model if isinstance(module, Pooling)), None)
     include_prompt = own.include_prompt if own is not None else True
     pooling = Pooling(state.shape[-1], mode, include_prompt=include_prompt)
-    found = pooling({**features, "token_embeddings": state})["sentence_embedding"]
-    vectors: FloatArray = found.float().cpu().numpy()
+    pooled = pooling({**features, "token_embeddings": state})["sentence_embedding"]
+    vectors: FloatArray = pooled.float().cpu().numpy()
     return vectors

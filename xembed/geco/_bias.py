@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -19,7 +19,7 @@ from xembed._core.validation import (
     describe_rng,
 )
 from xembed.datasets._paired import PairedSentences, paired_rows
-from xembed.stats._intervals import clustered_interval, paired_difference
+from xembed.stats import clustered_interval, paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +38,9 @@ class PredictionGap(Result):
     Attributes
     ----------
     name : str
-        Of the data.
+        Name of the data.
     classes : tuple of str, (C,)
-        Of the data, in the order of the probabilities.
+        Classes of the data, in the order of the probabilities.
     forms : tuple of str, (2,)
         The two forms that were compared.
     n_pairs : int
@@ -50,17 +50,17 @@ class PredictionGap(Result):
     gap : float
         Mean of ``|p_1 - p_2|``, where p is the probability of the true class of a form; 0 to 1.
     gap_interval : tuple of float, (2,)
-        By pairs.
+        Confidence interval of the gap, by resampling pairs.
     signed_gap : float
         Mean of ``p_1 - p_2``: positive where the first form is recognized with more certainty.
     signed_interval : tuple of float, (2,)
-        By pairs.
+        Confidence interval of the signed gap, by resampling pairs.
     pvalue : float
-        That the signed gap is 0 (sign flips of pairs).
+        p-value of the signed gap, by sign flips of pairs.
     accuracy : ndarray of shape (C,)
-        Of the rows of each form.
+        Accuracy on the rows of each form.
     accuracy_intervals : ndarray of shape (C, 2)
-        By rows of the form, which are one a pair.
+        Confidence intervals of these accuracies, by resampling the rows of the form.
     confusion : ndarray of shape (C, C), int
         Rows by true class and predicted class (the most probable, the first of equals).
     provenance : dict
@@ -69,14 +69,14 @@ class PredictionGap(Result):
 
     schema: ClassVar[str] = "xembed.geco.PredictionGap/1"
 
-    name: str
-    classes: tuple[str, ...]
-    forms: tuple[str, ...]
+    name: Annotated[str, UserText]
+    classes: Annotated[tuple[str, ...], UserText]
+    forms: Annotated[tuple[str, ...], UserText]
     n_pairs: int
     n_unpaired: int
     gap: float
     gap_interval: tuple[float, ...]
-    signed_gap: float
+    signed_gap: Annotated[float, IntervalIn("signed_interval")]
     signed_interval: tuple[float, ...]
     pvalue: float
     accuracy: Floats
@@ -99,18 +99,18 @@ def prediction_gap(
     Parameters
     ----------
     probabilities : array-like of shape (n_rows, n_classes)
-        Of each class for each row of the data; rows sum to 1.
+        Probability of each class for each row of the data; rows sum to 1.
     data : PairedSentences
         The sentences.
     forms : pair of str, optional
         Which two forms to compare; by default the first two classes.
     n_resamples, confidence_level, rng
-        As in `xembed.geco.clustered_interval`.
+        Options of `xembed.stats.clustered_interval`.
 
     Returns
     -------
     PredictionGap
-        With the mean gap, its sign, the accuracy of each form and the confusions.
+        Mean gap, its sign, the accuracy of each form and the confusion matrix.
 
     Raises
     ------
@@ -186,32 +186,33 @@ class WordCooccurrence(Result):
     Attributes
     ----------
     name : str
-        Of the data.
+        Name of the data.
     classes : tuple of str, (C,)
-        The forms.
+        Forms.
     words : tuple of str, (W,)
-        In lower case, those furthest from balance first.
+        Words in lower case, those furthest from balance first.
     counts : ndarray of shape (W, C), int
-        Rows of each form that hold the word outside the ground truth.
+        Numbers of rows of each form that hold the word outside the ground truth.
     unmatched : ndarray of shape (W, C), int
-        Of these, rows of complete sentences another form of which lacks the word: 0 if the forms mirror each other.
+        Numbers of these rows in complete sentences another form of which lacks the word: 0 if the forms mirror each
+        other.
     expected : ndarray of shape (C,)
         Share of the rows that each form has.
     shares : ndarray of shape (W, C)
-        Of the rows with the word, the share of each form.
+        Share of each form in the rows with the word.
     total_shares : ndarray of shape (C,)
-        The same over all words together.
+        Share of each form over all words together.
     n_rows : int
-        Rows of the data.
+        Number of rows of the data.
     provenance : dict
         Function, parameters and versions.
     """
 
     schema: ClassVar[str] = "xembed.geco.WordCooccurrence/1"
 
-    name: str
-    classes: tuple[str, ...]
-    words: tuple[str, ...]
+    name: Annotated[str, UserText]
+    classes: Annotated[tuple[str, ...], UserText]
+    words: Annotated[tuple[str, ...], UserText]
     counts: Ints
     unmatched: Ints
     expected: Floats
@@ -243,7 +244,7 @@ def word_cooccurrence(data: PairedSentences) -> WordCooccurrence:
     Returns
     -------
     WordCooccurrence
-        A row a word.
+        Counts and shares, a row a word.
 
     Raises
     ------
@@ -299,8 +300,8 @@ def word_cooccurrence(data: PairedSentences) -> WordCooccurrence:
 def _mean_interval(hits: npt.NDArray[np.bool_], options: dict[str, Any]) -> tuple[float, float]:
     if len(hits) < 2:
         return float(hits[0]), float(hits[0])  # one row says nothing of its spread
-    found = clustered_interval(hits.astype(float), np.arange(len(hits)), **options)
-    return found.low, found.high
+    interval = clustered_interval(hits.astype(float), np.arange(len(hits)), **options)
+    return interval.low, interval.high
 
 
 def _check_probabilities(probabilities: npt.ArrayLike, data: PairedSentences, *, caller: str) -> Floats:

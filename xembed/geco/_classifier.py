@@ -1,25 +1,35 @@
-"""Classifiers made of any pretrained encoder."""
+"""Classifiers made of any pretrained encoder, and their logits."""
 
 from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from xembed._core.torch import own_randomness
 from xembed._core.validation import check_count
-from xembed.defsent._options import quiet
+from xembed.datasets import PairedSentences
 from xembed.encoders import Encoder
 from xembed.encoders._layers import require_transformer
-from xembed.encoders._load import _find_source
-from xembed.encoders._pipeline import find_max_length
+from xembed.encoders._load import find_source, quiet
+from xembed.encoders._pipeline import count_positions, find_max_length, ready_on
+from xembed.encoders._warn import warn_user
+from xembed.encoders._words import WordEncoder, collate
 from xembed.geco._one_layer import OneLayerAttention, make_one_layer
 from xembed.geco._schemes import Scheme, base_of, find_scheme, head_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+BATCH = 64  # rows at once where nothing is trained
+
+Ids = tuple[int, ...]
+Logits = npt.NDArray[np.float64]
 
 
 def make_classifier(
@@ -33,9 +43,9 @@ def make_classifier(
         An encoder, whose weights are copied; a folder with a Hugging Face model or the id of one on the hub; None is
         all-MiniLM-L6-v2 from an installed package. Code that comes with a model is never executed.
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     seed : int, default=0
-        Of the head. The global generators of torch stay as they are.
+        Seed of the head. The global generators of torch stay as they are.
 
     Returns
     -------
@@ -85,18 +95,18 @@ def make_model(
     Parameters
     ----------
     scheme : str or Scheme
-        One of `SCHEMES` that trains something.
+        Name in `SCHEMES`, of a scheme that trains something.
     backbone : Encoder, str, path or None
-        As in `make_classifier`.
+        Pretrained model, as in `make_classifier`.
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     seed : int, default=0
-        Of what is not pretrained.
+        Seed of what is not pretrained.
 
     Returns
     -------
     model, tokenizer
-        For `train`.
+        Arguments of `train`.
 
     Raises
     ------
@@ -111,10 +121,10 @@ def make_model(
     'OneLayerAttention'
     """
     caller = "make_model"
-    found = find_scheme(scheme, caller=caller)
-    if not found.parts:
-        raise ValueError(f"The scheme {found.name!r} trains nothing: use zero_shot.")
-    if found.pretrained:
+    known = find_scheme(scheme, caller=caller)
+    if not known.parts:
+        raise ValueError(f"The scheme {known.name!r} trains nothing: use zero_shot.")
+    if known.pretrained:
         return make_classifier(backbone, n_classes, seed=seed)
     with own_randomness("cpu", seed), quiet():
         source, tokenizer = _load(backbone, caller=caller)
@@ -153,7 +163,7 @@ def _load(backbone: Any, *, caller: str) -> tuple[Any, Any]:
             f"The 'backbone' parameter of {caller} must be an Encoder, a folder, the id of a model on the Hugging Face "
             f"hub or None. Got {backbone!r:.60} instead."
         )
-    source = _find_source(backbone, None, None, caller=caller)
+    source = find_source(backbone, None, None, caller=caller)
     options: dict[str, Any] = {"cache_dir": source.cache_dir, "trust_remote_code": False}
     tokenizer = check_tokenizer(AutoTokenizer.from_pretrained(source.location, **options), caller=caller)
     return AutoModel.from_pretrained(source.location, dtype=torch.float32, **options), tokenizer
@@ -199,13 +209,106 @@ def _take_weights(model: Any, source: Any, *, caller: str) -> None:
 
 def limit_tokens(model: Any, tokenizer: Any) -> None:
     """Let the tokenizer know how many positions there are; tokenizers of small models often don't say."""
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if not isinstance(positions, int) or positions <= 0:
-        return
-    for module in model.modules():
-        table, padding = getattr(module, "position_embeddings", None), getattr(module, "padding_idx", None)
-        # RoBERTa and its kin count positions from padding_idx + 1.
-        if isinstance(table, torch.nn.Embedding) and isinstance(padding, int):
-            positions = table.num_embeddings - padding - 1
-            break
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+    limit = count_positions(model)
+    if limit is not None:
+        tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
+
+
+# ---- logits
+
+
+def evaluate(
+    model: Any,
+    tokenizer: Any,
+    data: PairedSentences | Sequence[str] | Sequence[Sequence[str]],
+    *,
+    batch_size: int = BATCH,
+    device: str | None = None,
+) -> Logits:
+    """Return the logits of a classifier.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel or OneLayerAttention
+        A sequence classifier.
+    tokenizer : transformers.PreTrainedTokenizerFast
+        Its tokenizer.
+    data : PairedSentences, sequence of str or sequence of sequences of str
+        The sentences, as texts or as words.
+    batch_size : int, default=64
+        Number of rows at once, of about the same length. It changes the speed, and the logits only in their last
+        digits.
+    device : str, optional
+        Device of the computation; the model returns to where it was. By default where the model is.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_classes), float64
+        Logits in the order of the rows. ``scipy.special.softmax(logits, axis=1)`` are probabilities.
+
+    Raises
+    ------
+    RuntimeError
+        If logits are not finite.
+    TypeError
+        If the tokenizer is a slow one, or something else than sentences comes.
+    ValueError
+        If there is no sentence, or one is blank.
+
+    Warns
+    -----
+    UserWarning
+        If texts are longer than the model reads.
+
+    Examples
+    --------
+    >>> import xembed
+    >>> from xembed.geco import evaluate, make_classifier
+    >>> model, tokenizer = make_classifier(xembed.load_encoder(device="cpu"), 3)
+    >>> evaluate(model, tokenizer, ["She sings.", "He waits."]).shape
+    (2, 3)
+    """
+    caller = "evaluate"
+    batch_size = check_count(batch_size, name="batch_size", caller=caller)
+    encoder = WordEncoder(check_tokenizer(tokenizer, caller=caller), caller=caller)
+    encoded = encoder.encode(data.sentences if isinstance(data, PairedSentences) else data)
+    count_truncated([row.truncated for row in encoded], tokenizer, caller=caller)
+    with ready_on(model, device, caller=caller):
+        logits = logits_of(model, [row.ids for row in encoded], int(tokenizer.pad_token_id), batch_size)
+    bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(bad):
+        raise RuntimeError(
+            f"The model of {caller} must give finite logits. Got NaN or infinity for {len(bad)} of {len(logits)} rows "
+            f"(first: row {bad[0]}): did its training diverge, or does it run in float16?"
+        )
+    return logits
+
+
+def forward(model: Any, rows: Sequence[Ids], pad_id: int) -> torch.Tensor:
+    ids, mask = collate(rows, pad_id)
+    device = next(model.parameters()).device
+    logits: torch.Tensor = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+    return logits
+
+
+def logits_of(model: Any, rows: Sequence[Ids], pad_id: int, batch_size: int) -> Logits:
+    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
+    parts: list[Logits] = []
+    with torch.no_grad():
+        for start in range(0, len(order), batch_size):
+            batch = [rows[row] for row in order[start : start + batch_size]]
+            parts.append(forward(model, batch, pad_id).double().cpu().numpy())
+    sorted_logits = np.concatenate(parts)
+    logits = np.empty_like(sorted_logits)
+    logits[order] = sorted_logits
+    return logits
+
+
+def count_truncated(truncated: Sequence[bool], tokenizer: Any, *, caller: str) -> int:
+    count = sum(truncated)
+    if count:
+        warn_user(
+            f"{count} of {len(truncated)} texts of {caller} are longer than the {tokenizer.model_max_length} tokens "
+            "that the model reads, and were cut."
+        )
+    return count

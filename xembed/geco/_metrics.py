@@ -29,14 +29,14 @@ def mass_accuracy(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> f
     Parameters
     ----------
     attributions : array-like of shape (n_words,)
-        Of the words of one text, with or without signs.
+        Attributions of the words of one text, with or without signs.
     ground_truth : array-like of shape (n_words,), bool or 0 and 1
         Whether each word is one of those that decide.
 
     Returns
     -------
     float
-        From 0 to 1. A constant attribution, or one that is zero everywhere, gets the share of true words.
+        Share from 0 to 1. A constant attribution, or one that is zero everywhere, gets the share of true words.
 
     Raises
     ------
@@ -98,15 +98,15 @@ def top_k_precision(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike, *,
     Parameters
     ----------
     attributions, ground_truth : array-like of shape (n_words,)
-        As in `mass_accuracy`.
+        Attributions and marks of the words, as in `mass_accuracy`.
     k : int of at least 1, optional
-        How many words; at most all of them are looked at. By default as many as are true, which makes this the same
+        Number of words; at most all of them are looked at. By default as many as are true, which makes this the same
         number as `rank_accuracy`. With a larger one no explanation scores 1: there are not so many true words.
 
     Returns
     -------
     float
-        From 0 to 1; ties as in `rank_accuracy`.
+        Precision from 0 to 1; ties as in `rank_accuracy`.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def gini(attributions: npt.ArrayLike) -> float:
     Parameters
     ----------
     attributions : array-like of shape (n_words,)
-        Of the words of one text.
+        Attributions of the words of one text.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def above_chance(score: npt.ArrayLike, expected: npt.ArrayLike) -> Any:
     score : float or array-like
         Scores, at most 1.
     expected : float or array-like
-        What `chance` gives for them, below 1.
+        Scores of `chance` for them, below 1.
 
     Returns
     -------
@@ -253,26 +253,30 @@ class Metric:
     Attributes
     ----------
     name : str
-        In tables and calls.
+        Key in tables and calls.
     function : callable
         ``function(attributions, ground_truth) -> float`` of one row.
-    label : str
-        For readers.
+    label, meaning : str
+        Heading, and what the number is.
     higher_is_better : bool or None
-        None where it describes and does not judge.
+        Direction; None where it describes and does not judge.
     low, high : float
-        The range.
+        Ends of the range.
     source : str
-        Where it comes from.
+        Publication, in short.
+    cites : tuple of str
+        Keys of the bibliography.
     """
 
     name: str
     function: Callable[[npt.ArrayLike, npt.ArrayLike], float]
     label: str
-    higher_is_better: bool | None
-    low: float
-    high: float
+    meaning: str
     source: str
+    cites: tuple[str, ...] = ()
+    higher_is_better: bool | None = True
+    low: float = 0.0
+    high: float = 1.0
 
 
 def _mass_accuracy_above_chance(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
@@ -283,33 +287,40 @@ def _gini_of_row(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> fl
     return _score("gini", attributions, ground_truth)
 
 
-_ARRAS = "Arras et al. 2022"
-METRICS: MappingProxyType[str, Metric] = MappingProxyType(
-    {
-        metric.name: metric
-        for metric in (
-            Metric("mass_accuracy", mass_accuracy, "Mass accuracy", True, 0.0, 1.0, _ARRAS),
-            Metric(
-                "mass_accuracy_above_chance",
-                _mass_accuracy_above_chance,
-                "Mass accuracy above chance",
-                True,
-                -np.inf,
-                1.0,
-                f"{_ARRAS}, rescaled",
-            ),
-            Metric(
-                "positive_mass_accuracy", positive_mass_accuracy, "Mass accuracy, positive part", True, 0.0, 1.0, _ARRAS
-            ),
-            Metric("rank_accuracy", rank_accuracy, "Rank accuracy", True, 0.0, 1.0, _ARRAS),
-            Metric("top_k_precision", top_k_precision, "Precision of the top K", True, 0.0, 1.0, "R-precision"),
-            Metric("auroc", auroc, "AUROC", True, 0.0, 1.0, "Mann-Whitney, mid-ranks"),
-            Metric("auprc", auprc, "AUPRC (average precision)", True, 0.0, 1.0, "DeYoung et al. 2020 (ERASER)"),
-            Metric("pointing_game", pointing_game, "Pointing game", True, 0.0, 1.0, "Zhang et al. 2018"),
-            Metric("gini", _gini_of_row, "Sparsity (Gini)", None, 0.0, 1.0, "Hurley and Rickard 2009"),
-        )
-    }
-)
+_TABLE = (
+    Metric(
+        "mass_accuracy", mass_accuracy, "Mass accuracy",
+        "share of the attribution that lies on the changed words", "Arras et al. 2022", ("arras2022",),
+    ),
+    Metric(
+        "mass_accuracy_above_chance", _mass_accuracy_above_chance, "Mass accuracy above chance",
+        "0: as a constant explanation, 1: perfect", "Arras et al. 2022, rescaled", ("arras2022",), low=-np.inf,
+    ),
+    Metric(
+        "positive_mass_accuracy", positive_mass_accuracy, "Mass accuracy, positive part",
+        "the same without what speaks against the class", "Arras et al. 2022", ("arras2022",),
+    ),
+    Metric(
+        "rank_accuracy", rank_accuracy, "Rank accuracy",
+        "share of changed words among the K largest, K being their number", "Arras et al. 2022", ("arras2022",),
+    ),
+    Metric("top_k_precision", top_k_precision, "Precision of the top K", "the same with K as asked for", "R-precision"),
+    Metric(
+        "auroc", auroc, "AUROC",
+        "share of pairs of a changed and another word that are in the right order", "Mann-Whitney, mid-ranks",
+    ),
+    Metric("auprc", auprc, "AUPRC", "average precision", "DeYoung et al. 2020 (ERASER)", ("deyoung2020",)),
+    Metric(
+        "pointing_game", pointing_game, "Pointing game",
+        "whether the largest attribution is on a changed word", "Zhang et al. 2018", ("zhang2018",),
+    ),
+    Metric(
+        "gini", _gini_of_row, "Sparsity (Gini)",
+        "0: all words alike, near 1: one word has all; neither end is better", "Hurley and Rickard 2009",
+        ("hurley2009",), higher_is_better=None,
+    ),
+)  # fmt: skip
+METRICS: MappingProxyType[str, Metric] = MappingProxyType({metric.name: metric for metric in _TABLE})
 
 
 def chance(metric: str, ground_truth: npt.ArrayLike) -> float:
@@ -325,7 +336,7 @@ def chance(metric: str, ground_truth: npt.ArrayLike) -> float:
     metric : str
         A name from `METRICS`.
     ground_truth : array-like of shape (n_words,), bool or 0 and 1
-        Of one text.
+        Marks of the words of one text.
 
     Returns
     -------
@@ -368,9 +379,9 @@ def score_rows(
     Parameters
     ----------
     attributions : sequence of array-like of shape (n_words,)
-        One a text; their lengths may differ.
+        Attributions of each text; their lengths may differ.
     ground_truth : sequence of array-like of shape (n_words,), bool or 0 and 1
-        One a text.
+        Marks of each text.
     metrics : sequence of str, optional
         Names from `METRICS`; by default all.
 
@@ -586,7 +597,7 @@ def check_attributions(values: Any, *, where: str) -> Floats:
     if not finite.all():
         raise ValueError(
             f"{where} must be finite. Got {array[~finite][0]} for word {int(np.argmin(finite))}: such a text has no "
-            "score, so drop and count it, or mend the method."
+            "score, so drop and count it, or correct the method."
         )
     return array
 

@@ -32,7 +32,7 @@ class OneLayerOutput:
     Attributes
     ----------
     logits : Tensor of shape (batch, n_classes)
-        One score a class.
+        Score of each class.
     attentions : tuple of one Tensor of shape (batch, 1, n_tokens, n_tokens), or None
         Rows are the tokens that look, columns those that are looked at.
     """
@@ -60,7 +60,8 @@ class OneLayerAttention(nn.Module):
     References
     ----------
     .. [1] Wilming, R., Dox, A., Schulz, H., Oliveira, M., Clark, B. and Haufe, S. (2024). "GECOBench: A
-       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations". https://arxiv.org/abs/2406.11547
+       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations".
+       https://arxiv.org/abs/2406.11547
 
     Examples
     --------
@@ -119,18 +120,18 @@ def make_one_layer(tokenizer: Any, n_classes: int, *, seed: int = 0, hidden_size
     Parameters
     ----------
     tokenizer : transformers.PreTrainedTokenizerFast
-        Whose tokens it reads.
+        Tokenizer whose tokens it reads.
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     seed : int, default=0
-        Of the weights. The global generators of torch stay as they are.
+        Seed of the weights. The global generators of torch stay as they are.
     hidden_size : int, default=64
-        The size of its embeddings.
+        Size of its embeddings.
 
     Returns
     -------
     OneLayerAttention
-        On the CPU, in evaluation mode.
+        Model on the CPU, in evaluation mode.
 
     Raises
     ------

@@ -26,9 +26,8 @@ from xembed.attribution._pair_shapley import PairShapley, pair_shapley
 from xembed.attribution._randomisation import randomisation_similarity, randomise
 from xembed.attribution._scored_model import ScoredModel
 from xembed.encoders._words import EncodedWords
-from xembed.geco._model_files import load_model, save_model
 from xembed.geco._test_set import TestSet
-from xembed.geco._trained import TrainedModel
+from xembed.geco._training import TrainedModel, load_model, save_model
 
 ORACLE = "oracle"
 _PLAN = "plan.json"
@@ -61,7 +60,7 @@ class Store:
             return
         if not resume:
             raise FileExistsError(
-                f"{str(self.folder)!r} holds a run already. Go on with it by resume=True, or give a new folder."
+                f"{str(self.folder)!r} holds a run already. Continue it with resume=True, or give a new folder."
             )
         other, wanted = _read_plan(path.read_text(encoding="utf-8")), json.loads(text)
         if other is None:
@@ -97,9 +96,9 @@ class Store:
 
     def path(self, *parts: str) -> Path:
         """Return where a piece is or will be; its folder is made."""
-        found = self.folder.joinpath(*parts)
-        found.parent.mkdir(parents=True, exist_ok=True)
-        return found
+        piece = self.folder.joinpath(*parts)
+        piece.parent.mkdir(parents=True, exist_ok=True)
+        return piece
 
     def has(self, *parts: str) -> bool:
         """Whether a piece is there. Files take their name when they are complete."""
@@ -125,8 +124,8 @@ class Store:
         """Read arrays."""
         from safetensors.numpy import load
 
-        found: dict[str, np.ndarray] = load(self.path(*parts).read_bytes())
-        return found
+        arrays: dict[str, np.ndarray] = load(self.path(*parts).read_bytes())
+        return arrays
 
 
 def _read_plan(text: str) -> dict[str, Any] | None:
@@ -146,13 +145,13 @@ class Settings:
     methods : tuple of str
         Names in `METHODS`.
     baseline, deletion, n_samples, tolerance, max_steps
-        As in `explain`.
+        Options of `explain`.
     target : {'label', 'predicted'}
-        Which output is explained.
+        Output that is explained.
     n_faithful : int
-        Sentences whose explanations are tested by deletion, of all seeds.
+        Number of sentences whose explanations are tested by deletion, of all seeds.
     n_randomised : int
-        Sentences that are explained for models with random weights, of the first seed.
+        Number of sentences that are explained for models with random weights, of the first seed.
     """
 
     methods: tuple[str, ...]
@@ -185,23 +184,23 @@ class ConditionRun:
     Parameters
     ----------
     store : Store
-        Of the run.
+        Folder of the run.
     scheme, seed : str and int
-        Which.
+        Condition.
     test : TestSet
-        What is explained.
+        Rows that are explained.
     settings : Settings
-        What is computed.
+        Pieces that are computed.
     fitted : dict of str to object
-        What reference methods were fitted as.
+        Results of fitting the reference methods.
     first : bool
         Whether this is the first seed, whose health is that of the scheme and which is randomised.
     device : str
-        Where the model runs.
+        Device of the model.
     make : callable
-        Trains the model.
+        Function that trains the model.
     progress : callable, optional
-        Called with rows that went through the model.
+        Function that is called with the number of rows that went through the model.
     """
 
     def __init__(
@@ -326,9 +325,9 @@ class ConditionRun:
         if not asked:
             return MethodHealth(model=type(self.scored.module).__name__, methods=(), notes=(), provenance={})
         options = dataclasses.replace(self.settings.options(self.seed), n_samples=min(20, self.settings.n_samples))
-        found = method_health(self.scored, methods=asked, options=options)
-        self.store.write_json(found.to_dict(), _RUNS, self.name, "health.json")
-        return found
+        health = method_health(self.scored, methods=asked, options=options)
+        self.store.write_json(health.to_dict(), _RUNS, self.name, "health.json")
+        return health
 
     def _pair_shapley(self) -> None:
         if self.has("pair_shapley.json"):
@@ -337,42 +336,42 @@ class ConditionRun:
         forms = [[data.sentences[pair[side]] for pair in self.test.pairs] for side in (0, 1)]
         # Toward the class of the first form: what makes the difference is then positive.
         targets = [data.labels[first] for first, _ in self.test.pairs]
-        found = pair_shapley(self.scored, forms[0], forms[1], targets, progress=self.progress)
-        self.store.write_json(found.to_dict(), _RUNS, self.name, "pair_shapley.json")
+        truth = pair_shapley(self.scored, forms[0], forms[1], targets, progress=self.progress)
+        self.store.write_json(truth.to_dict(), _RUNS, self.name, "pair_shapley.json")
 
     def _faithfulness(self, health: MethodHealth, targets: Targets) -> None:
         if self.has("faithfulness.safetensors") or not self.settings.n_faithful:
             return
-        chosen = self.test.rows_of_first(self.settings.n_faithful)
-        given = {name: [output.words[row] for row in chosen] for name, (output, _) in self.outputs(health).items()}
-        given[ORACLE] = [np.array(self.test.data.ground_truth[row], dtype=np.float64) for row in chosen]
+        rows = self.test.rows_of_first(self.settings.n_faithful)
+        given = {name: [output.words[row] for row in rows] for name, (output, _) in self.outputs(health).items()}
+        given[ORACLE] = [np.array(self.test.data.ground_truth[row], dtype=np.float64) for row in rows]
         signed = {name: name != ORACLE and METHODS[name].signed for name in given}
-        found = faithfulness(
+        effects = faithfulness(
             self.scored,
-            [self.rows[row] for row in chosen],
-            targets[chosen],
+            [self.rows[row] for row in rows],
+            targets[rows],
             given,
             deletion=self.settings.deletion,
             signed=signed,
             progress=self.progress,
         )
-        packed = {f"{method}/{name}": found[method][name] for method in found for name in _FAITHFUL}
-        packed["rows"] = np.array(chosen, dtype=np.int64)
+        packed = {f"{method}/{name}": effects[method][name] for method in effects for name in _FAITHFUL}
+        packed["rows"] = np.array(rows, dtype=np.int64)
         self.write_arrays(packed, "faithfulness.safetensors")
 
     def _randomisation(self, health: MethodHealth, targets: Targets) -> None:
         if self.has("randomisation.safetensors"):
             return
-        chosen = self.test.rows_of_first(self.settings.n_randomised)
-        rows = [self.rows[row] for row in chosen]
-        packed: dict[str, np.ndarray] = {"rows": np.array(chosen, dtype=np.int64)}
+        rows = self.test.rows_of_first(self.settings.n_randomised)
+        encoded = [self.rows[row] for row in rows]
+        packed: dict[str, np.ndarray] = {"rows": np.array(rows, dtype=np.int64)}
         outputs = self.outputs(health)
         for part in _PARTS:
             module = randomise(self.scored.module, part, seed=self.seed)
             model = ScoredModel(module, self.scored.tokenizer, caller="Benchmark")
             for name in (name for name in outputs if METHODS[name].family != "reference"):
-                random = self._explain(name, model, rows, targets[chosen]).words
-                trained = [outputs[name][0].words[row] for row in chosen]
+                random = self._explain(name, model, encoded, targets[rows]).words
+                trained = [outputs[name][0].words[row] for row in rows]
                 packed[f"{name}/{part}"] = randomisation_similarity(trained, random)
         self.write_arrays(packed, "randomisation.safetensors")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import torch
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xembed._core.validation import check_option
-from xembed.geco._one_layer import OneLayerAttention
+
+if TYPE_CHECKING:
+    import torch
 
 _PARTS = ("embeddings", "blocks", "head")
 
@@ -21,11 +21,11 @@ class Recipe(NamedTuple):
     Attributes
     ----------
     epochs, batch_size : int
-        Passes over the data, and rows a step.
+        Numbers of passes over the data, and of rows a step.
     learning_rate : float
-        The highest one, reached after the warm-up.
+        Maximum, reached after the warm-up.
     weight_decay : float
-        Of AdamW, decoupled from the gradient.
+        Weight decay of AdamW, decoupled from the gradient.
     """
 
     epochs: int
@@ -41,26 +41,27 @@ class Scheme:
     Attributes
     ----------
     name : str
-        Its key in `SCHEMES`.
+        Key in `SCHEMES`.
     description : str
-        In words.
+        Description in words.
     parts : tuple of str
-        Of 'embeddings', 'blocks' and 'head'. The blocks are all of the pretrained model but its embeddings, so BERT's
-        pooler is one of them, as in the paper [1]_.
+        Parts that are trained, of 'embeddings', 'blocks' and 'head'. The blocks are all of the pretrained model but its
+        embeddings, so BERT's pooler is one of them, as in the paper [1]_.
     fresh_embeddings : bool
         Whether the embeddings are drawn anew before the training.
     pretrained : bool
         Whether it begins with a pretrained model.
     recipe : Recipe or None
-        What `train` does by default, chosen by measurement to reach the published accuracy in few epochs.
+        Default of `train`, selected by measurement to reach the published accuracy in few epochs.
     published : Recipe or None
-        What the paper did [1]_. Its rates hold for BERT-base, its code clips gradients after the step, never turns
+        Recipe of the paper [1]_. Its rates hold for BERT-base, its code clips gradients after the step, never turns
         dropout on and, for CEf, never trains the head; none of that is repeated here.
 
     References
     ----------
     .. [1] Wilming, R., Dox, A., Schulz, H., Oliveira, M., Clark, B. and Haufe, S. (2024). "GECOBench: A
-       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations". https://arxiv.org/abs/2406.11547
+       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations".
+       https://arxiv.org/abs/2406.11547
     """
 
     name: str
@@ -140,13 +141,13 @@ def trainable_parameters(model: torch.nn.Module, scheme: str | Scheme) -> frozen
     model : transformers.PreTrainedModel or OneLayerAttention
         A sequence classifier.
     scheme : str or Scheme
-        One of `SCHEMES`.
+        Name in `SCHEMES`.
 
     Returns
     -------
     frozenset of str
-        As in ``model.named_parameters()``. The head is what is outside of ``model.base_model``. The embeddings are the
-        whole block: words, positions, types and LayerNorm.
+        Names as in ``model.named_parameters()``. The head is what is outside of ``model.base_model``. The embeddings
+        are the whole block: words, positions, types and LayerNorm.
 
     Raises
     ------
@@ -161,20 +162,24 @@ def trainable_parameters(model: torch.nn.Module, scheme: str | Scheme) -> frozen
     >>> sorted(trainable_parameters(BertForSequenceClassification(config), "C"))
     ['classifier.bias', 'classifier.weight']
     """
+    from xembed.geco._one_layer import OneLayerAttention
+
     caller = "trainable_parameters"
-    found = find_scheme(scheme, caller=caller)
-    if found.pretrained == isinstance(model, OneLayerAttention):
-        needed = "a pretrained classifier (see make_classifier)" if found.pretrained else "a OneLayerAttention"
-        raise ValueError(f"The scheme {found.name!r} is for {needed}. Got {type(model).__name__} instead.")
+    scheme = find_scheme(scheme, caller=caller)
+    if scheme.pretrained == isinstance(model, OneLayerAttention):
+        needed = "a pretrained classifier (see make_classifier)" if scheme.pretrained else "a OneLayerAttention"
+        raise ValueError(f"The scheme {scheme.name!r} is for {needed}. Got {type(model).__name__} instead.")
     names = frozenset(name for name, _ in model.named_parameters())
-    if not found.pretrained:
+    if not scheme.pretrained:
         return names
     groups = _groups(model, names, caller=caller)
-    return frozenset[str]().union(*(groups[part] for part in found.parts))
+    return frozenset[str]().union(*(groups[part] for part in scheme.parts))
 
 
 def parts_of(model: torch.nn.Module, scheme: Scheme) -> list[torch.nn.Module]:
     """Return the modules that a scheme trains, without those inside of others."""
+    from xembed.geco._one_layer import OneLayerAttention
+
     if isinstance(model, OneLayerAttention) or set(scheme.parts) == set(_PARTS):
         return [model]
     base, _ = base_of(model, caller="train")
@@ -188,6 +193,8 @@ def parts_of(model: torch.nn.Module, scheme: Scheme) -> list[torch.nn.Module]:
 
 def base_of(model: Any, *, caller: str) -> tuple[torch.nn.Module, str]:
     """Return the pretrained model in a classifier, and the beginning of its parameters' names."""
+    import torch
+
     prefix = getattr(model, "base_model_prefix", "")
     base = getattr(model, prefix, None) if prefix else None
     if not isinstance(base, torch.nn.Module):
@@ -200,15 +207,19 @@ def base_of(model: Any, *, caller: str) -> tuple[torch.nn.Module, str]:
 
 def embedding_modules(base: torch.nn.Module) -> dict[str, torch.nn.Module]:
     """Return the embedding block by its name in the base model, or the tables where there is no such block."""
+    from torch.nn import Embedding
+
     children = dict(base.named_children())
     block = children.get("embeddings")
-    if block is not None and not isinstance(block, torch.nn.Embedding):
+    if block is not None and not isinstance(block, Embedding):
         return {"embeddings": block}
-    return {name: child for name, child in children.items() if isinstance(child, torch.nn.Embedding)}
+    return {name: child for name, child in children.items() if isinstance(child, Embedding)}
 
 
 def head_names(model: torch.nn.Module, *, caller: str) -> frozenset[str]:
     """Return the names of the parameters of the head."""
+    from xembed.geco._one_layer import OneLayerAttention
+
     if isinstance(model, OneLayerAttention):
         return frozenset(name for name, _ in model.named_parameters() if name.startswith("classifier."))
     return _groups(model, frozenset(name for name, _ in model.named_parameters()), caller=caller)["head"]

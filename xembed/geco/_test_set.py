@@ -64,11 +64,11 @@ def prepare(
     excluded = {reason: count for reason, count in excluded.items() if count}
     if not kept:
         raise ValueError(f"The test data of {caller} must hold a sentence that can be scored. Left out: {excluded}.")
-    chosen = test.take(kept)
+    test_rows = test.take(kept)
     if n_sentences is not None:
         n = check_count(n_sentences, name="n_sentences", caller=caller)
-        chosen = chosen.sample(n) if n < len(set(chosen.groups)) else chosen
-    return train, TestSet.of(chosen), excluded
+        test_rows = test_rows.sample(n) if n < len(set(test_rows.groups)) else test_rows
+    return train, TestSet.of(test_rows), excluded
 
 
 def _check_data(data: Any, *, caller: str) -> tuple[PairedSentences, PairedSentences]:

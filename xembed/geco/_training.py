@@ -1,28 +1,130 @@
-"""Training a classifier by a scheme."""
+"""Training a classifier by a scheme, the record of that, and trained models in folders (no pickle)."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import math
+import os
 import time
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
+from xembed._core.files import new_folder
 from xembed._core.provenance import provenance
-from xembed._core.torch import digest_tensors, own_randomness
+from xembed._core.results import Result, UserText
 from xembed._core.validation import check_count, check_number, shows_progress
 from xembed.datasets import PairedSentences
-from xembed.encoders._pipeline import find_device
-from xembed.encoders._words import WordEncoder
-from xembed.geco._classifier import check_tokenizer
-from xembed.geco._evaluation import Ids, count_truncated
-from xembed.geco._schemes import Recipe, Scheme, find_scheme, head_names, trainable_parameters
-from xembed.geco._trained import TrainedModel, TrainingRecord
-from xembed.geco._training_loop import Loop, Options, Rows
+from xembed.geco._schemes import Scheme, find_scheme, head_names, trainable_parameters
+
+if TYPE_CHECKING:
+    from xembed.geco._one_layer import OneLayerAttention
+    from xembed.geco._training_loop import Rows
+
+_RECORD, _WEIGHTS, _CONFIG = "geco-training.json", "model.safetensors", "config.json"
+_ONE_LAYER = "xembed-one-layer-attention"
+
+
+@dataclass(frozen=True, repr=False)
+class TrainingRecord(Result):
+    """How a model was trained, and how that went.
+
+    Attributes
+    ----------
+    scheme : str
+        Name in `SCHEMES`.
+    data : str
+        Name of the data.
+    classes : tuple of str
+        Names of the classes, in the order of the logits.
+    model_class : str
+        Class of the model.
+    seed : int
+        Seed of the split, fresh embeddings, order and dropout.
+    epochs, batch_size, learning_rate, weight_decay, warmup, max_grad_norm, validation_fraction, dropout
+        Options that were used.
+    n_train, n_validation : int
+        Numbers of rows.
+    n_truncated : int
+        Number of rows that are longer than the model reads, and were cut.
+    n_trained_parameters : int
+        Number of weights that the scheme trains.
+    cached : bool
+        Whether the frozen encoder was run once instead of in every epoch.
+    train_losses, validation_losses, validation_accuracies : ndarray of shape (epochs,)
+        Mean loss over the rows of each epoch, with dropout if there is any; mean loss and accuracy of the rows held
+        out, empty if there are none.
+    best_epoch : int
+        Epoch, counted from 1, whose weights were kept: that of the lowest validation loss, or the last one without
+        validation.
+    initial_digest, digest : str
+        SHA-256 of the weights before and after.
+    seconds : float
+        Duration of the training.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.geco.TrainingRecord/1"
+
+    scheme: str
+    data: Annotated[str, UserText]
+    classes: Annotated[tuple[str, ...], UserText]
+    model_class: str
+    seed: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+    max_grad_norm: float | None
+    validation_fraction: float
+    dropout: bool
+    n_train: int
+    n_validation: int
+    n_truncated: int
+    n_trained_parameters: int
+    cached: bool
+    train_losses: npt.NDArray[np.float64]
+    validation_losses: npt.NDArray[np.float64]
+    validation_accuracies: npt.NDArray[np.float64]
+    best_epoch: int
+    initial_digest: str
+    digest: str
+    seconds: float
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class TrainedModel:
+    """A trained classifier, its tokenizer and how it came about.
+
+    Attributes
+    ----------
+    model : transformers.PreTrainedModel or OneLayerAttention
+        Model in evaluation mode, on the device that it was trained on.
+    tokenizer : transformers.PreTrainedTokenizerFast
+        Tokenizer that was given.
+    record : TrainingRecord
+        Record of the training.
+
+    See Also
+    --------
+    save_model, load_model : to a folder and back.
+    """
+
+    model: Any
+    tokenizer: Any
+    record: TrainingRecord
+
+    def __repr__(self) -> str:
+        return f"TrainedModel({type(self.model).__name__} by scheme {self.record.scheme!r} on {self.record.data!r})"
 
 
 def train(
@@ -52,38 +154,38 @@ def train(
     Parameters
     ----------
     model : transformers.PreTrainedModel or OneLayerAttention
-        From `make_classifier` or `make_one_layer`, or any other sequence classifier. It is not changed.
+        Model of `make_classifier` or `make_one_layer`, or any other sequence classifier. It is not changed.
     tokenizer : transformers.PreTrainedTokenizerFast
         Its tokenizer.
     data : PairedSentences
         Rows of two or more classes.
     scheme : str or Scheme
-        One of `SCHEMES`: which parts are trained.
+        Name in `SCHEMES`: which parts are trained.
     epochs, batch_size : int, optional
-        Passes, and rows a step. By default those of the scheme's recipe.
+        Numbers of passes, and of rows a step. By default those of the scheme's recipe.
     learning_rate : float, optional
-        In (0, 1]. By default that of the recipe.
+        Maximal learning rate, in (0, 1]. By default that of the recipe.
     weight_decay : float, optional
-        In [0, 1). By default that of the recipe.
+        Weight decay of AdamW, in [0, 1). By default that of the recipe.
     warmup : float, default=0.1
-        The share of steps in which the learning rate rises, in [0, 1).
+        Share of the steps in which the learning rate rises, in [0, 1).
     max_grad_norm : float or None, default=1.0
-        Longer gradients are cut to this length before each step; None leaves them.
+        Length to which longer gradients are cut before each step; None leaves them.
     validation_fraction : float, default=0.2
-        The share of the sentences (with all their forms) that is held out, in [0, 1). With 0 the last weights are kept.
+        Share of the sentences (with all their forms) that is held out, in [0, 1). With 0 the last weights are kept.
     dropout : bool, default=True
         Whether the parts that are trained use their own dropout. Frozen parts never do.
     seed : int, default=0
-        Of split, fresh embeddings, order and dropout. The global generators of torch stay as they are.
+        Seed of split, fresh embeddings, order and dropout. The global generators of torch stay as they are.
     device : str, default='auto'
-        Where to train; 'auto' takes a GPU if there is one.
+        Device of the training; 'auto' takes a GPU if there is one.
     progress : bool, optional
-        Show a bar on stderr. By default only if that is a terminal.
+        Whether to show a bar on stderr. By default only if that is a terminal.
 
     Returns
     -------
     TrainedModel
-        On one machine the same to the bit for the same arguments.
+        Model and record; on one machine the same to the bit for the same arguments.
 
     Raises
     ------
@@ -125,69 +227,93 @@ def train(
     >>> evaluate(trained.model, trained.tokenizer, pairs).argmax(axis=1).tolist()
     [0, 1, 0, 1, 0, 1, 0, 1]
     """
+    import torch
+
+    from xembed._core.torch import digest_tensors
+    from xembed.encoders._pipeline import find_device
+    from xembed.encoders._training import Settings
+    from xembed.encoders._words import WordEncoder
+    from xembed.geco._classifier import check_tokenizer, count_truncated
+    from xembed.geco._training_loop import SchemeLoop
+
     caller = "train"
-    found = find_scheme(scheme, caller=caller)
-    if found.recipe is None:
-        raise ValueError(f"The scheme {found.name!r} trains nothing: use zero_shot.")
+    scheme = find_scheme(scheme, caller=caller)
+    if scheme.recipe is None:
+        raise ValueError(f"The scheme {scheme.name!r} trains nothing: use zero_shot.")
+    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
     options = _check_options(
-        found.recipe,
-        epochs,
-        batch_size,
-        learning_rate,
-        weight_decay,
-        warmup,
-        max_grad_norm,
-        validation_fraction,
-        dropout,
+        scheme.recipe._asdict() | {name: value for name, value in given.items() if value is not None},
+        warmup=warmup,
+        max_grad_norm=max_grad_norm,
+        validation_fraction=validation_fraction,
+        dropout=dropout,
+        caller=caller,
     )
     seed = check_count(seed, name="seed", caller=caller, low=0)
-    names = trainable_parameters(model, found)
+    names = trainable_parameters(model, scheme)
     _check_model(model, data, caller=caller)
     target, show = find_device(device, caller=caller), shows_progress(progress, caller=caller)
     started = time.perf_counter()
     encoded = WordEncoder(check_tokenizer(tokenizer, caller=caller), caller=caller).encode(data.sentences)
     n_truncated = count_truncated([row.truncated for row in encoded], tokenizer, caller=caller)
-    train_rows, held_out = _split(data, [row.ids for row in encoded], options.validation_fraction, seed)
+    train_rows, held_out = _split(data, [row.ids for row in encoded], options["validation_fraction"], seed)
 
     trained = copy.deepcopy(model).to(target)
     initial = digest_tensors(trained.state_dict())
-    wanted = {name: parameter.requires_grad for name, parameter in trained.named_parameters()}
+    own = {name: parameter.requires_grad for name, parameter in trained.named_parameters()}
     fresh_seed, order_seed, dropout_seed = (int(word) for word in np.random.SeedSequence(seed).generate_state(3))
-    if found.fresh_embeddings:
+    if scheme.fresh_embeddings:
         _draw_embeddings(trained, names - head_names(trained, caller=caller), fresh_seed)
     for name, parameter in trained.named_parameters():
         parameter.requires_grad_(name in names)
-    loop = Loop(trained, found, options, int(tokenizer.pad_token_id), order_seed)
-    with own_randomness(target, dropout_seed):
-        cached = loop.run(train_rows, held_out, show)
+    loop = SchemeLoop(
+        trained,
+        scheme,
+        Settings(
+            **{field: value for field, value in options.items() if field not in ("validation_fraction", "dropout")},
+            keep_best=True,
+            fused=torch.device(target).type in {"cpu", "cuda"},  # one pass over the embeddings instead of several
+        ),
+        train_rows,
+        held_out,
+        pad_id=int(tokenizer.pad_token_id),
+        dropout=dropout,
+        seed=order_seed,
+        show_progress=show,
+    )
+    cached = loop.train(dropout_seed)
     for name, parameter in trained.named_parameters():
-        parameter.requires_grad_(wanted[name])
+        parameter.requires_grad_(own[name])
     record = TrainingRecord(
-        scheme=found.name,
+        scheme=scheme.name,
         data=data.name,
         classes=data.classes,
         model_class=type(model).__name__,
         seed=seed,
-        **dataclasses.asdict(options),
+        **options,
         n_train=len(train_rows),
         n_validation=len(held_out),
         n_truncated=n_truncated,
         n_trained_parameters=sum(p.numel() for name, p in trained.named_parameters() if name in names),
         cached=cached,
         train_losses=np.array(loop.train_losses),
-        validation_losses=np.array(loop.validation_losses),
-        validation_accuracies=np.array(loop.validation_accuracies),
+        validation_losses=np.array([loss for _, loss, _ in loop.log.validations]),
+        validation_accuracies=np.array([accuracy for _, _, accuracy in loop.log.validations]),
         best_epoch=loop.best_epoch,
         initial_digest=initial,
         digest=digest_tensors(trained.state_dict()),
         seconds=time.perf_counter() - started,
-        provenance=provenance(caller, scheme=found.name, seed=seed, **dataclasses.asdict(options)),
+        provenance=provenance(caller, scheme=scheme.name, seed=seed, **options),
     )
     return TrainedModel(trained, tokenizer, record)
 
 
 def _draw_embeddings(model: Any, names: frozenset[str], seed: int) -> None:
     """Draw parameters anew as those of a new model are drawn, whatever its class does for that."""
+    import torch
+
+    from xembed._core.torch import own_randomness
+
     with own_randomness("cpu", seed):
         new = dict(type(model)(copy.deepcopy(model.config)).named_parameters())
     with torch.no_grad():
@@ -196,13 +322,14 @@ def _draw_embeddings(model: Any, names: frozenset[str], seed: int) -> None:
                 parameter.copy_(new[name])
 
 
-def _split(data: PairedSentences, ids: Sequence[Ids], fraction: float, seed: int) -> tuple[Rows, Rows]:
+def _split(data: PairedSentences, ids: Sequence[tuple[int, ...]], fraction: float, seed: int) -> tuple[Rows, Rows]:
+    from xembed.geco._training_loop import Rows
+
     labels = np.array(data.labels, dtype=np.int64)
     groups = np.array(data.groups)
     names = np.array(list(dict.fromkeys(data.groups)))
     n_held_out = math.ceil(fraction * len(names)) if fraction else 0
-    chosen = np.random.default_rng([seed, 1]).permutation(names)[:n_held_out]
-    held_out = np.isin(groups, chosen)
+    held_out = np.isin(groups, np.random.default_rng([seed, 1]).permutation(names)[:n_held_out])
     if len(set(labels[~held_out].tolist())) < 2:
         raise ValueError(
             f"The 'data' of train must have sentences of two classes left to train on. Got {len(names)} sentences, of "
@@ -237,7 +364,7 @@ def _check_model(model: Any, data: Any, *, caller: str) -> None:
             f"The head of the model of {caller} must not be frozen, as every scheme trains it. Got requires_grad=False "
             f"for {', '.join(frozen)}: call model.requires_grad_(True)."
         )
-    kinds = sorted({str(p.dtype) for p in model.parameters() if p.dtype != torch.float32})
+    kinds = sorted({str(p.dtype) for p in model.parameters()} - {"torch.float32"})
     if kinds:
         raise ValueError(
             f"The model of {caller} must have float32 weights. Got {', '.join(kinds)}: call model.float()."
@@ -245,35 +372,156 @@ def _check_model(model: Any, data: Any, *, caller: str) -> None:
 
 
 def _check_options(
-    recipe: Recipe,
-    epochs: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-    weight_decay: float | None,
+    recipe: dict[str, Any],
+    *,
     warmup: float,
     max_grad_norm: float | None,
     validation_fraction: float,
     dropout: bool,
-) -> Options:
-    caller = "train"
+    caller: str,
+) -> dict[str, Any]:
     if not isinstance(dropout, bool):
         raise TypeError(f"The 'dropout' parameter of {caller} must be True or False. Got {dropout!r} instead.")
-    rate = recipe.learning_rate if learning_rate is None else learning_rate
-    decay = recipe.weight_decay if weight_decay is None else weight_decay
-    fraction = check_number(
-        validation_fraction, name="validation_fraction", caller=caller, low=0, high=1, closed="left"
-    )
+
+    def fraction(name: str, value: float, closed: str = "left") -> float:
+        return check_number(value, name=name, caller=caller, low=0, high=1, closed=closed)
+
     if max_grad_norm is not None:
         max_grad_norm = check_number(max_grad_norm, name="max_grad_norm", caller=caller, low=0, closed="neither")
-    return Options(
-        epochs=check_count(recipe.epochs if epochs is None else epochs, name="epochs", caller=caller),
-        batch_size=check_count(
-            recipe.batch_size if batch_size is None else batch_size, name="batch_size", caller=caller
-        ),
-        learning_rate=check_number(rate, name="learning_rate", caller=caller, low=0, high=1, closed="right"),
-        weight_decay=check_number(decay, name="weight_decay", caller=caller, low=0, high=1, closed="left"),
-        warmup=check_number(warmup, name="warmup", caller=caller, low=0, high=1, closed="left"),
-        max_grad_norm=max_grad_norm,
-        validation_fraction=fraction,
-        dropout=dropout,
+    return {
+        "epochs": check_count(recipe["epochs"], name="epochs", caller=caller),
+        "batch_size": check_count(recipe["batch_size"], name="batch_size", caller=caller),
+        "learning_rate": fraction("learning_rate", recipe["learning_rate"], "right"),
+        "weight_decay": fraction("weight_decay", recipe["weight_decay"]),
+        "warmup": fraction("warmup", warmup),
+        "max_grad_norm": max_grad_norm,
+        "validation_fraction": fraction("validation_fraction", validation_fraction),
+        "dropout": dropout,
+    }
+
+
+# ---- trained models in folders
+
+
+def save_model(trained: TrainedModel, folder: str | os.PathLike[str]) -> None:
+    """Write a trained model to a new folder, whole or not at all.
+
+    The folder holds the weights (safetensors), the configuration, the tokenizer and the record of the training
+    (``geco-training.json``). Unless the scheme is 'OLA', transformers can read it too.
+
+    Parameters
+    ----------
+    trained : TrainedModel
+        Result of `train`.
+    folder : str or path
+        New or empty folder; its parent must exist.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder exists and is not empty.
+    OSError
+        If it can't be written.
+
+    Examples
+    --------
+    >>> from xembed.geco import load_model, save_model
+    >>> save_model(trained, "models/CEf-0")  # doctest: +SKIP
+    >>> load_model("models/CEf-0").record.scheme  # doctest: +SKIP
+    'CEf'
+    """
+    from xembed.encoders._load import quiet
+    from xembed.geco._one_layer import OneLayerAttention
+
+    with new_folder(folder) as temporary:
+        with quiet():
+            if isinstance(trained.model, OneLayerAttention):
+                _save_one_layer(trained.model, temporary)
+            else:
+                trained.model.save_pretrained(temporary)
+            trained.tokenizer.save_pretrained(temporary)
+        trained.record.to_json(temporary / _RECORD)
+
+
+def load_model(folder: str | os.PathLike[str], *, device: str = "cpu") -> TrainedModel:
+    """Read what `save_model` wrote.
+
+    Parameters
+    ----------
+    folder : str or path
+        Folder of the model.
+    device : str, default='cpu'
+        Device of the model; 'auto' takes a GPU if there is one.
+
+    Returns
+    -------
+    TrainedModel
+        Model with the same weights to the bit, in evaluation mode.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no such model.
+    ValueError
+        If the weights are not those that the record names.
+
+    Examples
+    --------
+    >>> from xembed.geco import load_model
+    >>> load_model("models/CEf-0")  # doctest: +SKIP
+    TrainedModel(BertForSequenceClassification by scheme 'CEf' on 'geco binary_gender_all')
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from xembed._core.torch import digest_tensors, own_randomness
+    from xembed.encoders._load import quiet
+    from xembed.encoders._pipeline import find_device
+
+    caller = "load_model"
+    target = find_device(device, caller=caller)
+    source = Path(folder)
+    lacking = [name for name in (_RECORD, _WEIGHTS, _CONFIG) if not (source / name).is_file()]
+    if lacking:
+        raise FileNotFoundError(
+            f"The folder {str(source)!r} holds no trained model: {', '.join(lacking)} is not in it. Write one with "
+            "save_model."
+        )
+    record = TrainingRecord.from_json(source / _RECORD)
+    config = json.loads((source / _CONFIG).read_text(encoding="utf-8"))
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    with own_randomness("cpu", 0), quiet():
+        model: Any = (
+            _load_one_layer(config, source)
+            if config.get("model_type") == _ONE_LAYER
+            else AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32, **options)
+        )
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, **options)
+    digest = digest_tensors(model.state_dict())
+    if digest != record.digest:
+        raise ValueError(
+            f"The weights in {str(source)!r} are not those of the training that {_RECORD} records: their SHA-256 is "
+            f"{digest}, not {record.digest}. The folder was changed or is damaged."
+        )
+    return TrainedModel(model.to(target).eval(), tokenizer, record)
+
+
+def _save_one_layer(model: OneLayerAttention, folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, folder / _WEIGHTS
     )
+    config = {"model_type": _ONE_LAYER} | dataclasses.asdict(model.config)
+    (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _load_one_layer(config: dict[str, Any], folder: Path) -> OneLayerAttention:
+    from safetensors.torch import load_file
+
+    from xembed.geco._one_layer import OneLayerAttention, OneLayerConfig
+
+    fields = {field.name for field in dataclasses.fields(OneLayerConfig)}
+    model = OneLayerAttention(OneLayerConfig(**{name: value for name, value in config.items() if name in fields}))
+    model.load_state_dict(load_file(folder / _WEIGHTS))
+    return model

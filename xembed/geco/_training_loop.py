@@ -1,9 +1,9 @@
-"""The epochs of a training: order, learning rate, steps, and the best weights."""
+"""Training a classifier by a scheme: the loop, and a frozen encoder that is run once."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed.defsent._training import progress_bar
-from xembed.geco._cached_base import cached_base
-from xembed.geco._evaluation import BATCH, Ids, forward, logits_of
-from xembed.geco._schemes import Scheme, parts_of
+from xembed.encoders._training import Settings, Tensors, TrainingLoop
+from xembed.encoders._words import collate
+from xembed.geco._classifier import BATCH, Ids, forward, logits_of
+from xembed.geco._schemes import Scheme, base_of, parts_of
 
 _BATCHES_IN_POOL = 16
 
@@ -30,112 +30,75 @@ class Rows:
         return len(self.ids)
 
 
-@dataclass(frozen=True)
-class Options:
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup: float
-    max_grad_norm: float | None
-    validation_fraction: float
-    dropout: bool
+class SchemeLoop(TrainingLoop):
+    """One training by a scheme; the model comes frozen and thawed as the scheme wants it."""
 
+    validates_first = False
 
-class Loop:
-    """The epochs of one training; the model comes frozen and thawed as the scheme wants it."""
-
-    def __init__(self, model: Any, scheme: Scheme, options: Options, pad_id: int, seed: int) -> None:
-        self.model, self.scheme, self.options, self.pad_id = model, scheme, options, pad_id
-        self.generator = np.random.default_rng(seed)
-        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.device = next(model.parameters()).device
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=options.learning_rate,
-            weight_decay=options.weight_decay,
-            fused=self.device.type in {"cpu", "cuda"},  # one pass over the embeddings instead of several
-        )
+    def __init__(
+        self,
+        model: Any,
+        scheme: Scheme,
+        settings: Settings,
+        rows: Rows,
+        held_out: Rows,
+        *,
+        pad_id: int,
+        dropout: bool,
+        seed: int,
+        show_progress: bool,
+    ) -> None:
+        self.scheme, self.rows, self.held_out, self.pad_id, self.dropout = scheme, rows, held_out, pad_id, dropout
+        self.name, self.where = f"Training {scheme.name}", f" of scheme {scheme.name!r}"
+        self.order = np.random.default_rng(seed)
         self.train_losses: list[float] = []
-        self.validation_losses: list[float] = []
-        self.validation_accuracies: list[float] = []
-        self.best_epoch = 0
-        self._best: dict[str, torch.Tensor] = {}
-        self._step = 0
+        self._total = 0.0
+        device = str(next(model.parameters()).device)
+        super().__init__(model, settings, n_rows=len(rows), device=device, seed=seed, show_progress=show_progress)
 
-    def run(self, rows: Rows, held_out: Rows, show: bool) -> bool:
+    def train(self, seed: int) -> bool:
         """Train; return whether the encoder was run only once."""
-        options = self.options
-        n_steps = options.epochs * math.ceil(len(rows) / options.batch_size)
-        all_ids = [*rows.ids, *held_out.ids]
-        use = self.scheme.parts == ("head",)
-        self.model.eval()
-        with (
-            progress_bar(show, f"Training {self.scheme.name}", "step", n_steps) as bar,
-            cached_base(self.model, all_ids, self.pad_id, BATCH, wanted=use) as cache,
-        ):
-            for epoch in range(1, options.epochs + 1):
-                self._train_epoch(rows, n_steps, bar)
-                self._validate(held_out, epoch)
-        with torch.no_grad():
-            for name, best in self._best.items():
-                self.parameters[name].copy_(best)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.model.eval()
-        return cache
+        self.trained.eval()
+        all_ids, wanted = [*self.rows.ids, *self.held_out.ids], self.scheme.parts == ("head",)
+        with cached_base(self.trained, all_ids, self.pad_id, BATCH, wanted=wanted) as cached:
+            self.run(seed)
+        return cached
 
-    def _train_epoch(self, rows: Rows, n_steps: int, bar: Any) -> None:
-        self.model.eval()
-        if self.options.dropout:
-            for part in parts_of(self.model, self.scheme):
-                part.train()
-        total = 0.0
-        for batch in shuffled_batches([len(ids) for ids in rows.ids], self.options.batch_size, self.generator):
-            total += self._train_step(rows, batch, n_steps) * len(batch)
-            bar.update(1)
-        self.train_losses.append(total / len(rows))
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, from 1, whose weights were kept."""
+        return (self.log.best_step or self.n_steps) // self.per_epoch
 
-    def _train_step(self, rows: Rows, batch: npt.NDArray[np.int64], n_steps: int) -> float:
-        rate = learning_rate_at(self._step, n_steps, self.options.learning_rate, self.options.warmup)
-        self._step += 1
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.cross_entropy(
-            forward(self.model, [rows.ids[row] for row in batch.tolist()], self.pad_id),
-            torch.from_numpy(rows.labels[batch]).to(self.device),
-        )
-        value = float(loss.detach())
-        if math.isfinite(value):
-            loss.backward()  # type: ignore[no-untyped-call]
-            limit = math.inf if self.options.max_grad_norm is None else self.options.max_grad_norm
-            norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), limit))
-        if not (math.isfinite(value) and math.isfinite(norm)):
-            raise RuntimeError(
-                f"The {'gradient' if math.isfinite(value) else 'loss'} is not finite at step {self._step} of scheme "
-                f"{self.scheme.name!r}, with a learning rate of {rate:.3g}. Take a smaller 'learning_rate'."
-            )
-        self.optimizer.step()
-        return value
+    def loss(self, rows: torch.Tensor) -> torch.Tensor:
+        logits = forward(self.trained, [self.rows.ids[row] for row in rows.tolist()], self.pad_id)
+        return torch.nn.functional.cross_entropy(logits, torch.from_numpy(self.rows.labels)[rows].to(logits.device))
 
-    def _validate(self, held_out: Rows, epoch: int) -> None:
-        if not len(held_out):
-            self.best_epoch = epoch
-            return
-        self.model.eval()
-        logits = torch.from_numpy(logits_of(self.model, held_out.ids, self.pad_id, BATCH))
-        labels = torch.from_numpy(held_out.labels)
+    def validate(self) -> tuple[float, float] | None:
+        if not len(self.held_out):
+            return None
+        logits = torch.from_numpy(logits_of(self.trained, self.held_out.ids, self.pad_id, BATCH))
+        labels = torch.from_numpy(self.held_out.labels)
         loss = float(torch.nn.functional.cross_entropy(logits, labels))
-        if not math.isfinite(loss):
-            raise RuntimeError(
-                f"The validation loss is not finite after epoch {epoch} of scheme {self.scheme.name!r}. Take a smaller "
-                "'learning_rate'."
-            )
-        if not self.validation_losses or loss < min(self.validation_losses):
-            self.best_epoch = epoch
-            self._best = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
-        self.validation_losses.append(loss)
-        self.validation_accuracies.append(float((logits.argmax(dim=1) == labels).double().mean()))
+        return loss, float((logits.argmax(dim=1) == labels).double().mean())
+
+    def draw_batches(self) -> list[torch.Tensor]:
+        lengths = [len(ids) for ids in self.rows.ids]
+        return [torch.from_numpy(rows) for rows in shuffled_batches(lengths, self.settings.batch_size, self.order)]
+
+    def train_mode(self) -> None:
+        self.trained.eval()
+        if self.dropout:
+            for part in parts_of(self.trained, self.scheme):
+                part.train()
+
+    def kept(self) -> Tensors:
+        return {name: parameter.data for name, parameter in self.parameters.items()}
+
+    def after_step(self, rows: torch.Tensor, loss: float, rate: float) -> None:
+        self._total += loss * len(rows)
+        if self.log.step % self.per_epoch == 0:
+            self.train_losses.append(self._total / self.n_rows)
+            self._total = 0.0
 
 
 def shuffled_batches(
@@ -152,9 +115,87 @@ def shuffled_batches(
     return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def learning_rate_at(step: int, n_steps: int, highest: float, warmup: float) -> float:
-    """Return the learning rate of the step after ``step`` others: a linear rise, then a linear fall to 0."""
-    n_warmup = math.ceil(warmup * n_steps)
-    if step < n_warmup:
-        return highest * (step + 1) / n_warmup
-    return highest * (n_steps - step) / (n_steps - n_warmup)
+# ---- a frozen encoder, run once
+
+
+class _CachedBase(torch.nn.Module):
+    """Gives what the base model gave for the first token and as pooler output, found by the row of ids."""
+
+    def __init__(self, places: dict[Ids, int], first: torch.Tensor, pooled: torch.Tensor | None) -> None:
+        super().__init__()
+        self.places, self.first, self.pooled = places, first, pooled
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: Any) -> Any:
+        from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling
+
+        lengths = attention_mask.sum(dim=1).tolist()
+        rows = [tuple(row[:length]) for row, length in zip(input_ids.tolist(), lengths, strict=True)]
+        places = torch.tensor([self.places[row] for row in rows], device=self.first.device)
+        first = self.first[places][:, None]
+        if self.pooled is None:
+            return BaseModelOutput(last_hidden_state=first)
+        return BaseModelOutputWithPooling(last_hidden_state=first, pooler_output=self.pooled[places])
+
+
+@contextlib.contextmanager
+def cached_base(model: Any, rows: Sequence[Ids], pad_id: int, batch_size: int, *, wanted: bool) -> Iterator[bool]:
+    """Put stored outputs into the place of the base model, if the head reads no more than those; say whether it does.
+
+    The model comes in evaluation mode. Whether its head reads other tokens than the first is found by trying: on the
+    first batch the logits must come out the same.
+    """
+    cache = _run_base(model, rows, pad_id, batch_size) if wanted else None
+    if cache is None:
+        yield False
+        return
+    base, prefix = base_of(model, caller="train")
+    setattr(model, prefix[:-1], cache)
+    try:
+        yield True
+    finally:
+        setattr(model, prefix[:-1], base)
+
+
+def _run_base(model: Any, rows: Sequence[Ids], pad_id: int, batch_size: int) -> _CachedBase | None:
+    base, prefix = base_of(model, caller="train")
+    device = next(model.parameters()).device
+    different = sorted(dict.fromkeys(rows), key=lambda row: (len(row), row))
+    first: list[torch.Tensor] = []
+    pooled: list[torch.Tensor] = []
+    kept: list[Any] = []
+    with torch.no_grad():
+        for start in range(0, len(different), batch_size):
+            batch = different[start : start + batch_size]
+            ids, mask = (tensor.to(device) for tensor in collate(batch, pad_id))
+            hook = base.register_forward_hook(lambda _module, _args, output: kept.append(output))
+            try:
+                logits = model(input_ids=ids, attention_mask=mask).logits
+            finally:
+                hook.remove()
+            output = kept.pop()
+            pooler = getattr(output, "pooler_output", None)
+            states = getattr(output, "last_hidden_state", None)
+            if states is None:
+                return None
+            first.append(states[:, 0].clone())
+            if pooler is not None:
+                pooled.append(pooler)
+            if start == 0:
+                trial = _CachedBase({row: i for i, row in enumerate(batch)}, first[0], pooled[0] if pooled else None)
+                if not _agrees(model, prefix[:-1], base, trial, ids, mask, logits):
+                    return None
+    places = {row: place for place, row in enumerate(different)}
+    return _CachedBase(places, torch.cat(first), torch.cat(pooled) if pooled else None)
+
+
+def _agrees(
+    model: Any, name: str, base: Any, trial: _CachedBase, ids: torch.Tensor, mask: torch.Tensor, logits: torch.Tensor
+) -> bool:
+    setattr(model, name, trial)
+    try:
+        trial_logits = model(input_ids=ids, attention_mask=mask).logits
+    except (IndexError, RuntimeError, TypeError, ValueError, AttributeError):
+        return False  # a head that needs what is not there
+    finally:
+        setattr(model, name, base)
+    return bool(trial_logits.shape == logits.shape and torch.allclose(trial_logits, logits, rtol=1e-5, atol=1e-5))

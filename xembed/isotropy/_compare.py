@@ -11,8 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
-from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
+from xembed._core.results import Result, RowKey, UserText
+from xembed._core.validation import (
+    RNG,
+    FloatArray,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_rng,
+    describe_rng,
+)
 from xembed.datasets import STSPairs, TextTable
 from xembed.encoders import describe_encoder, encode_texts
 from xembed.isotropy._evaluation import (
@@ -29,6 +37,7 @@ from xembed.isotropy._evaluation import (
 from xembed.isotropy._measure import Measure, measure_rows
 from xembed.isotropy._metrics import METRICS
 from xembed.isotropy._sts import (
+    TRANSDUCTIVE,
     NamedTexts,
     STSCorrelation,
     check_pairs,
@@ -78,7 +87,7 @@ class Gain(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.Gain/1"
 
-    name: Annotated[str, UserText]
+    name: Annotated[str, UserText, RowKey]
     statistic: str
     value: float
     low: float | None
@@ -115,7 +124,7 @@ class CorrectionRow(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.CorrectionRow/1"
 
-    name: Annotated[str, UserText]
+    name: Annotated[str, UserText, RowKey]
     description: Annotated[str, UserText]
     measures: tuple[Measure, ...]
     tune: STSCorrelation | None
@@ -396,9 +405,6 @@ def compare_corrections(
     )
 
 
-# ------------------------------------------------------------------------------------------------- corrections
-
-
 def check_corrections(corrections: Any, *, caller: str) -> dict[str, Any]:
     """Return the unfitted corrections by name; 'default' are those of this package."""
     if isinstance(corrections, str) and corrections == "default":
@@ -448,9 +454,6 @@ def correct(name: str, correction: Any, fit_rows: FloatArray, rows: FloatArray) 
     if len(corrected) != len(rows):
         raise ValueError(f"The correction {name!r} must give one row a text. Got {len(corrected)} for {len(rows)}.")
     return corrected
-
-
-# ------------------------------------------------------------------------------------------------- texts and pairs
 
 
 class _Protocol(NamedTuple):
@@ -521,7 +524,15 @@ def _embed(source: Any, texts: Mapping[str, int], *, caller: str) -> tuple[Float
                 f"The 'encoder_or_embeddings' parameter of {caller} must hold an embedding for every text. It lacks "
                 f"{len(missing)} of {len(texts)} (first: {missing[0]!r:.60})."
             )
-        embeddings, described = encode_texts(_Lookup(source), list(texts)).embeddings, None
+        rows = {text: np.asarray(source[text]) for text in texts}
+        shape = next(iter(rows.values())).shape
+        for text, row in rows.items():
+            if row.ndim != 1 or row.shape != shape:
+                raise ValueError(
+                    "The embeddings of all texts must be 1-D and of one length. Got the shapes "
+                    f"{shape} and {row.shape} (of {text!r:.60})."
+                )
+        embeddings, described = check_embeddings(list(rows.values()), name="The embeddings", caller=caller), None
     elif callable(getattr(source, "encode", None)) and not isinstance(source, str):
         embeddings, described = encode_texts(source, list(texts)).embeddings, describe_encoder(source)
     else:
@@ -530,23 +541,6 @@ def _embed(source: Any, texts: Mapping[str, int], *, caller: str) -> tuple[Float
             f"texts)) or a mapping of texts to embeddings. Got {type(source).__name__} instead."
         )
     return embeddings.astype(np.float64), described
-
-
-class _Lookup:
-    """Embeddings by text, as an encoder."""
-
-    def __init__(self, vectors: Mapping[str, Any]) -> None:
-        self._vectors = vectors
-
-    def encode(self, texts: Sequence[str]) -> Any:
-        rows = [np.asarray(self._vectors[text]) for text in texts]
-        for text, row in zip(texts, rows, strict=True):
-            if row.ndim != 1 or row.shape != rows[0].shape:
-                raise ValueError(
-                    "The embeddings of all texts must be 1-D and of one length. Got the shapes "
-                    f"{rows[0].shape} and {row.shape} (of {text!r:.60})."
-                )
-        return rows
 
 
 def _notes(
@@ -559,10 +553,7 @@ def _notes(
     fit, tests = protocol.fit, [item.name for item in protocol.test]
     notes = []
     if transductive:
-        notes.append(
-            f"Transductive: corrections were fitted on sentences of the test ({fit.name!r}). The numbers are not those "
-            "of new sentences."
-        )
+        notes.append(TRANSDUCTIVE.format(fit.name))
     notes += [
         f"{share:.1%} of the sentences of {name!r} are among the texts of the fit, {fit.name!r}."
         for name, share in fit_overlap.items()
@@ -576,9 +567,6 @@ def _notes(
     if len(fit.texts) <= n_dims:
         notes.append(FEW_TEXTS.format(len(fit.texts), n_dims))
     return notes
-
-
-# ------------------------------------------------------------------------------------------------- trials
 
 
 class _Half(NamedTuple):
@@ -774,9 +762,6 @@ def _probe(trials: Sequence[_Trial], halves: Sequence[_Half], count: int, level:
         for i, trial in enumerate(trials)
     ]
     return [_Probes(*row) for row in zip(*results, [None, *gains[1:]], strict=True)]
-
-
-# ------------------------------------------------------------------------------------------------- recommendation
 
 
 class Scores(NamedTuple):

@@ -1,4 +1,4 @@
-"""Measures of the directions of embeddings: cosines, uniformity, and the dimensions that make them large."""
+"""Measures of directions: cosines, their largest contributions, uniformity and alignment."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class OutlierDimensions(Result):
     Attributes
     ----------
     n, n_dims : int
-        Texts and dimensions.
+        Numbers of texts and dimensions.
     average_cosine : float
-        Of two different texts.
+        Mean cosine of two different texts.
     contributions : ndarray of shape (n_dims,)
-        What each dimension adds to the average cosine. They sum to it.
+        Contribution of each dimension to the average cosine. They sum to it.
     top_share : float or None
-        Share of the largest contribution in the average cosine; None where that is not above 0.01, because the share
-        would be one of noise.
+        Share of the largest contribution in the average cosine; None where that is not above 0.01 and shares are noise.
     rogue : tuple of int
-        Dimensions that add at least ``min_contribution`` and at least ``min_ratio`` times the mean, largest first.
+        Dimensions with a contribution of at least ``min_contribution`` and at least ``min_ratio`` times the mean,
+        largest first.
     dead : tuple of int
         Dimensions that are constant within rounding.
     min_contribution, min_ratio : float
-        As asked for.
+        The thresholds of rogue dimensions.
     provenance : dict
         Function, parameters and versions.
     """
@@ -70,7 +70,7 @@ class OutlierDimensions(Result):
 def average_cosine(X: Any) -> float:
     r"""Return the mean cosine of two different texts, exactly.
 
-    With unit rows :math:`u_i`, :math:`(|\sum_i u_i|^2 - n) / (n (n - 1))`: all pairs, without sampling them [1]_.
+    With unit rows :math:`u_i`, :math:`(|\sum_i u_i|^2 - n) / (n (n - 1))`, over all pairs [1]_.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def average_cosine(X: Any) -> float:
     Returns
     -------
     float
-        In [-1/(n - 1), 1]. 0: no common direction.
+        The mean cosine, in [-1/(n - 1), 1]. 0: no common direction.
 
     Raises
     ------
@@ -91,8 +91,7 @@ def average_cosine(X: Any) -> float:
 
     Notes
     -----
-    It measures the mean direction, not isotropy: adding a constant vector to all rows changes it from 0 to nearly 1 and
-    leaves the covariance as it is. O(n d) time.
+    It measures the mean direction, not isotropy (docs/explanation/isotropy.md). O(n d) time.
 
     References
     ----------
@@ -116,7 +115,7 @@ def mean_cosine(unit_sum: Array, n_rows: int) -> float:
 
 
 def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: float = 10.0) -> OutlierDimensions:
-    r"""Find dimensions that make most of the average cosine, and dimensions that hold nothing.
+    r"""Find rogue dimensions, with a large contribution to the average cosine, and dead ones, which are constant.
 
     The contribution of dimension j is the mean of :math:`u_{ij} u_{kj}` over all pairs of different texts [1]_,
     computed exactly. Contributions sum to the average cosine.
@@ -126,15 +125,15 @@ def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: flo
     X : array-like of shape (n_texts, n_dims), or blocks of it
         Embeddings, one row a text, two at least; blocks as in `participation_ratio`. They are read once.
     min_contribution : float, default=0.01
-        A rogue dimension adds at least this to the average cosine ...
+        Smallest contribution of a rogue dimension to the average cosine.
     min_ratio : float, default=10
-        ... and at least so many times the mean contribution of a dimension. So there are none in fewer than
-        ``min_ratio`` dimensions. Both thresholds are conventions of this function.
+        Smallest ratio of its contribution to the mean contribution of a dimension; there are no rogue dimensions in
+        fewer than ``min_ratio`` dimensions. Both thresholds are conventions of this function.
 
     Returns
     -------
     OutlierDimensions
-        With ``contributions``, ``top_share``, ``rogue`` and ``dead``.
+        ``contributions``, ``top_share``, ``rogue`` and ``dead``.
 
     Raises
     ------
@@ -146,7 +145,7 @@ def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: flo
     Notes
     -----
     A dimension is dead if its standard deviation is below 1e-6 of its mean, or of the root mean variance of all
-    dimensions. A z-score divides by that standard deviation: `Standardize` leaves such dimensions unscaled.
+    dimensions. `Standardize` leaves such dimensions unscaled.
 
     References
     ----------
@@ -160,8 +159,8 @@ def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: flo
     >>> X = np.random.default_rng(0).normal(size=(500, 32))
     >>> X[:, 7] += 10
     >>> X[:, 3] = 1
-    >>> found = outlier_dimensions(X)
-    >>> found.rogue, found.dead, round(found.top_share, 2)
+    >>> outliers = outlier_dimensions(X)
+    >>> outliers.rogue, outliers.dead, round(outliers.top_share, 2)
     ((7,), (3,), 0.99)
     """
     caller = "outlier_dimensions"
@@ -198,7 +197,7 @@ def rogue_dimensions(contributions: Array, min_contribution: float = 0.01, min_r
 
 
 def uniformity(X: Any, *, t: float = 2.0, max_rows: int = 5000, rng: RNG = None) -> float:
-    r"""Return how evenly directions fill the sphere: the uniformity of Wang and Isola; lower is more even.
+    r"""Return the uniformity of Wang and Isola: how evenly directions fill the sphere; lower is more even.
 
     :math:`\log \mathrm{mean}_{i<j} \exp(-t |u_i - u_j|^2)` for unit rows [1]_.
 
@@ -207,16 +206,16 @@ def uniformity(X: Any, *, t: float = 2.0, max_rows: int = 5000, rng: RNG = None)
     X : array-like of shape (n_texts, n_dims)
         Embeddings, one row a text, two at least.
     t : float, default=2
-        The paper's.
+        Scale of the kernel; 2 is the paper's.
     max_rows : int, default=5000
-        Of more rows, a random subset of so many is taken: time grows with the square of their number.
+        Maximum number of rows; of more, a random subset is taken, because time grows with the square of their number.
     rng : int, numpy.random.Generator or None, default=None
-        For the subset. None is seed 0.
+        Random number generator of the subset. None is seed 0.
 
     Returns
     -------
     float
-        In [-4t, 0]. 0: all directions are the same. Directions drawn uniformly at random have
+        The uniformity, in [-4t, 0]. 0: all directions are the same. Uniformly random directions have
         :math:`-2t + \log {}_0F_1(d/2; t^2)`, which is near -2t in many dimensions.
 
     Raises
@@ -277,7 +276,7 @@ def uniform_uniformity(n_dims: int, t: float = 2.0) -> float:
 
 
 def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
-    r"""Return how near texts are to their partners: the alignment of Wang and Isola; lower is nearer.
+    r"""Return the alignment of Wang and Isola: the distance of texts to their partners; lower is nearer.
 
     :math:`\mathrm{mean}_i |u_i - v_i|^\alpha` for the unit rows of pairs with the same meaning [1]_.
 
@@ -286,12 +285,12 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
     X, Y : array-like of shape (n_pairs, n_dims)
         Embeddings; row i of ``Y`` is the partner of row i of ``X``.
     alpha : float, default=2
-        The paper's.
+        Exponent of the distance; 2 is the paper's.
 
     Returns
     -------
     float
-        In [0, 2**alpha].
+        The alignment, in [0, 2**alpha].
 
     Raises
     ------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -68,7 +68,7 @@ class Hub(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.Hub/1"
 
-    row: int
+    row: Annotated[int, RowKey]
     occurrences: float
     text: Annotated[str | None, UserText]
 
@@ -230,7 +230,7 @@ def diagnose(
             "pairs or labels. Got none: give other texts of the same kind as those that you embed."
         )
     before = measure(space.X, n_resamples=count, confidence_level=level, rng=seeds[0])
-    compared = after = shown = profile = None
+    compared = correction = after = profile = None
     if space.fit is not None:
         compared = compare_corrections(
             space.embeddings,
@@ -245,8 +245,8 @@ def diagnose(
             transductive=transductive,
             rng=seeds[1],
         )
-        shown = _shown(compared)
-        corrected = correct(shown, candidates[shown], _rows(space.embeddings, space.fit.texts), space.X)
+        correction = _best_correction(compared)
+        corrected = correct(correction, candidates[correction], _rows(space.embeddings, space.fit.texts), space.X)
         after = measure(corrected, n_resamples=count, confidence_level=level, rng=seeds[0])
     if layers:
         profile = layer_profile(
@@ -268,7 +268,7 @@ def diagnose(
         recommendation=compared.recommendation if compared else None,
         reason=compared.reason if compared else _NOT_COMPARED,
         before=before,
-        correction=shown,
+        correction=correction,
         after=after,
         hubs=_find_hubs(space.X, space.texts),
         n_neighbors=_NEIGHBORS,
@@ -372,7 +372,7 @@ def _rows(embeddings: Any, texts: Sequence[str]) -> FloatArray:
     return encode_texts(embeddings, texts).embeddings
 
 
-def _shown(compared: CorrectionsResult) -> str:
+def _best_correction(compared: CorrectionsResult) -> str:
     """Return the correction that is measured beside raw embeddings."""
     if compared.recommendation is not None and compared.recommendation != NONE:
         return compared.recommendation

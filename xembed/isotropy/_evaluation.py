@@ -12,7 +12,7 @@ from xembed._core.directions import UnitRows
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -86,7 +86,7 @@ class ProbeResult(Result):
     accuracy: float
     accuracy_low: float | None
     accuracy_high: float | None
-    balanced_accuracy: float
+    balanced_accuracy: Annotated[float, IntervalIn("balanced_low", "balanced_high")]
     balanced_low: float | None
     balanced_high: float | None
     majority: float

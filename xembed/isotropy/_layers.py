@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
 from xembed.datasets import STSPairs
 from xembed.encoders import describe_encoder, encode_layers
@@ -17,6 +17,7 @@ from xembed.isotropy._compare import FEW_TEXTS, RAW, check_corrections, correct,
 from xembed.isotropy._measure import Measure, measure_rows
 from xembed.isotropy._metrics import Metric, check_metrics
 from xembed.isotropy._sts import (
+    TRANSDUCTIVE,
     NamedTexts,
     STSCorrelation,
     check_pairs,
@@ -51,9 +52,9 @@ class LayerRow(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.LayerRow/1"
 
-    layer: int
-    pooling: str
-    correction: Annotated[str, UserText]
+    layer: Annotated[int, RowKey]
+    pooling: Annotated[str, RowKey]
+    correction: Annotated[str, UserText, RowKey]
     measures: tuple[Measure, ...]
     sts: STSCorrelation | None
 
@@ -376,5 +377,5 @@ def _describe_fit(
         return None, False, notes
     transductive = any(is_transductive(fit.name, fit.texts, item)[0] for item in sets)
     if transductive:
-        notes.append(f"Transductive: corrections were fitted on sentences of the pairs ({fit.name!r}).")
+        notes.append(TRANSDUCTIVE.format(fit.name))
     return overlap(pair_rows(sets).sentences, fit.texts), transductive, notes

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from xembed._core.directions import working_dtype
 from xembed._core.moments import Array, Columns, Moments, grouped_moments
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import NotCompared, Result, RowKey
 from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.isotropy._cosine import random_rows, rogue_dimensions, top_share
 from xembed.isotropy._metrics import Metric, Sample, Space, check_metrics, cosine_histogram
@@ -72,7 +72,7 @@ class Measure(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.Measure/1"
 
-    name: str
+    name: Annotated[str, RowKey]
     label: str
     value: float | None
     low: float | None
@@ -143,7 +143,7 @@ class IsotropyResult(Result):
     n_dims: int
     measures: tuple[Measure, ...]
     spectrum: npt.NDArray[np.float64]
-    cosine_histogram: CosineHistogram | None
+    cosine_histogram: Annotated[CosineHistogram | None, NotCompared]
     contributions: npt.NDArray[np.float64] | None
     rogue_dimensions: tuple[int, ...]
     dead_dimensions: tuple[int, ...]
@@ -195,7 +195,7 @@ class _Values:
     def measure(self, metric: Metric, n: int, d: int, level: float) -> Measure:
         """Return everything about one measure."""
         name, value = metric.name, self.estimates.get(metric.name)
-        minimum, maximum = metric.minimum(n, d), metric.maximum(n, d)
+        minimum, maximum, isotropic = metric.bounds(n, d)
         low = high = None
         if value is not None and name in self.replicates:
             replicates = self.replicates[name]
@@ -213,7 +213,7 @@ class _Values:
             high=high,
             minimum=minimum,
             maximum=maximum,
-            perfect=metric.isotropic(n, d),
+            perfect=isotropic,
             better=metric.better,
             n_rows_used=self.rows_used.get(name, n),
             warning=" ".join(self.warnings[name]) if name in self.warnings else None,

@@ -118,15 +118,7 @@ class Sample:
         return dimension_of_distances(self.distances, method)
 
 
-Bound = Callable[[int, int], float | None]
-
-
-def _unbounded(n: int, d: int) -> None:
-    return None
-
-
-def _always(value: float) -> Bound:
-    return lambda n, d: value
+Bound = float | None | Callable[[int, int], float]
 
 
 def _rank(n: int, d: int) -> float:
@@ -135,10 +127,11 @@ def _rank(n: int, d: int) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """One measure: what it is called, what it means, what it is compared with and how it is computed.
+    """One measure: its name, meaning and sources, its direction and range, and how it is computed.
 
     ``meaning`` completes the sentence "The measure is ..."; ``cites`` are keys of the bibliography; ``better`` is
-    'higher', 'lower' or 'none'; ``isotropic`` gives the value of a space in which all directions are alike.
+    'higher', 'lower' or 'none'; ``isotropic`` is the value of a space in which all directions are alike. Bounds are
+    numbers, functions of the numbers of rows and dimensions, or None.
     ``source`` says from what it is computed: 'moments', 'unit' (sums of unit rows too), 'partition' or 'sample'.
     """
 
@@ -148,11 +141,18 @@ class Metric:
     better: str
     source: str
     cites: tuple[str, ...] = ()
-    minimum: Bound = _unbounded
-    maximum: Bound = _unbounded
-    isotropic: Bound = _unbounded
+    minimum: Bound = None
+    maximum: Bound = None
+    isotropic: Bound = None
     of_space: Callable[[Space], float] | None = None
     of_sample: Callable[[Sample], float] | None = None
+
+    def bounds(self, n: int, d: int) -> tuple[float | None, float | None, float | None]:
+        """Return the minimum, the maximum and the isotropic value for ``n`` rows in ``d`` dimensions."""
+        minimum, maximum, isotropic = (
+            bound(n, d) if callable(bound) else bound for bound in (self.minimum, self.maximum, self.isotropic)
+        )
+        return minimum, maximum, isotropic
 
     def compute(self, data: Any) -> float:
         """Return the value from a space or a sample."""
@@ -162,178 +162,86 @@ class Metric:
         return float(function(data))
 
 
-def _average_cosine(space: Space) -> float:
-    return mean_cosine(space.moments.unit_total, space.moments.n_rows)
-
-
-_TABLE = (
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (
     Metric(
-        "debiased_isoscore",
-        "IsoScore, debiased",
+        "debiased_isoscore", "IsoScore, debiased",
         "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions, as IsoScore (Rudman et al. 2022), with "
         "unbiased estimates of the sums in it (Bai & Saranadasa 1996). 1: the same variance in all directions.",
-        better="higher",
-        source="moments",
-        cites=("rudman2022", "bai1996"),
-        isotropic=_always(1.0),
-        of_space=lambda space: debiased_score(space.moments),
-    ),
+        "higher", "moments", ("rudman2022", "bai1996"), isotropic=1.0,
+        of_space=lambda space: debiased_score(space.moments)),
     Metric(
-        "isoscore",
-        "IsoScore",
+        "isoscore", "IsoScore",
         "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions (Rudman et al. 2022); too low for few "
         "texts.",
-        better="higher",
-        source="moments",
-        cites=("rudman2022",),
-        minimum=_always(0.0),
-        maximum=_always(1.0),
-        isotropic=_always(1.0),
-        of_space=lambda space: plain_score(space.moments),
-    ),
+        "higher", "moments", ("rudman2022",), 0.0, 1.0, 1.0,
+        of_space=lambda space: plain_score(space.moments)),
     Metric(
-        "participation_ratio",
-        "Participation ratio",
+        "participation_ratio", "Participation ratio",
         "the squared sum of the eigenvalues of the covariance over the sum of their squares: the number of directions "
         "that the variance is spread over.",
-        better="higher",
-        source="moments",
-        minimum=_always(1.0),
-        maximum=_rank,
-        isotropic=_rank,
-        of_space=lambda space: participation(space.moments),
-    ),
+        "higher", "moments", (), 1.0, _rank, _rank,
+        of_space=lambda space: participation(space.moments)),
     Metric(
-        "effective_rank",
-        "Effective rank",
+        "effective_rank", "Effective rank",
         "the exponential of the entropy of the eigenvalues' shares (Roy & Vetterli 2007): the number of directions "
         "that the variance is spread over, with more weight on small ones.",
-        better="higher",
-        source="moments",
-        cites=("roy2007",),
-        minimum=_always(1.0),
-        maximum=_rank,
-        isotropic=_rank,
-        of_space=lambda space: rank_of_spectrum(space.spectrum),
-    ),
+        "higher", "moments", ("roy2007",), 1.0, _rank, _rank,
+        of_space=lambda space: rank_of_spectrum(space.spectrum)),
     Metric(
-        "rankme",
-        "RankMe",
+        "rankme", "RankMe",
         "the exponential of the entropy of the singular values' shares, without subtracting the mean (Garrido et al. "
         "2023).",
-        better="higher",
-        source="moments",
-        cites=("garrido2023",),
-        minimum=_always(1.0),
-        maximum=lambda n, d: float(min(n, d)),
-        isotropic=lambda n, d: float(min(n, d)),
-        of_space=lambda space: rank_of_singular_values(space.squares, space.moments),
-    ),
+        "higher", "moments", ("garrido2023",), 1.0, lambda n, d: float(min(n, d)), lambda n, d: float(min(n, d)),
+        of_space=lambda space: rank_of_singular_values(space.squares, space.moments)),
     Metric(
-        "average_cosine",
-        "Average cosine",
+        "average_cosine", "Average cosine",
         "the mean cosine of two different texts, over all pairs (Ethayarajh 2019).",
-        better="lower",
-        source="unit",
-        cites=("ethayarajh2019",),
-        minimum=lambda n, d: -1 / (n - 1),
-        maximum=_always(1.0),
-        isotropic=_always(0.0),
-        of_space=_average_cosine,
-    ),
+        "lower", "unit", ("ethayarajh2019",), lambda n, d: -1 / (n - 1), 1.0, 0.0,
+        of_space=lambda space: mean_cosine(space.moments.unit_total, space.moments.n_rows)),
     Metric(
-        "top_dimension_share",
-        "Share of the top dimension in the average cosine",
+        "top_dimension_share", "Share of the top dimension in the average cosine",
         "the largest share of one dimension in the average cosine (Timkey & van Schijndel 2021).",
-        better="lower",
-        source="unit",
-        cites=("timkey2021",),
-        minimum=_always(0.0),
-        isotropic=lambda n, d: 1 / d,
-    ),
+        "lower", "unit", ("timkey2021",), 0.0, isotropic=lambda n, d: 1 / d),
     Metric(
-        "partition_isotropy",
-        "Partition isotropy I(W)",
+        "partition_isotropy", "Partition isotropy I(W)",
         "min Z(c) / max Z(c), where Z(c) is the sum of exp(c · x) over texts and c runs over the principal directions "
         "and their opposites (Mu & Viswanath 2018); depends on the scale of the embeddings.",
-        better="higher",
-        source="partition",
-        cites=("mu2018",),
-        minimum=_always(0.0),
-        maximum=_always(1.0),
-        isotropic=_always(1.0),
-    ),
+        "higher", "partition", ("mu2018",), 0.0, 1.0, 1.0),
     Metric(
-        "uniformity",
-        "Uniformity (t = 2)",
+        "uniformity", "Uniformity (t = 2)",
         "the logarithm of the mean of exp(−2 |u − v|²) over pairs of directions (Wang & Isola 2020).",
-        better="lower",
-        source="sample",
-        cites=("wang2020",),
-        minimum=_always(-8.0),
-        maximum=_always(0.0),
-        isotropic=lambda n, d: uniform_uniformity(d),
-        of_sample=lambda sample: uniformity_of(sample.cosines),
-    ),
+        "lower", "sample", ("wang2020",), -8.0, 0.0, lambda n, d: uniform_uniformity(d),
+        of_sample=lambda sample: uniformity_of(sample.cosines)),
     Metric(
-        "hubness",
-        f"Hubness: skewness of {N_NEIGHBORS}-occurrences",
+        "hubness", f"Hubness: skewness of {N_NEIGHBORS}-occurrences",
         "the skewness of k-occurrences, the number of texts that have a text among their k nearest neighbors "
         "(Radovanović et al. 2010).",
-        better="lower",
-        source="sample",
-        cites=("radovanovic2010",),
-        isotropic=_always(0.0),
-        of_sample=lambda sample: sample.hubs.skewness,
-    ),
+        "lower", "sample", ("radovanovic2010",), isotropic=0.0,
+        of_sample=lambda sample: sample.hubs.skewness),
     Metric(
-        "robin_hood",
-        "Hubness: Robin Hood index",
+        "robin_hood", "Hubness: Robin Hood index",
         "the share of all places among nearest neighbors that would have to be redistributed for all texts to have "
         "the same number (Feldbauer et al. 2018).",
-        better="lower",
-        source="sample",
-        cites=("feldbauer2018",),
-        minimum=_always(0.0),
-        maximum=_always(1.0),
-        isotropic=_always(0.0),
-        of_sample=lambda sample: sample.hubs.robin_hood,
-    ),
+        "lower", "sample", ("feldbauer2018",), 0.0, 1.0, 0.0,
+        of_sample=lambda sample: sample.hubs.robin_hood),
     Metric(
-        "antihub_rate",
-        "Hubness: share of antihubs",
+        "antihub_rate", "Hubness: share of antihubs",
         "the share of texts that are among the nearest neighbors of no other text.",
-        better="lower",
-        source="sample",
-        minimum=_always(0.0),
-        maximum=_always(1.0),
-        isotropic=_always(0.0),
-        of_sample=lambda sample: sample.hubs.antihub_rate,
-    ),
+        "lower", "sample", (), 0.0, 1.0, 0.0,
+        of_sample=lambda sample: sample.hubs.antihub_rate),
     Metric(
-        "twonn",
-        "Intrinsic dimension (TwoNN)",
+        "twonn", "Intrinsic dimension (TwoNN)",
         "the local dimension of the texts, from the ratio of the distances to the second and to the first neighbor "
         "(Facco et al. 2017).",
-        better="none",
-        source="sample",
-        cites=("facco2017",),
-        minimum=_always(0.0),
-        of_sample=lambda sample: sample.dimension("twonn", 3),
-    ),
+        "none", "sample", ("facco2017",), 0.0,
+        of_sample=lambda sample: sample.dimension("twonn", 3)),
     Metric(
-        "mle",
-        "Intrinsic dimension (MLE, 20 neighbors)",
+        "mle", "Intrinsic dimension (MLE, 20 neighbors)",
         "the local dimension of the texts, by maximum likelihood from the distances to 20 neighbors (Levina & Bickel "
         "2004).",
-        better="none",
-        source="sample",
-        cites=("levina2004",),
-        minimum=_always(0.0),
-        of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1),
-    ),
-)
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+        "none", "sample", ("levina2004",), 0.0,
+        of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1)),
+)}  # fmt: skip
 
 
 def check_metrics(metrics: Any, *, caller: str) -> list[Metric]:

@@ -1,4 +1,4 @@
-"""Measures of neighborhoods: hubs, and the dimension that near texts spread in."""
+"""Measures of neighborhoods: hubness and intrinsic dimension."""
 
 from __future__ import annotations
 
@@ -42,19 +42,20 @@ class HubnessResult(Result):
     Attributes
     ----------
     n, n_neighbors : int
-        Texts, and neighbors of each.
+        Numbers of texts and of neighbors of each.
     metric : str
         'cosine' or 'euclidean'.
     skewness : float
-        Of the k-occurrences. Near 0: no hubs; above about 1: strong ones.
+        Skewness of the k-occurrences. Near 0: no hubs; above about 1: strong ones.
     robin_hood : float
-        Share of all neighbor slots that would have to change hands for all texts to have the same, in [0, 1).
+        Robin Hood index: the share of all places among nearest neighbors that would have to be redistributed for all
+        texts to have the same number, in [0, 1).
     antihub_rate : float
-        Share of texts that are nobody's neighbor, in [0, 1).
+        Share of antihubs, texts that are among the nearest neighbors of no other text, in [0, 1).
     largest : float
         The largest k-occurrence.
     k_occurrences : ndarray of shape (n,)
-        For each text, how many others have it among their nearest neighbors.
+        Number of other texts that have each text among their nearest neighbors.
     provenance : dict
         Function, parameters and versions.
     """
@@ -74,7 +75,7 @@ class HubnessResult(Result):
 
 
 class HubStatistics(NamedTuple):
-    """What is told of k-occurrences."""
+    """Statistics of k-occurrences."""
 
     skewness: float
     robin_hood: float
@@ -82,7 +83,7 @@ class HubStatistics(NamedTuple):
 
 
 def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> HubnessResult:
-    r"""Return whether some texts are the neighbors of very many others, and some of none.
+    r"""Measure hubness: whether some texts are the nearest neighbors of very many others, and some of none.
 
     The k-occurrence of a text is the number of other texts that have it among their k nearest neighbors; its mean is
     k. Hubs make its distribution skewed [1]_.
@@ -92,15 +93,14 @@ def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> Hubness
     X : array-like of shape (n_texts, n_dims)
         Embeddings, one row a text.
     n_neighbors : int, default=10
-        The k above, below the number of texts.
+        Number k of nearest neighbors, below the number of texts.
     metric : {'cosine', 'euclidean'}, default='cosine'
-        What is near.
+        Similarity, or distance, of neighbors.
 
     Returns
     -------
     HubnessResult
-        With ``skewness``, ``robin_hood`` (the Robin Hood index [2]_), ``antihub_rate``, ``largest`` and
-        ``k_occurrences``.
+        ``skewness``, ``robin_hood`` (the Robin Hood index [2]_), ``antihub_rate``, ``largest`` and ``k_occurrences``.
 
     Raises
     ------
@@ -111,10 +111,9 @@ def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> Hubness
 
     Notes
     -----
-    No text is its own neighbor. Texts at the same distance share the places that are left among them, so that the
-    result does not depend on the order of rows; k-occurrences then need not be whole numbers.
-
-    All pairs by blocks of matrix products: O(n² d) time, O(n) memory beside one block. Float32 above 2²⁶ pairs.
+    No text is its own neighbor. Texts at the same distance share the remaining places, so that the result does not
+    depend on the order of rows; k-occurrences need not be whole numbers. O(n² d) time, O(n) memory beside one block;
+    float32 above 2²⁶ pairs.
 
     References
     ----------
@@ -182,26 +181,26 @@ def hub_statistics(occurrences: Array) -> HubStatistics:
 
 
 def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, rng: RNG = None) -> float:
-    r"""Return in how many dimensions the texts spread, estimated from distances between neighbors.
+    r"""Return the intrinsic dimension of the texts, estimated from distances between neighbors.
 
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims)
-        Embeddings, one row a text, as they are: distances are Euclidean. For cosines, scale rows to length 1 first.
+        Embeddings, one row a text. Distances are Euclidean: for cosines, scale rows to length 1 first.
     method : {'twonn', 'mle', 'lpca', 'mom', 'tle', 'corrint', 'fishers'}, default='twonn'
         'twonn': from the ratio of the distances to the second and the first neighbor [1]_; 'mle': maximum
-        likelihood from 20 neighbors [2]_; 'lpca': how many eigenvalues of the covariance are at least 5 % of the
+        likelihood from 20 neighbors [2]_; 'lpca': number of eigenvalues of the covariance of at least 5 % of the
         largest; 'mom', 'tle', 'corrint' and 'fishers': method of moments, tight local, correlation dimension and
         Fisher separability. All as in scikit-dimension [3]_, with its defaults.
     max_rows : int, default=5000
-        Of more rows, a random subset of so many is taken: time grows with the square of their number.
+        Maximum number of rows; of more, a random subset is taken, because time grows with the square of their number.
     rng : int, numpy.random.Generator or None, default=None
-        For the subset. None is seed 0.
+        Random number generator of the subset. None is seed 0.
 
     Returns
     -------
     float
-        Above 0. All methods underestimate dimensions above about 20, the more the fewer texts there are.
+        The dimension, above 0. All methods underestimate dimensions above about 20, the more the fewer texts there are.
 
     Raises
     ------
@@ -218,10 +217,8 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
 
     Notes
     -----
-    A low value means that texts vary in few ways, which may be what the texts are like: no value is the right one. In
-    a subset neighbors are farther away, so values of subsets of different sizes differ.
-
-    'fishers' fails above about 50 dimensions; a single far outlier changes 'lpca' much.
+    In a subset neighbors are farther away, so values of subsets of different sizes differ. 'fishers' fails above about
+    50 dimensions; a single far outlier changes 'lpca' much.
 
     References
     ----------
@@ -259,8 +256,8 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
 
 def first_of_equals(X: FloatArray) -> npt.NDArray[np.int64]:
     """Return the positions of rows that no row before them equals."""
-    found: npt.NDArray[np.int64] = np.sort(np.unique(X, axis=0, return_index=True)[1])
-    return found
+    positions: npt.NDArray[np.int64] = np.sort(np.unique(X, axis=0, return_index=True)[1])
+    return positions
 
 
 def estimate_dimension(X: Array, method: str) -> float:
@@ -289,9 +286,8 @@ def estimate_dimension(X: Array, method: str) -> float:
         "fishers": estimators.FisherS,
     }
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it warns of ends in a number that is checked here
-        found = float(makers[method]().fit(X).dimension_)
-    return _checked(found, method)
+        warnings.simplefilter("ignore")  # a bad estimate is found by its number
+        return _checked(float(makers[method]().fit(X).dimension_), method)
 
 
 def dimension_of_distances(distances: Array, method: str) -> float:
@@ -304,16 +300,16 @@ def dimension_of_distances(distances: Array, method: str) -> float:
         warnings.simplefilter("ignore")
         try:
             if method == "twonn":
-                found = estimators.TwoNN(dist=True).fit(distances[:, :2]).dimension_
+                dimension = estimators.TwoNN(dist=True).fit(distances[:, :2]).dimension_
             else:
                 indices = np.zeros(distances.shape, dtype=np.int64)  # not needed without smoothing
                 estimator = estimators.MLE()
-                found = estimator.fit(
+                dimension = estimator.fit(
                     distances, precomputed_knn_arrays=(distances, indices), n_neighbors=distances.shape[1]
                 ).dimension_
         except ValueError as error:
             raise ValueError(f"The method {method!r} gives no dimension for these rows: {error} {_ADVICE}") from None
-    return _checked(float(found), method)
+    return _checked(float(dimension), method)
 
 
 def neighbor_distances(X: Array, k: int) -> Array:
@@ -326,12 +322,12 @@ def neighbor_distances(X: Array, k: int) -> Array:
         squares += lengths
         squares[np.arange(len(squares)), np.arange(rows.start, rows.stop)] = np.inf
         nearest = largest(-squares, k)
-        found = np.take_along_axis(squares, nearest, axis=1) + lengths[rows, None]
-        # Where rows are near each other, what is left of the products is rounding.
-        first, second = np.nonzero(found < _CANCELLED * (lengths[rows, None] + lengths[nearest]))
+        near = np.take_along_axis(squares, nearest, axis=1) + lengths[rows, None]
+        # Where rows are near each other, the difference of the products is rounding.
+        first, second = np.nonzero(near < _CANCELLED * (lengths[rows, None] + lengths[nearest]))
         difference = X[rows.start + first] - X[nearest[first, second]]
-        found[first, second] = np.vecdot(difference, difference)
-        distances[rows] = np.sort(np.sqrt(found), axis=1)
+        near[first, second] = np.vecdot(difference, difference)
+        distances[rows] = np.sort(np.sqrt(near), axis=1)
     return distances
 
 

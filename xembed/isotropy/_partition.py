@@ -26,13 +26,13 @@ def partition_isotropy(X: Any) -> float:
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, two at least; blocks as in `participation_ratio`. They are read twice, so an
-        iterator won't do.
+        Embeddings, one row a text, two at least; blocks as in `participation_ratio`, but no iterator: they are read
+        twice.
 
     Returns
     -------
     float
-        In [0, 1]. 1: no direction is preferred. It is above 0, but for what float64 can't hold.
+        The isotropy, in [0, 1]. 1: no direction is preferred.
 
     Raises
     ------
@@ -43,13 +43,9 @@ def partition_isotropy(X: Any) -> float:
 
     Notes
     -----
-    **It depends on the scale.** Rows of length 10 have another value than the same rows of length 1, so compare only
-    embeddings of the same length; for short rows all spaces look isotropic.
-
-    An eigenvector's sign is arbitrary, so both signs are taken: the value does not depend on the library that finds
-    the eigenvectors. Where eigenvalues are equal, the eigenvectors are arbitrary too, and so, slightly, is the value.
-
-    Sums are taken of logarithms, so that nothing overflows. Two passes of O(n d²) time.
+    **It depends on the scale.** Compare only embeddings of the same length; for short rows all spaces look isotropic.
+    Both signs of an eigenvector are taken, because its sign is arbitrary. Where eigenvalues are equal, the eigenvectors
+    are arbitrary too, and so, slightly, is the value. Two passes of O(n d²) time.
 
     References
     ----------
@@ -88,8 +84,8 @@ def log_partition(X: Rows, vectors: Array, *, n_groups: int = 1, seed: int = 0) 
     if rows.shape[1] == X.shape[1]:
         return values
     counts = np.zeros(n_groups)
-    for group, chosen in group_rows(len(X), 0, n_groups=n_groups, seed=seed):
-        counts[group] += chosen.stop - chosen.start if isinstance(chosen, slice) else len(chosen)
+    for group, members in group_rows(len(X), 0, n_groups=n_groups, seed=seed):
+        counts[group] += members.stop - members.start if isinstance(members, slice) else len(members)
     return np.column_stack([values, np.log(counts)])
 
 
@@ -119,7 +115,7 @@ def _block_partition(X: FloatArray, start: int, *, vectors: Array, part_of: int,
     columns = vectors.astype(dtype)
     items = group_rows(len(X), start, n_groups=n_groups, seed=seed)
 
-    def one(item: tuple[int, Selection]) -> Array:
+    def log_sums(item: tuple[int, Selection]) -> Array:
         # The sums of exp(z - peak) and of exp(-z - peak) for both signs, with a common peak of all chunks so far.
         peaks = np.full(2 * columns.shape[1], -np.inf)
         sums = np.zeros(2 * columns.shape[1])
@@ -130,8 +126,8 @@ def _block_partition(X: FloatArray, start: int, *, vectors: Array, part_of: int,
 
     values = np.full((n_groups, 2 * columns.shape[1]), -np.inf)
     with one_blas_thread():
-        for (group, _), found in zip(items, ordered_map(one, items), strict=True):
-            values[group] = np.logaddexp(values[group], found)
+        for (group, _), logs in zip(items, ordered_map(log_sums, items), strict=True):
+            values[group] = np.logaddexp(values[group], logs)
     return values
 
 

@@ -1,4 +1,4 @@
-"""Measures of the spectrum: how evenly the variance is spread over the directions of the space."""
+"""Measures of the spectrum: the spread of the variance over the directions of the space."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RANKME_SHARE = 1e-7
 
 
 def participation_ratio(X: Any) -> float:
-    r"""Return the participation ratio of the covariance: how many directions the variance is spread over.
+    r"""Return the participation ratio of the covariance: the number of directions that the variance is spread over.
 
     :math:`PR = (\sum_i \lambda_i)^2 / \sum_i \lambda_i^2` for the eigenvalues :math:`\lambda_i` of the covariance.
 
@@ -28,7 +28,7 @@ def participation_ratio(X: Any) -> float:
     Returns
     -------
     float
-        In [1, n_dims]. 1: all variance is in one direction; n_dims: all directions have the same.
+        The ratio, in [1, n_dims]. 1: all variance is in one direction; n_dims: all directions have the same variance.
 
     Raises
     ------
@@ -43,10 +43,8 @@ def participation_ratio(X: Any) -> float:
 
     Notes
     -----
-    Rows are texts. An array of shape (n_dims, n_texts) gives a number too, and a wrong one.
-
-    Biased downwards for few rows: at most n - 1 directions can have variance. It follows from the traces of S and of
-    S², so no eigenvalue is computed: O(n d²) time, or O(n² d) for n < d.
+    Rows are texts: an array of shape (n_dims, n_texts) gives a wrong number. Biased downwards for few rows: at most
+    n - 1 directions can have variance. O(n d²) time, or O(n² d) for n < d.
 
     Examples
     --------
@@ -59,7 +57,7 @@ def participation_ratio(X: Any) -> float:
 
 
 def isoscore(X: Any, *, debiased: bool = False) -> float:
-    r"""Return the IsoScore: how evenly the variance is spread over all directions.
+    r"""Return the IsoScore: the evenness of the variance over all directions.
 
     IsoScore [1]_ is a function of the participation ratio: :math:`(PR - 1) / (d - 1)`.
 
@@ -69,14 +67,14 @@ def isoscore(X: Any, *, debiased: bool = False) -> float:
         Embeddings, one row a text, as in `participation_ratio`. At least two rows (three for ``debiased``), and two
         dimensions.
     debiased : bool, default=False
-        Estimate the score of the population that the rows are a sample of. **Use this to compare samples of
-        different sizes or to compare with 1.**
+        Whether the score of the population is estimated that the rows are a sample of. **Use this to compare samples
+        of different sizes or to compare with 1.**
 
     Returns
     -------
     float
-        In [0, 1]; 1: all directions have the same variance. Debiased it is an estimate and may lie a little outside.
-        It is not clipped, so that averages of it stay right.
+        The score, in [0, 1]; 1: all directions have the same variance. The debiased estimate may lie a little outside;
+        it is not clipped, so that averages of it are unbiased.
 
     Raises
     ------
@@ -88,20 +86,16 @@ def isoscore(X: Any, *, debiased: bool = False) -> float:
 
     Notes
     -----
-    The plain score of few rows is far too low. Of isotropic data with 384 dimensions it is 0.11 for 50 rows, 0.56 for
-    500 and 0.93 for 5,000. The debiased one puts unbiased estimates of :math:`(\mathrm{tr}\,\Sigma)^2` and
-    :math:`\mathrm{tr}\,\Sigma^2` into the same formula [2]_: with :math:`N = n - 1`, :math:`t = \mathrm{tr}\,S` and
-    :math:`t_2 = \mathrm{tr}\,S^2`,
+    The plain score of few rows is far too low (docs/explanation/isotropy.md). The debiased one puts unbiased estimates
+    of :math:`(\mathrm{tr}\,\Sigma)^2` and :math:`\mathrm{tr}\,\Sigma^2` into the same formula [2]_: with
+    :math:`N = n - 1`, :math:`t = \mathrm{tr}\,S` and :math:`t_2 = \mathrm{tr}\,S^2`,
 
     .. math::
         B = \frac{N^2}{(N-1)(N+2)}\left(t_2 - \frac{t^2}{N}\right), \quad T_2 = t^2 - \frac{2B}{N}, \quad
         \frac{T_2/B - 1}{d - 1}.
 
-    Both estimates are unbiased for normal data; their ratio is nearly so.
-
-    Rows are texts: an array of shape (n_dims, n_texts) gives a number too, and a wrong one. The measure looks at the
-    spread around the mean only; a common direction of all texts is seen by `average_cosine`. A higher score is no aim
-    in itself: see `evaluate_sts` and `linear_probe` for what a change does to a task.
+    Both estimates are unbiased for normal data; their ratio is nearly so. The score measures the spread around the mean
+    only; `average_cosine` measures a common direction of all texts.
 
     References
     ----------
@@ -136,7 +130,7 @@ def effective_rank(X: Any) -> float:
     Returns
     -------
     float
-        In [1, min(n_texts - 1, n_dims)].
+        The rank, in [1, min(n_texts - 1, n_dims)].
 
     Raises
     ------
@@ -149,8 +143,8 @@ def effective_rank(X: Any) -> float:
 
     Notes
     -----
-    The eigenvalues are those of the covariance, that is, of centered rows. Variants with singular values or without
-    centring differ a lot. Biased downwards for few rows.
+    The eigenvalues are those of the covariance, that is, of centered rows; variants with singular values or without
+    centering differ a lot. Biased downwards for few rows.
 
     References
     ----------
@@ -176,12 +170,12 @@ def rankme(X: Any, *, centered: bool = False) -> float:
     X : array-like of shape (n_texts, n_dims), or blocks of it
         Embeddings, one row a text, as in `participation_ratio`.
     centered : bool, default=False
-        Subtract the mean first. The paper does not.
+        Whether the mean is subtracted first. The paper does not.
 
     Returns
     -------
     float
-        In [1, min(n_texts, n_dims)], but for what 1e-7 adds.
+        The rank, in [1, min(n_texts, n_dims)], up to the effect of 1e-7.
 
     Raises
     ------
@@ -256,8 +250,8 @@ def debiased_score(moments: Moments) -> float:
 
 def eigenvalues(scatter: Array) -> Array:
     """Return the eigenvalues of a sum of outer products, largest first, none below zero."""
-    found: Array = np.maximum(np.linalg.eigvalsh(scatter)[::-1], 0.0)
-    return found
+    values: Array = np.maximum(np.linalg.eigvalsh(scatter)[::-1], 0.0)
+    return values
 
 
 def spectrum(moments: Moments) -> Array:

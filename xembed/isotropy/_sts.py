@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xembed._core.directions import unit_rows
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -42,6 +42,7 @@ _FEW = 30
 # Share of a test's sentences in a fit from which on the fit counts as one on the test. 72 % of the sentences of MSRvid
 # in STS 2012 are in STS-B's train part, but 8.7 % of those in its dev part, 12.6 % of SICK's trial.
 TRANSDUCTIVE_SHARE = 0.5
+TRANSDUCTIVE = "Transductive: fitted on sentences of the test pairs ({!r}). The numbers are not those of new sentences."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,7 +63,7 @@ class STSCorrelation(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.STSCorrelation/1"
 
-    name: Annotated[str, UserText]
+    name: Annotated[str, UserText, RowKey]
     n_pairs: int
     spearman: float
     spearman_low: float | None
@@ -125,7 +126,10 @@ class STSResult(Result):
         import pandas as pd
 
         rows = [*self.sets, *([self.all, self.mean] if len(self.sets) > 1 else [])]
-        return pd.DataFrame([percent_row(row) for row in rows])
+        fields = [{field.name: getattr(row, field.name) for field in dataclasses.fields(row)} for row in rows]
+        return pd.DataFrame(
+            [{name: 100 * v if isinstance(v, float) else v for name, v in row.items()} for row in fields]
+        )
 
     def _scalars(self) -> dict[str, Any]:
         return {
@@ -135,12 +139,6 @@ class STSResult(Result):
             "pearson_all": self.all.pearson,
             **super()._scalars(),
         }
-
-
-def percent_row(correlation: STSCorrelation) -> dict[str, Any]:
-    """Return the fields, correlations x 100."""
-    fields = {field.name: getattr(correlation, field.name) for field in dataclasses.fields(correlation)}
-    return {name: 100 * value if isinstance(value, float) else value for name, value in fields.items()}
 
 
 class NamedTexts(NamedTuple):
@@ -451,21 +449,14 @@ def _describe_fit(
         return None, None, False, []
     if isinstance(fit_on, str):
         same = any(fit_on == item.name for item in sets)
-        return fit_on, None, same, [_transductive_note(fit_on)] if same else []
+        return fit_on, None, same, [TRANSDUCTIVE.format(fit_on)] if same else []
     name, texts = named_texts(fit_on, name="fit_on", caller=caller)
     verdicts = [is_transductive(name, texts, item) for item in sets]
     share = overlap(pair_rows(sets).sentences, texts)
     transductive = any(same for same, _ in verdicts)
     notes = []
     if transductive:
-        notes.append(_transductive_note(name))
+        notes.append(TRANSDUCTIVE.format(name))
     elif share:
         notes.append(f"{share:.1%} of the test's sentences are among the texts of the fit, {name!r}.")
     return name, share, transductive, notes
-
-
-def _transductive_note(name: str) -> str:
-    return (
-        f"Transductive: the correction was fitted on sentences of the test ({name!r}). The number is not that of new "
-        "sentences."
-    )

@@ -1,3 +1,4 @@
+from ._markdown import render_markdown as render_markdown
 from ._render import render_page as render_page
 from ._several import compare_results as compare_results
 from ._several import write_combined as write_combined

@@ -21,18 +21,6 @@ Grid = dict[str, Any]
 ORACLE, CHANCE, MAIN = "oracle", "chance", "mass_accuracy"
 REFERENCE = "reference"
 SURE = 0.05  # level of what the page calls clear
-# Name, label, whether higher is better (None: neither), meaning.
-METRICS = (
-    (MAIN, "Mass accuracy", True, "share of the attribution that lies on the changed words"),
-    ("mass_accuracy_above_chance", "Mass accuracy above chance", True, "0: as a constant explanation, 1: perfect"),
-    ("positive_mass_accuracy", "Mass accuracy, positive part", True, "the same without what speaks against the class"),
-    ("rank_accuracy", "Rank accuracy", True, "share of changed words among the K largest, K being their number"),
-    ("top_k_precision", "Precision of the top K", True, "the same with K as asked for"),
-    ("auroc", "AUROC", True, "share of pairs of a changed and another word that are in the right order"),
-    ("auprc", "AUPRC", True, "average precision"),
-    ("pointing_game", "Pointing game", True, "whether the largest attribution is on a changed word"),
-    ("gini", "Sparsity (Gini)", None, "0: all words alike, near 1: one word has all; neither end is better"),
-)
 # Group, name, heading, direction.
 QUALITIES = (
     ("model_truth", "spearman", "Pair Shapley: rank correlation", "↑"),
@@ -132,8 +120,11 @@ def grid(title: str, head: Sequence[str], rows: Sequence[Data], note: str = "", 
 
 def leaderboards(board: Board) -> list[Grid]:
     """Return a grid for each metric, mass accuracy open; and mass accuracy of the rows classified correctly."""
+    from xembed.geco import METRICS
+
     grids = []
-    for name, label, higher, meaning in METRICS:
+    for name, metric in METRICS.items():
+        label, meaning, higher = metric.label, metric.meaning, metric.higher_is_better
         if any(board.score(scheme, method, name) for scheme in board.schemes for method in board.methods):
             rows = [row_of(board, method, _cells(board, method, name, higher)) for method in board.methods]
             arrow = "" if higher is None else " ↑"

@@ -1,50 +1,26 @@
 """The numbers of any result by name: those of its own, and those of the rows of its tables.
 
-Plain data are read, not classes, so that one walk serves every kind of result and its parts.
+Plain data are walked, so that results of files serve as well. What belongs together is said by the classes of the
+results: which field holds the interval of which, and which fields tell rows apart (marks of `xembed._core.results`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
-Data: TypeAlias = Mapping[str, Any]
+from xembed._core.results import IntervalIn, NotCompared, PerPair, PerRow, RowKey
+from xembed._core.schemas import class_of
+from xembed.reports._blocks import Data
+
 Key: TypeAlias = tuple[str, str, str]  # table ("": none), row, name
+Mark = TypeVar("Mark")
 
-# How a result was made is compared elsewhere; samples of texts and null distributions are no findings.
-_SKIPPED = frozenset(
-    (
-        "schema", "provenance", "encoder", "trained_encoder", "options", "examples", "sentences", "failures",
-        "excluded", "cosine_histogram", "id", "cooccurrence",
-    )
-)  # fmt: skip
-# What tells the rows of a table apart; the first whose fields are all there.
-_KEYS = (
-    ("scheme", "method"), ("layer", "pooling", "correction"), ("method", "target"), ("kind", "label"), ("name",),
-    ("term",), ("scheme",), ("method",), ("label",), ("round",), ("row",),
-)  # fmt: skip
-# The interval of a number, where its name does not say so.
-_PAIRS = {
-    "effect_size": ("confidence_interval",), "gap": ("gap_interval",), "signed_gap": ("signed_interval",),
-    "heldout_accuracy": ("heldout_interval",), "heldout_row_accuracy": ("heldout_row_interval",),
-    "log_odds": ("interval",), "effect": ("interval",), "contribution": ("interval",), "auroc": ("interval",),
-    "rejection_rate": ("interval",), "difference": ("interval",),
-}  # fmt: skip
-_ENDS = {"value": "", "mean": "", "difference": "", "balanced_accuracy": "balanced_"}
-# Tables that are held as arrays: what names a row, and the columns.
-_ARRAYS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
-    "xembed.attribution.Attributions/1": (("texts", "words", ("scores", "completeness")),),
-    "xembed.concepts.AxesExplanation/1": (("pairs", "", ("similarity", "difference", "difference_rest")),),
-    "xembed.attribution.DepthExplanation/1": (("texts", "texts", ("depths", "deeper_than", "nearest_similarity")),),
-    "xembed.shift.DriftResult/1": (
-        ("windows", "starts", ("evidence", "pvalues", "similarity_to_reference", "depth_mean")),
-    ),
-    "xembed.attribution.SimilarityExplanation/1": (
-        ("words of A", "words_a", ("values_a",)),
-        ("words of B", "words_b", ("values_b",)),
-    ),
-}
+# How a result was made is compared elsewhere.
+_SKIPPED = frozenset(("schema", "provenance", "encoder", "trained_encoder", "options"))
+_PLAIN = ("value", "mean", "difference")  # fields whose bounds are called low and high
 
 
 @dataclass(frozen=True)
@@ -58,10 +34,10 @@ class Number:
 
 def numbers_of(data: Data) -> dict[Key, Number]:
     """Return all numbers of a result, in its order; arrays without names for their items are left out."""
-    found: dict[Key, Number] = {}
+    numbers: dict[Key, Number] = {}
     for key, number in _walk(data, "", ("", ""), ()):
-        found.setdefault(key, number)
-    return found
+        numbers.setdefault(key, number)
+    return numbers
 
 
 def words(name: str) -> str:
@@ -69,26 +45,54 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace("pvalue", "p-value").replace("qvalue", "q-value")
 
 
+@cache
+def _all_marks(schema: str) -> dict[str, tuple[Any, ...]]:
+    hints = get_type_hints(class_of({"schema": schema}, "A result"), include_extras=True)
+    return {name: get_args(hint)[1:] for name, hint in hints.items() if get_origin(hint) is Annotated}
+
+
+def _marked(data: Data, kind: type[Mark]) -> dict[str, Mark]:
+    """Return the fields of a result that carry a mark; plain mappings carry none."""
+    if "schema" not in data:
+        return {}
+    marks: dict[str, tuple[Any, ...]] = _all_marks(data["schema"])
+    return {name: mark for name, many in marks.items() for mark in many if kind in (mark, type(mark))}
+
+
 def _walk(data: Data, table: str, row: tuple[str, str], name: tuple[str, ...]) -> Iterator[tuple[Key, Number]]:
+    skipped = _SKIPPED | _marked(data, NotCompared).keys()
+    intervals = _marked(data, IntervalIn)
     for key, value in data.items():
-        if key in _SKIPPED or isinstance(value, bool) or key in ("low", "high") or key.endswith(("_low", "_high")):
+        if key in skipped or isinstance(value, bool) or key in ("low", "high") or key.endswith(("_low", "_high")):
             continue
         if value is None or isinstance(value, int | float):
             plain = key in ("value", "mean") and "low" in data and name
             path = name if plain else (*name, words(key))
-            yield (table, row[0], " › ".join(path)), Number(row[1], value, _interval(data, key))
+            yield (table, row[0], " › ".join(path)), Number(row[1], value, _interval(data, key, intervals.get(key)))
         elif isinstance(value, Mapping):
             yield from _walk(value, table, row, (*name, words(key)))
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
             yield from _rows(value, words(key), table, row, name)
     yield from _arrays(data, table, row)
+    yield from _pairs(data)
+
+
+def _interval(data: Data, key: str, mark: IntervalIn | None) -> tuple[float, float] | None:
+    pair = data.get(mark.low if mark is not None and mark.high is None else f"{key}_interval")
+    if isinstance(pair, list) and len(pair) == 2 and all(isinstance(end, int | float) for end in pair):
+        return float(pair[0]), float(pair[1])
+    ends = ("low", "high") if key in _PLAIN else (f"{key}_low", f"{key}_high")
+    if mark is not None and mark.high is not None:
+        ends = (mark.low, mark.high)
+    low, high = (data.get(end) for end in ends)
+    return None if low is None or high is None else (float(low), float(high))
 
 
 def _rows(
     items: Sequence[Data], field: str, table: str, row: tuple[str, str], name: tuple[str, ...]
 ) -> Iterator[tuple[Key, Number]]:
-    fields = next((fields for fields in _KEYS if all(key in items[0] for key in fields)), None)
-    if fields is None:
+    fields = tuple(_marked(items[0], RowKey))
+    if not fields:
         return
     # Named rows inside of a row, such as the measures of a layer, are columns of it.
     if table and fields == ("name",):
@@ -116,45 +120,40 @@ def _label(item: Data, fields: Sequence[str]) -> str:
     called = [str(item[one]) for one in fields]
     better = item.get("title") or item.get("label")
     if isinstance(better, str) and "label" not in fields:
-        place = {"method": "method", "name": "name"}
-        called = [better if one in place else text for one, text in zip(fields, called, strict=True)]
+        called = [better if one in ("method", "name") else text for one, text in zip(fields, called, strict=True)]
     return " · ".join(called)
 
 
-def _interval(data: Data, key: str) -> tuple[float, float] | None:
-    for name in (f"{key}_interval", *_PAIRS.get(key, ())):
-        pair = data.get(name)
-        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(end, int | float) for end in pair):
-            return float(pair[0]), float(pair[1])
-    prefix = _ENDS.get(key, f"{key}_")
-    low, high = data.get(f"{prefix}low"), data.get(f"{prefix}high")
-    return None if low is None or high is None else (float(low), float(high))
-
-
 def _arrays(data: Data, table: str, row: tuple[str, str]) -> Iterator[tuple[Key, Number]]:
-    if data.get("schema") == "xembed.shift.ManyResult/1":
-        yield from _pairs(data)
-    for title, names, columns in _ARRAYS.get(str(data.get("schema")), ()):
+    """Yield the numbers of tables that are held as arrays, one a column, row by row."""
+    tables: dict[tuple[str, str | None], list[str]] = {}
+    for column, mark in _marked(data, PerRow).items():
+        tables.setdefault((mark.table, mark.names), []).append(column)
+    for (title, names), columns in tables.items():
         inner = " › ".join(filter(None, (table, title)))
-        called = data[names] if names else [f"pair {i}" for i in range(len(data[columns[0]]))]
+        called = data[names] if names else [f"{title.removesuffix('s')} {i}" for i in range(len(data[columns[0]]))]
         seen: dict[str, int] = {}
         for i, one in enumerate(called):
             key = " ".join(one) if isinstance(one, list) else str(one)
             seen[key] = seen.get(key, 0) + 1
             key = f"{key} ({seen[key]})" if seen[key] > 1 else key
+            place = " › ".join(filter(None, (row[0], key)))
             for column in columns:
-                yield (
-                    (inner, " › ".join(filter(None, (row[0], key))), words(column)),
-                    Number(key, data[column][i], None),
-                )
+                yield (inner, place, words(column)), Number(key, data[column][i], None)
 
 
 def _pairs(data: Data) -> Iterator[tuple[Key, Number]]:
-    matrices = {"adjusted p-value": data["adjusted_pvalues"], "p-value": data["pvalues"]}
-    matrices |= {f"effect › {test}": matrix for test, matrix in zip(data["tests"], data["effects"], strict=True)}
-    matrices["similarity"] = data["similarities"]
-    for i, first in enumerate(data["names"]):
-        for j, second in enumerate(data["names"][i + 1 :], start=i + 1):
+    """Yield the numbers of matrices, pair by pair."""
+    matrices: dict[str, tuple[str, Any]] = {}
+    for field, mark in _marked(data, PerPair).items():
+        layers = data[mark.layers] if mark.layers else [None]
+        for layer, matrix in zip(layers, data[field] if mark.layers else [data[field]], strict=True):
+            matrices[" › ".join(filter(None, (mark.called, layer)))] = (mark.names, matrix)
+    if not matrices:
+        return
+    names = data[next(iter(matrices.values()))[0]]
+    for i, first in enumerate(names):
+        for j, second in enumerate(names[i + 1 :], start=i + 1):
             pair = f"{first} and {second}"
-            for name, matrix in matrices.items():
+            for name, (_, matrix) in matrices.items():
                 yield ("pairs", pair, name), Number(pair, matrix[i][j], None)

@@ -1,13 +1,11 @@
-"""A page: what a result's page function returns, and from the plain data of a result to it."""
+"""A page: what a result's page function returns."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from xembed._core.schemas import class_of
 from xembed.reports._blocks import Block, Card, Cards, Data, Line, Prose, Span
 from xembed.reports._format import cut
 
@@ -94,21 +92,6 @@ class Contents(Block):
     """The contents of a combined page."""
 
     parts: Sequence[Part]
-
-
-def page_of(data: Data) -> Page:
-    """Return the page of one result."""
-    kind = class_of(data, "A page")
-    if kind.page is None:
-        raise ValueError(f"There is no page for a {kind.__name__}. Its numbers are in `to_dict()` and `to_json()`.")
-    module, function = kind.page.split(":")
-    make = getattr(importlib.import_module(module), function)
-    if function.endswith("_context"):
-        from xembed.reports._legacy import legacy_page
-
-        return legacy_page(make, data)
-    page: Page = make(data)
-    return replace(page, provenance=provenance_rows(data, page.sizes))
 
 
 def provenance_rows(data: Data, sizes: str | None) -> list[tuple[str, str]]:

@@ -76,10 +76,10 @@ def compare_results(old: Source, new: Source) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain data of the schema ``xembed.comparison/1`` (docs/schemas.md). ``changed`` holds sentences; ``old`` and
-        ``new`` the findings, verdicts and warnings; ``numbers`` a dictionary for each number of the results and of the
-        rows of their tables: both values, their ``difference``, both intervals, and ``beyond``, whether these do not
-        overlap (None without intervals); ``made`` what differs in how the results were made.
+        Plain data of the schema ``xembed.comparison/1`` (docs/reference/schemas.md). ``changed`` holds sentences;
+        ``old`` and ``new`` the findings, verdicts and warnings; ``numbers`` a dictionary for each number of the
+        results and of the rows of their tables: both values, their ``difference``, both intervals, and ``beyond``,
+        whether these do not overlap (None without intervals); ``made`` what differs in how the results were made.
         `write_comparison` makes the page of it.
 
     Raises

@@ -258,7 +258,7 @@ def compare_corpora(
     The combined p-value is Westfall and Young's step-down min-p [1]_ with the weights depth 1, mean 2, rbf 1, knn 1/2,
     tail 1/2; columns with the same smallest p-value are ordered by Fisher's sum. It is exact in finite samples where
     rows (groups, pairs) are exchangeable without a shift, whatever the data look like; adjusted p-values control the
-    chance of any false finding. Power and level are tabled in docs/power.md.
+    chance of any false finding. Power and level are tabled in docs/measurements/shift.md.
 
     Intervals are approximate: DeLong's for depth, otherwise normal with the spread of the statistic's linear part.
     With groups or pairs those of depth, mean, rbf and tail still take each row for itself, and are too narrow.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import direction_weights
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import PerRow, Result, UserText
 from xembed._core.text import short_names
 from xembed._core.validation import (
     RNG,
@@ -133,16 +133,16 @@ class DriftResult(Result):
     compared: npt.NDArray[np.int64]
     tests: tuple[str, ...]
     shares: npt.NDArray[np.float64]
-    evidence: npt.NDArray[np.float64]
+    evidence: Annotated[npt.NDArray[np.float64], PerRow("windows", "starts")]
     martingales: npt.NDArray[np.float64]
     evalues: npt.NDArray[np.float64]
     test_pvalues: npt.NDArray[np.float64]
-    pvalues: npt.NDArray[np.float64]
+    pvalues: Annotated[npt.NDArray[np.float64], PerRow("windows", "starts")]
     limits: npt.NDArray[np.float64]
     effects: npt.NDArray[np.float64]
     similarity_within: npt.NDArray[np.float64]
-    similarity_to_reference: npt.NDArray[np.float64]
-    depth_mean: npt.NDArray[np.float64]
+    similarity_to_reference: Annotated[npt.NDArray[np.float64], PerRow("windows", "starts")]
+    depth_mean: Annotated[npt.NDArray[np.float64], PerRow("windows", "starts")]
     depth_sd: npt.NDArray[np.float64]
     reference_depth_mean: float
     reference_depth_sd: float

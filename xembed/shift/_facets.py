@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from xembed._core.directions import UnitRows
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result, RowKey
 from xembed._core.text import format_p
 from xembed.shift._permutation_tests import TestResult
 from xembed.shift._statistics import TAIL
@@ -40,10 +40,10 @@ class Facet(Result):
 
     schema: ClassVar[str] = "xembed.shift.Facet/1"
 
-    name: str
+    name: Annotated[str, RowKey]
     found: bool
     pvalue: float | None
-    effect_size: float | None
+    effect_size: Annotated[float | None, IntervalIn("confidence_interval")]
     confidence_interval: tuple[float, float] | None
     effect: str
     sentence: str

@@ -26,7 +26,7 @@ class TestKind:
 
 
 # Weights: measured so that the battery comes near the best single test for shifts of the mean and of topics, which are
-# the most common, without losing the others (docs/power.md).
+# the most common, without losing the others (docs/measurements/shift.md).
 KINDS = {
     "depth": TestKind(
         title="pooled depth",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import PerPair, Result, UserText
 from xembed._core.text import format_p, short_names
 from xembed._core.validation import (
     RNG,
@@ -84,11 +84,11 @@ class ManyResult(Result):
     counts: npt.NDArray[np.int64]
     alpha: float
     n_different: int
-    pvalues: npt.NDArray[np.float64]
-    adjusted_pvalues: npt.NDArray[np.float64]
+    pvalues: Annotated[npt.NDArray[np.float64], PerPair("names", "p-value")]
+    adjusted_pvalues: Annotated[npt.NDArray[np.float64], PerPair("names", "adjusted p-value")]
     tests: tuple[str, ...]
-    effects: npt.NDArray[np.float64]
-    similarities: npt.NDArray[np.float64]
+    effects: Annotated[npt.NDArray[np.float64], PerPair("names", "effect", "tests")]
+    similarities: Annotated[npt.NDArray[np.float64], PerPair("names", "similarity")]
     warnings: tuple[str, ...]
     provenance: dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from xembed._core.blocks import read_blocks
 from xembed._core.directions import UnitRows, direction_weights
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result, RowKey
 from xembed._core.text import format_p
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_option, check_rng, describe_rng
 from xembed.shift._battery import Groups, check_pair, make_pool, measure
@@ -64,13 +64,13 @@ class TestResult(Result):
     schema: ClassVar[str] = "xembed.shift.TestResult/1"
     page: ClassVar[str | None] = "xembed.shift._pages.single:test"
 
-    name: str
+    name: Annotated[str, RowKey]
     title: str
     verdict: str
     statistic: float
     pvalue: float
     adjusted_pvalue: float | None
-    effect_size: float
+    effect_size: Annotated[float, IntervalIn("confidence_interval")]
     effect: str
     confidence_interval: tuple[float, float]
     confidence_level: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from xembed._core.blocks import (
 )
 from xembed._core.directions import Directions, UnitRows, directions
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
 from xembed._core.validation import RNG, check_number, check_option, check_rng, describe_rng, shows_progress
 from xembed.depth._depth import DECIMALS, leave_one_out, unit_depths
@@ -76,7 +76,7 @@ class RankSumResult(Result):
     statistic: float
     pvalue: float
     quality_index: float
-    effect_size: float
+    effect_size: Annotated[float, IntervalIn("confidence_interval")]
     confidence_interval: tuple[float, float]
     confidence_level: float
     alternative: str

@@ -20,7 +20,7 @@ from xembed._core.neighbors import (
 )
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.text import in_sentence, short_names
 from xembed._core.validation import (
     RNG,
@@ -99,9 +99,9 @@ class Region(Result):
 
     schema: ClassVar[str] = "xembed.shift.Region/1"
 
-    id: int
+    id: Annotated[int, NotCompared]
     status: str
-    label: Annotated[str, UserText]
+    label: Annotated[str, RowKey, UserText]
     terms: Annotated[tuple[str, ...], UserText]
     term_scores: tuple[float, ...]
     count_F: int
@@ -110,7 +110,7 @@ class Region(Result):
     share_G: float
     total_F: int
     total_G: int
-    log_odds: float
+    log_odds: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     pvalue: float
     qvalue: float

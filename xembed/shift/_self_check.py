@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
 from xembed._core.parallel import one_blas_thread, ordered_map
-from xembed._core.results import Result
+from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
 from xembed.shift._battery import Groups, make_pool, run_battery
 
@@ -55,7 +55,7 @@ class SelfCheck(Result):
     n_splits: int
     n_rows: tuple[int, int]
     alpha: float
-    rejection_rate: float
+    rejection_rate: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     ordered_pvalue: float
     pvalues: npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import IntervalIn, Result, RowKey, UserText
 from xembed._core.validation import check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import rank_sum
@@ -105,13 +105,13 @@ class SurfaceFeature(Result):
 
     schema: ClassVar[str] = "xembed.shift.SurfaceFeature/1"
 
-    name: str
+    name: Annotated[str, RowKey]
     label: str
     mean_F: float
     mean_G: float
     median_F: float
     median_G: float
-    effect: float
+    effect: Annotated[float, IntervalIn("interval")]
     interval: tuple[float, float]
     pvalue: float
     qvalue: float

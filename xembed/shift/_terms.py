@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import Result, RowKey, UserText
 from xembed._core.text import in_sentence, short_names
 from xembed._core.validation import check_count, check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
@@ -57,7 +57,7 @@ class Term(Result):
 
     schema: ClassVar[str] = "xembed.shift.Term/1"
 
-    term: Annotated[str, UserText]
+    term: Annotated[str, RowKey, UserText]
     z: float
     log_odds: float
     pvalue: float

@@ -15,13 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from xembed._core.files import atomic_write
 from xembed._core.moments import Array, block_slices, raise_for_infinite_rows
 from xembed._core.validation import FloatArray, check_embeddings, raise_for_bad_rows
-from xembed.transforms._files import (
-    check_array_in_file,
-    check_count_in_file,
-    check_share_in_file,
-    file_bytes,
-    read_file,
-)
+from xembed.transforms._files import check_array_in_file, check_number_in_file, file_bytes, read_file
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -294,9 +288,9 @@ def _rebuild(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -
         raise ValueError(f"what it holds is not what {kind.__name__} learns")
     transform = kind(**parameters)
     transform._check_parameters()
-    transform.n_features_in_ = check_count_in_file("n_features_in", n_dims)
+    transform.n_features_in_ = int(check_number_in_file("n_features_in", n_dims))
     for name, value in fitted.items():
-        setattr(transform, name, (check_share_in_file if name in _SHARES else check_count_in_file)(name, value))
+        setattr(transform, name, check_number_in_file(name, value, float if name in _SHARES else int))
     lengths = {**fitted, "n_features_in_": n_dims}
     for name, sides in kind._arrays.items():
         dtype = np.int64 if name in _INTEGER_ARRAYS else np.float64

@@ -63,16 +63,9 @@ def read_file(path: str, *, format: str) -> tuple[dict[str, Any], dict[str, npt.
     return about, arrays
 
 
-def check_count_in_file(name: str, value: Any) -> int:
-    """Return a positive integer of the description."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"its {name} is {value!r:.60}")
-    return value
-
-
-def check_share_in_file(name: str, value: Any) -> float:
-    """Return a share of the description."""
-    if not isinstance(value, float) or not 0 <= value <= 1:
+def check_number_in_file(name: str, value: Any, kind: type[int] | type[float] = int) -> int | float:
+    """Return a number of the description: a positive integer, or a share."""
+    if type(value) is not kind or not (value >= 1 if kind is int else 0 <= value <= 1):
         raise ValueError(f"its {name} is {value!r:.60}")
     return value
 
