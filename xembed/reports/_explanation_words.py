@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from xembed._core.text import cut
-from xembed.reports._geco import _SOURCES
-from xembed.reports._geco_inspector import _chip, signed
 from xembed.reports._script_data import pack
 from xembed.reports._text import direction, plain
+from xembed.reports._words import signed
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]
@@ -22,6 +21,27 @@ _LINE, _TEXT = 200, 600  # characters of a text where it is a line to click, and
 # Without scripts: texts that are there, and words of them in all.
 _STATIC_TEXTS, _STATIC_WORDS = 50, 1500
 _COUNTED = 10  # words a side in the table over all texts
+
+_FAINT = 0.05  # share of the largest below which a word gets no sign
+_SOURCES = {
+    "saliency_l1": ["simonyan"], "saliency_l2": ["li_saliency"], "input_x_gradient": ["shrikumar2016"],
+    "integrated_gradients": ["sundararajan"], "gradient_shap": ["lundberg", "erion"], "deep_lift": ["shrikumar2017"],
+    "guided_backprop": ["springenberg"], "deconvolution": ["zeiler"], "occlusion": ["zeiler"], "lime": ["ribeiro"],
+    "kernel_shap": ["lundberg"], "shapley_sampling": ["strumbelj"], "attention_rollout": ["abnar"],
+    "attention_gradient": ["chefer"], "pattern": ["haufe"], "pattern_variant": ["haufe"],
+    "faithfulness": ["deyoung"], "randomisation": ["adebayo"],
+}  # fmt: skip
+
+
+def _chip(word: str, truth: bool, value: float, most: float) -> dict[str, Any]:
+    share = abs(value) / most if most > 0 else 0.0
+    return {
+        "word": word,
+        "truth": truth,
+        "tone": "pos" if value > 0 else "neg" if value < 0 else "",
+        "sign": "" if share < _FAINT else "+" if value > 0 else "−",
+        "share": f"{share:.2f}",
+    }
 
 
 def told_text(

@@ -20,9 +20,8 @@ from xembed.reports._explanation_words import (
 )
 from xembed.reports._explanations_of_corpora import trust_section
 from xembed.reports._format import count, cut, number, percent
-from xembed.reports._geco_findings import listed
-from xembed.reports._geco_inspector import signed
-from xembed.reports._text import plain
+from xembed.reports._text import listed, plain
+from xembed.reports._words import signed
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]

@@ -11,9 +11,8 @@ from xembed.reports import _explanation_figures as figures
 from xembed.reports._common import card, notes, page_context, plot
 from xembed.reports._explanation_words import TARGETS, methods, target_name, told_section, told_text
 from xembed.reports._format import bounds, count, cut, effect, interval, level, number, p_value, percent
-from xembed.reports._geco_findings import listed
-from xembed.reports._geco_inspector import signed
-from xembed.reports._text import plain
+from xembed.reports._text import listed, plain
+from xembed.reports._words import signed
 
 Data = Mapping[str, Any]
 Section = dict[str, Any]
