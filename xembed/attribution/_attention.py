@@ -213,10 +213,10 @@ def eager_attention(module: Any) -> Iterator[None]:
 METHODS = (
     Method(
         "attention_rollout", "Attention rollout", "attention", False, attention_rollout, lambda _n, _o: (1.0, 0.0),
-        ("abnar",), meaning="attention weights of all layers multiplied; does not look at the class",
+        ("abnar2020",), meaning="attention weights of all layers multiplied; does not look at the class",
     ),
     Method(
         "attention_gradient", "Gradient-weighted attention", "attention", False, attention_gradient,
-        lambda _n, _o: (0.0, 1.0), ("chefer",), meaning="attention weights times their gradients, over the layers",
+        lambda _n, _o: (0.0, 1.0), ("chefer2021",), meaning="attention weights times their gradients, over the layers",
     ),
 )  # fmt: skip

@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 # Depths that differ by less are the same but for rounding.
 _TIED = 1e-9
 UNCHECKED = (
-    "Nobody checked whether words can be trusted as reasons in this corpus: trust_check plants words and measures it "
+    "The explanation was not validated on this corpus: trust_check plants words and measures whether they are found "
     "(trust=True)."
 )
 
@@ -67,7 +67,7 @@ class DepthExplanation(Attributions):
     """
 
     schema: ClassVar[str] = "xembed.attribution.DepthExplanation/1"
-    page: ClassVar[str | None] = "xembed.reports._explanations:depth_explanation_context"
+    page: ClassVar[str | None] = "xembed.attribution._pages.texts:depth"
 
     texts: Annotated[tuple[str, ...], UserText]
     depths: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]

@@ -244,11 +244,11 @@ def _one_gradient(_n_words: int, _options: MethodOptions) -> tuple[float, float]
 
 METHODS = (
     Method(
-        "saliency_l1", "Saliency, L1", "gradient", False, saliency_l1, _one_gradient, ("simonyan",),
+        "saliency_l1", "Saliency, L1", "gradient", False, saliency_l1, _one_gradient, ("simonyan2014",),
         meaning="sum of the absolute gradient of the score over the dimensions of a word's embedding",
     ),
     Method(
-        "saliency_l2", "Saliency, L2", "gradient", False, saliency_l2, _one_gradient, ("li_saliency",),
+        "saliency_l2", "Saliency, L2", "gradient", False, saliency_l2, _one_gradient, ("li2016",),
         meaning="length of the gradient of the score by a word's embedding",
     ),
     Method(
@@ -257,7 +257,7 @@ METHODS = (
     ),
     Method(
         "gradient_shap", "Gradient SHAP", "gradient", True, gradient_shap,
-        lambda _n, options: (2.0, float(n_gradients(options))), ("lundberg", "erion"),
+        lambda _n, options: (2.0, float(n_gradients(options))), ("lundberg2017", "erion2021"),
         meaning="gradients at random points between a baseline and the text, times the difference to the baseline",
     ),
     Method(
@@ -265,11 +265,11 @@ METHODS = (
         meaning="differences to a baseline handed back through the layers by rules",
     ),
     Method(
-        "guided_backprop", "Guided Backprop", "gradient", False, guided_backprop, _one_gradient, ("springenberg",),
+        "guided_backprop", "Guided Backprop", "gradient", False, guided_backprop, _one_gradient, ("springenberg2015",),
         meaning="the gradient without negative parts at ReLUs; without ReLUs it is the gradient",
     ),
     Method(
-        "deconvolution", "Deconvolution", "gradient", False, deconvolution, _one_gradient, ("zeiler",),
+        "deconvolution", "Deconvolution", "gradient", False, deconvolution, _one_gradient, ("zeiler2014",),
         meaning="the gradient with negative parts cut at ReLUs in the backward pass only; without ReLUs it is the "
         "gradient",
     ),

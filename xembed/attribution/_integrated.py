@@ -161,7 +161,7 @@ METHODS = (
         True,
         integrated_gradients,
         lambda _n, _options: (0.0, 2.0 * FIRST_STEPS + 1),
-        ("sundararajan",),
+        ("sundararajan2017",),
         meaning="gradients along the straight path from a baseline to the text, times the difference to the baseline, "
         "with as many steps as the completeness error needs",
     ),

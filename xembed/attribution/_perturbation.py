@@ -284,19 +284,19 @@ def masked_ids(model: ScoredModel, row: EncodedWords, masks: Masks, kind: str) -
 
 METHODS = (
     Method(
-        "occlusion", "Occlusion", "perturbation", True, occlusion, occlusion_rows, ("zeiler",),
+        "occlusion", "Occlusion", "perturbation", True, occlusion, occlusion_rows, ("zeiler2014",),
         meaning="what the score loses when the word is left out",
     ),
     Method(
-        "lime", "LIME", "perturbation", True, lime, lime_rows, ("ribeiro",),
+        "lime", "LIME", "perturbation", True, lime, lime_rows, ("ribeiro2016",),
         meaning="a weighted linear model of the score of texts with words left out",
     ),
     Method(
-        "kernel_shap", "Kernel SHAP", "perturbation", True, kernel_shap, kernel_shap_rows, ("lundberg",),
+        "kernel_shap", "Kernel SHAP", "perturbation", True, kernel_shap, kernel_shap_rows, ("lundberg2017",),
         meaning="Shapley values by a weighted linear model of the score of texts with words left out",
     ),
     Method(
         "shapley_sampling", "Shapley sampling", "perturbation", True, shapley_sampling, shapley_sampling_rows,
-        ("strumbelj",), meaning="Shapley values by random orders of the words",
+        ("strumbelj2010",), meaning="Shapley values by random orders of the words",
     ),
 )  # fmt: skip

@@ -272,7 +272,7 @@ METHODS = (
         meaning="weights of a linear model of tf-idf values, fitted on the training data; does not look at the model",
     ),
     Method(
-        "pattern", "Pattern variant", "reference", True, weigh_words, _no_rows, ("haufe",), fit_pattern,
+        "pattern", "Pattern variant", "reference", True, weigh_words, _no_rows, ("haufe2014",), fit_pattern,
         meaning="covariance of each word with the form, fitted on the training data; does not look at the model",
     ),
 )  # fmt: skip

@@ -58,7 +58,7 @@ def explain_shift(
     progress: bool | None = None,
     rng: RNG = None,
 ) -> ShiftExplanation:
-    r"""Say which words a shift between two corpora is made of, in the eyes of the encoder.
+    r"""Say which words a shift between two corpora is made of, in embedding space.
 
     Term counts say which words became more frequent. This says which of them moved the embeddings, and by how much: a
     word that is new but means what others meant moves nothing.
@@ -447,15 +447,15 @@ def _verdict(
         sure = [term for term in terms if term.qvalue <= fdr][:5]
         return ", ".join(f"“{term.term}”" for term in sure)
 
-    came, went = listed(location.came), listed(location.went)
+    gained, lost = listed(location.came), listed(location.went)
     said = [
         f"The center of “{names[1]}” lies {location.size:.3f} from that of “{names[0]}”; "
         f"{location.n_significant} of {location.n_terms} terms add to that by more than chance explains."
     ]
-    if came:
-        said.append(f"Words that came: {came}.")
-    if went:
-        said.append(f"Words that went: {went}.")
+    if gained:
+        said.append(f"Terms gained: {gained}.")
+    if lost:
+        said.append(f"Terms lost: {lost}.")
     for component in components[1:4]:
         if terms := listed(component.came):
             said.append(f"A region that is {component.kind}: {terms}.")

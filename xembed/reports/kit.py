@@ -39,7 +39,16 @@ from xembed.reports._blocks import (
     status,
     strong,
 )
-from xembed.reports._figures import bin_edges, histogram, histogram_steps, name_label, new_figure, to_script
+from xembed.reports._figures import (
+    bin_edges,
+    error_bars,
+    histogram,
+    histogram_steps,
+    name_label,
+    new_figure,
+    to_script,
+    word_ticks,
+)
 from xembed.reports._format import (
     bounds,
     change,
@@ -116,6 +125,7 @@ __all__ = [
     "cut",
     "direction",
     "effect",
+    "error_bars",
     "gain_bounds",
     "gain_points",
     "histogram",
@@ -148,4 +158,5 @@ __all__ = [
     "status",
     "strong",
     "to_script",
+    "word_ticks",
 ]  # fmt: skip
