@@ -30,8 +30,7 @@ from xembed.attribution import (
     make_axes,
 )
 from xembed.attribution._method import MethodOptions
-from xembed.attribution._planting import against_content, plant, planted_auroc
-from xembed.attribution._trust import planted_scores
+from xembed.attribution._trust import against_content, plant, planted_auroc, planted_scores
 from xembed.attribution._word_vectors import word_vectors
 from xembed.datasets import load_corpora, load_geco, load_gendered_pairs, load_planted_vocabulary, load_sts
 
@@ -95,7 +94,7 @@ def planted(arguments):
     for name, texts in corpora(arguments.data).items():
         if name not in names:
             continue
-        found, _ = plant(
+        found = plant(
             texts, None, n_texts=arguments.texts, n_words=(2, 4), off_topic=None, rng=np.random.default_rng(1),
             caller="planted",
         )  # fmt: skip
@@ -126,7 +125,7 @@ def recommended(arguments):
     aurocs, firsts = [], []
     for start in range(0, len(order), 50):
         some = order[start : start + 50]
-        found, _ = plant(
+        found = plant(
             [texts[place] for place in some], texts, n_texts=len(some), n_words=(2, 4), off_topic=None, rng=rng,
             caller="recommended",
         )  # fmt: skip
@@ -239,7 +238,7 @@ def forms(data):
 def checks(arguments):
     """Print what the checks of explanations say of each method: of shifts by planted words, of pairs by deletion."""
     from xembed.attribution import explain_similarity
-    from xembed.attribution._explanation_trust import trust_by_planting
+    from xembed.attribution._trust import trust_by_planting
 
     encoder = xembed.load_encoder(device="cpu")
     options = MethodOptions(deletion="delete", n_samples=100)

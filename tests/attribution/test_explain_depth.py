@@ -12,7 +12,7 @@ from models import Bag, unit
 
 import xembed
 from xembed.attribution import Attributions, DepthExplanation, TrustResult, explain_depth, trust_check
-from xembed.attribution._depth_words import UNCHECKED
+from xembed.attribution._depth import NOT_VALIDATED
 from xembed.attribution._trust import trust_note
 from xembed.datasets import load_corpora
 from xembed.depth import tte_depth
@@ -190,14 +190,14 @@ def test_of_two_texts_each_is_typical_of_the_other(seed):
 def test_trust_is_said_in_the_notes(encoder, tickets):
     options = {"method": "occlusion", "target": "depth", "progress": False}
     unchecked = explain_depth(encoder, tickets[:1], tickets[:12], **options)
-    assert unchecked.trust is None and unchecked.notes[-1] == UNCHECKED and "trust_check" in UNCHECKED
+    assert unchecked.trust is None and unchecked.notes[-1] == NOT_VALIDATED and "trust_check" in NOT_VALIDATED
     checked = explain_depth(encoder, tickets[:1], tickets[:12], trust=True, **options)
     assert isinstance(checked.trust, TrustResult) and checked.notes[-1] == checked.trust.verdict
     assert [(row.method, row.target) for row in checked.trust.methods] == [("occlusion", "depth")]
     assert checked.trust.n_texts + checked.trust.n_reference == 12
     assert checked.provenance["parameters"]["trust"] is True
     again = explain_depth(encoder, tickets[1:2], tickets[:12], trust=checked.trust, **options)
-    assert again.trust is checked.trust and UNCHECKED not in again.notes
+    assert again.trust is checked.trust and NOT_VALIDATED not in again.notes
     np.testing.assert_array_equal(checked.values[0], unchecked.values[0])
     back = DepthExplanation.from_json(checked.to_json())
     assert back.trust.to_dict() == checked.trust.to_dict()
@@ -209,11 +209,11 @@ def test_a_bag_of_words_can_be_checked_too():
     assert note == trust_note(report, "occlusion", "nearest_similarity")
     assert note.startswith("On planted words Occlusion has an AUROC of") and "Shapley sampling on nearest" in note
     assert trust_note(report, report.recommended, report.recommended_target) == report.verdict
-    assert "was not checked" in trust_note(report, "deep_lift", "depth")
+    assert "was not validated" in trust_note(report, "deep_lift", "depth")
 
 
 def test_the_check_is_of_the_same_neighbors():
-    with mock.patch("xembed.attribution._depth_words.trust_check", wraps=trust_check) as check:
+    with mock.patch("xembed.attribution._depth.trust_check", wraps=trust_check) as check:
         by_bag(trust=True, n_neighbors=2)
     assert check.call_args.kwargs["n_neighbors"] == 2
 
@@ -255,7 +255,7 @@ def test_texts_that_were_cut(tickets):
     short = xembed.load_encoder(device="cpu", max_length=8)
     found = explain_depth(short, ["tea", "word " * 30], tickets[:4], method="occlusion", progress=False)
     assert found.truncated.tolist() == [False, True]
-    assert "1 of 2 texts are longer than the 8 tokens" in found.notes[0] and found.notes[-1] == UNCHECKED
+    assert "1 of 2 texts are longer than the 8 tokens" in found.notes[0] and found.notes[-1] == NOT_VALIDATED
     assert (found.values[1][6:] == 0).all()
 
 

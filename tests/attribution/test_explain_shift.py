@@ -9,7 +9,7 @@ import pytest
 from models import Bag, unit
 
 import xembed
-from xembed.attribution import ShiftExplanation, _shift_words, explain_shift
+from xembed.attribution import ShiftExplanation, _shift, explain_shift
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._word_vectors import word_vectors
 from xembed.datasets import load_corpora, load_planted_vocabulary
@@ -50,7 +50,7 @@ def taken(encoder, weeks, compared):
             vectors.append(found)
             yield found
 
-    with mock.patch.object(_shift_words, "word_vectors", keep):
+    with mock.patch.object(_shift, "word_vectors", keep):
         return explain_shift(encoder, *weeks, result=compared, top=10_000, progress=False), vectors
 
 
@@ -184,14 +184,14 @@ def test_agreement_with_the_counts(explained, weeks):
     against = set(significant if len(significant) >= 10 else explained.by_counts_G)
     mine = [term.term for term in explained.components[0].came[:10]]
     assert explained.agreement == pytest.approx(np.mean([term in against for term in mine]))
-    assert f"{explained.agreement:.0%} of the first terms differ in their counts, too." in explained.verdict
+    assert f"{explained.agreement:.0%} of the first gained terms also differ in term frequency." in explained.verdict
 
 
 def test_halves_of_one_corpus_differ_by_chance_only(encoder, weeks):
     order = np.random.default_rng(0).permutation(len(weeks[0]))[:100]
     halves = [[weeks[0][place] for place in order[half::2]] for half in (0, 1)]
     found = explain_shift(encoder, *halves, progress=False)
-    assert found.components[0].n_significant == 0 and "gained" not in found.verdict
+    assert found.components[0].n_significant == 0 and "Gained terms" not in found.verdict
 
 
 # ---- what was compared before

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from models import Bag, unit
 
-from xembed.attribution import DeletionTrust, _explanation_trust, explain_shift, explain_similarity
+from xembed.attribution import DeletionTrust, explain_shift, explain_similarity
 from xembed.attribution._method import MethodOptions
+from xembed.attribution._similarity import trust_by_deletion
 from xembed.datasets import load_corpora
 
 A, B = "the king met two friends", "a king saw friends in the park"
@@ -43,7 +44,7 @@ def test_a_good_explanation_is_borne_out_and_a_turned_one_is_not(encoder):
     found = explain_similarity(encoder, *texts)
     assert found.trust.share > 0.7 and found.trust.agreement > 0.8
     values = [-found.values_a, -found.values_b]
-    turned = _explanation_trust.trust_by_deletion(
+    turned = trust_by_deletion(
         encoder, texts, (found.words_a, found.words_b), values, options=MethodOptions(deletion="delete"), caller="test"
     )
     assert turned.agreement == pytest.approx(-found.trust.agreement)
@@ -53,7 +54,7 @@ def test_what_is_not_checked(encoder):
     assert explain_similarity(encoder, A, B, method="leave_one_out").trust is None
     assert explain_similarity(encoder, "king", "queen").trust is None  # no word can be left out
     long = explain_similarity(encoder, "the king and " * 20, "his queen sang " * 20)
-    assert long.trust is None and "Not checked by leaving words out" in long.notes[-1]
+    assert long.trust is None and "Not validated by leaving words out" in long.notes[-1]
     off = explain_similarity(encoder, A, B, trust=False)
     assert off.trust is None and "trust=True" in off.notes[-1]
     assert explain_similarity(encoder, "the king and " * 20, "queen " * 50, trust=True).trust.n_words == 110
@@ -62,7 +63,7 @@ def test_what_is_not_checked(encoder):
 def test_words_that_do_nothing_are_no_correlation():
     values = [np.zeros(2), np.zeros(2)]
     words = [("one", "two"), ("one", "two")]
-    found = _explanation_trust.trust_by_deletion(
+    found = trust_by_deletion(
         Bag(), ("one two", "one two"), words, values, options=MethodOptions(deletion="delete"), caller="test"
     )
     assert found.agreement is None and found.verdict.endswith("of the other words.")
@@ -88,7 +89,7 @@ def test_planted_words_are_found_in_tickets(encoder):
     weeks = [list(tickets.where(week=week).texts)[:60] for week in (1, 2)]
     found = explain_shift(encoder, *weeks, progress=False)
     assert found.trusted and found.trust.interval[0] > 0.8 and found.trust.method == "last_layer"
-    assert found.verdict.endswith("guessing gives 0.50.") and f"AUROC {found.trust.auroc:.2f}" in found.verdict
+    assert found.verdict.endswith("chance is 0.50.") and f"AUROC {found.trust.auroc:.2f}" in found.verdict
     assert explain_shift(encoder, *weeks, progress=False).trust.auroc == found.trust.auroc
 
 
@@ -107,7 +108,7 @@ def test_an_encoder_that_sees_no_words_is_not_trusted():
 def test_too_few_texts_are_said_not_to_be_checked():
     found = explain_shift(Bag(), ["one two", "three"], ["one", "two three"], method="leave_one_out", progress=False)
     assert found.trust is None and found.trusted is None
-    assert found.notes[-1].startswith("Whether words can be trusted as reasons was not checked: ")
+    assert found.notes[-1].startswith("The explanation was not validated: ")
     off = explain_shift(Bag(), TOPIC, TOPIC, method="leave_one_out", progress=False, trust=False)
     assert off.trust is None and "trust=True does" in off.notes[-1]
 

@@ -13,12 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 import xembed
 from xembed.attribution import METHODS, MethodTrust, TrustResult, trust_check
-from xembed.attribution._off_topic import OFF_TOPIC
-from xembed.attribution._planting import plant, planted_auroc
-from xembed.attribution._trust import untrained_copy
+from xembed.attribution._trust import plant, planted_auroc, untrained_copy
 from xembed.datasets import load_corpora
+from xembed.datasets._word_lists import read_word_lists
 from xembed.isotropy import Whitening, wrap
 
+OFF_TOPIC = read_word_lists("off_topic")["words"]
 WORDS = ["router", "bill", "line", "speed", "engineer", "call", "wifi", "month"]
 # Sixteen texts of five words about the same.
 TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS, size=5)) for i in range(16)]
@@ -39,10 +39,11 @@ def make_bag(odd=None, width=6):
 
 
 def planted_in(texts=TEXTS, reference=None, *, n_texts=6, n_words=(2, 4), off_topic=None, seed=0):
-    return plant(
+    found = plant(
         texts, reference, n_texts=n_texts, n_words=n_words, off_topic=off_topic,
         rng=np.random.default_rng(seed), caller="trust_check",
     )  # fmt: skip
+    return found, list(found.words)
 
 
 def without_time(result):
@@ -159,7 +160,7 @@ def test_the_threshold_decides_about_the_lower_end(threshold):
     low, high = found.methods[0].interval
     assert low < found.methods[0].auroc < high and 0.6 < low < 0.9  # else this test tells nothing
     assert found.threshold == threshold and found.trusted == (low >= threshold)
-    assert (f"where {threshold:.2f} is asked" in found.verdict) != found.trusted
+    assert (f"where {threshold:.2f} is required" in found.verdict) != found.trusted
 
 
 @pytest.mark.slow
@@ -170,7 +171,7 @@ def test_methods_without_signs_are_measured_and_never_recommended(encoder):
     # Planted words are nouns: easily told from small words, less easily from words of content.
     assert 0.5 < found.methods[1].content < found.methods[1].auroc
     alone = trust_check(encoder, texts, methods=["saliency_l2"], targets=["nearest_similarity"], n_texts=8)
-    assert not alone.trusted and "does not tell toward from away" in alone.verdict
+    assert not alone.trusted and "has no signs" in alone.verdict
 
 
 def test_methods_come_best_first_with_what_they_are():
@@ -271,7 +272,7 @@ def test_a_broad_corpus_gets_a_verdict_that_fits_its_numbers(encoder):
     assert found.trusted == (best.interval[0] >= found.threshold and found.untrained < best.auroc)
     assert f"AUROC {best.auroc:.2f} ({best.interval[0]:.2f} to {best.interval[1]:.2f})" in found.verdict
     assert found.verdict.startswith("Planted words are found" if found.trusted else "Words can't be trusted")
-    assert "depth in the whole corpus" in found.verdict and "guessing gives 0.50" in found.verdict
+    assert "depth in the whole corpus" in found.verdict and "chance is 0.50" in found.verdict
 
 
 # ---- the result, and what is refused

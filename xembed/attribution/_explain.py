@@ -1,14 +1,20 @@
-"""Explain what a model says of texts, word by word."""
+"""Attribute scores of models to the words of texts."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import itertools
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from xembed._core.provenance import provenance
+from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -21,12 +27,139 @@ from xembed._core.validation import (
 )
 from xembed.attribution._embedding_targets import EmbeddingTarget
 from xembed.attribution._integrated import FIRST_STEPS
-from xembed.attribution._method import MethodOptions, Targets
+from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets
 from xembed.attribution._methods import find_methods, run_method
-from xembed.attribution._result import Attributions
+from xembed.attribution._render import CELL_BYTES, heading, legend, line, words_html
 from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
 from xembed.encoders import describe_encoder
 from xembed.encoders._words import EncodedWords
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MAY_BE_NAN = ("baseline_scores", "completeness", "special")
+_TEXTS_IN_CELL = 8  # of a notebook
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Attributions(Result):
+    """Result of `explain`: a number for each word of each text, how much it speaks for the target.
+
+    Attributes
+    ----------
+    method, label : str
+        Name of the method, and its name in tables.
+    signed : bool
+        Whether negative numbers mean that a word speaks against the target. Of other methods only the size counts.
+    words : tuple of tuple of str
+        Words of each text.
+    values : tuple of ndarray of shape (n_words,), float64
+        Attributions of the words, in the unit of the model's output.
+    targets : ndarray of shape (n_texts,), int64
+        Explained output; of an encoder 0, or the number of the vector or class of the target.
+    scores : ndarray of shape (n_texts,), float64
+        Score of the target.
+    baseline_scores : ndarray of shape (n_texts,), float64
+        Score of the baseline of the method; NaN for methods without one.
+    completeness : ndarray of shape (n_texts,), float64
+        Relative error of the sum of the attributions against ``scores - baseline_scores``; NaN for methods that promise
+        no sum.
+    special : ndarray of shape (n_texts,), float64
+        Share of the absolute attribution on special tokens, which is not in ``values``; NaN where there is none.
+    truncated : ndarray of shape (n_texts,), bool
+        Texts longer than the model reads. Words that were cut off have 0 where texts came as lists of words, and are
+        not shown where they came as strings.
+    output : str
+        'logit' or 'probability' of a classifier; of an encoder the name of the target, such as 'similarity'.
+    baseline : str
+        Replacement of absent words in the baseline, or in perturbed texts.
+    notes : tuple of str
+        Caveats.
+    seconds : float
+        Time taken.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.attribution.Attributions/1"
+    page: ClassVar[str | None] = "xembed.attribution._pages.texts:attributions"
+
+    method: str
+    label: str
+    signed: bool
+    words: Annotated[tuple[tuple[str, ...], ...], UserText]
+    values: tuple[npt.NDArray[np.float64], ...]
+    targets: npt.NDArray[np.int64]
+    scores: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
+    baseline_scores: npt.NDArray[np.float64]
+    completeness: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
+    special: npt.NDArray[np.float64]
+    truncated: npt.NDArray[np.bool_]
+    output: str
+    baseline: str
+    notes: tuple[str, ...]
+    seconds: float
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row for each word: text, position, word, attribution."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                (text, place, word, value)
+                for text, (words, values) in enumerate(zip(self.words, self.values, strict=True))
+                for place, (word, value) in enumerate(zip(words, values, strict=True))
+            ],
+            columns=["text", "position", "word", "attribution"],
+        )
+
+    def top(self, text: int, n: int = 5) -> list[tuple[str, float]]:
+        """Return the ``n`` words of a text with the largest absolute attribution, largest first."""
+        order = np.argsort(-np.abs(self.values[text]), kind="stable")[:n]
+        return [(self.words[text][place], float(self.values[text][place])) for place in order]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data; NaN is None."""
+        data = super().to_dict()
+        for name in _MAY_BE_NAN:
+            data[name] = [None if not np.isfinite(value) else value for value in data[name]]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Attributions:
+        """Rebuild it from the data of `to_dict`."""
+        filled = {
+            name: [np.nan if value is None else value for value in data[name]] for name in _MAY_BE_NAN if name in data
+        }
+        return super().from_dict(dict(data) | filled)
+
+    def _scalars(self) -> dict[str, Any]:
+        return {"method": self.method, "n_texts": len(self.words), "output": self.output, "seconds": self.seconds}
+
+    def _repr_html_(self) -> str:
+        return self._html(range(len(self.words)), "raises it", "lowers it")
+
+    def _html(self, order: Iterable[int], up: str, down: str) -> str:
+        n_texts = len(self.words)
+        title = f"{self.label}: {self.output.replace('_', ' ')} of {n_texts:,} text{'' if n_texts == 1 else 's'}"
+        parts = [heading(title), *map(line, self.notes), legend(self.signed, up, down)]
+        room = CELL_BYTES - sum(len(part.encode("utf-8")) for part in parts)
+        n_shown = 0
+        for row in itertools.islice(order, _TEXTS_IN_CELL):
+            head = line(self._place(row), strong=True)
+            words = words_html(self.words[row], self.values[row], signed=self.signed, n_bytes=room // 2)
+            n_shown += 1
+            parts += [head, words]
+            room -= len((head + words).encode("utf-8"))
+            if room < 1_000:
+                break
+        if n_shown < n_texts:
+            parts.append(line(f"… and {n_texts - n_shown:,} more texts: .report('page.html') shows all."))
+        return "".join(parts)
+
+    def _place(self, row: int) -> str:
+        return f"Text {row}: {self.scores[row]:.3f}"
 
 
 def explain(
@@ -49,51 +182,52 @@ def explain(
     progress: bool | None = None,
     rng: RNG = None,
 ) -> Attributions:
-    """Attribute what a model says of texts to their words: the score of a classifier, or a number of an embedding.
+    """Attribute the score of a classifier, or a number of an embedding, to the words of texts.
 
     Parameters
     ----------
     model : torch.nn.Module, object with .model and .tokenizer, or encoder
-        A sequence classifier of transformers, or one that `xembed.geco.train` gives; or an encoder such as
-        `xembed.load_encoder` gives, with corrections around it or not. It is not changed. For any other object with
-        ``.encode`` only methods that leave words out are possible.
+        A sequence classifier of transformers, or of `xembed.geco.train`; or an encoder such as `xembed.load_encoder`
+        gives, with or without corrections. It is not changed. For any other object with ``.encode`` only methods that
+        leave words out are possible.
     texts : list of str, or list of list of str
         Texts, whose words are then the tokenizer's; or lists of words.
     method : str, default='integrated_gradients'
         A name in `METHODS`.
     target : int, sequence of int, None, or target of an embedding, default=None
-        Of a classifier the output that is explained, one for all texts or one for each; None: what it finds most
-        likely. Of an encoder `Similarity`, `Depth`, `NearestSimilarity`, `Projection`, `Logit`, or a function from
-        embeddings, a torch.Tensor of shape (n, n_dims), to a number for each.
+        For a classifier the explained output, one for all texts or one for each; None: the most likely one. For an
+        encoder `Similarity`, `Depth`, `NearestSimilarity`, `Projection`, `Logit`, or a function from embeddings, a
+        torch.Tensor of shape (n, n_dims), to a number for each.
     level : {'word', 'token'}, default='word'
-        Sum the attributions of tokens to words, or not.
+        Unit of the attributions: those of tokens are summed to words, or not.
     tokenizer : transformers.PreTrainedTokenizerFast, optional
-        Of ``model``, where it has none.
+        Tokenizer of ``model``, where it has none.
     output : {'logit', 'probability'}, default='logit'
-        What is explained. Probabilities near 0 and 1 are flat: their gradients vanish.
+        Explained score. Probabilities near 0 and 1 are flat: their gradients vanish.
     site : {'word', 'block', 'block_twice'}, default='word'
-        Whose gradients: word embeddings; the output of the embedding block, with positions and LayerNorm; or that
-        output fed in as word embeddings, which some published numbers are of.
+        Layer of the gradients: word embeddings; the output of the embedding block, with positions and LayerNorm; or
+        that output fed in as word embeddings, as in some published numbers.
     baseline : {'pad', 'mask', 'unk', 'zero'}, default='pad'
-        The input without information that gradients are integrated or multiplied from: every token but the special
-        ones replaced. Its own score is in ``baseline_scores``: it is what the attributions don't explain.
+        Input without information that gradients are integrated or multiplied from: every token but the special ones
+        replaced. Its score is in ``baseline_scores``: the part that the attributions don't explain.
     deletion : {'mask', 'pad', 'unk', 'delete'}, optional
-        What stands for an absent word in methods that perturb. By default 'mask' for classifiers, and 'delete' for
+        Replacement of an absent word in methods that perturb. By default 'mask' for classifiers, and 'delete' for
         encoders, which read texts of any length.
     n_samples : int, default=100
-        Perturbed rows a text for LIME, Kernel SHAP and Shapley sampling; Gradient SHAP takes a fifth as many gradients.
+        Perturbed texts for each text in LIME, Kernel SHAP and Shapley sampling; Gradient SHAP takes a fifth as many
+        gradients.
     tolerance : float in (0, 1), default=0.01
-        Integrated Gradients takes more steps until its completeness error is no larger.
+        Completeness error up to which Integrated Gradients takes more steps.
     max_steps : int, default=96
-        Most steps: 12, 24, 48, 96, ...
+        Largest number of steps: 12, 24, 48, 96, ...
     fitted : object, optional
-        For the reference methods that have to be fitted on training data: ``METHODS[name].fit(pairs)``.
+        Result of ``METHODS[name].fit(pairs)``, for the reference methods that are fitted on training data.
     max_length : int, optional
-        Tokens read of a text; by default what the tokenizer says.
+        Number of tokens read of a text; by default that of the tokenizer.
     progress : bool, optional
-        Show a progress bar on stderr. By default only if that is a terminal.
+        Whether to show a progress bar on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
-        For methods that draw. None is seed 0. What is drawn for a text depends on the text and the seed alone.
+        Random state of methods that draw. None is seed 0. Draws for a text depend on the text and the seed alone.
 
     Returns
     -------
@@ -103,8 +237,8 @@ def explain(
     Raises
     ------
     ValueError
-        If the method is unknown (the message lists all), a target is no output of the model, a text is blank, or the
-        method needs what the model or the tokenizer does not have.
+        If the method is unknown, a target is not an output of the model, a text is blank, or the method needs what the
+        model or the tokenizer does not have.
     TypeError
         If the tokenizer is a slow one, or an argument is of the wrong type.
     RuntimeError
@@ -136,7 +270,7 @@ def explain(
     'king'
     """
     caller = "explain"
-    (chosen,) = find_methods([method], caller=caller)
+    (how,) = find_methods([method], caller=caller)
     check_option(level, ("token", "word"), name="level", caller=caller)
     of_encoder = is_encoder(model)
     options = MethodOptions(
@@ -153,25 +287,19 @@ def explain(
         seed=int(check_rng(rng, caller=caller).integers(2**63)),
         fitted=fitted,
     )
-    targets: Targets | None = None
     if of_encoder:
         if tokenizer is not None or output != "logit":
             raise ValueError(f"The parameters 'tokenizer' and 'output' of {caller} are for classifiers, not encoders.")
+        needs_model = how.family in ("attention", "gradient")
         scored, rows, targets = read_encoder(
-            model,
-            texts,
-            target,
-            needs_model=chosen.family in ("attention", "gradient"),
-            site=site,
-            max_length=max_length,
-            caller=caller,
+            model, texts, target, needs_model=needs_model, site=site, max_length=max_length, caller=caller
+        )
+    elif isinstance(target, EmbeddingTarget):
+        raise TypeError(
+            f"The 'target' parameter of {caller} is a {type(target).__name__}, which is of an encoder's "
+            f"embeddings. Got a {type(model).__name__} as model: give an encoder, or a class as target."
         )
     else:
-        if isinstance(target, EmbeddingTarget):
-            raise TypeError(
-                f"The 'target' parameter of {caller} is a {type(target).__name__}, which is of an encoder's "
-                f"embeddings. Got a {type(model).__name__} as model: give an encoder, or a class as target."
-            )
         scored = as_scored_model(model, tokenizer, site=site, output=output, max_length=max_length, caller=caller)
         rows = scored.words.encode(texts)
     if level == "token":
@@ -180,44 +308,32 @@ def explain(
         rows = [_by_token(row, scored.tokenizer) for row in rows]
     show = shows_progress(progress, caller=caller)
     began = time.monotonic()
-    all_scores = scored.score_ids([row.ids for row in rows])
-    if targets is None:
-        targets = check_targets(target, all_scores, caller=caller)
-    with _bar(show, chosen.label) as update:
-        found = run_method(chosen, scored, rows, targets, _with_progress(options, update))
-    truncated = np.array([row.truncated for row in rows])
-    notes = []
-    if truncated.any():
-        notes.append(
-            f"{truncated.sum()} of {len(rows)} texts are longer than the {scored.words.max_length} tokens that the "
-            f"model reads: words that were cut off {'have 0' if _holds_cut_words(rows) else 'are not shown'}."
-        )
-    over = int((found.completeness > options.tolerance).sum()) if chosen.name == "integrated_gradients" else 0
-    if over:
-        notes.append(
-            f"For {over} texts the completeness error is above {options.tolerance:g} with {options.max_steps} steps."
-        )
+    scores = scored.score_ids([row.ids for row in rows])
+    if not of_encoder:
+        targets = check_targets(target, scores, caller=caller)
+    with _progress(show, how.label) as update:
+        explained = run_method(how, scored, rows, targets, dataclasses.replace(options, progress=update))
     return Attributions(
-        method=chosen.name,
-        label=chosen.label,
-        signed=chosen.signed,
+        method=how.name,
+        label=how.label,
+        signed=how.signed,
         words=tuple(row.words for row in rows),
-        values=tuple(found.words),
+        values=tuple(explained.words),
         targets=targets,
-        scores=all_scores[np.arange(len(rows)), targets],
-        baseline_scores=found.baseline_scores,
-        completeness=found.completeness,
-        special=found.special,
-        truncated=truncated,
+        scores=scores[np.arange(len(rows)), targets],
+        baseline_scores=explained.baseline_scores,
+        completeness=explained.completeness,
+        special=explained.special,
+        truncated=np.array([row.truncated for row in rows]),
         output=scored.output,
-        baseline=options.deletion if chosen.family == "perturbation" else options.baseline,
-        notes=tuple(notes),
+        baseline=options.deletion if how.family == "perturbation" else options.baseline,
+        notes=tuple(_notes(how, scored, rows, explained, options)),
         seconds=time.monotonic() - began,
         provenance=provenance(
             caller,
             model=describe_encoder(model) if of_encoder else type(scored.module).__name__,
             target=scored.output if of_encoder else None,
-            method=chosen.name,
+            method=how.name,
             level=level,
             output=scored.output,
             site=scored.site,
@@ -229,6 +345,19 @@ def explain(
             rng=describe_rng(rng),
         ),
     )
+
+
+def _notes(
+    method: Method, model: ScoredModel, rows: list[EncodedWords], output: MethodOutput, options: MethodOptions
+) -> Iterator[str]:
+    if n_truncated := sum(row.truncated for row in rows):
+        yield (
+            f"{n_truncated} of {len(rows)} texts are longer than the {model.words.max_length} tokens that the model "
+            f"reads: words that were cut off {'have 0' if _holds_cut_words(rows) else 'are not shown'}."
+        )
+    over = int((output.completeness > options.tolerance).sum()) if method.name == "integrated_gradients" else 0
+    if over:
+        yield f"For {over} texts the completeness error is above {options.tolerance:g} with {options.max_steps} steps."
 
 
 def is_encoder(model: Any) -> bool:
@@ -340,29 +469,13 @@ def _by_token(row: EncodedWords, tokenizer: Any) -> EncodedWords:
     )
 
 
-def _with_progress(options: MethodOptions, update: Any) -> MethodOptions:
-    import dataclasses
+@contextlib.contextmanager
+def _progress(show: bool, label: str) -> Iterator[Any]:
+    """Give what counts rows that went through the model in a progress bar, or None."""
+    if not show:
+        yield None
+        return
+    from tqdm import tqdm
 
-    return dataclasses.replace(options, progress=update)
-
-
-class _bar:
-    """A progress bar of rows that went through the model, or nothing."""
-
-    def __init__(self, show: bool, label: str) -> None:
-        self.show, self.label = show, label
-
-    def __enter__(self) -> Any:
-        if not self.show:
-            return None
-        from tqdm import tqdm
-
-        self.bar = tqdm(desc=self.label, unit="row")
-        return self.bar.update
-
-    def __exit__(self, *_: object) -> None:
-        if self.show:
-            self.bar.close()
-
-
-__all__: Sequence[str] = ("as_scored_model", "check_targets", "explain")
+    with tqdm(desc=label, unit="row") as bar:
+        yield bar.update

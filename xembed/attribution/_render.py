@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from xembed._core.text import cut
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-    from xembed.attribution._result import Attributions
-    from xembed.attribution._similarity import SimilarityExplanation
 
 # Orange and blue of Okabe and Ito's palette, which color-blind people can tell apart. They are laid over the ground of
 # the notebook, light or dark, no denser than its text can be read on.
@@ -26,8 +23,7 @@ _STRONG, _WEAK = {1: "#f0a030", -1: "#56b4e9"}, {1: "#ffd787", -1: "#9ad4f5"}
 # Shares of the largest value below which a word has no sign, and from which its color is strong.
 FAINT, _LARGE = 0.05, 0.5
 _WORD = 60  # characters of a word
-_BYTES = 40_000  # of a notebook's cell
-_TEXTS = 8  # in a notebook's cell
+CELL_BYTES = 40_000  # of a notebook's cell
 
 
 def words_html(
@@ -36,7 +32,7 @@ def words_html(
     *,
     signed: bool = True,
     most: float | None = None,
-    n_bytes: int = _BYTES,
+    n_bytes: int = CELL_BYTES,
 ) -> str:
     """Return words on colored grounds as HTML that needs no style sheet and holds no markup of theirs.
 
@@ -88,7 +84,7 @@ def _span(word: str, value: float, share: float, signed: bool) -> str:
     mark = f"<sup style='line-height:0'>{sign}</sup>" if sign else ""
     # unicode-bidi keeps what turns a line around within its word, as <bdi> does, and lets dir='auto' see the word.
     return (
-        f"<span style='{ground}{_SHAPE};unicode-bidi:isolate' title='{_written(value, signed)}'>"
+        f"<span style='{ground}{_SHAPE};unicode-bidi:isolate' title='{with_sign(value, signed)}'>"
         f"{escape(printable(word), quote=True)}{mark}</span>"
     )
 
@@ -144,7 +140,7 @@ def _shares(words: Sequence[str], values: Iterable[float], most: float | None) -
     return zip(words, array.tolist(), shares.tolist(), strict=True)
 
 
-def _written(value: float, signed: bool = True) -> str:
+def with_sign(value: float, signed: bool = True) -> str:
     return (f"{value:+.3g}" if signed else f"{value:.3g}").replace("-", "−")
 
 
@@ -153,77 +149,21 @@ def printable(word: str, length: int = _WORD) -> str:
     return cut(text.printable(word[: length + 1], "�"), length)
 
 
-# ---- what notebooks show of results
+# ---- parts of a notebook's cell
 
 
-def attributions_html(found: Attributions) -> str:
-    """Return the first texts of attributions, or the most outlying ones of a corpus, as colored words."""
-    depths = getattr(found, "depths", None)
-    order = range(len(found.words)) if depths is None else np.argsort(depths, kind="stable").tolist()
-    of = found.output.replace("_", " ")
-    parts = [_heading(f"{found.label}: {of} of {len(found.words):,} text{'' if len(found.words) == 1 else 's'}")]
-    parts += [_line(note) for note in found.notes]
-    of_corpus = ("pulls a text toward the corpus", "away from it")
-    parts.append(_legend(found.signed, *(("raises it", "lowers it") if depths is None else of_corpus)))
-    room = _BYTES - sum(len(part.encode("utf-8")) for part in parts)
-    shown = 0
-    for row in order[:_TEXTS]:
-        head = _line(_where(found, row), strong=True)
-        words = words_html(found.words[row], found.values[row], signed=found.signed, n_bytes=room // 2)
-        shown += 1
-        parts += [head, words]
-        room -= len((head + words).encode("utf-8"))
-        if room < 1_000:
-            break
-    if shown < len(found.words):
-        parts.append(_line(f"… and {len(found.words) - shown:,} more texts: .report('page.html') shows all."))
-    return "".join(parts)
-
-
-def _where(found: Any, row: int) -> str:
-    if not hasattr(found, "depths"):
-        return f"Text {row}: {found.scores[row]:.3f}"
-    share = 1 - found.deeper_than[row]
-    outside = f"{share:.1%}" if 0.99 < share < 1 else f"{share:.0%}"
-    return (
-        f"Text {row}: depth {found.depths[row]:.3f}, less deep than {outside} of the {found.n_reference:,} texts of "
-        "the corpus"
-    )
-
-
-def similarity_html(found: SimilarityExplanation) -> str:
-    """Return both texts as colored words, and the pairs of words that add most."""
-    most = float(max(np.abs(found.values_a).max(initial=0.0), np.abs(found.values_b).max(initial=0.0)))
-    pairs = "; ".join(
-        f"{printable(a, 30)} – {printable(b, 30)} {_written(value)}" for a, b, value in found.top(5) if value
-    )
-    rest = [f"{key} {_written(value)}" for key, value in (found.rest or {}).items() if abs(value) > 1e-12]
-    parts = [_heading(f"Cosine {found.similarity:.3f}, explained by {found.label}")]
-    parts += [_line(note) for note in found.notes]
-    if found.trust is not None:
-        parts.append(_line(found.trust.verdict))
-    parts.append(_legend(True, "makes the texts more alike", "less alike"))
-    for words, values in ((found.words_a, found.values_a), (found.words_b, found.values_b)):
-        parts.append(words_html(words, values, most=most, n_bytes=_BYTES // 3))
-    if pairs:
-        parts.append(_line(f"Largest pairs: {pairs}"))
-    if rest:
-        parts.append(_line(f"In pairs of words {_written(float(found.matrix.sum()))}, {', '.join(rest)}"))
-    return "".join(parts)
-
-
-def _heading(text: str) -> str:
+def heading(text: str) -> str:
     return f"<div style='font-weight:600;margin:2px 0'>{escape(printable(text, 200))}</div>"
 
 
-def _line(text: str, *, strong: bool = False) -> str:
+def line(text: str, *, strong: bool = False) -> str:
     shown = escape(printable(text, 500))
     return f"<div style='margin:2px 0;font-size:90%;{'margin-top:8px' if strong else ''}' dir='auto'>{shown}</div>"
 
 
-def _legend(signed: bool, up: str, down: str) -> str:
+def legend(signed: bool, up: str, down: str) -> str:
     if not signed:
-        return _line("The method has no signs: the deeper the color, the more a word counts.")
+        return line("The method has no signs: the deeper the color, the more a word counts.")
     plus, minus = (
         f"<span style='background:rgba({color},{_DENSEST});{_SHAPE}'>{name}<sup>{sign}</sup></span>"
         for color, name, sign in ((_ORANGE, "orange", "+"), (_BLUE, "blue", "−"))

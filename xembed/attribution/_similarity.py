@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -13,8 +14,8 @@ from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
 from xembed.attribution._explain import check_steps, is_encoder
-from xembed.attribution._explanation_trust import FEW_WORDS, DeletionTrust, trust_by_deletion
 from xembed.attribution._method import MethodOptions
+from xembed.attribution._render import CELL_BYTES, heading, legend, line, printable, with_sign, words_html
 from xembed.attribution._scored_model import BASELINES, DELETIONS
 from xembed.attribution._word_vectors import LABELS, METHODS, WordVectors, has_last_layer, word_vectors
 from xembed.encoders import describe_encoder
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+# Pairs of texts with more words than this are validated only if that is asked for.
+FEW_WORDS = 100
 
 WHAT = {
     "last_layer": (
@@ -42,6 +45,39 @@ WHAT = {
 }
 
 
+@dataclass(frozen=True, repr=False)
+class DeletionTrust(Result):
+    """Validation of an explanation of a similarity by leaving words out.
+
+    Attributes
+    ----------
+    word : str
+        Word with the largest absolute value.
+    text : {'a', 'b'}
+        Text of the word.
+    change : float
+        Decrease of the cosine without the word; negative if it rises.
+    share : float
+        Share of the other words without which the cosine changes less, ties counting half; .5 is chance.
+    agreement : float or None
+        Rank correlation over all words of the values and the decreases of the cosine. None if either are all equal.
+    n_words : int
+        Number of words in both texts.
+    verdict : str
+        Findings, in plain words.
+    """
+
+    schema: ClassVar[str] = "xembed.attribution.DeletionTrust/1"
+
+    word: Annotated[str, UserText]
+    text: Annotated[str, UserText]
+    change: float
+    share: float
+    agreement: float | None
+    n_words: int
+    verdict: str
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SimilarityExplanation(Result):
     """Result of `explain_similarity`.
@@ -55,29 +91,29 @@ class SimilarityExplanation(Result):
     words_a, words_b : tuple of str
         Their words.
     matrix : ndarray of shape (n_words_a, n_words_b), float64
-        What each pair of words adds to the cosine.
+        Contribution of each pair of words to the cosine.
     values_a, values_b : ndarray of shape (n_words,), float64
-        What each word adds to the cosine with the whole other text.
+        Contribution of each word to the cosine with the whole other text.
     rest : dict of str to float, or None
-        What of the cosine is not in ``matrix``: 'special tokens' and 'reference', the embeddings of texts without
-        words. With them the matrix adds up to the cosine. None where a method promises no sum.
+        Contributions of 'special tokens' and 'reference', the embeddings of texts without words. With them the matrix
+        adds up to the cosine. None where a method promises no sum.
     completeness : float or None
-        By how much matrix and rest miss the cosine.
+        Absolute error of the sum of matrix and rest.
     method, label, what : str
-        The method, how it is written, and what it does and does not explain.
+        Method, its name in tables, and what it does and does not explain.
     reference : str or None
-        What stands for the absence of words.
+        Representation of absent words.
     truncated : tuple of bool
         Whether each text is longer than the encoder reads; words that were cut off are not among its words.
     trust : DeletionTrust or None
-        What leaving words out says of the explanation. None where it was not asked for, where there are too few words,
-        and for 'leave_one_out', which is that itself.
+        Validation by leaving words out. None where it was not asked for, where there are too few words, and for
+        'leave_one_out', which is that itself.
     notes : tuple of str
-        What to know about the numbers.
+        Caveats.
     seconds : float
-        Time that it took.
+        Time taken.
     encoder : dict
-        The encoder.
+        Description of the encoder.
     provenance : dict
         Function, parameters and versions.
     """
@@ -129,9 +165,23 @@ class SimilarityExplanation(Result):
         }
 
     def _repr_html_(self) -> str:
-        from xembed.attribution._render import similarity_html
-
-        return similarity_html(self)
+        most = float(max(np.abs(self.values_a).max(initial=0.0), np.abs(self.values_b).max(initial=0.0)))
+        pairs = "; ".join(
+            f"{printable(a, 30)} – {printable(b, 30)} {with_sign(value)}" for a, b, value in self.top(5) if value
+        )
+        rest = [f"{key} {with_sign(value)}" for key, value in (self.rest or {}).items() if abs(value) > 1e-12]
+        parts = [heading(f"Cosine {self.similarity:.3f}, explained by {self.label}")]
+        parts += [line(note) for note in self.notes]
+        if self.trust is not None:
+            parts.append(line(self.trust.verdict))
+        parts.append(legend(True, "makes the texts more alike", "less alike"))
+        for words, values in ((self.words_a, self.values_a), (self.words_b, self.values_b)):
+            parts.append(words_html(words, values, most=most, n_bytes=CELL_BYTES // 3))
+        if pairs:
+            parts.append(line(f"Largest pairs: {pairs}"))
+        if rest:
+            parts.append(line(f"In pairs of words {with_sign(float(self.matrix.sum()))}, {', '.join(rest)}"))
+        return "".join(parts)
 
 
 def explain_similarity(
@@ -150,13 +200,13 @@ def explain_similarity(
 ) -> SimilarityExplanation:
     r"""Explain the cosine of two texts by their words.
 
-    Each method says what every word adds to the embedding of its text, as a vector, and an entry of the matrix is the
-    product of two such vectors: :math:`A_{ij} = m_i \cdot m_j`.
+    Each method decomposes the embedding of a text into vectors of its words, and an entry of the matrix is the product
+    of two such vectors: :math:`A_{ij} = m_i \cdot m_j`.
 
     Parameters
     ----------
     encoder : Encoder or object with ``.encode``
-        For an object of your own, 'leave_one_out' and 'shapley' are possible.
+        The encoder. Without tokens, only 'leave_one_out' and 'shapley' are possible.
     text_a, text_b : str
         The texts.
     method : {'auto', 'last_layer', 'shapley', 'leave_one_out', 'integrated_jacobian'}, default='auto'
@@ -165,36 +215,34 @@ def explain_similarity(
         word, and without two. 'integrated_jacobian': [1]_, by forward-mode products, one for each word and step.
         'auto' is 'last_layer' for encoders that pool the mean of their tokens, and 'shapley' for all others.
     reference : {'mask', 'pad', 'unk', 'zero'}, default='mask'
-        Of the integrated Jacobian: what the way starts at. ``rest['reference']`` says how much of the cosine it holds.
+        Start of the path of the integrated Jacobian. ``rest['reference']`` is its part of the cosine.
     deletion : {'delete', 'mask', 'pad', 'unk'}, default='delete'
-        What stands for an absent word where words are left out.
+        Replacement of an absent word where words are left out.
     trust : bool, optional
-        Whether to leave out each word in turn and compare what the cosine does with what the explanation says. By
-        default for texts of together at most 100 words: it costs a row for each.
+        Whether to leave out each word in turn and compare the change of the cosine with the explanation. By default for
+        texts of together at most 100 words: it costs an encoded text for each.
     n_samples : int, default=100
-        Rows for each text of 'shapley'.
+        Perturbed texts for each text in 'shapley'.
     tolerance, max_steps
-        Of the integrated Jacobian, as in `explain`.
+        Options of the integrated Jacobian, as in `explain`.
     rng : int, numpy.random.Generator or None, default=None
-        For the orders of 'shapley'. None is seed 0.
+        Random state of the orders of 'shapley'. None is seed 0.
 
     Returns
     -------
     SimilarityExplanation
-        With ``matrix``, ``values_a``, ``values_b``, ``top()`` and ``report(path)``.
+        The ``matrix``, ``values_a``, ``values_b``, ``top()`` and ``report(path)``.
 
     Raises
     ------
     ValueError
         If a text is blank, or the method needs what the encoder does not have.
     TypeError
-        If a text is not a string, ``encoder`` is none, or ``trust`` is something else.
+        If a text is not a string, ``encoder`` is not an encoder, or ``trust`` is something else.
 
     Notes
     -----
-    What is compared are embeddings of length 1. Where no sum is promised there is no ``rest``. How often deleting the
-    word that a method names first changes the similarity more than deleting another:
-    docs/measurements/attribution.md.
+    Embeddings are of length 1. How well each method agrees with deletion is tabled in docs/measurements/attribution.md.
 
     References
     ----------
@@ -255,11 +303,11 @@ def explain_similarity(
         )
     values = (a.vectors @ b.embedding, b.vectors @ a.embedding)
     words = (a.words, b.words)
-    checked = None
+    validation = None
     if method != "leave_one_out" and (trust or (trust is None and sum(map(len, words)) <= FEW_WORDS)):
-        checked = trust_by_deletion(encoder, texts, words, values, options=options, caller=caller)
+        validation = trust_by_deletion(encoder, texts, words, values, options=options, caller=caller)
     elif method != "leave_one_out":
-        notes.append("Not checked by leaving words out: trust=True does, at the cost of a row for each word.")
+        notes.append("Not validated by leaving words out: trust=True does, at the cost of a text for each word.")
     return SimilarityExplanation(
         similarity=similarity,
         text_a=texts[0],
@@ -276,7 +324,7 @@ def explain_similarity(
         what=WHAT[method],
         reference={"last_layer": None, "integrated_jacobian": reference}.get(method, deletion),
         truncated=(a.truncated, b.truncated),
-        trust=checked,
+        trust=validation,
         notes=tuple(notes),
         seconds=time.monotonic() - began,
         encoder=describe_encoder(encoder),
@@ -301,3 +349,46 @@ def _rest(a: WordVectors, b: WordVectors, matrix: Floats) -> dict[str, float]:
     whole = [total + vectors.reference for total, vectors in zip(tokens, (a, b), strict=True)]
     with_special, with_reference = float(tokens[0] @ tokens[1]), float(whole[0] @ whole[1])
     return {"special tokens": with_special - float(matrix.sum()), "reference": with_reference - with_special}
+
+
+def trust_by_deletion(
+    encoder: Any,
+    texts: Sequence[str],
+    words: Sequence[Sequence[str]],
+    values: Sequence[Floats],
+    *,
+    options: MethodOptions,
+    caller: str,
+) -> DeletionTrust | None:
+    """Compare the values of the words of two texts with the change of the cosine without each.
+
+    None for fewer than three words that can be left out: the only word of a text can't be.
+    """
+    from scipy.stats import spearmanr
+
+    a, b = word_vectors(encoder, texts, method="leave_one_out", options=options, caller=caller)
+    decreases = [a.vectors @ b.embedding, b.vectors @ a.embedding]
+    kept = [(side, place) for side in (0, 1) if len(words[side]) > 1 for place in range(len(words[side]))]
+    if len(kept) < 3:
+        return None
+    explained, changes = (np.array([of[side][place] for side, place in kept]) for of in (values, decreases))
+    first = int(np.abs(explained).argmax())
+    sizes = np.abs(changes)
+    others = np.delete(sizes, first)
+    varied = np.ptp(explained) > 0 and np.ptp(changes) > 0
+    side, place = kept[first]
+    word, change = words[side][place], float(changes[first])
+    share = float(((sizes[first] > others) + 0.5 * (sizes[first] == others)).mean())
+    agreement = float(spearmanr(explained, changes).statistic) if varied else None
+    ranks = "" if agreement is None else f"; rank correlation over all {len(kept)} words {agreement:.2f}"
+    return DeletionTrust(
+        word=word,
+        text="ab"[side],
+        change=change,
+        share=share,
+        agreement=agreement,
+        n_words=len(kept),
+        verdict=f"Validated by leaving words out: without “{printable(word)}”, which comes first, the cosine "
+        f"{'falls' if change >= 0 else 'rises'} by {abs(change):.3f}, a larger change than without {share:.0%} of the "
+        f"other words{ranks}.",
+    )

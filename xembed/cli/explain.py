@@ -173,7 +173,7 @@ def _explain_depth(
     import numpy as np
 
     from xembed.attribution import explain_depth
-    from xembed.attribution._depth_words import UNCHECKED
+    from xembed.attribution._depth import NOT_VALIDATED
     from xembed.attribution._methods import find_methods
     from xembed.attribution._render import words_text
     from xembed.depth import tte_depth
@@ -212,7 +212,7 @@ def _explain_depth(
         sign = "+" if result.signed else ""
         _say(f"  words: {', '.join(f'{_clean(word)} {value:{sign}.3f}' for word, value in result.top(place, top))}")
         _say(f"  a typical text near it: {one_line(result.typical_texts[place], 80)}")
-    printed = (summary, UNCHECKED, getattr(result.trust, "verdict", ""))
+    printed = (summary, NOT_VALIDATED, getattr(result.trust, "verdict", ""))
     result = replace(result, notes=(*notes, *result.notes))
     _warn([note for note in result.notes if note not in printed])
     return result
@@ -222,7 +222,7 @@ def _can_validate(corpus: list[str], trust: bool | None) -> tuple[bool, str]:
     """Return whether words can be planted in a corpus, and what to say if they are not. Asked for, it has to be."""
     import numpy as np
 
-    from xembed.attribution._planting import plant
+    from xembed.attribution._trust import plant
 
     if trust is False:
         return False, f"{_NOT_VALIDATED} Leave out --no-trust to validate it."

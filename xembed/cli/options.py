@@ -63,7 +63,6 @@ class EncoderOptions:
         if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
             typer.echo("Loading the encoder ...", err=True)
         from xembed.encoders import load_encoder
-        from xembed.encoders._configured import ConfiguredEncoder
 
         encoder = load_encoder(
             self.model,
@@ -73,7 +72,7 @@ class EncoderOptions:
             device=self.device,
             max_length=self.max_length,
         )
-        return ConfiguredEncoder(encoder, batch_size=self.batch_size, cache=self.cache, progress=self.progress)
+        return encoder.with_options(batch_size=self.batch_size, cache=self.cache, progress=self.progress)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ from xembed.reports.kit import (
     error_bars,
     line,
     listed,
-    method,
+    methods_of,
     name,
     name_label,
     new_figure,
@@ -40,18 +40,7 @@ Array = npt.NDArray[Any]
 _NAME = 40  # characters of the name of an axis
 _STACKS, _ROWS = 60, 100  # pairs in the figure and in the table
 _PATTERNS = ("", "/", ".", "x", "\\", "-", "|", "+")
-_METHODS = (
-    method(
-        "Axes",
-        "Each axis is the difference of the means of texts at its two ends. As axes need not be at right angles, "
-        "shares are taken along the orthonormal system that is nearest to all of them [@loewdin1950], so that they add "
-        "up and no axis comes before another. What lies along none of them is the residual.",
-    ),
-    method(
-        "Limits",
-        "A share says that the difference points there, not why: axes hold whatever sets their ends apart.",
-    ),
-)
+how = methods_of("xembed.concepts")
 
 
 def axes(data: Data) -> Page:
@@ -77,7 +66,7 @@ def axes(data: Data) -> Page:
         verdict=_verdict(data, names, shares[differ], rest[differ]),
         cards=cards,
         blocks=blocks,
-        methods=_METHODS,
+        methods=[how("axes"), how("limits")],
         sizes=count(n, "pair"),
     )
 

@@ -219,7 +219,7 @@ class BenchmarkResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.geco.BenchmarkResult/1"
-    page: ClassVar[str | None] = "xembed.reports._geco:geco_context"
+    page: ClassVar[str | None] = "xembed.geco._pages:benchmark"
 
     data: Annotated[str, UserText]
     n_train: int

@@ -19,6 +19,7 @@ from xembed.reports.kit import (
     WordItem,
     cut,
     method,
+    methods_of,
     number_columns,
     signed,
 )
@@ -28,11 +29,7 @@ _TARGET, _WORD = 80, 60  # characters of what a target is called, and of a word
 _FREQUENT = 10  # words in each table over all texts
 _SPACED = re.compile(r" (?=[.,;:!?)])")  # what joining words puts before signs
 
-LIMITS = method(
-    "Limits",
-    "An explanation says what the encoder does with the words, not what they mean to people. Methods disagree, and a "
-    "word can stand for its neighbors.",
-)
+how = methods_of("xembed.attribution._pages")
 
 
 def size_for(n_rows: int) -> Literal["square", "tall"]:

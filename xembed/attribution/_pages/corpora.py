@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xembed.attribution._methods import METHODS
-from xembed.attribution._pages.common import LIMITS, attribution_method, size_for, target_label
+from xembed.attribution._pages.common import attribution_method, how, size_for, target_label
 from xembed.attribution._pages.figures import terms_figure, trust_figure
 from xembed.attribution._word_vectors import SOURCES
 from xembed.reports.kit import (
     Block,
     Card,
     Cell,
+    Column,
     Columns,
     Data,
     Figure,
@@ -37,14 +38,12 @@ from xembed.reports.kit import (
     level,
     line,
     listed,
-    method,
     name,
     number,
     number_columns,
     p_value,
     percent,
     plain,
-    quiet,
     short_names,
     signed,
 )
@@ -90,23 +89,7 @@ def shift(data: Data) -> Page:
             _shift_texts(data),
             _by_counts(data, names),
         ],
-        methods=[
-            method(
-                "Shift",
-                "What every word adds to an embedding is projected on the direction in which the corpora, or a region "
-                "and all other texts, lie apart. The difference of the means is taken apart for each term "
-                "[@kitagawa1955]: what it adds by being in more or in fewer texts, which is its contribution, and what "
-                "it adds by being in other contexts, which is not.",
-                *SOURCES.get(data["method"], ()),
-            ),
-            method(
-                "Significant terms",
-                "Both the share of texts with the term differs (exact test) and what it adds is not zero (t test over "
-                "texts); the larger p-value counts, adjusted for all terms of the component [@benjamini1995]. Texts "
-                "are taken as independent.",
-            ),
-            LIMITS,
-        ],
+        methods=[how("shift", *SOURCES.get(data["method"], ())), how("terms"), how("limits")],
         sizes=f"{data['n_F']:,} and {data['n_G']:,} texts",
     )
 
@@ -261,25 +244,10 @@ def trust(data: Data) -> Page:
         caveats=data["warnings"],
         blocks=[trust_section(data), *_examples(data), _planted(data)],
         methods=[
-            method(
-                "Planted words",
-                "Words of other fields are planted at random places of some texts of the corpus. For each text, the "
-                "AUROC is the chance that a planted word pulls it away from the other texts more than a word of its "
-                "own; ties count half. Intervals resample texts. For methods without signs the size of the number "
-                "counts.",
-            ),
-            method(
-                "Controls",
-                "The same method on the same encoder with random weights should do worse: otherwise it does not look "
-                "at what the encoder learned [@adebayo2018]. And deleting the word that is named first should bring "
-                "the text nearer to the corpus more than deleting another one.",
-            ),
+            how("planted"),
+            how("controls"),
             *attribution_method({"method": data["recommended"], "label": best["label"]}),
-            method(
-                "Limits",
-                "Planted words are a plain kind of reason. A method that finds them can still miss others, such as a "
-                "turn of phrase or a style; one that misses them should not be believed.",
-            ),
+            how("limits_of_planting"),
         ],
         sizes=f"{data['n_texts']:,} texts with planted words in a corpus of {data['n_reference']:,}",
     )
@@ -347,49 +315,40 @@ def _planted(data: Data) -> Section:
 # ---- methods on a model
 
 
-def health(data: Data) -> Page:
-    """Return the page of `method_health`."""
-    by_status = {status: [m for m in data["methods"] if m["status"] == status] for status in _STATUS}
-    n, n_valid = len(data["methods"]), len(by_status["valid"])
-    others = [
-        f"{listed([m['label'] for m in methods])} {'is' if len(methods) == 1 else 'are'} {status}"
-        for status, methods in by_status.items()
-        if methods and status != "valid"
-    ]
-    rows = [
-        [
-            line(m["label"], " ", quiet(METHODS[m["method"]].family if m["method"] in METHODS else "")),
-            line(f"{_STATUS[m['status']][0]} {m['status']}"),
-            m["reason"] or "–",
-        ]
-        for m in data["methods"]
-    ]
-    verdict = f"{n_valid:,} of {count(n, 'method')} {'is' if n_valid == 1 else 'are'} valid on {plain(data['model'])}."
-    return Page(
-        title=f"Attribution methods on {plain(data['model'])}",
-        kind="method health",
-        finding=Finding("All methods are valid" if n_valid == n else "Some methods are not valid", n_valid < n),
-        verdict=" ".join([verdict, *(f"{sentence}." for sentence in others)]),
-        cards=[
-            Card(status.capitalize(), f"{len(by_status[status]):,}", meaning)
-            for status, (_, meaning) in _STATUS.items()
-        ],
-        caveats=data["notes"],
-        blocks=[Section("methods", "Methods", [Table(["Method", "Status", "Reason"], rows, "Methods")])],
-        methods=[
-            method(
-                "Health",
-                "Each method is run on a few texts. It is degenerate if its numbers are those of another method, or "
-                "miss by more than half the sum that it promises; it is unsupported if it fails, gives the same for "
-                "all words, or depends on the other texts of its batch.",
-                *(key for m in data["methods"] if m["method"] in METHODS for key in METHODS[m["method"]].source),
-            )
-        ],
-    )
-
-
 _STATUS = {
     "valid": ("✓", "say something of their own on the model"),
     "degenerate": ("≈", "equal another method, or do not do what they promise"),
     "unsupported": ("–", "fail, or give the same for all words"),
 }
+
+
+def health(data: Data) -> Page:
+    """Return the page of `method_health`."""
+    model, n = plain(data["model"]), len(data["methods"])
+    labels = {status: [trial["label"] for trial in data["methods"] if trial["status"] == status] for status in _STATUS}
+    valid = labels["valid"]
+    verdict = f"{len(valid):,} of {count(n, 'method')} {'is' if len(valid) == 1 else 'are'} valid on {model}."
+    for status in ("degenerate", "unsupported"):
+        if names := labels[status]:
+            verdict += f" {listed(names)} {'is' if len(names) == 1 else 'are'} {status}."
+    methods = {trial["method"]: METHODS[trial["method"]] for trial in data["methods"] if trial["method"] in METHODS}
+    rows = [
+        [
+            trial["label"],
+            methods[trial["method"]].family if trial["method"] in methods else "–",
+            f"{_STATUS[trial['status']][0]} {trial['status']}",
+            trial["reason"] or "–",
+        ]
+        for trial in data["methods"]
+    ]
+    columns = [Column("Method"), Column("Family"), Column("Status"), Column("Reason", "text")]
+    return Page(
+        title=f"Attribution methods on {model}",
+        kind="method health",
+        finding=Finding("All methods are valid" if len(valid) == n else "Some methods are not valid", len(valid) < n),
+        verdict=verdict,
+        cards=[Card(key.capitalize(), f"{len(labels[key]):,}", meaning) for key, (_, meaning) in _STATUS.items()],
+        caveats=data["notes"],
+        blocks=[Section("methods", "Methods and their status", [Table(columns, rows, "Methods")], nav="Status")],
+        methods=[how("health", *(key for known in methods.values() for key in known.source))],
+    )

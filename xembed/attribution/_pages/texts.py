@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 from xembed.attribution._pages.common import (
-    LIMITS,
     agree,
     attribution_method,
     frequent_words,
+    how,
     target_label,
     word_item,
 )
@@ -19,7 +19,6 @@ from xembed.attribution._pages.corpora import trust_section
 from xembed.attribution._pages.figures import heat_map
 from xembed.attribution._word_vectors import SOURCES
 from xembed.reports.kit import (
-    Block,
     Card,
     Cell,
     Column,
@@ -39,7 +38,6 @@ from xembed.reports.kit import (
     largest,
     legend,
     listed,
-    method,
     name,
     named,
     number,
@@ -48,29 +46,6 @@ from xembed.reports.kit import (
     plain,
     signed,
 )
-
-_WORDS = method(
-    "Attributions",
-    "A number for each word of each text: how much it speaks for what is explained. Words come from the tokenizer, and "
-    "signed numbers are summed over the tokens of a word. Colors are scaled within each text, so they do not compare "
-    "texts; the numbers do.",
-)
-_DEPTH: list[Block] = [
-    method(
-        "Depth",
-        "The depth of a text in a corpus is the largest possible cosine distance less its mean distance to the corpus’ "
-        "texts: high for typical texts, low for outliers [@seegmiller2023]. “Less deep than” counts the texts of the "
-        "corpus that are at least as deep. “Nearest” is the mean cosine with the nearest texts of the corpus. Words "
-        "are attributed one of the two, as said above. The typical text is the nearest one among the deeper half of "
-        "the corpus.",
-    ),
-    method(
-        "Validation",
-        "Nobody knows the true reason why a text is an outlier. In texts of the same corpus reasons can be made: words "
-        "of other fields are planted, and a method that does not find them there can’t be believed elsewhere.",
-    ),
-]
-
 
 # ---- word by word
 
@@ -99,7 +74,7 @@ def attributions(data: Data) -> Page:
             Section("texts", "Texts, word by word", [words], nav="Texts"),
             *frequent_words(data, up, "Words that lower it"),
         ],
-        methods=[_WORDS, *attribution_method(data), LIMITS],
+        methods=[how("attributions"), *attribution_method(data), how("limits")],
         sizes=count(n, "text"),
     )
 
@@ -182,7 +157,7 @@ def depth(data: Data) -> Page:
             *frequent_words(data, up, "Words that pull away from it"),
             *([] if trust is None else [trust_section(trust)]),
         ],
-        methods=[*_DEPTH, *attribution_method(data), LIMITS],
+        methods=[how("depth"), how("validation"), *attribution_method(data), how("limits")],
         sizes=f"{count(len(order), 'text')} in a corpus of {data['n_reference']:,}",
     )
 
@@ -245,7 +220,7 @@ _REST = {
 def similarity(data: Data) -> Page:
     """Return the page of `explain_similarity`."""
     matrix = np.asarray(data["matrix"], dtype=float).reshape(len(data["words_a"]), len(data["words_b"]))
-    rest, trust = data["rest"], data["trust"]
+    trust = data["trust"]
     order = np.argsort(-np.abs(matrix), axis=None, kind="stable")[:_PAIRS]
     top = [
         (plain(data["words_a"][i], _SHORT), plain(data["words_b"][j], _SHORT), float(matrix[i, j]))
@@ -253,20 +228,6 @@ def similarity(data: Data) -> Page:
     ]
     similar = data["similarity"] >= 0.3
     verdict = _similarity_verdict(data, float(matrix.sum()), top)
-    methods: list[Block] = [
-        method(
-            "Similarity",
-            "The method says what every word adds to the embedding of its text, as a vector; the number of a pair of "
-            "words is the product of two such vectors.",
-            *SOURCES.get(data["method"], ()),
-        )
-    ]
-    if rest is not None:
-        sums = (
-            "All pairs of words, with what special tokens and the reference without words add, make the cosine of the "
-            "two embeddings. Where the reference holds much, the pairs tell only the rest of it."
-        )
-        methods.append(method("What adds up", sums))
     return Page(
         title="Why two texts are similar" if similar else "Why two texts are as similar as they are",
         kind="explanation of a similarity",
@@ -275,7 +236,11 @@ def similarity(data: Data) -> Page:
         cards=_similarity_cards(data, float(matrix.sum())),
         caveats=data["notes"],
         blocks=[_two_texts(data), _pairs(data, matrix, top)],
-        methods=[*methods, LIMITS],
+        methods=[
+            how("similarity", *SOURCES.get(data["method"], ())),
+            *([] if data["rest"] is None else [how("sum")]),
+            how("limits"),
+        ],
         sizes=f"{len(data['words_a']):,} and {len(data['words_b']):,} words",
     )
 

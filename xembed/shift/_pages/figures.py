@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports.kit import Data, bin_edges, histogram_steps, name_label, new_figure, to_script
+from xembed.reports.kit import DASHES, Data, bin_edges, histogram_steps, name_label, new_figure, to_script
 from xembed.shift._kinds import KINDS
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 _COLORS = ("f", "g")
 _SYMBOLS = ("circle", "diamond-open")
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _CELLS = 64  # of a density, along each side
 
 
@@ -29,13 +28,13 @@ def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], media
         figure.add_scatter(
             **histogram_steps(edges, share * 100),
             mode="lines",
-            line={"shape": "hvh", "dash": _DASHES[which], "width": 2},
+            line={"shape": "hvh", "dash": DASHES[which], "width": 2},
             fill="tozeroy",
             name=name_label(name),
             meta=_COLORS[which],
             hovertemplate="depth %{x:.3f}: %{y:.1f}% of texts<extra></extra>",
         )
-        figure.add_vline(x=medians[which], line={"width": 1.5, "dash": _DASHES[which]}, name=_COLORS[which])
+        figure.add_vline(x=medians[which], line={"width": 1.5, "dash": DASHES[which]}, name=_COLORS[which])
     figure.update_layout(xaxis_title="depth (right: typical)", yaxis_title="% of texts", hovermode="x")
     return to_script(figure)
 
@@ -132,7 +131,7 @@ def drift_evidence(data: Data) -> str:
     x = _positions(data)
     for k, (name, share) in enumerate(zip(data["tests"], data["shares"], strict=True)):
         capital = np.maximum(np.asarray(data["martingales"])[:, k] * share, 1e-300)
-        style = {"width": 1.2, "dash": _DASHES[k % len(_DASHES)]}
+        style = {"width": 1.2, "dash": DASHES[k % len(DASHES)]}
         _line(figure, x, capital, KINDS[name].title, f"c{k % 6}", style, "%{y:.3g}")
     alone = data["threshold"] * np.asarray(data["limits"]) / np.asarray(data["pvalues"])
     _line(figure, x, alone, "window alone", "quiet", {"width": 1.2, "dash": "longdashdot"}, "%{y:.3g}", dots=True)

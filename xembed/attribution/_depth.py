@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -16,23 +15,20 @@ from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, UserText
 from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import (
-    Depth,
-    EmbeddingTarget,
-    NearestSimilarity,
     check_exclude,
     embeddings_of,
 )
-from xembed.attribution._explain import explain
-from xembed.attribution._result import Attributions
-from xembed.attribution._trust import TARGETS, trust_check, trust_note
-from xembed.attribution._trust_result import TrustResult
+from xembed.attribution._explain import Attributions, explain
+from xembed.attribution._trust import TARGETS, TrustResult, make_target, trust_check, trust_note
 from xembed.depth import tte_depth
 from xembed.encoders import describe_encoder, encode_texts
 
 Floats = npt.NDArray[np.float64]
 # Depths that differ by less are the same but for rounding.
 _TIED = 1e-9
-UNCHECKED = (
+# Parameters of the attributions that provenance repeats.
+_REPORTED = ("method", "baseline", "deletion", "n_samples", "tolerance", "max_steps")
+NOT_VALIDATED = (
     "The explanation was not validated on this corpus: trust_check plants words and measures whether they are found "
     "(trust=True)."
 )
@@ -49,21 +45,21 @@ class DepthExplanation(Attributions):
     texts : tuple of str
         The texts.
     depths : ndarray of shape (n_texts,), float64
-        Their TTE depth (cosine) in the reference.
+        TTE depth (cosine) in the reference.
     deeper_than : ndarray of shape (n_texts,), float64
         Share of the reference that is less deep, in [0, 1]: 0 is the outermost.
     nearest_similarity : ndarray of shape (n_texts,), float64
         Mean cosine with the nearest texts of the reference.
     typical_texts : tuple of str
-        For each text the nearest one of the reference among its deeper half: what a typical text near it looks like.
+        For each text the nearest one of the reference among its deeper half: a typical text near it.
     typical_similarity : ndarray of shape (n_texts,), float64
-        The cosine with it.
+        Cosine with the typical text.
     n_reference : int
-        Texts of the reference.
+        Number of texts of the reference.
     trust : TrustResult or None
-        What `trust_check` found on this corpus, if it was asked for.
+        Validation by `trust_check` on this corpus, if it was asked for.
     encoder : dict
-        The encoder.
+        Description of the encoder.
     """
 
     schema: ClassVar[str] = "xembed.attribution.DepthExplanation/1"
@@ -78,6 +74,18 @@ class DepthExplanation(Attributions):
     n_reference: int
     trust: TrustResult | None
     encoder: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        order = np.argsort(self.depths, kind="stable").tolist()
+        return self._html(order, "pulls a text toward the corpus", "away from it")
+
+    def _place(self, row: int) -> str:
+        share = 1 - self.deeper_than[row]
+        outside = f"{share:.1%}" if 0.99 < share < 1 else f"{share:.0%}"
+        return (
+            f"Text {row}: depth {self.depths[row]:.3f}, less deep than {outside} of the {self.n_reference:,} texts of "
+            "the corpus"
+        )
 
 
 def explain_depth(
@@ -96,37 +104,35 @@ def explain_depth(
     progress: bool | None = None,
     rng: RNG = None,
 ) -> DepthExplanation:
-    """Say which words make each text typical of a corpus, or an outlier in it.
+    """Explain why texts are typical of a corpus, or outliers in it, by their words.
 
     Parameters
     ----------
     encoder : Encoder or object with ``.encode``
-        For an object of your own only methods that leave words out are possible.
+        The encoder. Without tokens, only methods that leave words out are possible.
     texts : sequence of str
-        What is explained.
+        Texts to explain.
     reference : sequence of str, optional
         The corpus. By default ``texts`` itself, each text left out of its own corpus.
     target : {'nearest_similarity', 'depth'}, default='nearest_similarity'
-        What is attributed to words: the mean similarity to the nearest texts of the corpus, or depth in all of it.
+        Number to attribute to words: the mean similarity to the nearest texts of the corpus, or depth in all of it.
     method : str, default='lime'
         A name in `METHODS`.
     n_neighbors : int, default=10
-        Of 'nearest_similarity'.
+        Number of nearest texts of 'nearest_similarity'.
     exclude : sequence of int, optional
         For each text the row of ``reference`` that it is itself, which is not counted: to explain some texts of a
         corpus within it.
     trust : bool or TrustResult, default=False
-        True runs `trust_check` on the corpus with this method and target first; or hand over what it gave. Where it was
-        not asked, ``notes`` says so.
-    n_samples, deletion, baseline, progress
-        As in `explain`.
-    rng : int, numpy.random.Generator or None, default=None
-        As in `explain`.
+        Whether to run `trust_check` on the corpus with this method and target first; or its result. ``notes`` says
+        where neither was given.
+    n_samples, deletion, baseline, progress, rng
+        Options of the method, as in `explain`.
 
     Returns
     -------
     DepthExplanation
-        With a number for each word of each text, depths, and the nearest typical text of each.
+        A number for each word of each text, depths, and the nearest typical text of each.
 
     Raises
     ------
@@ -142,8 +148,7 @@ def explain_depth(
 
     Notes
     -----
-    The defaults are those that found planted words best: docs/measurements/attribution.md, with the corpora where
-    nothing finds them.
+    The defaults are those that find planted words best (docs/measurements/attribution.md).
 
     Examples
     --------
@@ -179,45 +184,21 @@ def explain_depth(
     vectors = unit_rows(embeddings_of(encoder, corpus, name="reference", caller=caller), name="reference")
     rows = vectors if reference is None else unit_rows(encode_texts(encoder, checked).embeddings)
     own = np.arange(len(rows)) if reference is None else check_exclude(exclude, len(rows), len(vectors), caller=caller)
-    chosen: EmbeddingTarget = (
-        Depth(vectors, exclude=own) if target == "depth" else NearestSimilarity(vectors, n_neighbors=count, exclude=own)
-    )
+    options: dict[str, Any] = {"n_samples": n_samples, "deletion": deletion, "baseline": baseline}
     report = trust if isinstance(trust, TrustResult) else None
     if trust is True:
-        report = trust_check(
-            encoder,
-            corpus,
-            methods=[method],
-            targets=[target],
-            n_neighbors=count,
-            n_samples=n_samples,
-            deletion=deletion,
-            baseline=baseline,
-        )
-    found = explain(
-        encoder,
-        checked,
-        method=method,
-        target=chosen,
-        n_samples=n_samples,
-        deletion=deletion,
-        baseline=baseline,
-        progress=progress,
-        rng=rng,
-    )
-    depths, deeper, nearest, typical, similarity = _places(rows, vectors, count, own)
-    kept = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+        report = trust_check(encoder, corpus, methods=[method], targets=[target], n_neighbors=count, **options)
+    goal = make_target(target, vectors, count, exclude=own)
+    attributions = explain(encoder, checked, method=method, target=goal, progress=progress, rng=rng, **options)
+    note = NOT_VALIDATED if report is None else trust_note(report, method, target)
+    parameters = attributions.provenance["parameters"]
     return DepthExplanation(
-        **kept
+        **vars(attributions)
         | {
-            "notes": (*found.notes, UNCHECKED if report is None else trust_note(report, found.method, target)),
+            "notes": (*attributions.notes, note),
             "provenance": provenance(
                 caller,
-                **{
-                    key: value
-                    for key, value in found.provenance["parameters"].items()
-                    if key in ("method", "baseline", "deletion", "n_samples", "tolerance", "max_steps")
-                },
+                **{key: parameters[key] for key in parameters if key in _REPORTED},
                 target=target,
                 n_neighbors=count,
                 exclude=own is not None,
@@ -225,12 +206,8 @@ def explain_depth(
                 rng=describe_rng(rng),
             ),
         },
+        **_places(rows, vectors, corpus, count, own),
         texts=tuple(checked),
-        depths=depths,
-        deeper_than=deeper,
-        nearest_similarity=nearest,
-        typical_texts=tuple(corpus[place] for place in typical),
-        typical_similarity=similarity,
         n_reference=len(corpus),
         trust=report,
         encoder=describe_encoder(encoder),
@@ -238,17 +215,21 @@ def explain_depth(
 
 
 def _places(
-    rows: Floats, corpus: Floats, count: int, own: npt.NDArray[np.int64] | None
-) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64], Floats]:
+    rows: Floats, reference: Floats, corpus: Sequence[str], count: int, own: npt.NDArray[np.int64] | None
+) -> dict[str, Any]:
     """Return depths, shares of the corpus that are less deep, similarities to the nearest, and the nearest typical."""
-    n = len(corpus)
-    inside = tte_depth(corpus)
-    depths = tte_depth(rows, corpus) if own is None else inside[own]
-    deeper = np.searchsorted(np.sort(inside), depths - _TIED, side="left") / n
+    n = len(reference)
+    inside = tte_depth(reference)
+    depths = tte_depth(rows, reference) if own is None else inside[own]
     typical = np.flatnonzero(inside >= np.median(inside) - _TIED)
-    points, texts = UnitRows.of_unit(rows), UnitRows.of_unit(corpus)
-    nearest = top_k(points, texts, min(count, n - (own is not None)), exclude=own).cosines.mean(axis=1)
+    points, texts = UnitRows.of_unit(rows), UnitRows.of_unit(reference)
     # A text that is not a typical one itself excludes none of them.
     place = None if own is None else np.where(np.isin(own, typical), np.searchsorted(typical, own), -1)
     closest, similarity = (column[:, 0] for column in top_k(points, texts.take(typical), 1, exclude=place))
-    return depths, deeper, nearest, typical[closest], np.asarray(similarity, dtype=np.float64)
+    return {
+        "depths": depths,
+        "deeper_than": np.searchsorted(np.sort(inside), depths - _TIED, side="left") / n,
+        "nearest_similarity": top_k(points, texts, min(count, n - (own is not None)), exclude=own).cosines.mean(axis=1),
+        "typical_texts": tuple(corpus[place] for place in typical[closest]),
+        "typical_similarity": np.asarray(similarity, dtype=np.float64),
+    }
