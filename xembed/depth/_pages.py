@@ -16,7 +16,7 @@ from xembed.reports.kit import (
     count,
     histogram,
     level,
-    method,
+    methods_of,
     number_columns,
     p_value,
 )
@@ -24,27 +24,7 @@ from xembed.reports.kit import (
 # Rows in the table of outliers, and of the lowest scores where there are none.
 _MOST_OUTLIERS, _LOWEST = 100, 20
 
-_METHODS = {
-    "conformal": method(
-        "Outliers",
-        "Scores are measured in a random half of the reference. The texts of its other half calibrate: the conformal "
-        "p-value of a text [@bates2023] is the share of them, and of itself, that score no higher. Adjusted for all "
-        "texts [@benjamini1995], the expected share of good texts among the reported ones is at most the false "
-        "discovery rate, if the good texts and the reference are independent draws from one population.",
-    ),
-    "empirical_null": method(
-        "Outliers",
-        "Without a reference there is no exact p-value. The scores of good texts are taken for normal after a "
-        "transformation that is fitted to their bulk, an empirical null [@efron2004], and p-values are read off that "
-        "distribution and adjusted for all texts [@benjamini1995]. If the tail of the good texts does not follow the "
-        "bulk, they are wrong. A reference of texts known to be good gives exact ones.",
-    ),
-}
-_LIMITS = method(
-    "Limits",
-    "Texts are taken as independent; where several are of one document or author, p-values can be too small. What is "
-    "not found is not proved to be absent.",
-)
+how = methods_of("xembed.depth")
 
 
 def outliers(data: Data) -> Page:
@@ -78,7 +58,7 @@ def outliers(data: Data) -> Page:
             Section("scores", "Scores", [Figure("scores-plot", "All scores", caption, spec, size="wide")]),
             _rows(data, what),
         ],
-        methods=[_METHODS[data["method"]], _LIMITS],
+        methods=[how(data["method"]), how("limits")],
         sizes=f"{data['n_tested']:,} texts",
     )
 

@@ -6,13 +6,10 @@ know nothing of analyses. Texts of users may stand in every string: templates es
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal, TypeAlias
-
-from xembed.reports._bibliography import work
 
 Data: TypeAlias = Mapping[str, Any]
 Style = Literal[
@@ -99,23 +96,6 @@ class Definitions(Block):
     """Terms with what they mean."""
 
     items: Sequence[tuple[Line, Line]]
-
-
-_CITED = re.compile(r"\[@([a-z0-9]+(?:; @[a-z0-9]+)*)\]")
-
-
-def method(title: str, text: str, *cites: str) -> Prose:
-    """Return a paragraph of "Methods": a title, and prose that cites works as ``[@gretton2012; @biggs2023]``.
-
-    ``cites`` are keys of works that the prose does not name and the list of references should.
-    """
-    keys = [key for found in _CITED.findall(text) for key in found.split("; @")]
-    parts = _CITED.split(text)
-    line = [
-        part if place % 2 == 0 else f"({'; '.join(work(key).short for key in part.split('; @'))})"
-        for place, part in enumerate(parts)
-    ]
-    return Prose((strong(f"{title}."), f" {''.join(line)}"), cites=(*keys, *cites))
 
 
 # ---- numbers

@@ -52,7 +52,7 @@ def many(data: Data) -> Page:
             Card("Corpora", f"{len(names)}", f"{min(counts):,} to {max(counts):,} texts each"),
         ],
         caveats=data["warnings"],
-        methods=[methods.MANY, methods.which_tests(data["tests"]), methods.LIMITS],
+        methods=[methods.how("many"), methods.which_tests(data["tests"]), methods.how("limits")],
         sizes=", ".join(f"{one}: {n:,}" for one, n in zip(names, counts, strict=True)),
     )
 

@@ -85,7 +85,7 @@ def regions(data: Data) -> Page:
     ]
     finding = Finding(f"{changed} of {count(total, 'region')} changed", changed > 0)
     section = regions_section(data, names, None, linked=False)
-    return _page(data, names, "what shifted", finding, cards, section, methods.REGIONS)
+    return _page(data, names, "what shifted", finding, cards, section, methods.how("regions"))
 
 
 def terms(data: Data) -> Page:
@@ -94,7 +94,7 @@ def terms(data: Data) -> Page:
     rate = f"false discovery rate {level(data['fdr'])}"
     cards = [Card("Terms that differ", f"{found:,} of {data['n_terms']:,}", rate)]
     finding = Finding(f"{count(found, 'term')} found" if found else "No term found", found > 0)
-    return _page(data, names, "distinguishing terms", finding, cards, terms_section(data, names), methods.TERMS)
+    return _page(data, names, "distinguishing terms", finding, cards, terms_section(data, names), methods.how("terms"))
 
 
 def surface(data: Data) -> Page:
@@ -106,14 +106,14 @@ def surface(data: Data) -> Page:
         cards.append(Card("Separability (AUC)", f"{data['auc']:.3f}", note))
     words = "Surface features differ" if found else "No notable difference in surface features"
     section = surface_section(data, names, None)
-    return _page(data, names, "surface features", Finding(words, found > 0), cards, section, methods.SURFACE)
+    return _page(data, names, "surface features", Finding(words, found > 0), cards, section, methods.how("surface"))
 
 
 def coverage(data: Data) -> Page:
     """Return the page of `coverage`."""
     names, found = short_names(data["names"]), len(data["uncovered_F"]) + len(data["uncovered_G"])
     finding = Finding(f"{count(found, 'text')} not covered" if found else "All texts are covered", found > 0)
-    return _page(data, names, "coverage", finding, [], coverage_section(data, names, None), methods.COVERAGE)
+    return _page(data, names, "coverage", finding, [], coverage_section(data, names, None), methods.how("coverage"))
 
 
 def self_check(data: Data) -> Page:
@@ -130,7 +130,7 @@ def self_check(data: Data) -> Page:
         finding=finding,
         verdict=data["verdict"],
         blocks=[self_check_section(data)],
-        methods=[methods.SELF_CHECK, methods.LIMITS],
+        methods=[methods.how("self_check"), methods.how("limits")],
     )
 
 
@@ -148,6 +148,6 @@ def _page(
         names=names,
         cards=[*cards, Card("Texts", f"{n_F} / {n_G}", [name(names[0]), " / ", name(names[1])])],
         caveats=data.get("warnings", ()),
-        methods=[how, methods.LIMITS],
+        methods=[how, methods.how("limits")],
         sizes=f"{n_F} and {n_G} texts",
     )
