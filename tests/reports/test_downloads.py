@@ -18,7 +18,7 @@ from test_shift_report import until
 from xembed._core.provenance import dump_json
 from xembed._core.results import read_result
 from xembed.reports import _render, compare_results, render_page
-from xembed.reports._several import combine
+from xembed.reports._write import combine
 from xembed.shift import compare_corpora
 
 FORMULAS = [
