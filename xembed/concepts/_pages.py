@@ -19,6 +19,7 @@ from xembed.reports.kit import (
     Section,
     Table,
     count,
+    cut,
     effect,
     error_bars,
     line,
@@ -37,7 +38,7 @@ from xembed.reports.kit import (
 
 Array = npt.NDArray[Any]
 
-_NAME = 40  # characters of the name of an axis
+_NAME, _HEAD = 40, 18  # characters of the name of an axis, and above a column
 _STACKS, _ROWS = 60, 100  # pairs in the figure and in the table
 _PATTERNS = ("", "/", ".", "x", "\\", "-", "|", "+")
 how = methods_of("xembed.concepts")
@@ -146,7 +147,7 @@ def _pairs(data: Data, names: Sequence[str]) -> Section:
         ]
         for row in range(min(n, _ROWS))
     ]
-    along = [line("Along ", name(axis)) for axis in names]
+    along = [line("Along ", name(cut(axis, _HEAD))) for axis in names]
     columns = number_columns(["Pair", "Cosine", "Distance", *along, "Residual", "First"])
     note = f"The first {_ROWS} of {n:,} pairs; all are in the .json file beside this page." if n > _ROWS else ""
     return Section("pairs", "The pairs", [Table(columns, rows, "The pairs", note=note)], nav="Pairs")
