@@ -26,16 +26,14 @@ def load_corpora(name: str) -> TextTable:
     Parameters
     ----------
     name : {'news_briefs', 'product_reviews', 'support_tickets'}
-        'support_tickets': 364 messages to a broadband provider in two weeks, labeled by topic; one topic
-        is only in week 1, another only in week 2. 'product_reviews': 360 reviews labeled by product, half
-        in varied and half in uniform prose. 'news_briefs': 360 briefs of twelve weeks, labeled by section;
-        a flood comes up in week 9.
+        'support_tickets': 364 messages to a broadband provider in two weeks, labeled by topic; one topic is only in
+        week 1, another only in week 2. 'product_reviews': 360 reviews labeled by product, half in varied and half in
+        uniform prose. 'news_briefs': 360 briefs of twelve weeks, labeled by section; a flood comes up in week 9.
 
     Returns
     -------
     TextTable
-        With labels, dates (not for the reviews) and a column 'planted' that is ``None`` for texts of no
-        planted change.
+        With labels, dates (not for the reviews) and a column 'planted' that is ``None`` for texts of no planted change.
 
     Raises
     ------

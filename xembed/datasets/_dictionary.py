@@ -233,11 +233,10 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
         gloss before its first quoted example. Underscores become spaces, and marks of an adjective's position,
         "(a)", "(p)" and "(ip)", go.
 
-        A .tsv, .txt or .csv file: an entry and a definition a line, without a header or with the header
-        ``entry`` and ``definition``. Lines of the same entry are joined. ``<|list_more_def|>`` between definitions is
-        understood, as in the published dictionaries of DefSent+. Quotes are literal where tabs are the separator,
-        also in a .csv whose first line has one, and follow the rules of .csv where commas are. UTF-8, or UTF-16 with
-        a byte order mark.
+        A .tsv, .txt or .csv file: an entry and a definition a line, without a header or with the header ``entry`` and
+        ``definition``. Lines of the same entry are joined. ``<|list_more_def|>`` between definitions is understood, as
+        in the published dictionaries of DefSent+. Quotes are literal where tabs are the separator, also in a .csv whose
+        first line has one, and follow the rules of .csv where commas are. UTF-8, or UTF-16 with a byte order mark.
 
     Returns
     -------

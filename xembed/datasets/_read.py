@@ -29,21 +29,18 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
         line names the columns), .jsonl or .ndjson (a JSON object, or a JSON string, per line) or .parquet.
         All but the last must be UTF-8, with or without a byte order mark.
     text_column : str, optional
-        The column with the texts. ``None`` takes the column 'text'; else the only one that holds text
-        (besides 'label' and 'date'); else the one called 'sentence', 'content', 'body', 'document',
-        'review' or 'question', if there is exactly one of them. A .txt file has no columns; the argument is
-        then ignored.
+        The column with the texts. ``None`` takes the column 'text'; else the only one that holds text (besides 'label'
+        and 'date'); else the one called 'sentence', 'content', 'body', 'document', 'review' or 'question', if there is
+        exactly one of them. A .txt file has no columns; the argument is then ignored.
     skip_blank : bool, default=False
-        Drop texts that are missing, empty or white space only, with their whole row, instead of raising an
-        error.
+        Drop texts that are missing, empty or white space only, with their whole row, instead of raising an error.
 
     Returns
     -------
     TextTable
-        Named after the file. A column 'label' of strings or integers becomes its labels (as strings), a
-        column 'date' of ISO dates its dates; otherwise they are kept in the metadata, like all other
-        columns. ``n_skipped`` counts the dropped texts. A further column that is called 'text', too, is
-        kept as 'text\_'.
+        Named after the file. A column 'label' of strings or integers becomes its labels (as strings), a column 'date'
+        of ISO dates its dates; otherwise they are kept in the metadata, like all other columns. ``n_skipped`` counts
+        the dropped texts. A further column that is called 'text', too, is kept as 'text\_'.
 
     Raises
     ------

@@ -150,9 +150,8 @@ class TextTable:
         Parameters
         ----------
         **column_equals
-            For each column a value, or a list, tuple, set or array of values of which any will do. Dates
-            may be given as ISO strings. Each value must occur in its column, so that a misspelt one is not
-            dropped silently.
+            For each column a value, or a list, tuple, set or array of values of which any will do. Dates may be given
+            as ISO strings. Each value must occur in its column, so that a misspelt one is not dropped silently.
 
         Returns
         -------

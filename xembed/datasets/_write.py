@@ -33,16 +33,14 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     path : str or path-like
         Path of the file. The suffix (in any case) gives the format. An existing file is replaced.
     columns : mapping of str to sequence
-        Columns of the same length by their names: lists, tuples, arrays or pandas Series of strings, numbers,
-        booleans, dates or ``None``. NaN and NaT count as missing. Lists and dicts are possible in .jsonl,
-        lists in .parquet.
+        Columns of the same length by their names: lists, tuples, arrays or pandas Series of strings, numbers, booleans,
+        dates or ``None``. NaN and NaT count as missing. Lists and dicts are possible in .jsonl, lists in .parquet.
 
     Raises
     ------
     ValueError
-        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode,
-        a text holds a NUL character (.csv, whose readers cut it there), or a number is infinite (.jsonl,
-        which has no such number).
+        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode, a text holds
+        a NUL character (.csv, whose readers cut it there), or a number is infinite (.jsonl, which has no such number).
     TypeError
         If a column's name is not a string or the format can't hold a value.
     OSError
