@@ -302,6 +302,22 @@ def test_bad_options_of_encode(tiny):
         tiny.encode_detailed(["a"], cache=3)
 
 
+def test_options_of_its_own_are_kept_wherever_it_is_called(tiny, tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("XEMBED_CACHE", str(tmp_path))
+    sizes, run = [], type(tiny)._run_model
+    monkeypatch.setattr(type(tiny), "_run_model", lambda self, texts: sizes.append(len(texts)) or run(self, texts))
+    own = tiny.with_options(batch_size=2, cache=False, progress=True)
+    texts = ["cat", "dog", "the cat sleeps"]
+    np.testing.assert_allclose(own.encode(texts, 32), tiny.encode(texts, cache=False), atol=1e-6)
+    assert sizes == [2, 1, 3] and not list(tmp_path.iterdir())
+    assert "Encoding: 100%" in capfd.readouterr().err
+    assert encode_texts(own, texts, progress=False).n_cached == 0 and not capfd.readouterr().err
+    assert (own.fingerprint, own.model) == (tiny.fingerprint, tiny.model)
+    caching = tiny.with_options(batch_size=2)
+    assert [caching.encode_detailed(texts).n_cached for _ in range(2)] == [0, 3]
+    assert caching.encode_detailed(texts, cache=False).n_cached == 0
+
+
 def test_progress(tiny, capfd, monkeypatch):
     tiny.encode(["dog"], cache=False)
     assert capfd.readouterr() == ("", "")  # no terminal here

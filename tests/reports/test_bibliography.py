@@ -2,10 +2,16 @@
 
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
+import xembed
 from xembed.reports._bibliography import work, works
+from xembed.reports._methods import _paragraphs
+from xembed.reports.kit import method, methods_of, plain_text
+
+PACKAGE = Path(xembed.__file__).parent
 
 TEXT = (resources.files("xembed.reports") / "references.bib").read_text(encoding="utf-8")
 
@@ -38,6 +44,30 @@ def test_every_line_is_of_the_restricted_form():
 ])  # fmt: skip
 def test_works_as_they_are_cited_and_listed(key, short, full):
     assert (work(key).short, work(key).full) == (short, full)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("methods.md")), ids=lambda path: path.parent.name)
+def test_paragraphs_of_methods_are_used_and_cite_works_that_are_there(path):
+    package = ".".join(("xembed", *path.parent.relative_to(PACKAGE).parts))
+    code = "".join(file.read_text(encoding="utf-8") for file in path.parent.glob("*.py"))
+    paragraphs = _paragraphs(package)
+    assert len(paragraphs) == path.read_text(encoding="utf-8").count("## ")
+    for name, (title, prose, cites) in paragraphs.items():
+        assert f'"{name}"' in code, name
+        assert title and prose.endswith((".", "}")) and "Cites" not in prose
+        assert method(title, prose, *cites).text[0].text == f"{title}."
+
+
+def test_gaps_are_filled_and_works_are_cited():
+    found = methods_of("xembed.shift._pages")(
+        "battery", "holm1979", n_tests=5, n_resamples="99", permuted="of the texts"
+    )
+    text = plain_text(found.text)
+    assert text.startswith(
+        "Tests. One test sees one kind of change, so 5 were run on the same 99 random permutations of "
+    )
+    assert "step-down min-p (Westfall & Young 1993) with weights" in text
+    assert found.cites == ("westfall1993", "holm1979")
 
 
 def test_a_key_that_is_not_there():

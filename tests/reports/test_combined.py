@@ -17,7 +17,7 @@ from xembed.geco._leaderboard import BenchmarkResult, LeaderboardRow, SchemeRow,
 from xembed.isotropy import measure
 from xembed.reports import compare_results, render_page, write_combined, write_comparison
 from xembed.reports._legacy import prefix_ids
-from xembed.reports._several import combine
+from xembed.reports._write import combine
 from xembed.shift import compare_corpora, drift_over_time, rank_sum_test
 
 SCRIPT = "</script><script>window.hacked=9</script>"

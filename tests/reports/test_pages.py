@@ -325,8 +325,9 @@ def test_form_that_may_explain_a_shift_is_pointed_to():
 
     artifact, clean = page(spaced), page(plain)
     assert "see Surface features." in artifact and 'href="#form"' in artifact
-    assert "Check this before you call it a change of content. Differences of form that may explain the shift: " in (
-        section(artifact, "form")
+    assert (
+        "Check this before you call it a change of content. Surface features that differ and may explain the shift: "
+        in (section(artifact, "form"))
     )
     assert "spaces before punctuation" in section(artifact, "form").split("(mean")[0]
     assert "see Surface features." not in clean and "Check this before" not in clean

@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_
 import typer
 from typer import Option
 
+from xembed.encoders import POOLINGS
+
 if TYPE_CHECKING:
     from xembed.encoders import Encoder
+
+    PoolingName = str
+else:
+    PoolingName = Literal[tuple(POOLINGS)]
 
 TEXTS = "texts in .txt (one a line), .csv, .jsonl or .parquet"
 INPUT = f"{TEXTS}, or ready embeddings in .npy"
@@ -43,10 +49,9 @@ class EncoderOptions:
 
     model: Annotated[str | None, Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")] = None
     layer: Annotated[int, Option(help="Layer to read; -1 is the model's output.")] = -1
-    pooling: Annotated[
-        Literal["mean", "cls", "max", "last_token", "weighted_mean"] | None,
-        Option(help="How tokens become one vector. Default: the model's own."),
-    ] = None
+    pooling: Annotated[PoolingName | None, Option(help="How tokens become one vector. Default: the model's own.")] = (
+        None
+    )
     device: Annotated[str, Option(help="auto, cpu, cuda, mps, ...")] = "auto"
     max_length: Annotated[int | None, Option(help="Tokens after which texts are cut. Default: the model's own.")] = None
     batch_size: Annotated[int, Option(min=1, help="Texts encoded at once.")] = 32
@@ -63,7 +68,6 @@ class EncoderOptions:
         if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
             typer.echo("Loading the encoder ...", err=True)
         from xembed.encoders import load_encoder
-        from xembed.encoders._configured import ConfiguredEncoder
 
         encoder = load_encoder(
             self.model,
@@ -73,7 +77,7 @@ class EncoderOptions:
             device=self.device,
             max_length=self.max_length,
         )
-        return ConfiguredEncoder(encoder, batch_size=self.batch_size, cache=self.cache, progress=self.progress)
+        return encoder.with_options(batch_size=self.batch_size, cache=self.cache, progress=self.progress)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,10 +21,12 @@ from xembed.encoders._layers import require_transformer
 from xembed.encoders._pipeline import (
     count_tokens,
     customize,
+    features_of,
     find_max_length,
     find_pooling,
     is_normalized,
     lower_modules,
+    pooling_module,
     with_modules,
 )
 from xembed.encoders._prompt import PromptEncoder, PromptTokens
@@ -122,11 +124,7 @@ class Body:
         return self.model[len(self._lower)]
 
     def _run(self, texts: Sequence[str], pooling: torch.nn.Module) -> torch.Tensor:
-        prompt = self.model.prompts.get(self.model.default_prompt_name or "") or None
-        encoded: Any = self.model.preprocess(list(texts), prompt=prompt)
-        features = {
-            name: value.to(self.device) if isinstance(value, torch.Tensor) else value for name, value in encoded.items()
-        }
+        features = features_of(self.model, texts)
         for module in [*self._lower, pooling]:
             features = module(features)
         vectors: torch.Tensor = features["sentence_embedding"]
@@ -136,7 +134,7 @@ class Body:
 def _copy_pipeline(encoder: Encoder, pooling: str | None, *, caller: str) -> SentenceTransformer:
     """Return a copy up to the pooling; what follows it was trained for another output, but for unit length."""
     model = copy.deepcopy(encoder.model)
-    if pooling is None and not any(isinstance(module, Pooling) for module in model):
+    if pooling is None and pooling_module(model) is None:
         pooling = "mean"
     if pooling is not None:
         model = customize(model, layer=-1, pooling=pooling, normalize=None, max_length=None, caller=caller)

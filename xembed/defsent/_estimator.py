@@ -16,7 +16,7 @@ from xembed._core.validation import check_count, check_number, shows_progress
 from xembed.defsent._result import DefSentResult, TrainingRound, TrainingStep
 from xembed.defsent._training import Checkpoints, Task, Trainer
 from xembed.encoders._load import quiet
-from xembed.encoders._training import Settings, Tensors, dropout_of
+from xembed.encoders._training import Settings, Tensors, check_settings, dropout_of
 
 if TYPE_CHECKING:
     import torch
@@ -61,30 +61,24 @@ class DefinitionTrainer(BaseEstimator):
     def _check_settings(self, *, decay: bool, eps: float, learning_rate: float, caller: str) -> Settings:
         """Return the options of the training loop, checked."""
         given: Any = self
-        if given.max_grad_norm is not None:
-            check_number(given.max_grad_norm, name="max_grad_norm", caller=caller, low=0, closed="neither")
         for name in ("eval_every", "patience", "checkpoint_every"):
             if getattr(self, name) is not None:
                 check_count(getattr(self, name), name=name, caller=caller)
-        fractions = {
-            name: check_number(getattr(self, name), name=name, caller=caller, low=0, high=1, closed="left")
-            for name in ("validation_fraction", "warmup", "weight_decay")
-        }
+        check_number(given.validation_fraction, name="validation_fraction", caller=caller, low=0, high=1, closed="left")
         if given.checkpoint_dir is not None and not isinstance(given.checkpoint_dir, str | os.PathLike):
             raise TypeError(
                 f"The 'checkpoint_dir' parameter of {caller} must be the path of a folder or None. "
                 f"Got {given.checkpoint_dir!r} instead."
             )
-        return Settings(
-            learning_rate=check_number(
-                learning_rate, name="learning_rate", caller=caller, low=0, high=1, closed="right"
-            ),
-            batch_size=check_count(given.batch_size, name="batch_size", caller=caller),
-            epochs=check_count(given.epochs, name="epochs", caller=caller),
-            warmup=fractions["warmup"],
-            decay=decay,
-            weight_decay=fractions["weight_decay"],
+        return check_settings(
+            caller=caller,
+            learning_rate=learning_rate,
+            batch_size=given.batch_size,
+            epochs=given.epochs,
+            warmup=given.warmup,
+            weight_decay=given.weight_decay,
             max_grad_norm=given.max_grad_norm,
+            decay=decay,
             eps=eps,
             log_every=check_count(given.log_every, name="log_every", caller=caller),
             eval_every=given.eval_every,

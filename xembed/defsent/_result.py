@@ -129,7 +129,7 @@ class DefSentResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.defsent.DefSentResult/1"
-    page: ClassVar[str | None] = "xembed.reports._training:defsent_context"
+    page: ClassVar[str | None] = "xembed.defsent._pages:training"
 
     method: str
     n_entries: int

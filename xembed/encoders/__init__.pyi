@@ -1,9 +1,9 @@
-from ._any_encoder import describe_encoder as describe_encoder
-from ._any_encoder import encode_texts as encode_texts
 from ._cache import cache_info as cache_info
 from ._cache import clear_cache as clear_cache
 from ._encoder import Encoder as Encoder
 from ._encoding import Encoding as Encoding
+from ._encoding import describe_encoder as describe_encoder
+from ._encoding import encode_texts as encode_texts
 from ._layers import LayerEmbeddings as LayerEmbeddings
 from ._layers import encode_layers as encode_layers
 from ._layers import truncate as truncate

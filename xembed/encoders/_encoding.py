@@ -1,13 +1,18 @@
-"""What encoding gives: embeddings and counts."""
+"""What encoding gives, and encoding with any object that has ``.encode``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.validation import FloatArray
+from xembed._core.validation import FloatArray, check_embeddings, check_texts
+
+if TYPE_CHECKING:
+    from xembed.encoders._cache import CacheOption
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +52,116 @@ class Encoding:
             f"Encoding(n_texts={self.n_texts}, n_unique={self.n_unique}, n_cached={self.n_cached}, "
             f"n_truncated={self.n_truncated}, dimension={self.embeddings.shape[1]})"
         )
+
+
+def encode_texts(
+    encoder: Any,
+    texts: Iterable[str],
+    *,
+    batch_size: int = 32,
+    progress: bool | None = None,
+    cache: CacheOption = True,
+) -> Encoding:
+    """Encode texts with an `Encoder`, or with any object that has ``.encode``.
+
+    Parameters
+    ----------
+    encoder : Encoder or object with ``.encode(list of str)``
+        Encoder. Of an object of your own only ``.encode(texts)`` is called, once, with all texts: without cache,
+        and with repeated texts as they are. If it has ``.encode_detailed``, that is called as the one of an
+        `Encoder`, and has to return an `Encoding`, too.
+    texts : iterable of str
+        The texts, none of them blank.
+    batch_size, progress, cache
+        Options of `Encoder.encode`. For objects without ``.encode_detailed`` they have no effect.
+
+    Returns
+    -------
+    Encoding
+        The embeddings and the counts.
+
+    Raises
+    ------
+    TypeError
+        If ``encoder`` has no ``.encode``, its ``.encode_detailed`` gives no `Encoding`, or ``texts`` are not strings.
+    ValueError
+        If a text is blank, or the encoder does not give one finite row a text.
+
+    Examples
+    --------
+    >>> from xembed.encoders import encode_texts
+    >>> class Lengths:
+    ...     def encode(self, texts):
+    ...         return [[len(text), text.count(" ")] for text in texts]
+    >>> encode_texts(Lengths(), ["a b", "c"]).embeddings
+    array([[3., 1.], [1., 0.]])
+    """
+    encode_detailed = getattr(encoder, "encode_detailed", None)
+    if callable(encode_detailed) and not isinstance(encoder, type):
+        encoding = encode_detailed(texts, batch_size, progress=progress, cache=cache)
+        if not isinstance(encoding, Encoding):
+            raise TypeError(
+                f"What {type(encoder).__name__}.encode_detailed returns must be an xembed.encoders.Encoding. "
+                f"Got {type(encoding).__name__} instead."
+            )
+        return encoding
+    encode = _find_encode(encoder, caller="encode_texts")
+    checked = check_texts(texts)
+    name = f"what {type(encoder).__name__}.encode returns"
+    embeddings = check_embeddings(encode(checked), name=name, caller="encode_texts", min_rows=0)
+    if len(embeddings) != len(checked):
+        raise ValueError(f"{name} must have one row a text. Got {len(embeddings)} rows for {len(checked)} texts.")
+    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"{name} must be finite. Got {len(bad)} row{'s' * (len(bad) > 1)} with NaN or infinity "
+            f"(first: row {bad[0]}, text {checked[bad[0]]!r:.60})."
+        )
+    if embeddings.dtype == np.float16:
+        embeddings = embeddings.astype(np.float32)
+    return Encoding(embeddings, n_texts=len(checked), n_unique=len(set(checked)))
+
+
+def describe_encoder(encoder: Any) -> dict[str, Any]:
+    """Return what a report says about an encoder, as plain data.
+
+    Parameters
+    ----------
+    encoder : Encoder or object with ``.encode``
+        An object of your own is asked for ``.describe()`` if it has that.
+
+    Returns
+    -------
+    dict
+        For an `Encoder`: ``model``, ``revision``, ``layer``, ``pooling``, ``normalize``, ``max_length``,
+        ``dtype``, ``dimension``, ``fingerprint`` and ``device``. For another object what its ``.describe()``
+        returns, or ``model`` with the name of its class.
+
+    Raises
+    ------
+    TypeError
+        If ``encoder`` has no ``.encode``.
+
+    Examples
+    --------
+    >>> from xembed.encoders import describe_encoder
+    >>> class Lengths:
+    ...     def encode(self, texts):
+    ...         return [[len(text)] for text in texts]
+    >>> describe_encoder(Lengths())
+    {'model': 'Lengths'}
+    """
+    _find_encode(encoder, caller="describe_encoder")
+    describe = getattr(encoder, "describe", None)
+    described = describe() if callable(describe) else None
+    return described if isinstance(described, dict) else {"model": type(encoder).__name__}
+
+
+def _find_encode(encoder: Any, *, caller: str) -> Callable[[Sequence[str]], Any]:
+    encode = getattr(encoder, "encode", None)
+    if not callable(encode) or isinstance(encoder, str):  # a string's encode is another matter
+        raise TypeError(
+            f"The 'encoder' parameter of {caller} must be an encoder: an object with .encode(list of texts), "
+            f"such as xembed.load_encoder() gives. Got {encoder!r:.60} instead."
+        )
+    return encode  # type: ignore[no-any-return]

@@ -350,15 +350,10 @@ def _with_hidden_states(transformer: Any) -> Iterator[None]:
 
 def _states(encoder: Encoder, texts: list[str], *, caller: str) -> tuple[Sequence[torch.Tensor], dict[str, Any]]:
     """Return the outputs of all layers for a batch, and what the pooling needs besides."""
-    import torch
+    from xembed.encoders._pipeline import features_of
 
     model: Any = encoder.model
-    prompt = model.prompts.get(model.default_prompt_name or "") or None
-    features = {
-        name: value.to(model.device) if isinstance(value, torch.Tensor) else value
-        for name, value in model.preprocess(texts, prompt=prompt).items()
-    }
-    features = model[0].eval()(features)
+    features = model[0].eval()(features_of(model, texts))
     states = features.pop("all_layer_embeddings", None)
     if states is None:
         raise ValueError(
@@ -369,11 +364,9 @@ def _states(encoder: Encoder, texts: list[str], *, caller: str) -> tuple[Sequenc
 
 
 def _pool(state: torch.Tensor, features: dict[str, Any], mode: str, encoder: Encoder) -> FloatArray:
-    from sentence_transformers.sentence_transformer.modules import Pooling
+    from xembed.encoders._pipeline import pooling_like
 
-    own = next((module for module in encoder.model if isinstance(module, Pooling)), None)
-    include_prompt = own.include_prompt if own is not None else True
-    pooling = Pooling(state.shape[-1], mode, include_prompt=include_prompt)
+    pooling = pooling_like(encoder.model, state.shape[-1], mode)
     pooled = pooling({**features, "token_embeddings": state})["sentence_embedding"]
     vectors: FloatArray = pooled.float().cpu().numpy()
     return vectors

@@ -161,12 +161,32 @@ def find_layer(model: SentenceTransformer) -> int:
 
 def find_pooling(model: SentenceTransformer) -> str | None:
     """Return the name of the pooling, None where there is none; several are joined by '+'."""
+    module = pooling_module(model)
+    if module is None:
+        return None
     names = {pooling.mode: pooling.name for pooling in POOLINGS.values()}
-    for module in model:
-        if isinstance(module, Pooling):
-            modes = (module.pooling_mode,) if isinstance(module.pooling_mode, str) else module.pooling_mode
-            return "+".join(names.get(mode, mode) for mode in modes)
-    return None
+    modes = (module.pooling_mode,) if isinstance(module.pooling_mode, str) else module.pooling_mode
+    return "+".join(names.get(mode, mode) for mode in modes)
+
+
+def pooling_module(model: SentenceTransformer) -> Pooling | None:
+    """Return the pooling of a pipeline, if it has one."""
+    return next((module for module in model if isinstance(module, Pooling)), None)
+
+
+def pooling_like(model: SentenceTransformer, dimension: int, mode: str) -> Pooling:
+    """Return another pooling that treats the prompt as the pipeline's own does."""
+    own = pooling_module(model)
+    pooling: Pooling = Pooling(dimension, mode, include_prompt=own.include_prompt if own is not None else True)
+    return pooling
+
+
+def features_of(model: SentenceTransformer, texts: Sequence[str]) -> dict[str, Any]:
+    """Return what the first module reads of texts with the model's prompt, on its device."""
+    features: Any = model.preprocess(list(texts), prompt=model.prompts.get(model.default_prompt_name or "") or None)
+    return {
+        name: value.to(model.device) if isinstance(value, torch.Tensor) else value for name, value in features.items()
+    }
 
 
 def find_max_length(model: SentenceTransformer) -> int | None:
@@ -244,31 +264,25 @@ def _require_transformer(
 
 def _replace_head(model: SentenceTransformer, *, layer: int, pooling: str | None, caller: str) -> list[torch.nn.Module]:
     """Return the modules up to and with the pooling; what follows was trained for the model's own output."""
-    modules: list[Any] = list(model)
-    position = next((i for i, module in enumerate(modules) if isinstance(module, Pooling)), None)
-    own = modules[position] if position is not None else None
-    body = modules[:position] if position is not None else modules[:1]
+    first: Any = model[0]
+    own: Any = pooling_module(model)
+    body = lower_modules(model)
     if layer == -1:
-        dimension = own.embedding_dimension if own is not None else modules[0].get_embedding_dimension()
+        dimension = own.embedding_dimension if own is not None else first.get_embedding_dimension()
     else:
         # Modules between Transformer and pooling (weights of words or layers) fit the last layer only.
         layer, dimension = _find_hidden_state(model, layer, caller=caller)
-        body = [modules[0], LayerSelection(layer)]
+        body = [first, LayerSelection(layer)]
     mode = POOLINGS[pooling].mode if pooling is not None else (own.pooling_mode if own is not None else "mean")
-    include_prompt = own.include_prompt if own is not None else True
-    return [*body, Pooling(dimension, mode, include_prompt=include_prompt)]
+    return [*body, pooling_like(model, dimension, mode)]
 
 
 def _find_hidden_state(model: SentenceTransformer, layer: int, *, caller: str) -> tuple[int, int]:
     """Return the layer counted from 0 and its width, both found by a look at what the model gives."""
     transformer: Any = model[0]
     transformer.config.output_hidden_states = True
-    features = model.preprocess(["a"])
-    features = {
-        name: value.to(model.device) if isinstance(value, torch.Tensor) else value for name, value in features.items()
-    }
     with torch.inference_mode():
-        states = transformer.eval()(features).get("all_layer_embeddings")
+        states = transformer.eval()(features_of(model, ["a"])).get("all_layer_embeddings")
     if states is None:
         raise ValueError(
             f"The 'layer' parameter of {caller} must be -1 for this model: it does not give the outputs of its "

@@ -13,11 +13,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from xembed._core.torch import global_generators, own_randomness
+from xembed._core.validation import check_count, check_number
 
 Tensors = dict[str, torch.Tensor]
 # Called with the loop's log as plain data and its tensors.
@@ -66,6 +67,35 @@ class Settings:
     patience: int | None = None
     checkpoint_every: int | None = None
     fused: bool | None = None
+
+
+def check_settings(
+    *,
+    caller: str,
+    learning_rate: float,
+    batch_size: int,
+    epochs: int,
+    warmup: float,
+    weight_decay: float,
+    max_grad_norm: float | None,
+    **more: Any,
+) -> Settings:
+    """Return settings whose common options are checked; ``more`` are taken as they are."""
+
+    def fraction(name: str, value: float, closed: Literal["left", "right"] = "left") -> float:
+        return check_number(value, name=name, caller=caller, low=0, high=1, closed=closed)
+
+    if max_grad_norm is not None:
+        max_grad_norm = check_number(max_grad_norm, name="max_grad_norm", caller=caller, low=0, closed="neither")
+    return Settings(
+        learning_rate=fraction("learning_rate", learning_rate, "right"),
+        batch_size=check_count(batch_size, name="batch_size", caller=caller),
+        epochs=check_count(epochs, name="epochs", caller=caller),
+        warmup=fraction("warmup", warmup),
+        weight_decay=fraction("weight_decay", weight_decay),
+        max_grad_norm=max_grad_norm,
+        **more,
+    )
 
 
 @dataclass

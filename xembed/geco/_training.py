@@ -231,7 +231,7 @@ def train(
 
     from xembed._core.torch import digest_tensors
     from xembed.encoders._pipeline import find_device
-    from xembed.encoders._training import Settings
+    from xembed.encoders._training import check_settings
     from xembed.encoders._words import WordEncoder
     from xembed.geco._classifier import check_tokenizer, count_truncated
     from xembed.geco._training_loop import SchemeLoop
@@ -240,23 +240,32 @@ def train(
     scheme = find_scheme(scheme, caller=caller)
     if scheme.recipe is None:
         raise ValueError(f"The scheme {scheme.name!r} trains nothing: use zero_shot.")
+    target = find_device(device, caller=caller)
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
-    options = _check_options(
-        scheme.recipe._asdict() | {name: value for name, value in given.items() if value is not None},
+    recipe = scheme.recipe._asdict() | {name: value for name, value in given.items() if value is not None}
+    settings = check_settings(
+        caller=caller,
+        **recipe,
         warmup=warmup,
         max_grad_norm=max_grad_norm,
-        validation_fraction=validation_fraction,
-        dropout=dropout,
-        caller=caller,
+        keep_best=True,
+        fused=torch.device(target).type in {"cpu", "cuda"},  # one pass over the embeddings instead of several
     )
+    if not isinstance(dropout, bool):
+        raise TypeError(f"The 'dropout' parameter of {caller} must be True or False. Got {dropout!r} instead.")
+    fraction = check_number(
+        validation_fraction, name="validation_fraction", caller=caller, low=0, high=1, closed="left"
+    )
+    options = {name: getattr(settings, name) for name in (*recipe, "warmup", "max_grad_norm")}
+    options |= {"validation_fraction": fraction, "dropout": dropout}
     seed = check_count(seed, name="seed", caller=caller, low=0)
     names = trainable_parameters(model, scheme)
     _check_model(model, data, caller=caller)
-    target, show = find_device(device, caller=caller), shows_progress(progress, caller=caller)
+    show = shows_progress(progress, caller=caller)
     started = time.perf_counter()
     encoded = WordEncoder(check_tokenizer(tokenizer, caller=caller), caller=caller).encode(data.sentences)
     n_truncated = count_truncated([row.truncated for row in encoded], tokenizer, caller=caller)
-    train_rows, held_out = _split(data, [row.ids for row in encoded], options["validation_fraction"], seed)
+    train_rows, held_out = _split(data, [row.ids for row in encoded], fraction, seed)
 
     trained = copy.deepcopy(model).to(target)
     initial = digest_tensors(trained.state_dict())
@@ -269,11 +278,7 @@ def train(
     loop = SchemeLoop(
         trained,
         scheme,
-        Settings(
-            **{field: value for field, value in options.items() if field not in ("validation_fraction", "dropout")},
-            keep_best=True,
-            fused=torch.device(target).type in {"cpu", "cuda"},  # one pass over the embeddings instead of several
-        ),
+        settings,
         train_rows,
         held_out,
         pad_id=int(tokenizer.pad_token_id),
@@ -369,35 +374,6 @@ def _check_model(model: Any, data: Any, *, caller: str) -> None:
         raise ValueError(
             f"The model of {caller} must have float32 weights. Got {', '.join(kinds)}: call model.float()."
         )
-
-
-def _check_options(
-    recipe: dict[str, Any],
-    *,
-    warmup: float,
-    max_grad_norm: float | None,
-    validation_fraction: float,
-    dropout: bool,
-    caller: str,
-) -> dict[str, Any]:
-    if not isinstance(dropout, bool):
-        raise TypeError(f"The 'dropout' parameter of {caller} must be True or False. Got {dropout!r} instead.")
-
-    def fraction(name: str, value: float, closed: str = "left") -> float:
-        return check_number(value, name=name, caller=caller, low=0, high=1, closed=closed)
-
-    if max_grad_norm is not None:
-        max_grad_norm = check_number(max_grad_norm, name="max_grad_norm", caller=caller, low=0, closed="neither")
-    return {
-        "epochs": check_count(recipe["epochs"], name="epochs", caller=caller),
-        "batch_size": check_count(recipe["batch_size"], name="batch_size", caller=caller),
-        "learning_rate": fraction("learning_rate", recipe["learning_rate"], "right"),
-        "weight_decay": fraction("weight_decay", recipe["weight_decay"]),
-        "warmup": fraction("warmup", warmup),
-        "max_grad_norm": max_grad_norm,
-        "validation_fraction": fraction("validation_fraction", validation_fraction),
-        "dropout": dropout,
-    }
 
 
 # ---- trained models in folders

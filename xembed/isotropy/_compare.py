@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
+from xembed._core.text import in_sentence
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -155,7 +156,7 @@ class CorrectionsResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.CorrectionsResult/1"
-    page: ClassVar[str | None] = "xembed.reports._corrections:corrections_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.corrections:corrections"
 
     recommendation: Annotated[str | None, UserText]
     reason: str
@@ -741,13 +742,16 @@ def recommend(scores: Sequence[Scores], level: float, *, has_tune: bool, has_tes
         second = max(scores[1:], key=lambda score: score.tune)
         return NONE, (
             f"Keep the embeddings as they are: on {tuned} no correction has a higher {kind} than raw embeddings "
-            f"({100 * raw.tune:.1f}); the best, {second.name}, has {100 * second.tune:.1f}."
+            f"({100 * raw.tune:.1f}); the best, {in_sentence(second.name)}, has {100 * second.tune:.1f}."
         )
     low, high = best.gain.low, best.gain.high
     ends = "too few for an interval"
     if low is not None and high is not None:
         ends = f"{100 * level:g} % interval {100 * low:+.1f} to {100 * high:+.1f}"
-    choice = f"{best.name} has the best {kind} on {tuned} ({100 * best.tune:.1f}; raw embeddings {100 * raw.tune:.1f})"
+    choice = (
+        f"{in_sentence(best.name)} has the best {kind} on {tuned} ({100 * best.tune:.1f}; raw embeddings "
+        f"{100 * raw.tune:.1f})"
+    )
     change = f"from {100 * raw.test:.1f} to {100 * best.test:.1f} ({100 * best.gain.value:+.1f} points, {ends})"
     if low is not None and low > 0:
         return best.name, f"{choice}, and on {tested} it raises the {kind} {change}."

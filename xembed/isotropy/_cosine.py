@@ -46,7 +46,7 @@ class OutlierDimensions(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.OutlierDimensions/1"
-    page: ClassVar[str | None] = "xembed.reports._isotropy:outlier_dimensions_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:outlier_dimensions"
 
     n: int
     n_dims: int

@@ -100,7 +100,7 @@ class Diagnosis(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.Diagnosis/1"
-    page: ClassVar[str | None] = "xembed.reports._isotropy:diagnosis_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:diagnosis"
 
     name: Annotated[str, UserText]
     recommendation: Annotated[str | None, UserText]

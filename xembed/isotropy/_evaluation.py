@@ -47,7 +47,7 @@ class NeighborOverlap(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.NeighborOverlap/1"
-    page: ClassVar[str | None] = "xembed.reports._isotropy:neighbor_overlap_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:neighbor_overlap"
 
     value: float
     low: float | None
@@ -79,7 +79,7 @@ class ProbeResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.ProbeResult/1"
-    page: ClassVar[str | None] = "xembed.reports._isotropy:probe_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:probe"
 
     accuracy: float
     accuracy_low: float | None

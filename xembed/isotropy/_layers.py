@@ -87,7 +87,7 @@ class LayerProfile(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.LayerProfile/1"
-    page: ClassVar[str | None] = "xembed.reports._layers:layers_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.layers:layers"
 
     rows: tuple[LayerRow, ...]
     layers: tuple[int, ...]

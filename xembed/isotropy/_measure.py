@@ -135,7 +135,7 @@ class IsotropyResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.IsotropyResult/1"
-    page: ClassVar[str | None] = "xembed.reports._isotropy:isotropy_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:isotropy"
 
     n: int
     n_dims: int

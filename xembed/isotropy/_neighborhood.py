@@ -61,7 +61,7 @@ class HubnessResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.HubnessResult/1"
-    page: ClassVar[str | None] = "xembed.reports._isotropy:hubness_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:hubness"
 
     n: int
     n_neighbors: int

@@ -103,7 +103,7 @@ class STSResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.isotropy.STSResult/1"
-    page: ClassVar[str | None] = "xembed.reports._corrections:sts_context"
+    page: ClassVar[str | None] = "xembed.isotropy._pages.corrections:sts"
 
     sets: tuple[STSCorrelation, ...]
     all: STSCorrelation

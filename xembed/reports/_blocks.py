@@ -6,13 +6,10 @@ know nothing of analyses. Texts of users may stand in every string: templates es
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal, TypeAlias
-
-from xembed.reports._bibliography import work
 
 Data: TypeAlias = Mapping[str, Any]
 Style = Literal[
@@ -101,23 +98,6 @@ class Definitions(Block):
     items: Sequence[tuple[Line, Line]]
 
 
-_CITED = re.compile(r"\[@([a-z0-9]+(?:; @[a-z0-9]+)*)\]")
-
-
-def method(title: str, text: str, *cites: str) -> Prose:
-    """Return a paragraph of "Methods": a title, and prose that cites works as ``[@gretton2012; @biggs2023]``.
-
-    ``cites`` are keys of works that the prose does not name and the list of references should.
-    """
-    keys = [key for found in _CITED.findall(text) for key in found.split("; @")]
-    parts = _CITED.split(text)
-    line = [
-        part if place % 2 == 0 else f"({'; '.join(work(key).short for key in part.split('; @'))})"
-        for place, part in enumerate(parts)
-    ]
-    return Prose((strong(f"{title}."), f" {''.join(line)}"), cites=(*keys, *cites))
-
-
 # ---- numbers
 
 
@@ -130,6 +110,12 @@ class Card:
     note: Line = ""
     more: Line = ""
     found: bool = False
+
+
+def interval_card(label: str, value: str, ends: str | None, what: str = "") -> Card:
+    """Return a number with the ends of its interval, after ``what`` it is."""
+    note = f"interval {ends}" if ends else "no interval"
+    return Card(label, value, f"{what}; {note}" if what else note)
 
 
 @dataclass(frozen=True)
@@ -200,6 +186,11 @@ class Cell:
     button: Button | None = None
 
 
+def estimate(value: str, ends: str | None, *, graphic: Whisker | None = None, sure: bool = False) -> Cell:
+    """Return a number with the ends of its interval, if it has one, below it."""
+    return Cell(value, Span(f"({ends})", "nobreak") if ends else "", graphic=graphic, sure=sure)
+
+
 @dataclass(frozen=True)
 class Column:
     """A column: numbers stand at its right; texts of users are ``text``. ``name`` is a short label for narrow pages."""
@@ -211,8 +202,8 @@ class Column:
     @property
     def short(self) -> str:
         """Return the label where each cell carries its own."""
-        words = self.name or plain_text(self.label)
-        return words if words[:2].isupper() else words[:1].lower() + words[1:]
+        words = plain_text(self.label)
+        return self.name or (words if words[:2].isupper() else words[:1].lower() + words[1:])
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from xembed.reports._blocks import (
     Section,
     Span,
     Table,
-    method,
 )
 from xembed.reports._format import bounds, count, cut, number
+from xembed.reports._methods import methods_of
 from xembed.reports._page import Finding, Page, provenance_rows
 
 _ROWS = 200  # of a table on the page
@@ -72,33 +72,10 @@ def comparison_page(data: Data) -> Page:
             Card("Settings that differ", f"{data['n_settings']:,}", "parameters, options, encoder, names"),
         ],
         blocks=blocks,
-        methods=_METHODS,
+        methods=list(map(methods_of("xembed.reports"), ("comparison", "beyond", "causes"))),
         sizes=sizes,
         provenance=provenance_rows(data, sizes),
     )
-
-
-_METHODS = (
-    method(
-        "Comparison",
-        "Numbers of the two results are matched by their names, and rows of tables by what they are about (a test, a "
-        "measure, a method on a scheme, a term, a text). A difference is the new number less the old one. Numbers "
-        "without a counterpart have none.",
-    ),
-    method(
-        "Changed by more than the intervals",
-        "Marked ✓: the intervals of the old and of the new number do not overlap. That asks for more than a test of "
-        "the difference would, and it is no such test: the intervals are taken as they are, each for its own run, and "
-        "nothing is corrected for how many numbers are compared. Two runs on the same texts share their random "
-        "variation, so that smaller differences than the intervals can be real. Numbers without intervals, p-values "
-        "among them, are not marked.",
-    ),
-    method(
-        "Limits",
-        "The page says what differs between two runs, not why. Where more than one setting changed, the differences "
-        "have more than one possible cause.",
-    ),
-)
 
 
 def _own(row: Data) -> list[Cell | Line]:

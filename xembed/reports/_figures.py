@@ -9,6 +9,8 @@ text in the table of rows.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -19,10 +21,7 @@ from xembed.reports._format import cut
 from xembed.reports._script_data import script_json
 
 Array = npt.NDArray[Any]
-_COLOURS = ("f", "g")
-_SYMBOLS = ("circle", "diamond-open")
-_DASHES = ("solid", "dash")
-_CELLS = 64  # of a density, along each side
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def new_figure() -> Any:
@@ -69,6 +68,65 @@ def histogram(
     pad = 0.0 if bounds else 0.03 * (high - low)
     figure.update_xaxes(range=[low - pad, high + pad])
     figure.update_layout(xaxis_title=title, yaxis_title="how many", showlegend=mark is not None, hovermode="closest")
+    return to_script(figure)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line of `curves`: ``color`` is that of the style sheet; None or NaN leave a gap.
+
+    ``faint`` lines are thin, half transparent and not in the legend.
+    """
+
+    name: str
+    x: Sequence[Any]
+    y: Sequence[float | None]
+    color: str
+    width: float = 2.0
+    dash: str = "solid"
+    faint: bool = False
+    symbol: str = "circle"
+
+
+def curves(
+    lines: Sequence[Curve],
+    *,
+    x_title: str,
+    y_title: str,
+    value: str = ".3f",
+    y_range: Sequence[float] | None = None,
+    whole: bool = False,
+    log: bool = False,
+) -> str:
+    """Return lines with dots. ``whole``: x counts something, so that ticks stand at whole numbers; ``log``: of y."""
+    figure = new_figure()
+    for line in lines:
+        name = name_label(line.name)
+        figure.add_scatter(
+            x=list(line.x),
+            y=[None if y is None or not np.isfinite(y) else float(y) for y in line.y],
+            mode="lines+markers" if len(line.x) <= 60 else "lines",
+            line={"width": line.width, "dash": line.dash},
+            marker={"size": 4 if line.faint else 6, "symbol": line.symbol},
+            opacity=0.5 if line.faint else 1.0,
+            name=name,
+            meta=line.color,
+            showlegend=not line.faint,
+            hovertemplate=f"{name}<br>{x_title.split(' (')[0]} %{{x}}: %{{y:{value}}}<extra></extra>",
+        )
+    positions = sorted({x for line in lines for x in line.x})
+    if whole and len(positions) <= 13:
+        figure.update_xaxes(tickmode="array", tickvals=positions)
+    if log:
+        figure.update_yaxes(type="log", dtick=1, exponentformat="power")
+    if y_range is not None:
+        figure.update_yaxes(range=list(y_range))
+    figure.update_layout(
+        xaxis_title=x_title,
+        yaxis_title=y_title,
+        showlegend=sum(not line.faint for line in lines) > 1,
+        hovermode="closest",
+    )
     return to_script(figure)
 
 

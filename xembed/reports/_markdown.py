@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import singledispatch
 
 from xembed.reports import _blocks as blocks
-from xembed.reports._blocks import Block, Data, Line, Span
+from xembed.reports._blocks import Block, Data, Line, Span, plain_text
 from xembed.reports._page import Page, Part
 from xembed.reports._render import any_page
 from xembed.reports._words import WordList, Words
@@ -77,9 +76,46 @@ def _grid(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence
     )
 
 
-@singledispatch
-def _block(block: Block, level: int) -> str:
+def _block(block: Block, level: int) -> str:  # noqa: C901 - one case a kind of block
     """Return a block as Markdown; nothing for what only a page with scripts can show."""
+    match block:
+        case blocks.Section():
+            body = _all(block.blocks, level + 1)
+            return f"{'#' * level} {_line(block.title)}\n\n{body}" if body else ""
+        case blocks.Panel() | Words() as titled:
+            body = _words(titled) if isinstance(titled, Words) else _all(titled.blocks, level)
+            return f"**{_line(titled.title)}**\n\n{body}" if titled.title else body
+        case blocks.Fold():
+            return f"**{_line(block.summary)}**\n\n{_all(block.blocks, level)}"
+        case blocks.Columns():
+            return _all(block.blocks, level)
+        case blocks.Heading():
+            return f"**{_line(block.title)}**"
+        case blocks.Prose():
+            return _line(block.text)
+        case blocks.Bullets():
+            return _bullets(block.lines, "1." if block.numbered else "-")
+        case blocks.Definitions():
+            return "\n".join(f"- **{_line(term)}**: {_line(meaning)}" for term, meaning in block.items)
+        case blocks.Cards():
+            rows = [
+                (
+                    _line(card.label),
+                    f"**{_line(card.value)}**",
+                    _line([plain_text(card.note), " ", plain_text(card.more)]),
+                )
+                for card in block.cards
+            ]
+            return _grid(["Number", "Value", "Meaning"], rows, [False, True, False])
+        case blocks.Table():
+            return _table(block)
+        case blocks.Figure():
+            inner = f"\n\n{_table(block.table)}" if block.table else ""
+            return f"**{_line(block.title)}** {_line(block.caption)}{inner}"
+        case WordList():
+            return "\n".join(f"- Row {item.row}: {_words(words)}" for item, words in block.static)
+        case Part():
+            return "\n\n".join(filter(None, _page(block.page, level)))
     return ""
 
 
@@ -87,59 +123,12 @@ def _all(inner: Sequence[Block], level: int) -> str:
     return "\n\n".join(filter(None, (_block(block, level) for block in inner)))
 
 
-@_block.register
-def _(block: blocks.Section, level: int) -> str:
-    body = _all(block.blocks, level + 1)
-    return f"{'#' * level} {_line(block.title)}\n\n{body}" if body else ""
+def _words(block: Words) -> str:
+    order = sorted(range(len(block.chips)), key=lambda i: -abs(block.values[i]))[:_MOST_WORDS]
+    return ", ".join(f"{_line(block.words[i])} ({_line(block.chips[i].value)})" for i in order)
 
 
-@_block.register
-def _(block: blocks.Panel, level: int) -> str:
-    return f"**{_line(block.title)}**\n\n{_all(block.blocks, level)}"
-
-
-@_block.register
-def _(block: blocks.Fold, level: int) -> str:
-    return f"**{_line(block.summary)}**\n\n{_all(block.blocks, level)}"
-
-
-@_block.register
-def _(block: blocks.Columns, level: int) -> str:
-    return _all(block.blocks, level)
-
-
-@_block.register
-def _(block: blocks.Heading, level: int) -> str:
-    return f"**{_line(block.title)}**"
-
-
-@_block.register
-def _(block: blocks.Prose, level: int) -> str:
-    return _line(block.text)
-
-
-@_block.register
-def _(block: blocks.Bullets, level: int) -> str:
-    return _bullets(block.lines, "1." if block.numbered else "-")
-
-
-@_block.register
-def _(block: blocks.Definitions, level: int) -> str:
-    return "\n".join(f"- **{_line(term)}**: {_line(meaning)}" for term, meaning in block.items)
-
-
-@_block.register
-def _(block: blocks.Cards, level: int) -> str:
-    rows = [
-        (_line(card.label), f"**{_line(card.value)}**", " ".join(filter(None, (_line(card.note), _line(card.more)))))
-        for card in block.cards
-    ]
-    return _grid(["Number", "Value", "Meaning"], rows, [False, True, False])
-
-
-@_block.register
-def _(block: blocks.Table, level: int) -> str:
-    heads = block.heads
+def _table(block: blocks.Table) -> str:
     rows = []
     for _, cells in block.lines:
         row: list[str] = []
@@ -147,28 +136,6 @@ def _(block: blocks.Table, level: int) -> str:
             sign = cell.mark[0] if cell.mark else "✓" if cell.sure else ""
             row += [" ".join(filter(None, (_line(cell.text), sign, _line(cell.note)))), *[""] * (cell.span - 1)]
         rows.append(row)
-    grid = _grid([_line(head.label) for head in heads], rows, [head.kind == "number" for head in heads])
-    return "\n\n".join(filter(None, (f"**{_line(block.title)}**" if block.title else "", grid, _line(block.note))))
-
-
-@_block.register
-def _(block: blocks.Figure, level: int) -> str:
-    numbers = _block(block.table, level) if block.table else ""
-    return "\n\n".join(filter(None, (f"**{_line(block.title)}** {_line(block.caption)}", numbers)))
-
-
-@_block.register
-def _(block: Words, level: int) -> str:
-    order = sorted(range(len(block.chips)), key=lambda i: -abs(block.values[i]))[:_MOST_WORDS]
-    words = ", ".join(f"{_line(block.words[i])} ({_line(block.chips[i].value)})" for i in order)
-    return f"**{_line(block.title)}** {words}" if block.title else words
-
-
-@_block.register
-def _(block: WordList, level: int) -> str:
-    return "\n".join(f"- Row {item.row}: {_block(words, level)}" for item, words in block.static)
-
-
-@_block.register
-def _(block: Part, level: int) -> str:
-    return "\n\n".join(filter(None, _page(block.page, level)))
+    grid = _grid([_line(head.label) for head in block.heads], rows, [head.kind == "number" for head in block.heads])
+    title = f"**{_line(block.title)}**" if block.title else ""
+    return "\n\n".join(filter(None, (title, grid, _line(block.note))))

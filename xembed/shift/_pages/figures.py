@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports.kit import Data, bin_edges, histogram_steps, name_label, new_figure, to_script
+from xembed.reports.kit import DASHES, Data, bin_edges, histogram_steps, name_label, new_figure, to_script
 from xembed.shift._kinds import KINDS
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 _COLORS = ("f", "g")
 _SYMBOLS = ("circle", "diamond-open")
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _CELLS = 64  # of a density, along each side
 
 
@@ -29,13 +28,13 @@ def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], media
         figure.add_scatter(
             **histogram_steps(edges, share * 100),
             mode="lines",
-            line={"shape": "hvh", "dash": _DASHES[which], "width": 2},
+            line={"shape": "hvh", "dash": DASHES[which], "width": 2},
             fill="tozeroy",
             name=name_label(name),
             meta=_COLORS[which],
             hovertemplate="depth %{x:.3f}: %{y:.1f}% of texts<extra></extra>",
         )
-        figure.add_vline(x=medians[which], line={"width": 1.5, "dash": _DASHES[which]}, name=_COLORS[which])
+        figure.add_vline(x=medians[which], line={"width": 1.5, "dash": DASHES[which]}, name=_COLORS[which])
     figure.update_layout(xaxis_title="depth (right: typical)", yaxis_title="% of texts", hovermode="x")
     return to_script(figure)
 
@@ -57,21 +56,13 @@ def dd_plot(
     low, high = float(min(in_F.min(), in_G.min())), float(max(in_F.max(), in_G.max()))
     figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line={"dash": "dash", "width": 1}, layer="below")
     figure.update_layout(
-        xaxis_title=f"depth in {name_label(names[0])}",
-        yaxis_title=f"depth in {name_label(names[1])}",
-        dragmode="lasso",
+        xaxis_title=f"depth in {name_label(names[0])}", yaxis_title=f"depth in {name_label(names[1])}", dragmode="lasso"
     )
     return to_script(figure)
 
 
 def text_map(
-    points: Array,
-    corpus: Array,
-    rows: Array,
-    names: Sequence[str],
-    projection: str,
-    *,
-    everything: Array | None = None,
+    points: Array, corpus: Array, rows: Array, names: Sequence[str], projection: str, *, everything: Array | None = None
 ) -> str:
     """Return the texts on a plane. ``everything``: the points of all texts, where the dots are a sample of them."""
     shade = None if everything is None else (everything[:, 0], everything[:, 1])
@@ -83,12 +74,7 @@ def text_map(
 
 
 def _dots(
-    x: Array,
-    y: Array,
-    corpus: Array,
-    rows: Array,
-    names: Sequence[str],
-    everything: tuple[Array, Array] | None = None,
+    x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str], everything: tuple[Array, Array] | None = None
 ) -> Any:
     figure = new_figure()
     size = 7 if len(x) < 1000 else 5
@@ -132,7 +118,7 @@ def drift_evidence(data: Data) -> str:
     x = _positions(data)
     for k, (name, share) in enumerate(zip(data["tests"], data["shares"], strict=True)):
         capital = np.maximum(np.asarray(data["martingales"])[:, k] * share, 1e-300)
-        style = {"width": 1.2, "dash": _DASHES[k % len(_DASHES)]}
+        style = {"width": 1.2, "dash": DASHES[k % len(DASHES)]}
         _line(figure, x, capital, KINDS[name].title, f"c{k % 6}", style, "%{y:.3g}")
     alone = data["threshold"] * np.asarray(data["limits"]) / np.asarray(data["pvalues"])
     _line(figure, x, alone, "window alone", "quiet", {"width": 1.2, "dash": "longdashdot"}, "%{y:.3g}", dots=True)
