@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+# A process a core, and one thread a process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 METADATA := setup.cfg pyproject.toml constraints.txt
 
 .PHONY: demo test test-fast test-full bench docs reports lint clean
@@ -11,13 +13,13 @@ demo: $(VENV)/.installed  ## compare two bundled corpora and write a report
 	@$(BIN)/xembed demo
 
 test: $(VENV)/.installed-test  ## all tests, statistical ones at reduced size
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
-test-fast: $(VENV)/.installed-test  ## what takes seconds, without a browser (five minutes)
-	$(BIN)/python -m pytest -m "not slow and not browser"
+test-fast: $(VENV)/.installed-test  ## what takes seconds, without a browser
+	$(PYTEST) -m "not slow and not browser"
 
 test-full: $(VENV)/.installed-test  ## all tests at full size (an hour)
-	XEMBED_FULL=1 $(BIN)/python -m pytest
+	XEMBED_FULL=1 $(PYTEST)
 
 bench: $(VENV)/.installed-test  ## what is timed, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s

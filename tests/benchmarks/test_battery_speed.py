@@ -5,8 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from xembed.shift._battery import DEFAULT, run_battery
-from xembed.shift._pool import make_pool
+from xembed.shift._battery import DEFAULT, check_pair, make_pool, run_battery
 
 D, N_RESAMPLES = 384, 199
 
@@ -17,11 +16,16 @@ def test_battery_against_its_products(benchmark, n):
     F, G = rng.normal(0.3, 1, (2, n, D)).astype(np.float32)
 
     def battery():
-        pool = make_pool(F, G, n_resamples=N_RESAMPLES, rng=np.random.default_rng(0), caller="benchmark")
+        pool = make_pool(
+            *check_pair(F, G, caller="benchmark"),
+            n_resamples=N_RESAMPLES,
+            rng=np.random.default_rng(0),
+            caller="benchmark",
+        )
         return run_battery(pool, DEFAULT)
 
     benchmark.pedantic(battery, rounds=5, warmup_rounds=1)
-    pool = make_pool(F, G, n_resamples=N_RESAMPLES, rng=rng, caller="benchmark")
+    pool = make_pool(*check_pair(F, G, caller="benchmark"), n_resamples=N_RESAMPLES, rng=rng, caller="benchmark")
     seconds = []
     for _ in range(5):
         start = time.perf_counter()

@@ -6,8 +6,6 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -16,39 +14,31 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
+from children import kill, kill_when, pipe, start
 
+import xembed
 from xembed.encoders import _cache, cache_info, clear_cache
 from xembed.encoders._cache import ChunkWriter, EmbeddingCache, text_key
 
 TEXTS = ["the cat sleeps", "a dog barks", "the sun rises and then", "not a cat"]
-PROCESS = """
-import sys
-import xembed
-encoder = xembed.load_encoder(sys.argv[1], device="cpu")
-texts = [f"the cat {i} and the dog {i * 7}" for i in range(int(sys.argv[2]))]
-print("ready", encoder.fingerprint, flush=True)
-sys.stdin.readline()
-found = encoder.encode_detailed(texts, int(sys.argv[3]), progress=False)
-print(found.n_cached, float(found.embeddings.sum()), flush=True)
-"""
 
 
 def generated(n):
     return [f"the cat {i} and the dog {i * 7}" for i in range(n)]
 
 
-def start(folder, n, batch_size=32):
-    command = [
-        sys.executable,
-        "-W",
-        "error::UserWarning",
-        "-c",
-        PROCESS,
-        str(folder),
-        str(n),
-        str(batch_size),
-    ]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def encode(connection, folder, n, batch_size):
+    warnings.simplefilter("error", UserWarning)
+    encoder = xembed.load_encoder(folder, device="cpu")
+    connection.send(encoder.fingerprint)
+    connection.recv()
+    connection.send(float(encoder.encode(generated(n), batch_size, progress=False).sum()))
+
+
+def start_encoding(folder, n, batch_size=32, new=False):
+    """Return a process that encodes many texts when it is told to, and how to tell it."""
+    here, there = pipe()
+    return start(encode, there, folder, n, batch_size, new=new), here
 
 
 def database(folder, encoder):
@@ -108,14 +98,16 @@ def test_texts_are_not_stored(tiny, own_cache):
 
 @pytest.mark.slow
 def test_two_processes_at_once(tiny_folder, tiny, own_cache):
-    processes = [start(tiny_folder, 2000) for _ in range(2)]
-    ready = [process.stdout.readline().split() for process in processes]
-    assert ready == [["ready", tiny.fingerprint]] * 2  # the same in a new process, too
-    outputs = [process.communicate("go\n")[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
+    processes, connections = zip(*(start_encoding(tiny_folder, 2000, new=new) for new in (True, False)), strict=True)
+    assert [connection.recv() for connection in connections] == [tiny.fingerprint] * 2  # the same in a new process, too
+    for connection in connections:
+        connection.send("go")
+    sums = [connection.recv() for connection in connections]
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
     expected = tiny.encode(generated(2000), cache=False)
-    for output in outputs:
-        np.testing.assert_allclose(float(output.split()[1]), expected.sum(), rtol=1e-4)
+    np.testing.assert_allclose(sums, expected.sum(), rtol=1e-4)
     found = tiny.encode_detailed(generated(2000))
     assert found.n_cached == 2000
     np.testing.assert_allclose(found.embeddings, expected, atol=1e-5)
@@ -124,17 +116,10 @@ def test_two_processes_at_once(tiny_folder, tiny, own_cache):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_killed_process(tiny_folder, tiny, own_cache):
-    process = start(tiny_folder, 6000, batch_size=4)
-    process.stdout.readline()
-    process.stdin.write("go\n")
-    process.stdin.flush()
-    deadline = time.monotonic() + 60
-    while cache_info()["n_texts"] == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process, connection = start_encoding(tiny_folder, 6000, batch_size=4)
+    connection.recv()
+    connection.send("go")
+    kill_when(process, lambda: cache_info()["n_texts"] > 0)
     n_stored = cache_info()["n_texts"]
     assert 0 < n_stored < 6000
     found = tiny.encode_detailed(generated(2000), 128)
@@ -142,31 +127,24 @@ def test_killed_process(tiny_folder, tiny, own_cache):
     np.testing.assert_allclose(found.embeddings, tiny.encode(generated(2000), 128, cache=False), atol=1e-5)
 
 
-WRITER = """
-import sys
-from pathlib import Path
-import numpy as np
-from xembed.encoders._cache import EmbeddingCache, text_key
-cache = EmbeddingCache(Path(sys.argv[1]), "ab" * 32, 64, {"model": "m"})
-i = int(sys.argv[2])
-print("ready", flush=True)
-while True:
-    numbers = range(i, i + 500)
-    cache.put([text_key(str(n)) for n in numbers], [1] * 500, np.stack([np.full(64, n, "f4") for n in numbers]))
-    i += 500
-"""
+def write_for_ever(connection, folder, i):
+    cache = EmbeddingCache(folder, "ab" * 32, 64, {"model": "m"})
+    connection.send("ready")
+    while True:
+        numbers = range(i, i + 500)
+        cache.put([text_key(str(n)) for n in numbers], [1] * 500, np.stack([np.full(64, n, "f4") for n in numbers]))
+        i += 500
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_database_survives_kills_at_any_moment(tmp_path):
     rng = np.random.default_rng(0)
     for attempt in range(4):
-        command = [sys.executable, "-c", WRITER, str(tmp_path), str(attempt * 1_000_000)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        process.stdout.readline()
+        here, there = pipe()
+        process = start(write_for_ever, there, tmp_path, attempt * 1_000_000)
+        here.recv()
         time.sleep(rng.uniform(0.02, 0.3))
-        process.kill()
-        process.communicate()
+        kill(process)
     (entry,) = cache_info(tmp_path)["encoders"]
     assert entry["problem"] is None
     assert entry["n_texts"] > 0

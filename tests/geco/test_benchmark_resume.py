@@ -1,16 +1,12 @@
 """A run that is stopped at any moment goes on: nothing finished is done again, and the numbers are the same."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from children import kill_when, start
 from models import save_small, small_pairs
 
 from xembed.attribution import MethodOutput
@@ -32,16 +28,6 @@ OPTIONS = {
     "n_resamples": 40,
     "device": "cpu",
 }
-# What another process does: the same run, in a folder that it is told.
-CHILD = """
-import sys, torch
-torch.set_num_threads(1)
-sys.path.insert(0, sys.argv[1])
-from models import small_pairs
-from test_benchmark_resume import OPTIONS
-from xembed.geco import Benchmark
-Benchmark(small_pairs(30).split(8), backbone=sys.argv[2], **OPTIONS).run(sys.argv[3], progress=False)
-"""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -95,34 +81,19 @@ def files(folder):
 # ---- killed
 
 
-def start(backbone, folder):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    arguments = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(backbone), str(folder)]
-    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def kill_when(process, condition, seconds=120):
-    """Kill a process as soon as the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if process.poll() is not None or time.monotonic() > end:
-            process.kill()
-            pytest.fail(f"It ended too early, or never came so far: {process.communicate()[0][-3000:]}")
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+def run_whole(backbone, folder):
+    Benchmark(small_pairs(30).split(8), backbone=backbone, **OPTIONS).run(folder, progress=False)
 
 
 def test_a_killed_run_goes_on(make, backbone, undisturbed, tmp_path):
     folder = tmp_path / "run"
-    process = start(backbone, folder)
+    process = start(run_whole, backbone, folder)
     kill_when(process, lambda: len(list(folder.glob("cells/C-0/methods/*.safetensors"))) >= 2)
     first = files(folder)
     assert not (folder / "result.json").exists()
     assert any("C-0/methods" in str(path) for path in first) and not any("OLA-1" in str(path) for path in first)
 
-    process = start(backbone, folder)
+    process = start(run_whole, backbone, folder)
     kill_when(process, lambda: (folder / "cells" / "OLA-0" / "logits.safetensors").exists())
     second = files(folder)
     assert len(second) > len(first) and not (folder / "result.json").exists()
@@ -138,9 +109,10 @@ def test_a_killed_run_goes_on(make, backbone, undisturbed, tmp_path):
 @pytest.mark.slow
 def test_two_runs_at_once_do_no_harm(backbone, undisturbed, tmp_path):
     folder = tmp_path / "run"
-    processes = [start(backbone, folder) for _ in range(2)]
-    said = [process.communicate(timeout=200)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    processes = [start(run_whole, backbone, folder) for _ in range(2)]
+    for process in processes:
+        process.join(200)
+    assert [process.exitcode for process in processes] == [0, 0]
     assert {path.relative_to(folder) for path in files(folder)} == undisturbed[1]
     written = json.loads((folder / "result.json").read_text())
     assert [row["metrics"] for row in written["rows"]] == [row["metrics"] for row in undisturbed[0]["rows"]]

@@ -7,7 +7,7 @@ import pytest
 
 from xembed.depth import tte_depth
 from xembed.shift import ShiftResult, compare_corpora, rank_sum_test
-from xembed.shift._notes import note_resolution
+from xembed.shift._compare import note_resolution
 
 
 def corpora(seed=0, n=60, m=50, spread=0.6):
@@ -35,8 +35,9 @@ def test_verdict_names_the_direction():
     forward = compare_corpora(F, collapsed, names=("people", "model"), explain=False).verdict
     backward = compare_corpora(collapsed, F, names=("model", "people"), explain=False).verdict
     assert forward.startswith("The corpora differ (p = 0.001, 5 tests, level 5%).")
-    assert re.search(r"“model” is collapsed \(p = 0.00\d\): two of its texts are \d\d% closer to each other", forward)
-    assert re.search(r"“people” is spread out \(p = 0.00\d\): two of its texts are \d\d% farther", backward)
+    within = r"\(p = 0.00\d\): the mean pairwise distance within it is \d\d%"
+    assert re.search(rf"“model” is collapsed {within} smaller than within “people”", forward)
+    assert re.search(rf"“people” is spread out {within} larger than within “model”", backward)
     none = compare_corpora(F[:30], F[30:], explain=False)
     assert not none.shifted
     assert re.match(r"No difference found \(p = 0\.\d+, 5 tests, level 5%\)\. With these sizes a depth", none.verdict)
@@ -146,7 +147,7 @@ def test_groups_and_pairs():
     fast = compare_corpora(F, G, groups=groups, explain=False, mode="fast")
     assert [test.name for test in fast.tests] == ["depth", "linear"]
     few = compare_corpora(F, G, groups=([i // 30 for i in range(60)], [9 + i // 30 for i in range(60)]), explain=False)
-    assert any("2 and 2 groups with 999 relabelings give p-values of 0.17 or more" in note for note in few.warnings)
+    assert any("2 and 2 groups with 999 permutations give p-values of 0.17 or more" in note for note in few.warnings)
     single = compare_corpora(F, G, groups=(range(60), range(60, 120)), explain=False, n_resamples=19)
     assert any("Every group holds one row" in note for note in single.warnings)
     versions = compare_corpora(F, F + 0.05, paired=True, explain=False)

@@ -107,7 +107,7 @@ def test_tiny_constant_and_repeated_rows():
     for score in ("similarity", "contrast"):
         same = coverage(np.ones((5, 3)), np.ones((4, 3)), score=score)
         assert same.n_neighbors == 3 and (same.pvalues_G == 1).all() and (same.pvalues_F == 1).all()
-        assert same.verdict.startswith("No single text of “G” can be said to be uncovered")
+        assert same.verdict.startswith("No single text of “G” is found to be uncovered")
         pair = coverage(np.eye(2), np.eye(2), score=score)
         assert pair.n_neighbors == 1 and (pair.pvalues_G > 0).all()
     repeated = coverage(np.ones((1000, 3)), np.r_[np.ones((40, 3)), [[-1, 0, 0]]])

@@ -405,7 +405,7 @@ def test_same_call_same_result():
 def test_too_few_windows_for_an_alarm_are_said():
     short = monitor(stream(n=140, change=100), n_resamples=19)
     assert not short.detected
-    assert any("Too few windows (2) for an alarm at alpha = 0.05 with 19 relabelings" in w for w in short.warnings)
+    assert any("Too few windows (2) for an alarm at alpha = 0.05 with 19 permutations" in w for w in short.warnings)
     assert not any("Too few windows" in w for w in monitor(stream()).warnings)
 
 

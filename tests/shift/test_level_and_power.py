@@ -7,9 +7,8 @@ import pytest
 from populations import ALTERNATIVES, NULL, clusters
 
 from xembed._core.parallel import one_blas_thread
-from xembed.shift._battery import run_battery
+from xembed.shift._battery import check_pair, make_pool, run_battery
 from xembed.shift._kinds import DEFAULT
-from xembed.shift._pool import make_pool
 
 FULL = bool(os.environ.get("XEMBED_FULL"))
 # Full size: a standard error of 0.005, as the claim needs. Reduced: fewer texts and permutations. Of 800 runs 21 to 62
@@ -31,7 +30,7 @@ POWER = {
 
 def rejects(rng, F, G, n_resamples=199):
     with one_blas_thread():
-        pool = make_pool(F, G, n_resamples=n_resamples, rng=rng, caller="test")
+        pool = make_pool(*check_pair(F, G, caller="test"), n_resamples=n_resamples, rng=rng, caller="test")
         return run_battery(pool, DEFAULT).combined.pvalue <= 0.05
 
 

@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from xembed.shift._battery import run_battery
+from xembed.shift._battery import check_pair, make_pool, run_battery
 from xembed.shift._many import ManyResult, compare_many
-from xembed.shift._pool import make_pool
 
 
 def corpora(seed=0, names="abcd"):
@@ -37,7 +36,9 @@ def test_pairs_that_differ_are_found_and_named():
 def test_each_pair_is_the_battery_by_itself():
     data = corpora()
     result = compare_many(data, n_resamples=199)
-    pool = make_pool(data["b"], data["d"], n_resamples=19, rng=np.random.default_rng(5), caller="test")
+    pool = make_pool(
+        *check_pair(data["b"], data["d"], caller="test"), n_resamples=19, rng=np.random.default_rng(5), caller="test"
+    )
     battery = run_battery(pool, result.tests)
     for name, values in zip(result.tests, result.effects, strict=True):
         assert values[1, 3] == pytest.approx(battery.measured[name].effects[0], abs=1e-9)
@@ -84,7 +85,7 @@ def test_one_more_corpus_does_not_change_the_others():
     np.testing.assert_array_equal(few.effects, more.effects[:, :3, :3])
 
 
-def test_relabelings_suffice_for_many_pairs():
+def test_permutations_suffice_for_many_pairs():
     rng = np.random.default_rng(0)
     many = {str(i): rng.normal(size=(5, 2)) for i in range(12)}
     result = compare_many(many, tests="mean")

@@ -1,4 +1,4 @@
-"""Single tests by relabeling: what they find, what they return, what they refuse."""
+"""Single tests by permutation: what they find, what they return, what they refuse."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_groups_hold_the_level_where_rows_do_not():
 
 
 def test_large_corpora_are_refused_with_advice(monkeypatch):
-    monkeypatch.setattr("xembed.shift._pool.available_memory", lambda: 2**28)
+    monkeypatch.setattr("xembed.shift._battery.available_memory", lambda: 2**28)
     rows = np.broadcast_to(np.ones(4), (1_500_000, 4))
     with pytest.raises(MemoryError, match=r"needs about .* GB for 3,000,000 rows .* are free\. Take a random sample"):
         mmd_test(rows, rows)

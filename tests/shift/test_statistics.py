@@ -1,4 +1,4 @@
-"""Statistics under many labelings equal the same computed one labeling at a time, from their definitions."""
+"""Statistics under many permutations equal the same computed one at a time, from their definitions."""
 
 import numpy as np
 import pytest
@@ -7,16 +7,19 @@ from scipy.spatial.distance import cdist
 
 from xembed.shift import _battery as battery
 from xembed.shift import _statistics as statistics
-from xembed.shift._pairs import ENERGY, pass_over_pairs, rbf
-from xembed.shift._pool import make_pool
+from xembed.shift._battery import check_pair, make_pool
+from xembed.shift._statistics import ENERGY, pass_over_pairs, rbf
 from xembed.stats._permutation import column_pvalues
+
+
+def units(F, G):
+    return check_pair(F, G, caller="test")
 
 
 def make(n=23, m=31, d=7, seed=0, n_resamples=19, dtype=float):
     rng = np.random.default_rng(seed)
-    pool = make_pool(
-        rng.normal(0.5, 1, (n, d)), rng.normal(0.3, 1.2, (m, d)), n_resamples=n_resamples, rng=rng, caller="test"
-    )
+    pair = units(rng.normal(0.5, 1, (n, d)), rng.normal(0.3, 1.2, (m, d)))
+    pool = make_pool(*pair, n_resamples=n_resamples, rng=rng, caller="test")
     return pool.unit.astype(dtype), pool.labels.astype(dtype)
 
 
@@ -72,8 +75,8 @@ def test_mean_statistic_is_the_largest_of_three_standardized_kernels():
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_kernel_sums_equal_their_kernels(dtype, monkeypatch):
     unit, labels = make(dtype=dtype)
-    monkeypatch.setattr("xembed.shift._pairs._PAIRS", 1)  # several blocks
-    monkeypatch.setattr("xembed.shift._pairs._SLICE", 10)
+    monkeypatch.setattr("xembed.shift._statistics._PAIRS", 1)  # several blocks
+    monkeypatch.setattr("xembed.shift._statistics._SLICE", 10)
     squared = cdist(unit, unit, "sqeuclidean")
     gammas = [0.3, 0.6, 2.4]
     sums, neighbors = pass_over_pairs(unit, labels, rbf(gammas), n_neighbors=4)
@@ -137,7 +140,7 @@ def test_classifier_is_held_out():
 @pytest.mark.parametrize("name", sorted(battery.KINDS))
 def test_identical_texts_give_no_evidence(name):
     rows = np.ones((12, 5))
-    pool = make_pool(rows[:6], rows[6:], n_resamples=99, rng=np.random.default_rng(0), caller="test")
+    pool = make_pool(*units(rows[:6], rows[6:]), n_resamples=99, rng=np.random.default_rng(0), caller="test")
     found = battery.measure(pool, (name,))[name]
     assert np.isfinite(found.values).all() and np.isfinite(found.effects).all()
     if name != "knn":  # all are equally near, so neighbors are arbitrary: chance, but not certainty
@@ -151,7 +154,7 @@ def test_intervals_cover(name):
     found = []
     for _ in range(200):
         F, G = rng.normal(0.4, 1, (60, 8)), rng.normal(0.4, 1, (80, 8)) + np.linspace(0, 1.2, 8)
-        pool = make_pool(F, G, n_resamples=49, rng=rng, caller="test")
+        pool = make_pool(*units(F, G), n_resamples=49, rng=rng, caller="test")
         statistic = battery.measure(pool, (name,))[name]
         found.append((statistic.effects[0], statistic.standard_error))
     effects, errors = np.array(found).T

@@ -1,4 +1,4 @@
-"""Differences of form: the features, the effects, all together, real corpora."""
+"""Surface features: the features, the effects, all together, real corpora."""
 
 import json
 
@@ -85,7 +85,7 @@ def test_a_planted_artefact_comes_first(name, change):
     assert abs(planted.effect) > 0.8
     assert abs(planted.effect) >= abs(result.features[0].effect) - 1e-12
     assert planted.qvalue < 1e-6 and planted.label in result.verdict
-    assert result.verdict.startswith("Differences of form that may explain the shift: ")
+    assert result.verdict.startswith("Surface features that differ and may explain the shift: ")
 
 
 def test_effect_is_that_of_all_pairs():
@@ -102,7 +102,7 @@ def test_effect_is_that_of_all_pairs():
 def test_all_features_together():
     same = compare_surface(sentences(100), sentences(100, seed=1))
     assert 0.35 <= same.auc <= 0.65 and same.n_different == 0
-    assert same.verdict.startswith("No difference of form worth a word")
+    assert same.verdict.startswith("No notable difference in surface features")
     apart = compare_surface(sentences(60), [text.replace(" ", "  ") for text in sentences(60, seed=1)])
     assert apart.auc > 0.99
     few = compare_surface(sentences(19), sentences(60, seed=1))

@@ -13,8 +13,16 @@ from sklearn.metrics import roc_auc_score
 
 from xembed._core.directions import PooledRows, UnitRows
 from xembed.datasets import load_corpora, load_planted_vocabulary
-from xembed.shift._clusters import assign, cluster_centers, default_clusters, split_halves
-from xembed.shift._regions import Region, RegionsResult, _status, what_shifted
+from xembed.shift._regions import (
+    Region,
+    RegionsResult,
+    _status,
+    assign,
+    cluster_centers,
+    default_clusters,
+    split_halves,
+    what_shifted,
+)
 
 
 def unit(X):
@@ -82,7 +90,7 @@ def test_verdict_and_order_of_planted_topics():
     assert "New in “new”: “region " in result.verdict and "Gone from “new”: “region " in result.verdict
     none = what_shifted(F[:60], F[60:])
     assert none.n_changed == 0 and none.verdict.startswith("None of 11 regions changed by more than chance explains")
-    assert re.search(r"is found for sure from \d+ of its \d+ texts on", none.verdict)
+    assert re.search(r"is detected from \d+ of its \d+ texts \(power 1\)", none.verdict)
 
 
 def test_clusters_do_not_know_the_corpora_without_a_split():
@@ -190,10 +198,10 @@ def test_constant_and_repeated_rows():
 def test_large_corpora_are_sampled(monkeypatch):
     F, G = corpora(n=400, m=300)
     whole = what_shifted(F, G, n_clusters=6, split=False)
-    monkeypatch.setattr("xembed.shift._clusters._MAX_FIT", 300)
-    monkeypatch.setattr("xembed.shift._clusters._MAX_START", 100)
+    monkeypatch.setattr("xembed.shift._regions._MAX_FIT", 300)
+    monkeypatch.setattr("xembed.shift._regions._MAX_START", 100)
     monkeypatch.setattr("xembed.shift._regions.MAX_CANDIDATES", 200)
-    monkeypatch.setattr("xembed.shift._clusters.BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr("xembed.shift._regions.BLOCK_ELEMENTS", 1000)
     monkeypatch.setattr("xembed.shift._regions.BLOCK_ELEMENTS", 1000)
     for split in (True, False):
         result = what_shifted(F, G, n_clusters=6, split=split, rng=3)

@@ -142,10 +142,12 @@ def neighbor_sums(similarities: FloatArray, k: int, values: FloatArray, *, toler
     Columns within ``tolerance`` of the k-th share the places that larger ones leave, so that what is returned does not
     depend on the order of the columns.
     """
+    from scipy.sparse import csr_matrix
+
     places, tied = _select(similarities, k, tolerance)
-    sums: FloatArray = values[places[:, 0]]
-    for place in range(1, k):
-        sums += values[places[:, place]]
+    ends = np.arange(0, places.size + 1, k)
+    nearest = csr_matrix((np.ones(places.size, values.dtype), places.ravel(), ends), shape=similarities.shape)
+    sums: FloatArray = nearest @ values
     if len(tied):
         shares = place_shares(similarities[tied], k, tolerance=tolerance)
         columns = np.flatnonzero(shares.any(axis=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 JOINERS = "\u200c\u200d"  # unprintable, but parts of emoji and of the letters of some scripts
 
@@ -27,6 +28,16 @@ def in_sentence(text: str, length: int = 60) -> str:
     line = one_line(text, length)
     # A word that goes from right to left is isolated, so that what follows it stays where it is.
     return f"\u2068{line}\u2069" if any(unicodedata.bidirectional(c) in ("R", "AL") for c in line) else line
+
+
+def short_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names that fit into a heading, a legend and a sentence, different ones for different names."""
+    taken: dict[str, str] = {}
+    for name in (given := list(names)):
+        short = in_sentence(name) or "–"
+        if name not in taken:
+            taken[name] = short if short not in taken.values() else f"{short} ({len(taken) + 1})"
+    return tuple(taken[name] for name in given)
 
 
 def p_value(pvalue: float | None) -> str:

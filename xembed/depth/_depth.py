@@ -15,6 +15,8 @@ from xembed.depth._pairwise import DISTANCES, mean_distances, mean_distances_wit
 
 Floats = npt.NDArray[np.float64]
 
+# Depths that differ by less than rounding are tied, as those of duplicated texts should be.
+DECIMALS = 12
 _METHODS = ("auto", "closed_form", "pairwise", "moments")
 _BLOCKS_FOR = "distance='cosine' (in closed form) and method='moments'"
 

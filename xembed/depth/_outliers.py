@@ -22,7 +22,7 @@ from xembed._core.validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.depth._depth import tte_depth
+from xembed.depth._depth import DECIMALS, tte_depth
 from xembed.depth._local import local_depth, raise_if_too_few
 from xembed.stats import benjamini_hochberg
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _SCORES = {"depth": "depth", "local": "local depth"}
 # Fewer texts say nothing about the tail of their own scores.
 _FEWEST = 20
-# Scores that differ by less than rounding are tied, as those of duplicated texts should be.
-_DECIMALS = 12
 # The share of a corpus up to which the empirical null takes outliers into account.
 _BULK_SHARE = 0.1
 
@@ -284,7 +282,7 @@ def _against_a_reference(
     measured_in = corpus[np.sort(half)]
     scores = _score(points, measured_in, score, n_neighbors)
     calibration = _score(corpus[np.sort(rest)], measured_in, score, n_neighbors)
-    pvalues = conformal_pvalues(calibration.round(_DECIMALS), scores.round(_DECIMALS))
+    pvalues = conformal_pvalues(calibration.round(DECIMALS), scores.round(DECIMALS))
     return scores, pvalues, len(calibration)
 
 
@@ -297,7 +295,7 @@ def _against_the_bulk(
         where = "X besides each text itself"
         raise_if_too_few(len(points) - 1, n_neighbors, where=where, caller="find_outliers")
     scores = _score(points, None, score, n_neighbors)
-    null = empirical_null(scores.round(_DECIMALS))
+    null = empirical_null(scores.round(DECIMALS))
     if null is None:
         note = (
             "More than half of the texts have the same score (repeated texts?), so that the others can't be judged by "

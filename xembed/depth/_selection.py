@@ -19,12 +19,10 @@ from xembed._core.validation import (
     check_rng,
     check_same_dims,
 )
-from xembed.depth._depth import tte_depth
+from xembed.depth._depth import DECIMALS, tte_depth
 
 _STRATEGIES = ("depth", "herding", "mmr", "random")
 _BY_RELEVANCE = ("depth", "mmr")
-# Scores that differ by less than rounding are tied, and the lowest row is chosen.
-_DECIMALS = 12
 
 Rows = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
@@ -253,7 +251,7 @@ def _choose(
         return _herd(points, k)
     relevance = _relevance(points, query)
     if strategy == "depth":
-        return np.argsort(-relevance.round(_DECIMALS), kind="stable")[:k]
+        return np.argsort(-relevance.round(DECIMALS), kind="stable")[:k]
     return _mmr(points, k, relevance, diversity)
 
 
@@ -269,7 +267,7 @@ def _rescale(values: Scores) -> Scores:
     """Map the values to [0, 1]; equal ones to 1."""
     low, high = float(values.min()), float(values.max())
     spread = high - low
-    return (values - low) / spread if round(spread, _DECIMALS) > 0 else np.ones(len(values))
+    return (values - low) / spread if round(spread, DECIMALS) > 0 else np.ones(len(values))
 
 
 def _cosines(points: FloatArray, weights: npt.NDArray[np.floating[Any]], direction: Scores) -> Scores:
@@ -291,7 +289,7 @@ def _mmr(points: FloatArray, k: int, relevance: Scores, diversity: float) -> Row
         if i == 1:
             low = float(cosines.min())
         np.maximum(similarity, cosines, out=similarity)
-        scale = 1 - low if round(1 - low, _DECIMALS) > 0 else 1.0
+        scale = 1 - low if round(1 - low, DECIMALS) > 0 else 1.0
         redundancy = (similarity - low) / scale
         chosen[i] = _best((1 - diversity) * relevance - diversity * redundancy, free)
     return chosen
@@ -317,7 +315,7 @@ def _unit(points: FloatArray, weights: npt.NDArray[np.floating[Any]], row: np.in
 
 def _best(scores: Scores, free: npt.NDArray[np.bool_] | None = None) -> np.int64:
     """Return the row with the largest score among the free ones, the lowest such row."""
-    rounded = scores.round(_DECIMALS)
+    rounded = scores.round(DECIMALS)
     return np.argmax(rounded if free is None else np.where(free, rounded, -np.inf))
 
 

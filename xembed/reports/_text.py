@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from xembed._core.text import in_sentence, printable
+from xembed._core.text import short_names as short_names
 
-_NAME = 60  # characters
 _ISOLATES = "\u2068\u2069"
 
 plain = in_sentence
@@ -16,16 +16,6 @@ plain = in_sentence
 def plain_sentence(sentence: str) -> str:
     """Return a sentence of an analysis without unprintable characters that names in it may hold."""
     return "".join(one if one in _ISOLATES else printable(one) for one in sentence)
-
-
-def short_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return names that fit into a heading, a legend and a sentence, different ones for different names."""
-    taken: dict[str, str] = {}
-    for name in (given := list(names)):
-        short = plain(name, _NAME) or "–"
-        if name not in taken:
-            taken[name] = short if short not in taken.values() else f"{short} ({len(taken) + 1})"
-    return tuple(taken[name] for name in given)
 
 
 def direction(words: Sequence[str]) -> str:

@@ -1,3 +1,4 @@
+from ._compare import ShiftResult as ShiftResult
 from ._compare import compare_corpora as compare_corpora
 from ._coverage import CoverageResult as CoverageResult
 from ._coverage import coverage as coverage
@@ -6,6 +7,7 @@ from ._drift import drift_over_time as drift_over_time
 from ._facets import Facet as Facet
 from ._many import ManyResult as ManyResult
 from ._many import compare_many as compare_many
+from ._permutation_tests import TestResult as TestResult
 from ._permutation_tests import classifier_test as classifier_test
 from ._permutation_tests import energy_test as energy_test
 from ._permutation_tests import knn_test as knn_test
@@ -18,11 +20,9 @@ from ._regions import Region as Region
 from ._regions import RegionsResult as RegionsResult
 from ._regions import what_shifted as what_shifted
 from ._self_check import SelfCheck as SelfCheck
-from ._shift_result import ShiftResult as ShiftResult
 from ._surface import SurfaceFeature as SurfaceFeature
 from ._surface import SurfaceResult as SurfaceResult
 from ._surface import compare_surface as compare_surface
 from ._terms import Term as Term
 from ._terms import TermsResult as TermsResult
 from ._terms import distinguishing_terms as distinguishing_terms
-from ._test_result import TestResult as TestResult

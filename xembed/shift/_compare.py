@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-from xembed._core.directions import UnitRows, mean_cosines, resultant
+from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.provenance import provenance
+from xembed._core.results import Result, UserText
+from xembed._core.text import format_p, in_sentence, short_names
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -22,32 +25,150 @@ from xembed._core.validation import (
     check_rng,
     describe_rng,
 )
-from xembed.depth import tte_depth
-from xembed.shift._battery import check_tests, run_battery
-from xembed.shift._coverage import coverage
-from xembed.shift._facets import find_facets, measure_dispersion
+from xembed.depth._depth import unit_depths
+from xembed.depth._pairwise import DISTANCES
+from xembed.shift._battery import Groups, check_pair, check_tests, make_pool, number_groups, run_battery
+from xembed.shift._coverage import CoverageResult, find_uncovered
+from xembed.shift._facets import Facet, find_facets, measure_dispersion
 from xembed.shift._kinds import DEFAULT, KINDS
-from xembed.shift._notes import note_duplicates, note_groups, note_resolution, note_sizes
-from xembed.shift._permutation_tests import streamed_linear_mmd
-from xembed.shift._pool import Groups, check_pair, make_pool, number_groups
+from xembed.shift._permutation_tests import POWER, TestResult, describe_test, linear_test_of_units, verdict_of_test
 from xembed.shift._projection import make_map
-from xembed.shift._rank_sum import RankSumResult, rank_sum_test
-from xembed.shift._regions import check_pair_of_texts, what_shifted
-from xembed.shift._self_check import check_against_itself
-from xembed.shift._shift_result import ShiftResult
+from xembed.shift._rank_sum import RankSumResult, compare_depths, pooled_depths
+from xembed.shift._regions import RegionsResult, check_pair_of_texts, find_regions
+from xembed.shift._self_check import SelfCheck, check_against_itself
 from xembed.shift._statistics import classifier_statistic
-from xembed.shift._surface import compare_surface
-from xembed.shift._terms import distinguishing_terms
-from xembed.shift._test_result import POWER, TestResult, describe_test, verdict_of_test
-from xembed.shift._verdict import shift_verdict
+from xembed.shift._surface import SurfaceResult, compare_features
+from xembed.shift._terms import MIN_COUNT, TermsResult, compare_terms, term_presence
 from xembed.stats import holm
+from xembed.stats._rank_sums import normal_quantile
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CALLER = "compare_corpora"
 _MODES = ("auto", "battery", "fast")
 _PROJECTIONS = ("pca", "umap", "none")
 # Rows in total above which 'auto' takes the tests that need sums only: the battery needs the square of the rows.
 FAST_ROWS = 10_000
 # Rows in total up to which regions and coverage are looked for.
 _EXPLAINED_ROWS = 30_000
+# Fewer texts and groups than these are called few.
+_FEW, _FEW_GROUPS = 20, 10
+# Regions that the verdict names, and how it says what became of them.
+_REGIONS = 2
+_STATUS = {"new": "new in “{}”", "vanished": "gone from “{}”", "more": "more in “{}”", "less": "less in “{}”"}
+
+
+@dataclass(frozen=True, repr=False)
+class ShiftResult(Result):
+    """Result of `compare_corpora`. Arrays over all texts hold those of F first, then those of G.
+
+    Attributes
+    ----------
+    verdict : str
+        The finding in words, with its numbers.
+    shifted : bool
+        Whether the combined p-value is at most ``alpha``.
+    pvalue : float
+        p-value of the hypothesis that the corpora do not differ, from all tests together.
+    alpha : float
+        Level of the verdict.
+    mode : str
+        'battery': tests on shared permutations, combined by Westfall and Young's min-p; 'fast': pooled depth and linear
+        MMD, combined by Holm's method.
+    tests : tuple of TestResult
+        Each test with its adjusted p-value, effect size and interval.
+    facets : tuple of Facet
+        The facets of the difference: location, dispersion, shape, contamination.
+    separability : float or None
+        AUC of a linear classifier on held-out texts; 0.5: the corpora can't be told apart. None above 10,000 texts.
+    test : RankSumResult
+        The rank-sum test of depths alone, whatever the groups or pairs.
+    similarity_within_F, similarity_within_G, similarity_between : float
+        Mean cosine of two different texts of F, of G, and of one of each, in [-1, 1].
+    regions : RegionsResult or None
+        Which regions of the space hold more or less of G than of F, with their typical texts and terms.
+    coverage : CoverageResult or None
+        Which texts of each corpus the other does not cover.
+    terms : TermsResult or None
+        Terms that are more frequent in one corpus; None without texts.
+    surface : SurfaceResult or None
+        Surface features, such as length and spacing, that may explain a shift by an artifact; None without texts.
+    self_check : SelfCheck or None
+        F against itself, if asked for.
+    depths : ndarray of shape (n_F + n_G,)
+        Depth of every text in F and G together, itself left out: what the tables of a report go by.
+    depths_in_F, depths_in_G : ndarray of shape (n_F + n_G,)
+        Depth of every text in F and in G, a text never counted in its own depth.
+    coordinates : ndarray of shape (n_F + n_G, 2) or None
+        Map of the texts, for looking at only.
+    projection : str
+        How the map was made: 'pca', 'umap' or 'none'.
+    explained_variance : tuple of float or None
+        Shares of the variance on the two axes of a PCA map.
+    names : tuple of str
+        What F and G are called.
+    texts_F, texts_G : tuple of str or None
+        The texts, if they were given.
+    encoder : dict or None
+        The model that the embeddings come from, if it was given.
+    warnings : tuple of str
+        What a reader should know before trusting the numbers.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    schema: ClassVar[str] = "xembed.shift.ShiftResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.compare:compare"
+
+    verdict: str
+    shifted: bool
+    pvalue: float
+    alpha: float
+    mode: str
+    tests: tuple[TestResult, ...]
+    facets: tuple[Facet, ...]
+    separability: float | None
+    test: RankSumResult
+    similarity_within_F: float
+    similarity_within_G: float
+    similarity_between: float
+    regions: RegionsResult | None
+    coverage: CoverageResult | None
+    terms: TermsResult | None
+    surface: SurfaceResult | None
+    self_check: SelfCheck | None
+    depths: npt.NDArray[np.float64]
+    depths_in_F: npt.NDArray[np.float64]
+    depths_in_G: npt.NDArray[np.float64]
+    coordinates: npt.NDArray[np.float64] | None
+    projection: str
+    explained_variance: tuple[float, ...] | None
+    names: Annotated[tuple[str, ...], UserText]
+    texts_F: Annotated[tuple[str, ...] | None, UserText]
+    texts_G: Annotated[tuple[str, ...] | None, UserText]
+    encoder: dict[str, Any] | None
+    warnings: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with a row a text: corpus, row, depths and, where given, text and coordinates."""
+        import pandas as pd
+
+        n_F = len(self.depths) - self.test.n_G
+        corpora = np.repeat(self.names, [n_F, self.test.n_G])
+        columns: dict[str, Any] = {
+            "corpus": corpora,
+            "row": np.concatenate([np.arange(n_F), np.arange(self.test.n_G)]),
+            "depth": self.depths,
+            "depth_in_F": self.depths_in_F,
+            "depth_in_G": self.depths_in_G,
+        }
+        if self.coordinates is not None:
+            columns["x"], columns["y"] = self.coordinates.T
+        if self.texts_F is not None and self.texts_G is not None:
+            columns["text"] = [*self.texts_F, *self.texts_G]
+        return pd.DataFrame(columns)
 
 
 def compare_corpora(
@@ -73,7 +194,7 @@ def compare_corpora(
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
 
-    One test sees one kind of change, so a battery runs on one set of relabelings and is combined into one p-value with
+    One test sees one kind of change, so a battery runs on one set of permutations and is combined into one p-value with
     exact level.
 
     Parameters
@@ -89,35 +210,35 @@ def compare_corpora(
     alpha : float in (0, 1), default=0.05
         Level of the verdict.
     n_resamples : int, default=999
-        Random relabelings.
+        Random permutations of the labels.
     groups : pair of sequences, optional
         The group (document, author) of each row of F and of each row of G, where rows are chunks of them. Whole groups
-        are relabeled. A group can't be in both corpora.
+        are permuted. A group can't be in both corpora.
     paired : bool, default=False
         Row i of F and row i of G are two versions of one text. Each pair keeps or swaps its labels (sign flips).
     explain : bool, default=True
-        Also look for what shifted: regions, coverage and, with ``texts``, terms and differences of form. Up to 30,000
-        rows in total; above, ``warnings`` says so.
+        Also look for what shifted: regions, coverage and, with ``texts``, terms and surface features. Up to 30,000 rows
+        in total; above, ``warnings`` says so.
     self_check : bool, default=False
         Also split F against itself 200 times and count rejections, so that one sees whether the level holds on these
         data, and whether the order of the texts carries information.
     mode : {'auto', 'battery', 'fast'}, default='auto'
         'fast': pooled depth and linear MMD only, with Holm's correction; sums over the rows, no pairs. 'auto' takes it
         above 10,000 rows in total, and says so in ``warnings``.
-    distance
-        Of depth, as in `rank_sum_test`.
+    distance : {'cosine', 'chord', 'angular'}, default='cosine'
+        Distance of the depths, as in `rank_sum_test`.
     projection : {'pca', 'umap', 'none'}, default='pca'
         How texts are placed on the map. A map is an illustration, never evidence, UMAP less than PCA.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     names : pair of str, default=('F', 'G')
-        What the report calls the two corpora.
+        Names of the corpora in sentences and in the report.
     encoder : mapping, optional
-        What made the embeddings (`Encoder.describe`), for the report.
+        Description of what made the embeddings (`Encoder.describe`), for the report.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report, such as texts that were cut.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabelings and all other random steps. None is seed 0.
+        Source of the permutations and all other random steps; None is seed 0.
 
     Returns
     -------
@@ -156,107 +277,103 @@ def compare_corpora(
     >>> result.shifted
     True
     >>> print(result.facets[1].sentence)
-    “model” is collapsed (p = ...): two of its texts are ...% closer to each other than two of “people”.
+    “model” is collapsed (p = ...): the mean pairwise distance within it is ...% smaller than within “people”.
     """
-    caller = "compare_corpora"
-    check_number(alpha, name="alpha", caller=caller, low=0, high=1, closed="neither")
-    check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    check_count(n_resamples, name="n_resamples", caller=caller, low=19)
-    check_option(projection, _PROJECTIONS, name="projection", caller=caller)
-    check_option(mode, _MODES, name="mode", caller=caller)
-    chosen = check_tests(tests, caller=caller)
-    generator = check_rng(rng, caller=caller)
-    first, second = check_pair(F, G, caller=caller)
-    listed = check_pair_of_texts(texts, (len(first), len(second)), caller=caller)
-    texts_F = None if listed is None else tuple(listed[: len(first)])
-    texts_G = None if listed is None else tuple(listed[len(first) :])
-    both = check_names(names, caller=caller)
-    seeds = generator.spawn(6)
-
-    depth_test = rank_sum_test(first, second, distance=distance, confidence_level=confidence_level)
-    units = _units(first, second, groups)
-    notes = [*warnings, *note_sizes(len(first), len(second)), *note_groups(groups)]
-    notes += note_duplicates(first, second, texts_F, texts_G, paired=paired)
-    notes += note_resolution(*units, n_resamples, alpha, _unit_name(groups, paired))
-    if mode == "fast" and chosen != DEFAULT:
+    check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
+    check_number(confidence_level, name="confidence_level", caller=_CALLER, low=0, high=1, closed="neither")
+    check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
+    check_option(projection, _PROJECTIONS, name="projection", caller=_CALLER)
+    check_option(mode, _MODES, name="mode", caller=_CALLER)
+    check_option(distance, DISTANCES, name="distance", caller=_CALLER)
+    wanted = check_tests(tests, caller=_CALLER)
+    if mode == "fast" and wanted != DEFAULT:
         raise ValueError(
-            f"The 'tests' parameter of {caller} goes with mode 'auto' or 'battery': mode='fast' runs pooled depth and "
+            f"The 'tests' parameter of {_CALLER} goes with mode 'auto' or 'battery': mode='fast' runs pooled depth and "
             f"linear MMD. Got tests={tests!r}."
         )
-    fast = mode == "fast" or (mode == "auto" and chosen == DEFAULT and len(first) + len(second) > FAST_ROWS)
+    generator = check_rng(rng, caller=_CALLER)
+    first, second = check_pair(F, G, caller=_CALLER)
+    n, m = len(first), len(second)
+    listed = check_pair_of_texts(texts, (n, m), caller=_CALLER)
+    both = check_names(names, caller=_CALLER)
+    seeds = generator.spawn(6)
+    options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
+
+    units = _units(n, m, groups)
+    notes = [*warnings, *_note_sizes(n, m), *_note_groups(groups)]
+    notes += _note_duplicates(first.rows, second.rows, listed, paired=paired)
+    notes += note_resolution(*units, n_resamples, alpha, _unit_name(groups, paired))
+    fast = mode == "fast" or (mode == "auto" and wanted == DEFAULT and n + m > FAST_ROWS)
     if fast:
-        chosen = ("depth", "linear")
+        wanted = ("depth", "linear")
         notes.append(
-            f"Fast mode: with {len(first) + len(second):,} texts only pooled depth and linear MMD were run. Changes of "
-            "shape and contamination can go unseen; a random sample of the texts with mode='battery' looks for them."
+            f"Fast mode: with {n + m:,} texts only pooled depth and linear MMD were run. Changes of shape and "
+            "contamination can go unseen; a random sample of the texts with mode='battery' looks for them."
         )
-    options: dict[str, Any] = {
-        "alpha": float(alpha),
-        "confidence_level": float(confidence_level),
-        "distance": distance,
-    }
-    if fast and groups is None and not paired:
-        pvalue, found = _run_fast(first, second, depth_test, n_resamples, seeds[0], **options)
-    else:
-        pvalue, found = _run_battery(
-            first, second, depth_test, chosen, n_resamples, seeds[0], groups=groups, paired=paired, **options
-        )
-    facets = find_facets(
-        found, measure_dispersion(first, second), alpha=alpha, confidence_level=confidence_level, names=both
+    depth_test = compare_depths(
+        *pooled_depths(first, second, distance),
+        np.arange(n),
+        distance=distance,
+        confidence_level=float(confidence_level),
     )
-    regions = coverage_found = terms = surface = None
-    if explain and len(first) + len(second) > _EXPLAINED_ROWS:
+    if fast and groups is None and not paired:
+        pvalue, results = _run_fast(first, second, depth_test, options, seeds[0])
+    else:
+        pvalue, results = _run_battery(first, second, depth_test, wanted, options, seeds[0], groups, paired)
+    short = short_names(both)
+    facets = find_facets(
+        results, measure_dispersion(first, second), alpha=alpha, confidence_level=confidence_level, names=short
+    )
+    explanations = _Explanations()
+    if explain and n + m > _EXPLAINED_ROWS:
         notes.append(
-            f"What shifted was not looked for in {len(first) + len(second):,} texts, because it would take minutes. "
-            f"Compare random samples of {_EXPLAINED_ROWS // 2:,} texts of each corpus for that."
+            f"What shifted was not looked for in {n + m:,} texts, because it would take minutes. Compare random "
+            f"samples of {_EXPLAINED_ROWS // 2:,} texts of each corpus for that."
         )
     elif explain:
-        pair = None if texts_F is None or texts_G is None else (texts_F, texts_G)
-        regions = what_shifted(first, second, texts=pair, names=both, rng=seeds[4])
-        coverage_found = coverage(first, second, names=both, rng=seeds[5])
-        if pair is not None:
-            terms = distinguishing_terms(*pair, names=both)
-            surface = compare_surface(*pair, names=both)
+        explanations = _explain(first, second, listed, both, seeds[4], seeds[5])
     checked = None
     if self_check:
         own = None if groups is None else list(groups[0])
-        checked = check_against_itself(first, chosen, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
-    units_F, units_G = UnitRows.of(first, name="F"), UnitRows.of(second, name="G")
-    points, shares, projection = make_map(units_F, units_G, projection, seeds[2], notes)
-    totals = np.stack([resultant(rows, name=name)[0] for name, rows in (("F", first), ("G", second))])
-    similarities = mean_cosines(totals, np.array([len(first), len(second)]))
+        checked = check_against_itself(first, wanted, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
+    points, shares, projection = make_map(first, second, projection, seeds[2], notes)
+    similarities = mean_cosines(np.stack([first.total, second.total]), np.array([n, m]))
     return ShiftResult(
-        verdict=shift_verdict(pvalue, found, facets, regions, alpha=float(alpha)),
+        verdict=_verdict(pvalue, results, facets, explanations.regions, alpha=float(alpha), name=short[1]),
         shifted=pvalue <= alpha,
         pvalue=pvalue,
         alpha=float(alpha),
         mode="fast" if fast else "battery",
-        tests=found,
+        tests=results,
         facets=facets,
         separability=_separability(first, second, seeds[3]),
         test=depth_test,
         similarity_within_F=float(similarities[0, 0]),
         similarity_within_G=float(similarities[1, 1]),
         similarity_between=float(similarities[0, 1]),
-        regions=regions,
-        coverage=coverage_found,
-        terms=terms,
-        surface=surface,
+        regions=explanations.regions,
+        coverage=explanations.coverage,
+        terms=explanations.terms,
+        surface=explanations.surface,
         self_check=checked,
         depths=np.concatenate([depth_test.depths_F, depth_test.depths_G]),
-        depths_in_F=np.concatenate([tte_depth(first, distance=distance), tte_depth(second, first, distance=distance)]),
-        depths_in_G=np.concatenate([tte_depth(first, second, distance=distance), tte_depth(second, distance=distance)]),
+        depths_in_F=np.concatenate(
+            [unit_depths(first, distance=distance), unit_depths(second, first, distance=distance)]
+        ),
+        depths_in_G=np.concatenate(
+            [unit_depths(first, second, distance=distance), unit_depths(second, distance=distance)]
+        ),
         coordinates=points,
         projection=projection,
         explained_variance=shares,
         names=both,
-        texts_F=texts_F,
-        texts_G=texts_G,
+        texts_F=None if listed is None else tuple(listed[:n]),
+        texts_G=None if listed is None else tuple(listed[n:]),
         encoder=dict(encoder) if encoder is not None else None,
         warnings=tuple(notes),
         provenance=provenance(
-            caller,
-            tests=list(chosen),
+            _CALLER,
+            tests=list(wanted),
             n_resamples=n_resamples,
             groups=None if groups is None else "given",
             paired=paired,
@@ -265,40 +382,76 @@ def compare_corpora(
             mode=mode,
             projection=projection,
             rng=describe_rng(rng),
-            n_dims=int(first.shape[1]),
-            **options,
+            n_dims=first.n_dims,
+            alpha=float(alpha),
+            confidence_level=float(confidence_level),
+            distance=distance,
         ),
     )
 
 
+@dataclass(frozen=True)
+class _Options:
+    alpha: float
+    confidence_level: float
+    n_resamples: int
+    distance: str
+
+
+@dataclass(frozen=True)
+class _Explanations:
+    """What shifted: the parts that were looked for."""
+
+    regions: RegionsResult | None = None
+    coverage: CoverageResult | None = None
+    terms: TermsResult | None = None
+    surface: SurfaceResult | None = None
+
+
+def _explain(
+    F: UnitRows,
+    G: UnitRows,
+    texts: list[str] | None,
+    names: tuple[str, str],
+    rng: np.random.Generator,
+    coverage_rng: np.random.Generator,
+) -> _Explanations:
+    """Return regions, coverage and, with texts, terms and surface features; the terms of the texts are found once."""
+    presence = None if texts is None else term_presence(texts, MIN_COUNT)
+    n = len(F)
+    return _Explanations(
+        regions=find_regions(F, G, texts, names=names, rng=rng, seed=rng, presence=presence),
+        coverage=find_uncovered(F, G, names=names, rng=coverage_rng, seed=coverage_rng),
+        terms=None if presence is None else compare_terms(presence, n, names=names),
+        surface=None if texts is None else compare_features(texts[:n], texts[n:], names=names),
+    )
+
+
 def _run_battery(
-    F: FloatArray,
-    G: FloatArray,
+    F: UnitRows,
+    G: UnitRows,
     depth_test: RankSumResult,
     tests: tuple[str, ...],
-    n_resamples: int,
+    options: _Options,
     rng: np.random.Generator,
-    *,
-    alpha: float,
-    confidence_level: float,
-    distance: str,
     groups: Groups | None,
     paired: bool,
 ) -> tuple[float, tuple[TestResult, ...]]:
-    """Return the combined p-value and the tests on one set of relabelings."""
-    pool = make_pool(F, G, n_resamples=n_resamples, rng=rng, groups=groups, paired=paired, caller="compare_corpora")
-    battery = run_battery(pool, tests, distance)
+    """Return the combined p-value and the tests on one set of permutations."""
+    count = options.n_resamples
+    pool = make_pool(F, G, n_resamples=count, rng=rng, groups=groups, paired=paired, caller=_CALLER)
+    battery = run_battery(pool, tests, options.distance)
     weights = np.array([KINDS[name].weight for name in tests])
-    made = provenance("compare_corpora", n_resamples=n_resamples, rng="shared")
-    found = [
+    made = provenance(_CALLER, n_resamples=count, rng="shared")
+    results = [
         describe_test(
             name,
             battery.measured[name],
             float(pvalue),
             adjusted=float(adjusted),
-            alpha=alpha,
-            level=float(alpha * weight / weights.sum()),
-            confidence_level=confidence_level,
+            alpha=options.alpha,
+            level=float(options.alpha * weight / weights.sum()),
+            confidence_level=options.confidence_level,
             n_F=len(F),
             n_G=len(G),
             made=made,
@@ -308,36 +461,30 @@ def _run_battery(
         )
     ]
     if groups is None and not paired:
-        found = [
+        results = [
             replace(test, confidence_interval=depth_test.confidence_interval) if test.name == "depth" else test
-            for test in found
+            for test in results
         ]
-    return battery.combined.pvalue, tuple(found)
+    return battery.combined.pvalue, tuple(results)
 
 
 def _run_fast(
-    F: FloatArray,
-    G: FloatArray,
-    depth_test: RankSumResult,
-    n_resamples: int,
-    rng: np.random.Generator,
-    *,
-    alpha: float,
-    confidence_level: float,
-    distance: str,
+    F: UnitRows, G: UnitRows, depth_test: RankSumResult, options: _Options, rng: np.random.Generator
 ) -> tuple[float, tuple[TestResult, ...]]:
     """Return the combined p-value, and pooled depth and linear MMD corrected by Holm's method."""
-    linear = streamed_linear_mmd(
-        F,
-        G,
-        n_resamples=n_resamples,
-        confidence_level=confidence_level,
-        level=alpha / 2,
-        rng=rng,
-        caller="compare_corpora",
+    alpha, level = options.alpha, options.confidence_level
+    made = provenance(
+        _CALLER,
+        kernel="linear",
+        n_resamples=options.n_resamples,
+        groups=None,
+        paired=False,
+        confidence_level=level,
+        rng=describe_rng(rng),
     )
+    linear = linear_test_of_units(F, G, options.n_resamples, rng, level=alpha / 2, confidence_level=level, made=made)
     n, m = len(F), len(G)
-    adjusted = holm(np.array([depth_test.pvalue, linear.pvalue]))
+    adjusted = holm([depth_test.pvalue, linear.pvalue])
     kind = KINDS["depth"]
     depth = TestResult(
         name="depth",
@@ -349,9 +496,9 @@ def _run_fast(
         effect_size=depth_test.effect_size,
         effect=kind.effect,
         confidence_interval=depth_test.confidence_interval,
-        confidence_level=confidence_level,
+        confidence_level=level,
         # Noether's formula for the rank-sum test.
-        detectable=float((stats.norm.isf(alpha / 4) + stats.norm.ppf(POWER)) * np.sqrt((n + m + 1) / (3 * n * m))),
+        detectable=float((normal_quantile(POWER) - normal_quantile(alpha / 4)) * np.sqrt((n + m + 1) / (3 * n * m))),
         n_F=n,
         n_G=m,
         null=np.empty(0),
@@ -365,19 +512,130 @@ def _run_fast(
     return float(adjusted.min()), (depth, linear)
 
 
-def _separability(F: FloatArray, G: FloatArray, rng: np.random.Generator) -> float | None:
+def _separability(F: UnitRows, G: UnitRows, rng: np.random.Generator) -> float | None:
     if len(F) + len(G) > FAST_ROWS:
         return None
-    pool = make_pool(F, G, n_resamples=0, rng=rng, caller="compare_corpora")
+    pool = make_pool(F, G, n_resamples=0, rng=rng, caller=_CALLER)
     return float(0.5 + classifier_statistic(pool.unit, pool.labels).effects[0] / 2)
 
 
-def _units(F: FloatArray, G: FloatArray, groups: Groups | None) -> tuple[int, int]:
+def _units(n: int, m: int, groups: Groups | None) -> tuple[int, int]:
     if groups is None:
-        return len(F), len(G)
-    numbers = number_groups(groups, len(F), len(G), caller="compare_corpora")
+        return n, m
+    numbers = number_groups(groups, n, m, caller=_CALLER)
     return len(np.unique(numbers[0])), len(np.unique(numbers[1]))
 
 
 def _unit_name(groups: Groups | None, paired: bool) -> str:
     return "pairs" if paired else "texts" if groups is None else "groups"
+
+
+# ---- words
+
+
+def _verdict(
+    pvalue: float,
+    tests: Sequence[TestResult],
+    facets: Sequence[Facet],
+    regions: RegionsResult | None,
+    *,
+    alpha: float,
+    name: str,
+) -> str:
+    """Say what a battery found or, if nothing, how large a difference it would have detected."""
+    start = f"({format_p(pvalue)}, {len(tests)} tests, level {alpha:.0%})."
+    if pvalue <= alpha:
+        reasons = " ".join(facet.sentence for facet in facets if facet.pvalue is not None and facet.pvalue <= alpha)
+        return f"The corpora differ {start} {reasons}{'' if regions is None else _most_changed(regions, name)}"
+    sizes = " or ".join(
+        f"a {'depth effect |2Q − 1|' if test.name == 'depth' else 'share of the variance between the corpora'} of "
+        f"{test.detectable:.2g}"
+        for test in tests
+        if test.name in {"depth", "mean", "linear"}
+    )
+    power = f" With these sizes {sizes} is detected with a power of {POWER:.0%}." if sizes else ""
+    return f"No difference found {start}{power}"
+
+
+def _most_changed(result: RegionsResult, name: str) -> str:
+    changed = [region for region in result.regions if region.status in _STATUS]
+    if not changed:
+        return ""
+    first = "; ".join(
+        f"{_STATUS[region.status].format(name)}: “{in_sentence(region.label, 90)}” "
+        f"({region.share_F:.0%} → {region.share_G:.0%} of the texts)"
+        for region in changed[:_REGIONS]
+    )
+    return f" {len(changed)} of {len(result.regions)} regions of the space changed. First: {first}."
+
+
+def _note_sizes(n_F: int, n_G: int) -> list[str]:
+    """Say if the corpora are small."""
+    if min(n_F, n_G) >= _FEW:
+        return []
+    return [f"Small corpora ({n_F} and {n_G} texts): only large differences can be found, and the intervals are wide."]
+
+
+def note_resolution(units_F: int, units_G: int, n_resamples: int, alpha: float, what: str) -> list[str]:
+    """Say if the p-value can't fall to ``alpha``, because there are too few permutations."""
+    total = units_F + units_G
+    # Logarithms of the factorials: of millions of rows they have millions of digits.
+    log_subsets = math.lgamma(total + 1) - math.lgamma(units_F + 1) - math.lgamma(units_G + 1)
+    log_permutations = units_F * math.log(2) if what == "pairs" else log_subsets
+    smallest = max(math.exp(-log_permutations), 1 / (n_resamples + 1))
+    notes = []
+    if smallest > alpha:
+        notes.append(
+            f"No difference can be found: {units_F} and {units_G} {what} with {n_resamples} permutations give p-values "
+            f"of {smallest:.2g} or more, above the level {alpha:g}."
+        )
+    elif what == "groups" and min(units_F, units_G) < _FEW_GROUPS:
+        notes.append(
+            f"Few groups ({units_F} and {units_G}): whole groups are permuted, so this is the size of the samples."
+        )
+    return notes
+
+
+def _note_groups(groups: Groups | None) -> list[str]:
+    """Say what groups do not change, or that they change nothing."""
+    if groups is None:
+        return []
+    if all(len(set(part)) == len(part) for part in groups):
+        return ["Every group holds one row, so permuting groups is permuting rows."]
+    return [
+        "The tests permute whole groups. All else (regions, coverage, terms, surface features, separability) takes "
+        "each row for itself: with groups it looks surer than it is."
+    ]
+
+
+def _note_duplicates(F: FloatArray, G: FloatArray, texts: list[str] | None, *, paired: bool) -> list[str]:
+    """Say how many texts (or, without texts, rows) repeat an earlier one of their own corpus or the other."""
+    what = "row" if texts is None else "text"
+    different: list[set[Any]] = (
+        [{_digest(row) for row in rows} for rows in (F, G)]
+        if texts is None
+        else [set(texts[: len(F)]), set(texts[len(F) :])]
+    )
+    within = len(F) - len(different[0]) + len(G) - len(different[1])
+    shared = len(different[0] & different[1])
+    notes = []
+    if within:
+        notes.append(
+            f"{_count(within, what, 'repeats', 'repeat')} another of the same corpus. Repeated texts are not "
+            "independent, and p-values built on them are too small."
+        )
+    if shared and not paired:
+        notes.append(
+            f"{_count(shared, what, 'occurs', 'occur')} in both corpora. If the corpora are two versions of the same "
+            "texts, they are paired, not independent samples: compare them with paired=True."
+        )
+    return notes
+
+
+def _count(number: int, noun: str, singular: str, plural: str) -> str:
+    """Write a number with its noun and verb."""
+    return f"{number} {noun} {singular}" if number == 1 else f"{number} {noun}s {plural}"
+
+
+def _digest(row: npt.NDArray[Any]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).digest()

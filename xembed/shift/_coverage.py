@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
@@ -20,18 +21,18 @@ from xembed._core.neighbors import (
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
+from xembed._core.text import short_names
 from xembed._core.validation import (
     RNG,
     FloatArray,
     check_count,
-    check_embeddings,
     check_names,
     check_number,
     check_option,
     check_rng,
-    check_same_dims,
     describe_rng,
 )
+from xembed.shift._battery import check_pair
 from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -53,24 +54,24 @@ class CoverageResult(Result):
     Attributes
     ----------
     verdict : str
-        What was found, in plain words.
+        The finding in words.
     covered_G, covered_F : float
         Share of the texts of G that lie where all but the most remote 5 % of F's own texts lie, and the reverse. The
         first is like precision, the second like recall, if G is a model's output and F what it should be like.
     expected_G, expected_F : float
-        What the two are without any shift.
+        Values of the two without a shift.
     uncovered_G, uncovered_F : ndarray of int
         Rows of G that F does not cover at the false discovery rate, least covered first, and the reverse.
     scores_G, scores_F : ndarray of shape (n_G,) and (n_F,)
         How well a text is covered by the other corpus: low is remote.
     pvalues_G, pvalues_F : ndarray of shape (n_G,) and (n_F,)
-        Conformal: small where hardly a text of the other corpus is as remote.
+        Conformal p-values: small where hardly a text of the other corpus is as remote.
     qvalues_G, qvalues_F : ndarray of shape (n_G,) and (n_F,)
-        Adjusted for all texts of the corpus (Benjamini-Hochberg).
+        P-values adjusted for all texts of the corpus (Benjamini-Hochberg).
     fdr : float
         False discovery rate.
     score : {'similarity', 'contrast'}
-        As asked for.
+        Score that was used.
     n_neighbors : int
         Nearest texts that a score is the mean over.
     names : tuple of str
@@ -153,9 +154,9 @@ def coverage(
     fdr : float in (0, 1), default=0.05
         False discovery rate over the texts of a corpus.
     names : pair of str, default=('F', 'G')
-        What the verdict calls the corpora.
+        Names of the corpora in the verdict.
     rng : int, numpy.random.Generator or None, default=None
-        Draws the samples of large corpora. None is seed 0.
+        Source of the samples of large corpora; None is seed 0.
 
     Returns
     -------
@@ -220,43 +221,52 @@ def coverage(
         n_neighbors = check_count(n_neighbors, name="n_neighbors", caller=caller)
     check_option(score, _SCORES, name="score", caller=caller)
     fdr = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
-    name_F, name_G = check_names(names, caller=caller)
+    both = check_names(names, caller=caller)
     generator = check_rng(rng, caller=caller)
-    first = check_embeddings(F, name="F", caller=caller, min_rows=2)
-    second = check_embeddings(G, name="G", caller=caller, min_rows=2)
-    check_same_dims(("F", first), ("G", second))
+    first, second = check_pair(F, G, caller=caller)
     smaller = min(len(first), len(second))
-    if n_neighbors is None:
-        n_neighbors = min(_NEIGHBORS, smaller - 1)
-    if n_neighbors >= smaller:
+    if n_neighbors is not None and n_neighbors >= smaller:
         raise ValueError(
             f"The 'n_neighbors' parameter of {caller} must be smaller than both corpora. Got {n_neighbors} for "
             f"{len(first)} and {len(second)} texts."
         )
-    dtype = cosine_dtype(len(first), len(second))
-    corpus_F = _Corpus.of(first, "F", dtype, generator)
-    corpus_G = _Corpus.of(second, "G", dtype, generator)
+    return find_uncovered(
+        first, second, n_neighbors=n_neighbors, score=score, fdr=fdr, names=both, rng=generator, seed=rng
+    )
+
+
+def find_uncovered(
+    F: UnitRows,
+    G: UnitRows,
+    *,
+    n_neighbors: int | None = None,
+    score: str = "similarity",
+    fdr: float = 0.05,
+    names: tuple[str, str],
+    rng: np.random.Generator,
+    seed: RNG,
+) -> CoverageResult:
+    """Return `coverage` of checked corpora."""
+    if n_neighbors is None:
+        n_neighbors = min(_NEIGHBORS, min(len(F), len(G)) - 1)
+    dtype = cosine_dtype(len(F), len(G))
+    corpus_F, corpus_G = _Corpus.of(F, dtype, rng), _Corpus.of(G, dtype, rng)
 
     contrast = score == "contrast"
     scores_G, pvalues_G = _conformal(corpus_G, corpus_F, n_neighbors, contrast=contrast)
     scores_F, pvalues_F = _conformal(corpus_F, corpus_G, n_neighbors, contrast=contrast)
-    qvalues_G = benjamini_hochberg(pvalues_G)
-    qvalues_F = benjamini_hochberg(pvalues_F)
+    qvalues_G, qvalues_F = benjamini_hochberg(pvalues_G), benjamini_hochberg(pvalues_F)
     uncovered_G, uncovered_F = _lowest(scores_G, qvalues_G <= fdr), _lowest(scores_F, qvalues_F <= fdr)
+    name_F, name_G = short = short_names(names)
     notes = [
         *_warn_of_samples((name_F, corpus_F), (name_G, corpus_G)),
-        *([] if len(uncovered_G) else _warn_of_resolution(fdr, (name_F, len(corpus_F.sample)), (name_G, len(second)))),
-        *([] if len(uncovered_F) else _warn_of_resolution(fdr, (name_G, len(corpus_G.sample)), (name_F, len(first)))),
+        *([] if len(uncovered_G) else _warn_of_resolution(fdr, (name_F, len(corpus_F.sample)), (name_G, len(G)))),
+        *([] if len(uncovered_F) else _warn_of_resolution(fdr, (name_G, len(corpus_G.sample)), (name_F, len(F)))),
     ]
     covered_G, covered_F = (float((pvalues > _LEVEL).mean()) for pvalues in (pvalues_G, pvalues_F))
+    uncovered = (len(uncovered_F), len(uncovered_G))
     return CoverageResult(
-        verdict=_verdict(
-            (name_F, name_G),
-            (len(uncovered_F), len(uncovered_G)),
-            (len(first), len(second)),
-            (covered_F, covered_G),
-            fdr,
-        ),
+        verdict=_verdict(short, uncovered, (len(F), len(G)), (covered_F, covered_G), fdr),
         covered_G=covered_G,
         covered_F=covered_F,
         expected_G=_expected(len(corpus_F.sample)),
@@ -272,17 +282,12 @@ def coverage(
         fdr=fdr,
         score=score,
         n_neighbors=n_neighbors,
-        names=(name_F, name_G),
-        n_F=len(first),
-        n_G=len(second),
+        names=names,
+        n_F=len(F),
+        n_G=len(G),
         warnings=tuple(notes),
         provenance=provenance(
-            caller,
-            n_neighbors=n_neighbors,
-            score=score,
-            fdr=fdr,
-            rng=describe_rng(rng),
-            n_dims=int(first.shape[1]),
+            "coverage", n_neighbors=n_neighbors, score=score, fdr=fdr, rng=describe_rng(seed), n_dims=F.n_dims
         ),
     )
 
@@ -296,12 +301,11 @@ class _Corpus:
     unit: FloatArray  # the sampled rows, of length 1
 
     @classmethod
-    def of(cls, X: FloatArray, name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> _Corpus:
-        directions = UnitRows.of(X, name=name)
+    def of(cls, X: UnitRows, dtype: np.dtype[Any], rng: np.random.Generator) -> _Corpus:
         sample = np.arange(len(X))
         if len(X) > MAX_CANDIDATES:
             sample = np.sort(rng.choice(len(X), MAX_CANDIDATES, replace=False))
-        return cls(directions, sample, directions.unit(sample, dtype))
+        return cls(X, sample, X.unit(sample, dtype))
 
     def __len__(self) -> int:
         return len(self.directions)
@@ -356,8 +360,8 @@ def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -
     return scores, pvalues
 
 
-def _lowest(scores: Floats, chosen: npt.NDArray[np.bool_]) -> Ints:
-    rows = np.flatnonzero(chosen)
+def _lowest(scores: Floats, mask: npt.NDArray[np.bool_]) -> Ints:
+    rows = np.flatnonzero(mask)
     return rows[np.argsort(scores[rows].round(6), kind="stable")]
 
 
@@ -388,7 +392,7 @@ def _warn_of_resolution(fdr: float, reference: tuple[str, int], tested: tuple[st
 
 
 def _verdict(
-    names: tuple[str, str],
+    names: Sequence[str],
     uncovered: tuple[int, int],
     sizes: tuple[int, int],
     covered: tuple[float, float],
@@ -396,16 +400,16 @@ def _verdict(
 ) -> str:
     """Say how many texts of each corpus the other does not cover; pairs are in the order F, G."""
     if not any(uncovered):
-        found = (
-            f"No single text of “{names[1]}” can be said to be uncovered by “{names[0]}”, nor the reverse (false "
+        finding = (
+            f"No single text of “{names[1]}” is found to be uncovered by “{names[0]}”, nor the reverse (false "
             f"discovery rate {fdr:.0%})."
         )
     else:
-        found = (
+        finding = (
             f"{uncovered[1]} of {sizes[1]} texts of “{names[1]}” are not covered by “{names[0]}”, and {uncovered[0]} "
             f"of {sizes[0]} of “{names[0]}” not by “{names[1]}” (false discovery rate {fdr:.0%})."
         )
     return (
-        f"{found} {covered[1]:.0%} of the texts of “{names[1]}” lie where {1 - _LEVEL:.0%} of those of “{names[0]}” "
-        f"do, and {covered[0]:.0%} the other way round ({1 - _LEVEL:.0%} each if nothing shifted)."
+        f"{finding} {covered[1]:.0%} of the texts of “{names[1]}” lie where {1 - _LEVEL:.0%} of those of “{names[0]}” "
+        f"do, and {covered[0]:.0%} conversely ({1 - _LEVEL:.0%} each without a shift)."
     )

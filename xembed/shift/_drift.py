@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xembed._core.directions import direction_weights
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
+from xembed._core.text import short_names
 from xembed._core.validation import (
     RNG,
     check_count,
@@ -41,7 +42,7 @@ class DriftResult(Result):
     Attributes
     ----------
     verdict : str
-        What was found, in words.
+        The finding in words.
     detected : bool
         Whether the evidence reached the threshold.
     detection_window : int or None
@@ -98,7 +99,7 @@ class DriftResult(Result):
     n_waiting : int
         Rows at the end that do not fill a window yet and were not tested.
     names : tuple of str
-        What reference and stream are called.
+        Names of the reference and the stream.
     encoder : dict or None
         The model that the embeddings come from, if it was given.
     warnings : tuple of str
@@ -221,9 +222,10 @@ def drift_over_time(
     groups : sequence, or pair of sequences, optional
         The group (document, conversation, author) of each row of X; a pair, for the reference and for X, where the
         reference is an array. Rows of a group are not independent: the group belongs to the window of its first row,
-        and whole groups are relabeled.
+        and whole groups are permuted.
     n_resamples : int, default=999
-        Random relabelings a window. The smallest p-value is 1 / (n_resamples + 1), so fewer mean later alarms.
+        Random permutations of the labels a window. The smallest p-value is 1 / (n_resamples + 1), so fewer mean later
+        alarms.
     max_rows : int, default=1000
         Windows with more rows are thinned to so many at random, which bounds the time that a window takes. Earlier
         texts are thinned to the same number, or to 500 or four times the window where that is less.
@@ -231,13 +233,13 @@ def drift_over_time(
         Fewest rows (with groups: groups) of the reference and of a window; 10 by default, with groups 2. A window of
         time with fewer is joined with the next, and ``warnings`` says so. What does not fill a last window waits.
     names : pair of str, default=('reference', 'stream')
-        What the report calls the two.
+        Names of the two in the report.
     encoder : mapping, optional
-        What made the embeddings (`Encoder.describe`), for the report.
+        Description of what made the embeddings (`Encoder.describe`), for the report.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabelings and the thinning. None is seed 0.
+        Source of the permutations and the thinning; None is seed 0.
 
     Returns
     -------
@@ -342,7 +344,7 @@ def drift_over_time(
         "n_dims": int(rows.shape[1]),
     }
     return DriftResult(
-        verdict=_verdict(looks, alarm, windows, alpha, pair[1]),
+        verdict=_verdict(looks, alarm, windows, alpha, short_names(pair)[1]),
         detected=alarm is not None,
         detection_window=None if alarm is None else alarm.window,
         detection_time=None if alarm is None else windows[alarm.window].end,
@@ -382,10 +384,10 @@ def _verdict(looks: list[Look], alarm: Alarm | None, windows: list[Window], alph
         meaning = f"its texts are {'deeper' if effect > 0 else 'less deep'} (2Q − 1 = {effect:+.2g})"
     else:
         meaning = f"{effect:+.2g} ({KINDS[test].effect})"
-    found, begin = windows[alarm.window], windows[alarm.change]
+    seen, begin = windows[alarm.window], windows[alarm.change]
     return (
-        f"“{name}” drifts: the alarm came with window {alarm.window + 1} of {len(windows)} ({_time(found.start)} to "
-        f"{_time(found.end)}), evidence {looks[alarm.window].evidence.max():.3g}, alarm at {1 / alpha:.3g}. The change "
+        f"“{name}” drifts: the alarm came with window {alarm.window + 1} of {len(windows)} ({_time(seen.start)} to "
+        f"{_time(seen.end)}), evidence {looks[alarm.window].evidence.max():.3g}, alarm at {1 / alpha:.3g}. The change "
         f"seems to begin with window {alarm.change + 1} ({_time(begin.start)}). By {KINDS[test].title}, against what "
         f"came before: {meaning}. Without drift there is an alarm with a chance of at most {alpha:.2g}, however many "
         "windows there are."
@@ -415,7 +417,7 @@ def _warn(made: Cut, stream: Stream, n_resamples: int, alpha: float) -> list[str
         )
     if not _can_alarm(len(made.windows), n_resamples, alpha):
         notes.append(
-            f"Too few windows ({len(made.windows)}) for an alarm at alpha = {alpha:g} with {n_resamples} relabelings, "
+            f"Too few windows ({len(made.windows)}) for an alarm at alpha = {alpha:g} with {n_resamples} permutations, "
             "whatever the texts: take shorter windows or more n_resamples."
         )
     return notes

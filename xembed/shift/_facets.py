@@ -1,4 +1,4 @@
-"""How two corpora differ, taken apart for a reader: location, dispersion, shape, contamination."""
+"""The facets of a difference between two corpora: location, dispersion, shape, contamination."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
-from scipy import stats
 
-from xembed._core.directions import affine_projection, resultant
+from xembed._core.directions import UnitRows
 from xembed._core.results import IntervalIn, Result, RowKey
 from xembed._core.text import format_p
-from xembed._core.validation import FloatArray
+from xembed.shift._permutation_tests import TestResult
 from xembed.shift._statistics import TAIL
-from xembed.shift._test_result import TestResult
+from xembed.stats._rank_sums import normal_quantile
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,13 +29,13 @@ class Facet(Result):
     pvalue : float or None
         The smallest adjusted p-value of those tests; None if none was run.
     effect_size : float or None
-        In the unit that ``effect`` says.
+        Effect size, in the unit that ``effect`` names.
     confidence_interval : tuple of float or None
-        For the effect size; approximate.
+        Confidence interval of the effect size; approximate.
     effect : str
         What the effect size means.
     sentence : str
-        What was found, in words.
+        The finding in words.
     """
 
     schema: ClassVar[str] = "xembed.shift.Facet/1"
@@ -58,13 +57,12 @@ class Dispersion:
     standard_error: float
 
 
-def measure_dispersion(F: FloatArray, G: FloatArray) -> Dispersion:
+def measure_dispersion(F: UnitRows, G: UnitRows) -> Dispersion:
     """Return how spread out each corpus is; the error is that of the linear part of a U-statistic."""
     distances, errors = [], []
-    for name, rows in (("F", F), ("G", G)):
-        total, weights = resultant(rows, name=name)
+    for rows in (F, G):
         others = len(rows) - 1
-        mean_cosines = affine_projection(rows, total, weights, scale=1 / others, shift=-1 / others)
+        mean_cosines = rows.project(rows.total, scale=1 / others, shift=-1 / others)
         distance = max(1.0 - float(mean_cosines.mean()), 0.0)
         distances.append(distance)
         spread = float(mean_cosines.std(ddof=1))
@@ -80,9 +78,9 @@ def find_facets(
     *,
     alpha: float,
     confidence_level: float,
-    names: tuple[str, str],
+    names: Sequence[str],
 ) -> tuple[Facet, ...]:
-    """Say for each facet whether it was found, how strongly, and in which direction."""
+    """Say for each facet whether it was found, how strongly, and in which direction; ``names`` fit into a sentence."""
     by_name = {test.name: test for test in tests}
     return (
         _location(_best(by_name, "mean", "linear", "energy", "classifier"), alpha, names),
@@ -93,8 +91,8 @@ def find_facets(
 
 
 def _best(tests: Mapping[str, TestResult], *wanted: str) -> TestResult | None:
-    found = [tests[name] for name in wanted if name in tests]
-    return min(found, key=_adjusted) if found else None
+    candidates = [tests[name] for name in wanted if name in tests]
+    return min(candidates, key=_adjusted) if candidates else None
 
 
 def _adjusted(test: TestResult) -> float:
@@ -110,7 +108,7 @@ def _of(name: str, test: TestResult, alpha: float, sentence: str) -> Facet:
     return Facet(name, pvalue <= alpha, pvalue, test.effect_size, test.confidence_interval, test.effect, sentence)
 
 
-def _location(test: TestResult | None, alpha: float, names: tuple[str, str]) -> Facet:
+def _location(test: TestResult | None, alpha: float, names: Sequence[str]) -> Facet:
     if test is None:
         return _untested("location")
     p = format_p(_adjusted(test))
@@ -122,11 +120,11 @@ def _location(test: TestResult | None, alpha: float, names: tuple[str, str]) -> 
 
 
 def _dispersion(
-    test: TestResult | None, measured: Dispersion, alpha: float, confidence_level: float, names: tuple[str, str]
+    test: TestResult | None, measured: Dispersion, alpha: float, confidence_level: float, names: Sequence[str]
 ) -> Facet:
     if test is None:
         return _untested("dispersion")
-    width = float(stats.norm.ppf(0.5 + confidence_level / 2)) * measured.standard_error
+    width = normal_quantile(0.5 + confidence_level / 2) * measured.standard_error
     low, high = measured.log_ratio - width, measured.log_ratio + width
     pvalue, change = _adjusted(test), abs(float(np.expm1(measured.log_ratio)))
     p = format_p(pvalue)
@@ -135,18 +133,14 @@ def _dispersion(
         sentence = f"Neither corpus is found to be more spread out ({p})."
     elif not directed:
         sentence = (
-            f"Texts of one corpus are the deeper ones ({p}), but neither is more spread out: one lies nearer to what "
-            "both have in common."
-        )
-    elif measured.log_ratio < 0:
-        sentence = (
-            f"“{names[1]}” is collapsed ({p}): two of its texts are {change:.0%} closer to each other than two of "
-            f"“{names[0]}”."
+            f"The texts of one corpus are deeper ({p}), but neither corpus is more spread out: one lies nearer to the "
+            "common center."
         )
     else:
+        state, comparison = ("collapsed", "smaller") if measured.log_ratio < 0 else ("spread out", "larger")
         sentence = (
-            f"“{names[1]}” is spread out ({p}): two of its texts are {change:.0%} farther from each other than two of "
-            f"“{names[0]}”."
+            f"“{names[1]}” is {state} ({p}): the mean pairwise distance within it is {change:.0%} {comparison} than "
+            f"within “{names[0]}”."
         )
     return Facet(
         "dispersion",
@@ -154,7 +148,7 @@ def _dispersion(
         pvalue,
         measured.log_ratio,
         (low, high),
-        "log ratio of the mean distances of two texts, G to F; negative: G is collapsed",
+        "log ratio of the mean pairwise distances, G to F; negative: G is collapsed",
         sentence,
     )
 
@@ -170,7 +164,7 @@ def _shape(test: TestResult | None, alpha: float) -> Facet:
     return _of("shape", test, alpha, sentence)
 
 
-def _contamination(test: TestResult | None, alpha: float, names: tuple[str, str]) -> Facet:
+def _contamination(test: TestResult | None, alpha: float, names: Sequence[str]) -> Facet:
     if test is None:
         return _untested("contamination")
     p = format_p(_adjusted(test))
@@ -178,7 +172,7 @@ def _contamination(test: TestResult | None, alpha: float, names: tuple[str, str]
         sentence = f"“{names[1]}” is not found to hold more outlying texts ({p})."
     else:
         sentence = (
-            f"“{names[1]}” holds more outlying texts ({p}): {TAIL + test.effect_size:.0%} of it are shallower than all "
-            f"but {TAIL:.0%} of “{names[0]}”."
+            f"“{names[1]}” holds more outlying texts ({p}): {TAIL + test.effect_size:.0%} of its texts have a depth "
+            f"below the {TAIL:.0%} quantile of “{names[0]}”."
         )
     return _of("contamination", test, alpha, sentence)

@@ -65,7 +65,7 @@ KINDS = {
         title="low-depth tail",
         effect="share of G below the depth that 5 % of F are below, less 5 %",
         sees="a few texts of G far outside",
-        statistic="how many texts of G are shallower than all but 5 % of F.",
+        statistic="how many texts of G have a depth below the 5 % quantile of F.",
         weight=0.5,
     ),
     "linear": TestKind(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.blocks import check_same_width, read_blocks, row_progress
-from xembed._core.directions import name_part, resultant
+from xembed._core.directions import UnitRows, name_part, resultant
 from xembed._core.parallel import one_blas_thread, ordered_map, row_blocks
 from xembed._core.validation import RNG, FloatArray, check_count, check_rng
 
@@ -29,7 +29,7 @@ Array = npt.NDArray[np.float64]
 
 
 class LinearMMD(NamedTuple):
-    """What `linear_mmd` found.
+    """Result of `linear_mmd`.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ def linear_mmd(
     n_resamples : int
         Random subsets of the size of F. Which ones depends on ``rng`` and the two sizes, not on how rows are cut.
     rng : int, numpy.random.Generator or None, default=None
-        None is seed 0.
+        Source of the permutations; None is seed 0.
     progress : bool, optional
         Show a progress bar on stderr. By default only if that is a terminal.
     caller : str
@@ -120,41 +120,57 @@ def linear_mmd(
     with row_progress(progress, n + m, caller=caller, description="Linear MMD") as advance:
         sums_F = first.total(partial(task, offset=0, name="F", part_of=first.size), advance)
         sums_G = second.total(partial(task, offset=n, name="G", part_of=second.size), advance)
-    chosen = sums_F + sums_G
-    chosen[0] = sums_F[0]
-    return LinearMMD(_squared_mmd(chosen, sums_F[0] + sums_G[0], n, m), n, m, sums_F[0], sums_G[0])
+    return _linear_mmd(sums_F, sums_G, n, m)
 
 
-def _squared_mmd(chosen: Array, total: Array, n: int, m: int) -> Array:
-    """Return squared MMD without the terms of a row with itself, for sums ``chosen`` (B, d) of the rows in F."""
-    rest = total - chosen
-    within_F = (np.vecdot(chosen, chosen) - n) / (n * (n - 1))
+def linear_mmd_of_units(F: UnitRows, G: UnitRows, n_resamples: int, rng: np.random.Generator) -> LinearMMD:
+    """Return `linear_mmd` of unit rows."""
+    n, m = len(F), len(G)
+    labels = Labels.draw(n, n + m, n_resamples, rng)
+    return _linear_mmd(_labeled_sums(F, 0, labels), _labeled_sums(G, n, labels), n, m)
+
+
+def _linear_mmd(sums_F: Array, sums_G: Array, n: int, m: int) -> LinearMMD:
+    labeled = sums_F + sums_G
+    labeled[0] = sums_F[0]
+    return LinearMMD(_squared_mmd(labeled, sums_F[0] + sums_G[0], n, m), n, m, sums_F[0], sums_G[0])
+
+
+def _squared_mmd(labeled: Array, total: Array, n: int, m: int) -> Array:
+    """Return squared MMD without the terms of a row with itself, for the sums (B, d) of the rows labeled F."""
+    rest = total - labeled
+    within_F = (np.vecdot(labeled, labeled) - n) / (n * (n - 1))
     within_G = (np.vecdot(rest, rest) - m) / (m * (m - 1))
-    between = np.vecdot(chosen, rest) / (n * m)
+    between = np.vecdot(labeled, rest) / (n * m)
     result: Array = within_F + within_G - 2 * between
     return result
 
 
 def _block_sums(block: FloatArray, start: int, *, offset: int, labels: Labels, name: str, part_of: int) -> Array:
-    """Return the sum of the unit rows of a block and, below it, of those in each subset, shape (1 + B, d)."""
+    """Return `_labeled_sums` of a block whose first row is row ``start`` of its corpus."""
     total, weights = resultant(block, name=name_part(name, start, block, part_of), part_of=part_of, first_row=start)
-    sums = np.zeros((1 + len(labels.counts), block.shape[1]))
-    sums[0] = total
-    begin, end = offset + start, offset + start + len(block)
+    return _labeled_sums(UnitRows(block, weights), offset + start, labels, total)
 
-    def one(number: int) -> FloatArray:
+
+def _labeled_sums(unit: UnitRows, begin: int, labels: Labels, total: Array | None = None) -> Array:
+    """Return the sum of unit rows and, below it, of those in each subset, (1 + B, d); the first is row ``begin``."""
+    sums = np.zeros((1 + len(labels.counts), unit.n_dims))
+    sums[0] = unit.total if total is None else total
+    end, dtype = begin + len(unit), unit.weights.dtype
+
+    def sum_cell(number: int) -> FloatArray:
         cell = number * _CELL
         first, last = max(begin, cell), min(end, cell + _CELL)  # a cell may begin in one block and end in the next
         rows = slice(first - begin, last - begin)
-        unit = np.asarray(block[rows], weights.dtype) * weights[rows, None]
+        part = unit.unit(rows, dtype)
         parts = [
-            labels.cell(number, subsets, unit.dtype)[:, first - cell : last - cell] @ unit
+            labels.cell(number, subsets, dtype)[:, first - cell : last - cell] @ part
             for subsets in row_blocks(0, len(labels.counts), _BATCH)
         ]
-        return np.concatenate(parts) if parts else np.empty((0, block.shape[1]), unit.dtype)
+        return np.concatenate(parts) if parts else np.empty((0, unit.n_dims), dtype)
 
     with one_blas_thread():  # there is a cell for each of our own
-        for part in ordered_map(one, range(begin // _CELL, -(-end // _CELL))):
+        for part in ordered_map(sum_cell, range(begin // _CELL, -(-end // _CELL))):
             sums[1:] += part
     return sums
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.directions import mean_cosines, resultant
+from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.provenance import provenance
 from xembed._core.results import PerPair, Result, UserText
-from xembed._core.text import format_p
+from xembed._core.text import format_p, short_names
 from xembed._core.validation import (
     RNG,
-    FloatArray,
     check_count,
     check_embeddings,
     check_number,
@@ -25,9 +24,8 @@ from xembed._core.validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.shift._battery import Battery, check_tests, run_battery
+from xembed.shift._battery import Battery, check_tests, make_pool, run_battery
 from xembed.shift._kinds import KINDS
-from xembed.shift._pool import make_pool
 from xembed.stats import holm
 
 if TYPE_CHECKING:
@@ -50,9 +48,9 @@ class ManyResult(Result):
     Attributes
     ----------
     verdict : str
-        What was found, in words.
+        The finding in words.
     names : tuple of str, (K,)
-        What the corpora are called.
+        Names of the corpora.
     counts : ndarray of shape (K,), int
         Texts of each.
     alpha : float
@@ -60,7 +58,7 @@ class ManyResult(Result):
     n_different : int
         Pairs whose adjusted p-value is at most alpha.
     pvalues : ndarray of shape (K, K)
-        Of each pair by the whole battery; 1 on the diagonal.
+        p-value of each pair by the whole battery; 1 on the diagonal.
     adjusted_pvalues : ndarray of shape (K, K)
         The same, corrected for the number of pairs by Holm's method.
     tests : tuple of str
@@ -135,10 +133,10 @@ def compare_many(
     alpha : float in (0, 1), default=0.05
         Chance of naming any pair that does not differ.
     n_resamples : int, optional
-        Random relabelings of each pair. By default 999, or as many as it takes for the smallest possible adjusted
-        p-value to be alpha / 2.
+        Random permutations of the labels of each pair. By default 999, or as many as it takes for the smallest
+        possible adjusted p-value to be alpha / 2.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabelings. None is seed 0.
+        Source of the permutations; None is seed 0.
 
     Returns
     -------
@@ -185,58 +183,56 @@ def compare_many(
            [1, 1, 0]])
     """
     check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
-    chosen = _SYMMETRIC if isinstance(tests, str) and tests == "default" else check_tests(tests, caller=_CALLER)
-    if "tail" in chosen:
+    wanted = _SYMMETRIC if isinstance(tests, str) and tests == "default" else check_tests(tests, caller=_CALLER)
+    if "tail" in wanted:
         raise ValueError(
             f"The 'tests' parameter of {_CALLER} can't hold 'tail', whose answer depends on which corpus comes first. "
             "Use compare_corpora or tail_test for a pair."
         )
-    names, arrays = _check_corpora(corpora)
-    # Here bad rows are named with their corpus.
-    totals = np.stack([resultant(array, name=repr(name))[0] for name, array in zip(names, arrays, strict=True)])
-    counts = np.array([len(array) for array in arrays])
-    scale = next((name for name in _BY_DISTANCE if name in chosen), chosen[0])
+    names, units = _check_corpora(corpora)
+    totals, counts = np.stack([rows.total for rows in units]), np.array([len(rows) for rows in units])
+    scale = next((name for name in _BY_DISTANCE if name in wanted), wanted[0])
     pairs = list(combinations(range(len(names)), 2))
     needed = max(_FEWEST_RESAMPLES, math.ceil(2 * len(pairs) / alpha) - 1)
     count = needed if n_resamples is None else check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
     seed = int(check_rng(rng, caller=_CALLER).integers(2**63))
 
     shape = (len(names), len(names))
-    effects = np.zeros((len(chosen), *shape))
+    effects = np.zeros((len(wanted), *shape))
     pvalues, adjusted = np.ones(shape), np.ones(shape)
     for i, j in pairs:
         # Its own generator for each pair, so that one more corpus does not change the others' numbers.
         generator = np.random.default_rng([seed, i, j])
-        pool = make_pool(arrays[i], arrays[j], n_resamples=count, rng=generator, caller=_CALLER)
-        battery = run_battery(pool, chosen)
+        pool = make_pool(units[i], units[j], n_resamples=count, rng=generator, caller=_CALLER)
+        battery = run_battery(pool, wanted)
         pvalues[i, j] = pvalues[j, i] = battery.combined.pvalue
         effects[:, i, j], effects[:, j, i] = _effects(battery)
     upper = tuple(np.array(pairs).T)
     adjusted[upper] = adjusted[upper[::-1]] = holm(pvalues[upper])
     return ManyResult(
-        verdict=_verdict(names, pvalues, adjusted, np.abs(effects[chosen.index(scale)]), alpha),
+        verdict=_verdict(short_names(names), pvalues, adjusted, np.abs(effects[wanted.index(scale)]), alpha),
         names=names,
         counts=counts,
         alpha=float(alpha),
         n_different=int((adjusted[upper] <= alpha).sum()),
         pvalues=pvalues,
         adjusted_pvalues=adjusted,
-        tests=chosen,
+        tests=wanted,
         effects=effects,
         similarities=mean_cosines(totals, counts),
         warnings=_warn(len(pairs), count, alpha),
         provenance=provenance(
             _CALLER,
-            tests=list(chosen),
+            tests=list(wanted),
             alpha=float(alpha),
             n_resamples=count,
             rng=describe_rng(rng),
-            n_dims=int(arrays[0].shape[1]),
+            n_dims=units[0].n_dims,
         ),
     )
 
 
-def _check_corpora(corpora: Any) -> tuple[tuple[str, ...], list[FloatArray]]:
+def _check_corpora(corpora: Any) -> tuple[tuple[str, ...], list[UnitRows]]:
     if not isinstance(corpora, Mapping):
         raise TypeError(
             f"The 'corpora' parameter of {_CALLER} must be a mapping of names to embeddings, such as "
@@ -250,14 +246,14 @@ def _check_corpora(corpora: Any) -> tuple[tuple[str, ...], list[FloatArray]]:
     names = tuple(corpora)
     arrays = [check_embeddings(corpora[name], name=repr(name), caller=_CALLER, min_rows=2) for name in names]
     check_same_dims(*zip(map(repr, names), arrays, strict=True))
-    return names, arrays
+    return names, [UnitRows.of(array, name=repr(name)) for name, array in zip(names, arrays, strict=True)]
 
 
 def _effects(battery: Battery) -> tuple[list[float], list[float]]:
-    """Return the effects of a pair, and those of the same corpora the other way round."""
-    found = [float(battery.measured[name].effects[0]) for name in battery.names]
+    """Return the effects of a pair, and those of the same corpora in the other order."""
+    effects = [float(battery.measured[name].effects[0]) for name in battery.names]
     signs = [-1 if KINDS[name].two_sided else 1 for name in battery.names]
-    return found, [effect * sign for effect, sign in zip(found, signs, strict=True)]
+    return effects, [effect * sign for effect, sign in zip(effects, signs, strict=True)]
 
 
 def _verdict(
@@ -292,6 +288,6 @@ def _warn(n_pairs: int, n_resamples: int, alpha: float) -> tuple[str, ...]:
     if smallest <= alpha:
         return ()
     return (
-        f"With {n_pairs} pairs and {n_resamples} relabelings no adjusted p-value can be below {smallest:.2g}: no pair "
+        f"With {n_pairs} pairs and {n_resamples} permutations no adjusted p-value can be below {smallest:.2g}: no pair "
         f"can be found to differ. Take n_resamples of at least {math.ceil(n_pairs / alpha) - 1}.",
     )

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from xembed._core.directions import affine_projection, resultant
-from xembed.shift._battery import Battery, run_battery
+from xembed._core.directions import UnitRows
+from xembed.depth._depth import closed_form, leave_one_out
+from xembed.shift._battery import Battery, make_pool, run_battery
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._martingale import Bets, bet, change_point, e_values, no_bets
-from xembed.shift._pool import make_pool
 from xembed.shift._windows import Stream, Window
 from xembed.stats._permutation import Floats
 
@@ -27,7 +27,7 @@ _DECIMALS = 7
 
 
 class Look(NamedTuple):
-    """What the look at one window found."""
+    """The tests of one window, and the evidence after it."""
 
     battery: Battery
     compared: int  # rows of earlier texts
@@ -61,8 +61,8 @@ def watch(
         earlier, earlier_units = stream.take(stream.sample(0, before, n_earlier, generator))
         now, units = stream.take(stream.sample(first, last, n_now, generator))
         pool = make_pool(
-            earlier,
-            now,
+            UnitRows.of(earlier, name="the earlier texts"),
+            UnitRows.of(now, name="the window"),
             n_resamples=n_resamples,
             rng=generator,
             groups=(earlier_units.tolist(), units.tolist()) if stream.unit == "group" else None,
@@ -115,23 +115,22 @@ def columns(looks: list[Look]) -> dict[str, Any]:
         "test_pvalues": np.stack([look.battery.pvalues for look in looks]),
         "pvalues": np.array([look.battery.combined.pvalue for look in looks]),
         "limits": np.array([look.limit for look in looks]),
-        "effects": np.array([[found[name].effects[0] for name in DEFAULT] for found in measured]),
+        "effects": np.array([[statistics[name].effects[0] for name in DEFAULT] for statistics in measured]),
     }
 
 
 def summaries(stream: Stream, windows: list[Window]) -> dict[str, Any]:
     """Return what is kept of the reference and of each window: counts, resultants and moments of the depth."""
-    reference = stream.between(0, stream.n_reference)
-    total, weights = resultant(reference, name="reference")
-    n = len(reference)
-    own = affine_projection(reference, total, weights, scale=1 / (n - 1), shift=1 - 1 / (n - 1))
+    reference = UnitRows.of(stream.between(0, stream.n_reference), name="reference")
+    total, n = reference.total, len(reference)
+    own = leave_one_out(reference)
     counts, sums, depths = [], [], []
     for window in windows:
         rows = stream.between(stream.n_reference + window.first, stream.n_reference + window.last)
-        window_total, window_weights = resultant(rows, name="X")
-        counts.append(len(rows))
-        sums.append(window_total)
-        depths.append(affine_projection(rows, total, window_weights, scale=1 / n, shift=1.0))
+        unit = UnitRows.of(rows, name="X")
+        counts.append(len(unit))
+        sums.append(unit.total)
+        depths.append(closed_form(unit, total, n))
     m, resultants = np.array(counts), np.stack(sums)
     return {
         "counts": m,

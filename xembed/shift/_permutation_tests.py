@@ -1,23 +1,133 @@
-"""Single two-sample tests by relabeling: MMD, energy, means, neighbors, classifier, tail."""
+"""Single two-sample tests by permutation (MMD, energy, means, neighbors, classifier, tail) and their result."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.blocks import read_blocks
-from xembed._core.directions import affine_projection, direction_weights
+from xembed._core.directions import UnitRows, direction_weights
 from xembed._core.provenance import provenance
+from xembed._core.results import IntervalIn, Result, RowKey
+from xembed._core.text import format_p
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_option, check_rng, describe_rng
-from xembed.shift._battery import measure
-from xembed.shift._linear import linear_mmd
-from xembed.shift._pool import Groups, check_pair, make_pool
+from xembed.shift._battery import Groups, check_pair, make_pool, measure
+from xembed.shift._kinds import KINDS
+from xembed.shift._linear import LinearMMD, linear_mmd, linear_mmd_of_units
 from xembed.shift._statistics import Statistic
-from xembed.shift._test_result import TestResult, describe_test
-from xembed.stats._permutation import column_pvalues
+from xembed.stats._permutation import Floats, column_pvalues
+from xembed.stats._rank_sums import normal_quantile
+
+# Power of the test at the effect size `TestResult.detectable`.
+POWER = 0.8
+
+
+@dataclass(frozen=True, repr=False)
+class TestResult(Result):
+    """Result of a permutation test of two corpora.
+
+    Attributes
+    ----------
+    name, title : str
+        Which test, for programs and for people.
+    verdict : str
+        The finding in words.
+    statistic : float
+        Large: the corpora differ. Its scale is the test's own.
+    pvalue : float
+        Share of permutations, the observed one included, with a statistic at least as large; never 0.
+    adjusted_pvalue : float or None
+        Corrected for the other tests of the battery that it belongs to; None for a test alone.
+    effect_size : float
+        On the scale that ``effect`` says. 0: no difference. Shares of variance are unbiased, so they can be negative.
+    effect : str
+        What the effect size means.
+    confidence_interval : tuple of float
+        Confidence interval of the effect size; approximate.
+    confidence_level : float
+        Level of the interval.
+    detectable : float
+        Smallest effect size that is detected with a power of 0.8 at these sizes; approximate.
+    n_F, n_G : int
+        Texts compared.
+    null : ndarray of shape (n_resamples,)
+        Statistics under the permutations.
+    provenance : dict
+        Function, parameters and versions.
+    """
+
+    __test__ = False  # not a test of pytest
+    schema: ClassVar[str] = "xembed.shift.TestResult/1"
+    page: ClassVar[str | None] = "xembed.shift._pages.single:test"
+
+    name: Annotated[str, RowKey]
+    title: str
+    verdict: str
+    statistic: float
+    pvalue: float
+    adjusted_pvalue: float | None
+    effect_size: Annotated[float, IntervalIn("confidence_interval")]
+    effect: str
+    confidence_interval: tuple[float, float]
+    confidence_level: float
+    detectable: float
+    n_F: int
+    n_G: int
+    null: npt.NDArray[np.float64]
+    provenance: dict[str, Any]
+
+
+def describe_test(
+    name: str,
+    measured: Statistic,
+    pvalue: float,
+    *,
+    adjusted: float | None = None,
+    alpha: float,
+    level: float,
+    confidence_level: float,
+    n_F: int,
+    n_G: int,
+    made: dict[str, Any],
+) -> TestResult:
+    """Put a measured statistic into words and numbers.
+
+    ``alpha`` is the level of the verdict; ``level`` what the test's own p-value must fall below for that, about.
+    """
+    kind = KINDS[name]
+    effect = float(measured.effects[0])
+    width = normal_quantile(0.5 + confidence_level / 2) * measured.standard_error
+    null = measured.effects[1:]
+    spread = np.abs(null) if kind.two_sided else null
+    detectable = float(np.quantile(spread, 1 - level) + normal_quantile(POWER) * null.std())
+    return TestResult(
+        name=name,
+        title=kind.title,
+        verdict=verdict_of_test(name, pvalue if adjusted is None else adjusted, effect, alpha),
+        statistic=float(measured.values[0]),
+        pvalue=pvalue,
+        adjusted_pvalue=adjusted,
+        effect_size=effect,
+        effect=kind.effect,
+        confidence_interval=(effect - width, effect + width),
+        confidence_level=confidence_level,
+        detectable=detectable,
+        n_F=n_F,
+        n_G=n_G,
+        null=measured.values[1:],
+        provenance=made,
+    )
+
+
+def verdict_of_test(name: str, pvalue: float, effect: float, alpha: float) -> str:
+    """Say whether a test found a difference, and how large it is."""
+    kind = KINDS[name]
+    finding = "The corpora differ" if pvalue <= alpha else "No difference found"
+    return f"{finding} ({format_p(pvalue)}) by {kind.title}: {effect:+.3g} ({kind.effect})."
 
 
 def _test(
@@ -83,16 +193,16 @@ def mmd_test(
         :math:`O(N^2 (d + B))` time, by blocks. 'linear': the cosine, whose MMD is the squared distance of the means;
         O(N d B) time, no pairs.
     n_resamples : int, default=999
-        Random relabelings, B.
+        Random permutations of the labels, B.
     groups : pair of sequences, optional
-        The group (document, author) of each row of F and of each row of G. Whole groups are relabeled then, because
+        The group (document, author) of each row of F and of each row of G. Whole groups are permuted then, because
         chunks of one document are not independent.
     paired : bool, default=False
         Row i of F and row i of G are two versions of one text: each pair keeps or swaps its labels.
     confidence_level : float in (0, 1), default=0.95
         Level of the interval of the effect size; 1 minus it is that of the verdict.
     rng : int, numpy.random.Generator or None, default=None
-        For the relabelings. None is seed 0.
+        Source of the permutations; None is seed 0.
     progress : bool, optional
         Show a progress bar for ``kernel="linear"``. Default: on a terminal only.
 
@@ -111,14 +221,14 @@ def mmd_test(
     Notes
     -----
     The p-value is exact for any corpora whose rows (groups, pairs) are exchangeable without a shift: the share of
-    relabelings, the observed one included, whose statistic is at least as large.
+    permutations, the observed one included, whose statistic is at least as large.
 
     References
     ----------
     .. [1] A. Gretton, K. M. Borgwardt, M. J. Rasch, B. Schölkopf, A. Smola. "A Kernel Two-Sample Test". Journal of
            Machine Learning Research 13 (2012), 723-773, eq. 3.
     .. [2] F. Biggs, A. Schrab, A. Gretton. "MMD-Fuse: Learning and Combining Kernels for Two-Sample Testing Without
-           Data Splitting". NeurIPS 2023. Here each kernel is standardized by its spread over all relabelings.
+           Data Splitting". NeurIPS 2023. Here each kernel is standardized by its spread over all permutations.
 
     Examples
     --------
@@ -132,64 +242,89 @@ def mmd_test(
     caller = "mmd_test"
     check_option(kernel, ("linear", "rbf"), name="kernel", caller=caller)
     if kernel == "linear" and groups is None and not paired:
-        return streamed_linear_mmd(
+        return _streamed_linear_mmd(
             F, G, n_resamples=n_resamples, confidence_level=confidence_level, rng=rng, progress=progress
         )
     return _test(kernel, caller, F, G, n_resamples, groups, paired, confidence_level, rng, kernel=kernel)
 
 
-def streamed_linear_mmd(
-    F: Any,
-    G: Any,
-    *,
-    n_resamples: int,
-    confidence_level: float,
-    rng: RNG,
-    progress: bool | None = None,
-    level: float | None = None,
-    caller: str = "mmd_test",
+def _streamed_linear_mmd(
+    F: Any, G: Any, *, n_resamples: int, confidence_level: float, rng: RNG, progress: bool | None
 ) -> TestResult:
-    """Test by linear MMD in two passes over blocks; ``level`` is what its p-value must fall below."""
+    """Test by linear MMD in two passes over blocks."""
+    caller = "mmd_test"
     check_count(n_resamples, name="n_resamples", caller=caller, low=19)
     check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    found = linear_mmd(F, G, n_resamples=n_resamples, rng=rng, progress=progress, caller=caller)
-    n, m = found.n, found.m
-    total = (found.sum_F + found.sum_G) / (n + m)
-    variance = 1.0 - float(total @ total)
-    share = n * m / (n + m) ** 2 / variance if variance > 1e-12 else 0.0
-    difference = found.sum_F / n - found.sum_G / m
-    spreads = [
+    measured = linear_mmd(F, G, n_resamples=n_resamples, rng=rng, progress=progress, caller=caller)
+    difference = measured.sum_F / measured.n - measured.sum_G / measured.m
+    first, second = (
         read_blocks(rows, name=name, caller=caller).total(partial(_moments_along, direction=difference, name=name))
         for name, rows in (("F", F), ("G", G))
-    ]
+    )
+    made = provenance(
+        caller,
+        kernel="linear",
+        n_resamples=n_resamples,
+        groups=None,
+        paired=False,
+        confidence_level=float(confidence_level),
+        rng=describe_rng(rng),
+    )
+    alpha = 1 - confidence_level
+    return describe_linear(measured, first, second, alpha, alpha, float(confidence_level), made)
+
+
+def linear_test_of_units(
+    F: UnitRows,
+    G: UnitRows,
+    n_resamples: int,
+    rng: np.random.Generator,
+    *,
+    level: float,
+    confidence_level: float,
+    made: dict[str, Any],
+) -> TestResult:
+    """Test unit rows by linear MMD, without pairs; ``level`` is what its p-value must fall below."""
+    measured = linear_mmd_of_units(F, G, n_resamples, rng)
+    difference = measured.sum_F / measured.n - measured.sum_G / measured.m
+    along = [rows.project(difference) for rows in (F, G)]
+    first, second = (np.array([values.sum(), values @ values]) for values in along)
+    return describe_linear(measured, first, second, 1 - confidence_level, level, confidence_level, made)
+
+
+def describe_linear(
+    measured: LinearMMD,
+    moments_F: Floats,
+    moments_G: Floats,
+    alpha: float,
+    level: float,
+    confidence_level: float,
+    made: dict[str, Any],
+) -> TestResult:
+    """Put a linear MMD into words and numbers; the moments are of the projections on the difference of the means."""
+    n, m = measured.n, measured.m
+    total = (measured.sum_F + measured.sum_G) / (n + m)
+    variance = 1.0 - float(total @ total)
+    share = n * m / (n + m) ** 2 / variance if variance > 1e-12 else 0.0
     error = 2 * np.sqrt(
-        sum(max(second / k - (first / k) ** 2, 0.0) / k for (first, second), k in zip(spreads, (n, m), strict=True))
+        sum(max(q / k - (s / k) ** 2, 0.0) / k for (s, q), k in zip((moments_F, moments_G), (n, m), strict=True))
     )
     return describe_test(
         "linear",
-        Statistic(found.values, found.values * share, float(error * share)),
-        found.pvalue,
-        alpha=1 - confidence_level,
-        level=1 - confidence_level if level is None else level,
-        confidence_level=float(confidence_level),
+        Statistic(measured.values, measured.values * share, float(error * share)),
+        measured.pvalue,
+        alpha=alpha,
+        level=level,
+        confidence_level=confidence_level,
         n_F=n,
         n_G=m,
-        made=provenance(
-            caller,
-            kernel="linear",
-            n_resamples=n_resamples,
-            groups=None,
-            paired=False,
-            confidence_level=float(confidence_level),
-            rng=describe_rng(rng),
-        ),
+        made=made,
     )
 
 
-def _moments_along(block: FloatArray, start: int, *, direction: npt.NDArray[np.float64], name: str) -> Any:
+def _moments_along(block: FloatArray, start: int, *, direction: Floats, name: str) -> Floats:
     """Return the sum and the sum of squares of the projections of the unit rows of a block."""
-    weights = direction_weights(block, name=name)
-    along = affine_projection(block, direction, weights, scale=1.0, shift=0.0)
+    along = UnitRows(block, direction_weights(block, name=name)).project(direction)
     return np.array([along.sum(), along @ along])
 
 
@@ -251,7 +386,7 @@ def mean_test(
     """Test whether the means of two corpora differ, in three metrics at once.
 
     The plain distance (linear MMD), the distance after whitening with a shrunk covariance (as in Hotelling's test), and
-    the distance weighted by the covariance; each is standardized over all relabelings, the largest counts. It finds
+    the distance weighted by the covariance; each is standardized over all permutations, the largest counts. It finds
     small shifts along directions in which texts hardly vary, where linear MMD and energy are weak.
 
     Parameters
@@ -291,7 +426,7 @@ def knn_test(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> TestResult:
-    """Test whether the nearest neighbors of texts are of their own corpus more often than chance has it.
+    """Test whether the nearest neighbors of texts are of their own corpus more often than by chance.
 
     Of the 10 nearest neighbors by cosine of each text those of the same corpus are counted [1]_ [2]_. It sees changes
     of local structure and of covariance that MMD and depth miss.
@@ -343,7 +478,7 @@ def classifier_test(
     """Test whether a linear classifier can tell two corpora apart on texts that it was not trained on.
 
     A ridge discriminant is trained on a random half and scored on the other, both ways; the AUC is the statistic [1]_.
-    Both steps are repeated for every relabeling, so that the p-value is exact.
+    Both steps are repeated for every permutation, so that the p-value is exact.
 
     Parameters
     ----------
@@ -386,7 +521,7 @@ def tail_test(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> TestResult:
-    """Test whether more of G than of F lies in the tail of low depth, as where strangers contaminate G.
+    """Test whether more of G than of F lies in the tail of low depth, as where out-of-distribution texts contaminate G.
 
     The statistic is the share of G with a depth below that which 5 % of F are below, less 5 %; depth is measured in
     both corpora together. One-sided. A few outliers in G hardly move the rank sum of depths, which is about the bulk.

@@ -10,30 +10,27 @@ import numpy.typing as npt
 
 from xembed._core.blocks import (
     Advance,
-    Rows,
     check_same_width,
-    count_rows,
     known_rows,
     no_progress,
     read_array,
     read_rows,
     row_progress,
 )
-from xembed._core.directions import direction_weights, directions
+from xembed._core.directions import Directions, UnitRows, directions
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result
-from xembed._core.validation import RNG, FloatArray, check_number, check_option, check_rng, describe_rng, shows_progress
-from xembed.depth import tte_depth
-from xembed.depth._depth import leave_one_out
+from xembed._core.text import format_p
+from xembed._core.validation import RNG, check_number, check_option, check_rng, describe_rng, shows_progress
+from xembed.depth._depth import DECIMALS, leave_one_out, unit_depths
 from xembed.depth._pairwise import DISTANCES
-from xembed.shift._verdict import depth_verdict
 from xembed.stats._rank_sums import rank_sum
+
+Floats = npt.NDArray[np.float64]
 
 _ALTERNATIVES = ("two-sided", "greater", "less")
 _METHODS = ("auto", "exact", "asymptotic")
 _REFERENCES = ("pooled", "split", "first")
-# Depths that differ by less than rounding are tied, as those of duplicated texts should be.
-DECIMALS = 12
 _BLOCKS_FOR = "reference='pooled' with distance='cosine'"
 
 
@@ -44,22 +41,22 @@ class RankSumResult(Result):
     Attributes
     ----------
     verdict : str
-        What was found, in plain words with its numbers, at the level 1 - ``confidence_level``.
+        The finding in words, with its numbers, at the level 1 - ``confidence_level``.
     statistic : float
         The rank sum of F, standardized with the variance corrected for ties: positive if F is deeper.
     pvalue : float
-        For the alternative asked for.
+        p-value for ``alternative``.
     quality_index : float
         Liu and Singh's Q = P(D(X) < D(Y)) + P(D(X) = D(Y))/2 for a text X of F and Y of G, in [0, 1]. 0.5: neither is
         deeper; below: G is more outlying; above: G is more central.
     effect_size : float
         2Q - 1, in [-1, 1] (Cliff's delta).
     confidence_interval : tuple of float
-        For the effect size.
+        Confidence interval of the effect size.
     confidence_level : float
         Level of the interval.
     alternative, reference, distance : str
-        As asked for.
+        The options of the test.
     method : str
         How the p-value was computed: 'exact' or 'asymptotic'.
     n_F, n_G : int
@@ -123,8 +120,8 @@ def rank_sum_test(
         The corpus that depth is measured in.
 
         'pooled': F and G together, each text left out of its own depth. The depths are then a symmetric
-        function of all texts, so under no shift every labeling is equally likely and the level is exact, on any
-        data and for any sizes. **Use this.**
+        function of all texts, so without a shift every permutation of the labels is equally likely and the level is
+        exact, on any data and for any sizes. **Use this.**
 
         'split': a random half of F; the other half is compared with G. The level is exact given the
         reference half; half of F is lost to the test, and 5 to 10 points of power.
@@ -132,7 +129,7 @@ def rank_sum_test(
         'first': F, as in the TTE paper, each text of F left out of its own depth. The depths of F and G then are
         not exchangeable. The test is right for large corpora with a clear mean direction, and liberal otherwise.
     distance : {'cosine', 'chord', 'angular'}, default='cosine'
-        As in `xembed.depth.tte_depth`.
+        Distance between directions (`xembed.depth.tte_depth`).
     alternative : {'two-sided', 'greater', 'less'}, default='two-sided'
         'greater': F is deeper, that is, G is more outlying or more spread; 'less': G is deeper. A one-sided test is
         blind to the other side: 'greater', the paper's, has no power against a collapsed corpus.
@@ -140,9 +137,9 @@ def rank_sum_test(
         'exact': the distribution of the rank sum given the ties; 'asymptotic': its normal approximation;
         'auto': exact for small corpora, where it takes about 0.1 s at most.
     confidence_level : float in (0, 1), default=0.95
-        For the interval of the effect size.
+        Confidence level of the interval of the effect size; 1 minus it is the level of the verdict.
     rng : int, numpy.random.Generator or None, default=None
-        For the random half of ``reference="split"``; nothing else is random. None is seed 0.
+        Source of the random half of ``reference="split"``; nothing else is random. None is seed 0.
     progress : bool, optional
         Show a progress bar on stderr, for the default reference and distance. By default only if that is a terminal.
 
@@ -176,7 +173,7 @@ def rank_sum_test(
 
     What depth can see: changes of spread and of the distance to the common center. It is nearly blind to shifts
     orthogonal to the mean (0.04 to 0.09 power where a classifier has 0.85), to changes of covariance, and to topics
-    exchanged for others of equal depth.
+    replaced by others of equal depth.
 
     The authors' published code differs in three ways. Its Q is the share of the pooled sample below a depth, and moves
     with n/m; this one is Liu and Singh's [1]_. It does not correct z for ties. For :math:`|F| = |G|` it compares the
@@ -220,7 +217,8 @@ def rank_sum_test(
         check_same_width(("F", left), ("G", right))
         n_reads = known_rows(left, right, left, right)
         with row_progress(progress, n_reads, caller=caller, description="Depths") as advance:
-            depths_F, depths_G = pooled_depths(left, right, distance, advance)
+            units = directions(left, name="F", advance=advance), directions(right, name="G", advance=advance)
+            depths_F, depths_G = pooled_depths(*units, advance=advance)
         rows = np.arange(len(depths_F))
     else:
         first = read_array(
@@ -228,8 +226,42 @@ def rank_sum_test(
         )
         second = read_array(G, name="G", caller=caller, min_rows=2, blocks_for=_BLOCKS_FOR)
         check_same_width(("F", first), ("G", second))
-        depths_F, depths_G, rows = _depths_of_arrays(first, second, reference, distance, generator)
+        depths_F, depths_G, rows = _depths_of_arrays(
+            UnitRows.of(first, name="F"), UnitRows.of(second, name="G"), reference, distance, generator
+        )
+    return compare_depths(
+        depths_F,
+        depths_G,
+        rows,
+        reference=reference,
+        distance=distance,
+        alternative=alternative,
+        method=method,
+        confidence_level=float(confidence_level),
+        rng=describe_rng(rng),
+    )
 
+
+def compare_depths(
+    depths_F: Floats,
+    depths_G: Floats,
+    rows_F: npt.NDArray[np.int64],
+    *,
+    reference: str = "pooled",
+    distance: str = "cosine",
+    alternative: str = "two-sided",
+    method: str = "auto",
+    confidence_level: float = 0.95,
+    rng: int | str = 0,
+) -> RankSumResult:
+    """Return the rank-sum test of depths that `rank_sum_test` measured with these options."""
+    options: dict[str, Any] = {
+        "reference": reference,
+        "distance": distance,
+        "alternative": alternative,
+        "method": method,
+        "confidence_level": confidence_level,
+    }
     test = rank_sum(
         depths_F.round(DECIMALS),
         depths_G.round(DECIMALS),
@@ -238,70 +270,63 @@ def rank_sum_test(
         confidence_level=confidence_level,
     )
     effect = 2 * test.first_below_second - 1
-    interval = (2 * test.interval[0] - 1, 2 * test.interval[1] - 1)
     return RankSumResult(
-        verdict=depth_verdict(
-            test.pvalue,
-            effect,
-            interval,
-            alpha=1 - confidence_level,
-            confidence_level=confidence_level,
-            names=("F", "G"),
-        ),
+        verdict=_verdict(test.pvalue, test.first_below_second, test.interval, confidence_level),
         statistic=test.z,
         pvalue=test.pvalue,
         quality_index=test.first_below_second,
         effect_size=effect,
-        confidence_interval=interval,
-        confidence_level=float(confidence_level),
-        alternative=alternative,
-        method=test.method,
-        reference=reference,
-        distance=distance,
+        confidence_interval=(2 * test.interval[0] - 1, 2 * test.interval[1] - 1),
         n_F=len(depths_F),
         n_G=len(depths_G),
         depths_F=depths_F,
         depths_G=depths_G,
-        rows_F=rows,
-        provenance=provenance(
-            caller,
-            reference=reference,
-            distance=distance,
-            alternative=alternative,
-            method=method,
-            confidence_level=float(confidence_level),
-            rng=describe_rng(rng),
-        ),
+        rows_F=rows_F,
+        provenance=provenance("rank_sum_test", **options, rng=rng),
+        **options | {"method": test.method},
     )
 
 
 def pooled_depths(
-    F: Rows, G: Rows, distance: str, advance: Advance = no_progress
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    F: Directions, G: Directions, distance: str = "cosine", *, advance: Advance = no_progress
+) -> tuple[Floats, Floats]:
     """Return the depth of each text in F and G together, itself left out. Blocks will do for the cosine distance."""
-    if distance != "cosine":
-        depths = tte_depth(np.concatenate([F, G]), distance=distance)
-        return depths[: count_rows(F)], depths[count_rows(F) :]
-    # The resultants add up, so the corpora need not be copied into one array.
-    unit_F, unit_G = directions(F, name="F", advance=advance), directions(G, name="G", advance=advance)
-    total, n_texts = unit_F.total + unit_G.total, len(unit_F) + len(unit_G)
-    return (
-        leave_one_out(unit_F, total, n_texts, advance=advance),
-        leave_one_out(unit_G, total, n_texts, advance=advance),
-    )
+    if distance == "cosine" or not (isinstance(F, UnitRows) and isinstance(G, UnitRows)):
+        # The resultants add up, so the corpora need not be copied into one array.
+        total, n_texts = F.total + G.total, len(F) + len(G)
+        return leave_one_out(F, total, n_texts, advance=advance), leave_one_out(G, total, n_texts, advance=advance)
+    pool = UnitRows(np.concatenate([F.rows, G.rows]), np.concatenate([F.weights, G.weights]))
+    depths = unit_depths(pool, distance=distance)
+    return depths[: len(F)], depths[len(F) :]
 
 
 def _depths_of_arrays(
-    F: FloatArray, G: FloatArray, reference: str, distance: str, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    F: UnitRows, G: UnitRows, reference: str, distance: str, rng: np.random.Generator
+) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
     """Return the depths to compare, and the rows of F that the first of them belong to."""
-    direction_weights(F, name="F")  # bad rows are named with their corpus
-    direction_weights(G, name="G")
     rows = np.arange(len(F))
     if reference == "split":
         half, rows = np.split(rng.permutation(len(F)), [len(F) // 2])
         half, rows = np.sort(half), np.sort(rows)
-        return tte_depth(F[rows], F[half], distance=distance), tte_depth(G, F[half], distance=distance), rows
+        corpus = F.take(half)
+        return unit_depths(F.take(rows), corpus, distance), unit_depths(G, corpus, distance), rows
     if reference == "first":
-        return tte_depth(F, distance=distance), tte_depth(G, F, distance=distance), rows
+        return unit_depths(F, distance=distance), unit_depths(G, F, distance), rows
     return *pooled_depths(F, G, distance), rows
+
+
+def _verdict(pvalue: float, index: float, interval: tuple[float, float], confidence_level: float) -> str:
+    """Say whether the depths differ, how strongly, and in which direction."""
+    deeper, other = ("G", "F") if index >= 0.5 else ("F", "G")
+    low, high = interval if index >= 0.5 else (1 - interval[1], 1 - interval[0])
+    probability = (
+        f"P(depth of a text of {deeper} > depth of a text of {other}) = {max(index, 1 - index):.2f} "
+        f"({confidence_level:.0%} interval {low:.2f} to {high:.2f}; 0.5: no difference)"
+    )
+    if pvalue > 1 - confidence_level:
+        return (
+            f"No difference found ({format_p(pvalue)}, level {1 - confidence_level:.0%}): {probability}. This test "
+            "sees changes of spread and of the distance to the common center. Topics replaced by others of equal depth "
+            "can go unseen."
+        )
+    return f"The corpora differ ({format_p(pvalue)}): the texts of {deeper} are deeper. {probability}."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from heapq import heappush, heappushpop
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from xembed._core.directions import PooledRows, UnitRows
 from xembed._core.neighbors import (
@@ -21,19 +21,20 @@ from xembed._core.neighbors import (
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
+from xembed._core.text import in_sentence, short_names
 from xembed._core.validation import (
     RNG,
     check_count,
-    check_embeddings,
     check_names,
     check_number,
     check_rng,
-    check_same_dims,
     check_texts,
     describe_rng,
 )
-from xembed.shift._clusters import assign, cluster_centers, default_clusters, keep_all, sample_rows, split_halves
+from xembed.shift._battery import check_pair
 from xembed.shift._terms import (
+    MIN_COUNT,
+    Presence,
     count_texts,
     share_pvalues,
     strongest,
@@ -41,6 +42,7 @@ from xembed.shift._terms import (
     weighted_log_odds,
 )
 from xembed.stats import benjamini_hochberg
+from xembed.stats._rank_sums import normal_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,10 +57,12 @@ _ENOUGH_TO_SPLIT = 1_000
 _NEAR_NOTHING = 0.01
 # ... and its share there is at most this part of that in the first.
 _RATIO = 0.2
+# k-means goes over at most so many rows, and starts from Ward's clusters, which need all pairs, of at most so many.
+_MAX_FIT, _MAX_START = 20_000, 2_000
+_MAX_REGIONS = 50
 _TYPICAL = 5
 _TERMS = 10
-_MIN_COUNT = 3
-_SAID = 4
+_LISTED, _LABEL = 4, 90  # regions in a sentence, and characters of a label there
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,7 +92,7 @@ class Region(Result):
     interval : tuple of float
         95 % confidence interval of the log odds ratio, of this region alone.
     pvalue, qvalue : float
-        Two-sided, exact; and adjusted for all regions (Benjamini-Hochberg).
+        Exact two-sided p-value, and that adjusted for all regions (Benjamini-Hochberg).
     typical_F, typical_G : tuple of int
         Rows of F and of G nearest to the center, nearest first.
     """
@@ -121,7 +125,7 @@ class RegionsResult(Result):
     Attributes
     ----------
     verdict : str
-        What was found, in plain words.
+        The finding in words.
     regions : tuple of Region
         Strongest evidence of a change first.
     n_changed : int
@@ -207,9 +211,9 @@ def what_shifted(
         make them, without regard to the corpus they are from, and all are counted. By default True where each corpus
         has at least 1,000 texts.
     names : pair of str, default=('F', 'G')
-        What the verdict calls the corpora.
+        Names of the corpora in the verdict.
     rng : int, numpy.random.Generator or None, default=None
-        Draws the halves. None is seed 0.
+        Source of the random halves and samples; None is seed 0.
 
     Returns
     -------
@@ -282,35 +286,48 @@ def what_shifted(
         raise TypeError(f"The 'split' parameter of {caller} must be True, False or None. Got {split!r} instead.")
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, name="n_clusters", caller=caller, low=2)
-    name_F, name_G = check_names(names, caller=caller)
+    both = check_names(names, caller=caller)
     generator = check_rng(rng, caller=caller)
-    first = check_embeddings(F, name="F", caller=caller, min_rows=4 if split else 2)
-    second = check_embeddings(G, name="G", caller=caller, min_rows=4 if split else 2)
-    check_same_dims(("F", first), ("G", second))
+    first, second = check_pair(F, G, caller=caller, min_rows=4 if split else 2)
     pooled_texts = check_pair_of_texts(texts, (len(first), len(second)), caller=caller)
-    pool = PooledRows(
-        UnitRows.of(first, name="F"),
-        UnitRows.of(second, name="G"),
-        cosine_dtype(len(first) + len(second), len(first) + len(second)),
+    return find_regions(
+        first, second, pooled_texts, n_clusters=n_clusters, fdr=fdr, split=split, names=both, rng=generator, seed=rng
     )
 
-    n, m = len(first), len(second)
+
+def find_regions(
+    F: UnitRows,
+    G: UnitRows,
+    texts: list[str] | None,
+    *,
+    n_clusters: int | None = None,
+    fdr: float = 0.05,
+    split: bool | None = None,
+    names: tuple[str, str],
+    rng: np.random.Generator,
+    seed: RNG,
+    presence: Presence | None = None,
+) -> RegionsResult:
+    """Return `what_shifted` of checked corpora; ``texts`` are those of both, and ``presence`` their terms if known."""
+    caller, (n, m) = "what_shifted", (len(F), len(G))
+    pool = PooledRows(F, G, cosine_dtype(n + m, n + m))
     if split is None:
         split = min(n, m) >= _ENOUGH_TO_SPLIT
-    fitting, tested = split_halves(n, m, generator) if split else keep_all(n, m)
+    fitting, tested = split_halves(n, m, rng) if split else keep_all(n, m)
     halves = (n // 2, m // 2) if split else (n, m)
-    centers, notes = cluster_centers(pool, fitting, n_clusters or default_clusters(*halves), generator, caller=caller)
+    centers, notes = cluster_centers(pool, fitting, n_clusters or default_clusters(*halves), rng, caller=caller)
     clusters, closeness = assign(pool, centers)
-    candidates = sample_rows(np.arange(n + m), MAX_CANDIDATES, generator)
+    candidates = sample_rows(np.arange(n + m), MAX_CANDIDATES, rng)
     scores, n_neighbors = neighbor_shares(pool, candidates)
     if len(candidates) < n + m:
         notes.append(f"The neighbors of the scores were looked for in a random sample of {MAX_CANDIDATES:,} texts.")
 
     regions, order = _compare_shares(clusters, closeness, tested, n, len(centers), fdr)
-    if pooled_texts is not None:
-        regions = _add_terms(regions, clusters, order, pooled_texts, generator)
+    if texts is not None:
+        regions = _add_terms(regions, clusters, order, texts, rng, presence)
+    sizes = (int(tested[:n].sum()), int(tested[n:].sum()))
     return RegionsResult(
-        verdict=_verdict(regions, fdr, (name_F, name_G), (int(tested[:n].sum()), int(tested[n:].sum()))),
+        verdict=_verdict(regions, fdr, short_names(names), sizes),
         regions=tuple(regions),
         n_changed=sum(region.status != "unchanged" for region in regions),
         fdr=fdr,
@@ -319,17 +336,12 @@ def what_shifted(
         n_neighbors=n_neighbors,
         tested=tested,
         split=split,
-        names=(name_F, name_G),
+        names=names,
         n_F=n,
         n_G=m,
         warnings=tuple(notes),
         provenance=provenance(
-            caller,
-            n_clusters=n_clusters,
-            fdr=fdr,
-            split=split,
-            rng=describe_rng(rng),
-            n_dims=int(first.shape[1]),
+            caller, n_clusters=n_clusters, fdr=fdr, split=split, rng=describe_rng(seed), n_dims=F.n_dims
         ),
     )
 
@@ -387,7 +399,7 @@ def _compare_shares(
     pvalues = share_pvalues(counts[0], counts[1], sizes[0], sizes[1])
     qvalues = benjamini_hochberg(pvalues)
     log_odds, error = _log_odds(counts[0], counts[1], sizes[0], sizes[1])
-    half = float(stats.norm.ppf(0.5 + _CONFIDENCE / 2)) * error
+    half = normal_quantile(0.5 + _CONFIDENCE / 2) * error
     order = np.lexsort((np.arange(k), -np.abs(log_odds), pvalues))
     regions = [
         Region(
@@ -425,10 +437,12 @@ def _status(counts: tuple[int, int], sizes: tuple[int, int], *, changed: bool) -
     """Return what became of a region from F to G; the rules are in `what_shifted`."""
     if not changed:
         return "unchanged"
+    from scipy.stats import binom
+
     shares = counts[0] / sizes[0], counts[1] / sizes[1]
     grown = shares[1] > shares[0]
     few = 0 if grown else 1
-    near_nothing = stats.binom.sf(counts[few] - 1, sizes[few], _NEAR_NOTHING) > 0.05
+    near_nothing = binom.sf(counts[few] - 1, sizes[few], _NEAR_NOTHING) > 0.05
     if near_nothing and shares[few] <= _RATIO * shares[1 - few]:
         return "new" if grown else "vanished"
     return "more" if grown else "less"
@@ -440,41 +454,48 @@ def _nearest(closeness: Floats, inside: npt.NDArray[np.bool_]) -> tuple[int, ...
 
 
 def _add_terms(
-    regions: list[Region], clusters: Ints, order: Ints, texts: list[str], rng: np.random.Generator
+    regions: list[Region],
+    clusters: Ints,
+    order: Ints,
+    texts: list[str],
+    rng: np.random.Generator,
+    known: Presence | None,
 ) -> list[Region]:
     """Return the regions with the terms of their texts against all others, and labels made of them."""
     rows = sample_rows(np.arange(len(texts)), MAX_CANDIDATES, rng)
-    terms, presence = term_presence([texts[row] for row in rows], _MIN_COUNT)
+    if known is None or len(rows) < len(texts):
+        known = term_presence([texts[row] for row in rows], MIN_COUNT)
+    terms, presence = known
     everywhere = count_texts(presence)
     result = []
     for region, cluster in zip(regions, order, strict=True):
         inside = count_texts(presence[np.flatnonzero(clusters[rows] == cluster)])
         z = weighted_log_odds(everywhere - inside, inside)[1]
         best = strongest(z, _TERMS)
-        found = tuple(terms[i] for i in best)
-        label = ", ".join(_distinct(found)) or region.label
-        result.append(replace(region, label=label, terms=found, term_scores=tuple(float(z[i]) for i in best)))
+        best_terms = tuple(terms[i] for i in best)
+        label = ", ".join(_distinct(best_terms)) or region.label
+        result.append(replace(region, label=label, terms=best_terms, term_scores=tuple(float(z[i]) for i in best)))
     return result
 
 
 def _distinct(terms: tuple[str, ...], size: int = 3) -> list[str]:
     """Return the first terms that share no word with an earlier one."""
-    chosen: list[str] = []
+    distinct: list[str] = []
     for term in terms:
         words = set(term.split())
-        if len(chosen) < size and not any(words & set(other.split()) for other in chosen):
-            chosen.append(term)
-    return chosen
+        if len(distinct) < size and not any(words & set(other.split()) for other in distinct):
+            distinct.append(term)
+    return distinct
 
 
-def _verdict(regions: list[Region], fdr: float, names: tuple[str, str], sizes: tuple[int, int]) -> str:
+def _verdict(regions: list[Region], fdr: float, names: Sequence[str], sizes: tuple[int, int]) -> str:
     changed = [region for region in regions if region.status != "unchanged"]
     level = f"false discovery rate {fdr:.0%}; {sizes[0]} and {sizes[1]} texts counted"
     if not changed:
         return (
             f"None of {len(regions)} regions changed by more than chance explains ({level}). "
             f"{_smallest_new(len(regions), fdr, names, sizes)} A change that runs through all regions alike, such as "
-            "one of form or style, can go unseen here."
+            "one of format or style, can go unseen here."
         )
     sentences = [f"{len(changed)} of {len(regions)} regions changed ({level})."]
     headings = {
@@ -485,23 +506,125 @@ def _verdict(regions: list[Region], fdr: float, names: tuple[str, str], sizes: t
     }
     for status, heading in headings.items():
         listed = [
-            f"“{region.label}” ({region.share_F:.0%} → {region.share_G:.0%})"
+            f"“{in_sentence(region.label, _LABEL)}” ({region.share_F:.0%} → {region.share_G:.0%})"
             for region in changed
             if region.status == status
         ]
         if listed:
-            more = f" and {len(listed) - _SAID} more" if len(listed) > _SAID else ""
-            sentences.append(f"{heading}: {', '.join(listed[:_SAID])}{more}.")
+            more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+            sentences.append(f"{heading}: {', '.join(listed[:_LISTED])}{more}.")
     return " ".join(sentences)
 
 
-def _smallest_new(n_regions: int, fdr: float, names: tuple[str, str], sizes: tuple[int, int]) -> str:
-    """Say how large a region without texts of F must be in G to be found whatever the others are like."""
+def _smallest_new(n_regions: int, fdr: float, names: Sequence[str], sizes: tuple[int, int]) -> str:
+    """Say how large a region without texts of F must be in G to be detected whatever the others are like."""
     counts = np.arange(1, sizes[1] + 1)
     enough = counts[share_pvalues(np.zeros_like(counts), counts, *sizes) <= fdr / n_regions]
     if n_regions < 2 or not len(enough):
         return "So few texts in so many regions can't show a change." if n_regions > 1 else "One region can't change."
     return (
-        f"A topic new in “{names[1]}” that has a region to itself is found for sure from {enough[0]} of its {sizes[1]} "
-        "texts on."
+        f"A topic new in “{names[1]}” that has a region to itself is detected from {enough[0]} of its {sizes[1]} texts "
+        "(power 1)."
     )
+
+
+# ---- clusters
+
+
+def split_halves(n: int, m: int, rng: np.random.Generator) -> tuple[list[Ints], npt.NDArray[np.bool_]]:
+    """Return the positions that make the clusters, those of F and of G, and a mask of those counted."""
+    halves = [np.sort(rng.permutation(size)[: size // 2]) + start for size, start in ((n, 0), (m, n))]
+    tested = np.ones(n + m, dtype=bool)
+    tested[np.concatenate(halves)] = False
+    return halves, tested
+
+
+def keep_all(n: int, m: int) -> tuple[list[Ints], npt.NDArray[np.bool_]]:
+    """Return all positions as one group, so that nothing about the clusters depends on whose a text is."""
+    return [np.arange(n + m)], np.ones(n + m, dtype=bool)
+
+
+def sample_rows(positions: Ints, size: int, rng: np.random.Generator) -> Ints:
+    """Return at most ``size`` of sorted positions, drawn at random, still sorted."""
+    if len(positions) <= size:
+        return positions
+    return np.sort(rng.choice(positions, size, replace=False))
+
+
+def default_clusters(n: int, m: int) -> int:
+    """Return the number of regions for ``n`` and ``m`` texts that make them: the smaller corpus sets the pace."""
+    return int(np.clip(round(np.sqrt(4 / (1 / n + 1 / m))), 2, _MAX_REGIONS))
+
+
+def cluster_centers(
+    pool: PooledRows, groups: list[Ints], n_clusters: int, rng: np.random.Generator, *, caller: str
+) -> tuple[Floats, list[str]]:
+    """Return the centers of k-means on the rows of the groups, all groups of the same weight, (k, d), and notes."""
+    from sklearn.cluster import KMeans
+
+    notes = []
+    fitted = [sample_rows(group, _MAX_FIT // len(groups), rng) for group in groups]
+    if sum(map(len, fitted)) < sum(map(len, groups)):
+        notes.append(f"The regions were made by a random sample of {sum(map(len, fitted)):,} texts.")
+    start: Floats = pool.unit(
+        np.concatenate([sample_rows(group, _MAX_START // len(groups), rng) for group in fitted])
+    ).astype(np.float64)
+    if n_clusters > len(start):
+        raise ValueError(
+            f"The 'n_clusters' parameter of {caller} must be at most {len(start)} here, the number of texts that "
+            f"regions can start from. Got {n_clusters} instead."
+        )
+    # Rows that are equal but for rounding can't make two regions.
+    k = min(n_clusters, len({row.tobytes() for row in start.round(9) + 0.0}))  # there is a -0.0, too
+    if k < n_clusters:
+        notes.append(f"Only {k} region{'s' * (k > 1)} could be made: so many different rows there are to make them.")
+    if k == 1:
+        return start[:1], notes
+    labels = _ward_labels(start, k)
+    centers = np.stack([start[labels == label].mean(axis=0) for label in range(k)])
+    rows = pool.unit(np.concatenate(fitted))
+    weights = np.concatenate([np.full(len(group), len(rows) / len(fitted) / len(group)) for group in fitted])
+    means = KMeans(k, init=centers.astype(rows.dtype), n_init=1).fit(rows, sample_weight=weights).cluster_centers_
+    return means.astype(np.float64), notes
+
+
+def _ward_labels(unit: Floats, k: int) -> Ints:
+    """Return the labels of ``k`` clusters of unit rows by Ward's method, (n,).
+
+    As by scikit-learn's AgglomerativeClustering, from distances by one matrix product, in a fraction of the time.
+    """
+    from scipy.cluster.hierarchy import ward
+
+    n = len(unit)
+    squared = 2.0 - 2.0 * (unit @ unit.T)[np.triu_indices(n, 1)]
+    merged = ward(np.sqrt(np.maximum(squared, 0.0)))[:, :2].astype(np.int64)
+    nodes = [-(2 * n - 2)]
+    for _ in range(k - 1):  # the last merge is undone
+        left, right = merged[-nodes[0] - n]
+        heappush(nodes, -int(left))
+        heappushpop(nodes, -int(right))
+    labels = np.empty(n, np.int64)
+    for label, node in enumerate(nodes):
+        waiting = [-node]
+        while waiting:
+            item = waiting.pop()
+            if item < n:
+                labels[item] = label
+            else:
+                waiting += merged[item - n].tolist()
+    return labels
+
+
+def assign(pool: PooledRows, centers: Floats) -> tuple[Ints, Floats]:
+    """Return the cluster of every text and its cosine with the center."""
+    clusters = np.empty(len(pool), dtype=np.int64)
+    closeness = np.empty(len(pool))
+    directions = centers.T.astype(pool.dtype)
+    half_squares = ((centers**2).sum(axis=1) / 2).astype(pool.dtype)
+    lengths = np.maximum(np.sqrt(2 * half_squares), np.finfo(np.float32).tiny)
+    for block in row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // max(centers.shape))):
+        products = pool.unit(np.arange(block.start, block.stop)) @ directions
+        nearest = (products - half_squares).argmax(axis=1)
+        clusters[block] = nearest
+        closeness[block] = products[np.arange(len(nearest)), nearest] / lengths[nearest]
+    return clusters, closeness

@@ -1,4 +1,4 @@
-"""Does the level hold on these data? The reference corpus against itself, many times."""
+"""The rejection rate of the battery on the reference corpus against itself: whether the level holds on these data."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from xembed._core.directions import UnitRows
 from xembed._core.parallel import one_blas_thread, ordered_map
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
-from xembed._core.validation import FloatArray
-from xembed.shift._battery import run_battery
-from xembed.shift._pool import Groups, make_pool
+from xembed.shift._battery import Groups, make_pool, run_battery
 
 N_SPLITS = 200
 _N_RESAMPLES = 199
@@ -27,12 +25,12 @@ Units = list[npt.NDArray[np.intp]]
 
 @dataclass(frozen=True, repr=False)
 class SelfCheck(Result):
-    """What came of testing the reference corpus against itself.
+    """Result of testing the reference corpus against itself.
 
     Attributes
     ----------
     verdict : str
-        What it means, in words.
+        The finding in words.
     n_splits : int
         Random splits of F into halves.
     n_rows : tuple of int
@@ -47,7 +45,7 @@ class SelfCheck(Result):
         p-value of the first half of F against the second, in the order given. Small: the order of the texts carries
         information, so they are not exchangeable, and p-values against another corpus can be too small.
     pvalues : ndarray of shape (n_splits,)
-        Of the random splits.
+        p-values of the random splits.
     """
 
     schema: ClassVar[str] = "xembed.shift.SelfCheck/1"
@@ -64,7 +62,7 @@ class SelfCheck(Result):
 
 
 def check_against_itself(
-    F: FloatArray,
+    F: UnitRows,
     tests: tuple[str, ...],
     *,
     alpha: float,
@@ -77,11 +75,13 @@ def check_against_itself(
 
     Parameters
     ----------
-    F : ndarray of shape (n, d)
+    F : UnitRows
         The reference corpus, at least 4 rows.
     groups : sequence of length n, optional
         Whole groups go into one half.
     """
+    from scipy.stats import binomtest
+
     caller = "compare_corpora(self_check=True)"
     members = _units(len(F), groups)
     if len(members) < 4:
@@ -95,7 +95,7 @@ def check_against_itself(
                 [number for number, unit in enumerate(first) for _ in unit],
                 [number + len(first) for number, unit in enumerate(second) for _ in unit],
             )
-        halves = F[np.concatenate(first)], F[np.concatenate(second)]
+        halves = F.take(np.concatenate(first)), F.take(np.concatenate(second))
         pool = make_pool(*halves, n_resamples=_N_RESAMPLES, rng=seed, groups=labels, caller=caller)
         return run_battery(pool, tests, distance).combined.pvalue
 
@@ -107,11 +107,11 @@ def check_against_itself(
         return pvalue(shuffled[:size], shuffled[size:], seed)
 
     with one_blas_thread():
-        found = np.fromiter(ordered_map(split, rng.spawn(n_splits)), float, n_splits)
+        pvalues = np.fromiter(ordered_map(split, rng.spawn(n_splits)), float, n_splits)
     (seed,) = rng.spawn(1)
     ordered = pvalue(_thin(members[:half], seed), _thin(members[half:], seed), seed)
-    rejections = int((found <= alpha).sum())
-    low, high = stats.binomtest(rejections, n_splits).proportion_ci(0.95, method="exact")
+    rejections = int((pvalues <= alpha).sum())
+    low, high = binomtest(rejections, n_splits).proportion_ci(0.95, method="exact")
     rate = rejections / n_splits
     return SelfCheck(
         verdict=_verdict(rate, (low, high), alpha, ordered, n_splits, groups is not None),
@@ -121,12 +121,12 @@ def check_against_itself(
         rejection_rate=rate,
         interval=(float(low), float(high)),
         ordered_pvalue=ordered,
-        pvalues=found,
+        pvalues=pvalues,
     )
 
 
 def _units(n_rows: int, groups: Sequence[Hashable] | None) -> Units:
-    """Return the rows of each unit that is relabeled as a whole, in order of first appearance."""
+    """Return the rows of each unit that is permuted as a whole, in order of first appearance."""
     if groups is None:
         return [np.array([i]) for i in range(n_rows)]
     rows: dict[Hashable, list[int]] = {}
@@ -150,12 +150,18 @@ def _verdict(
     sentence = (
         f"In {n_splits} random splits of F into halves the battery rejected in {rate:.1%} (95% interval {low:.1%} to "
         f"{high:.1%}) at the level {alpha:.0%}: "
-        + ("the level holds." if holds else "too seldom." if high < alpha else "the level does not hold.")
+        + (
+            "the level holds."
+            if holds
+            else "conservative (below the level)."
+            if high < alpha
+            else "the level does not hold."
+        )
     )
     if ordered > alpha:
         return f"{sentence} The first half of F does not differ from the second ({format_p(ordered)})."
     remedy = (
-        "texts are not exchangeable across groups."
+        "the texts are not exchangeable across groups."
         if grouped
         else "neighboring texts are not independent (documents cut into chunks, authors, time). Give their groups."
     )

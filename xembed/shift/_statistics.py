@@ -1,28 +1,36 @@
-"""Two-sample statistics under many labelings at once, by matrix products.
+"""Two-sample statistics under many permutations of the labels at once, by matrix products.
 
 Every statistic is computed from unit rows (N, d) and labels (N, B) of zeros and ones (1: F) and gives a `Statistic`:
-what is tested, larger for corpora that differ more, and an effect on a scale that a reader can use. The sums over pairs
-are in `_pairs`.
+what is tested, larger for corpora that differ more, and an effect on a scale that a reader can use. Sums of kernels
+over all pairs of texts, and nearest neighbors, come from one pass by blocks (`pass_over_pairs`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
-from scipy import linalg, stats
 
+from xembed._core.neighbors import neighbor_sums
+from xembed._core.parallel import row_blocks
 from xembed._core.validation import FloatArray
-from xembed.shift._pairs import NeighborSums, PairSums
 from xembed.stats._permutation import Floats, Labels
+from xembed.stats._rank_sums import midranks
 
 # Share of F that lies below the quantile of the tail test.
 TAIL = 0.05
+# Pairs in a block: it should stay near the processor.
+_PAIRS = 2**21
+_SLICE = 64
+# Cosines of copies differ by rounding, less than this, for rows of 4 and of 8 bytes a number.
+_TIED = {4: 1e-6, 8: 1e-9}
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """A statistic and its effect size under each labeling, the observed one first."""
+    """A statistic and its effect size under each permutation, the observed one first."""
 
     values: Floats  # (B,) what is tested; large: the corpora differ
     effects: Floats  # (B,) for the reader
@@ -30,14 +38,14 @@ class Statistic:
 
 
 def sizes(labels: Labels) -> tuple[Floats, Floats]:
-    """Return the numbers of rows of F and of G under each labeling."""
+    """Return the numbers of rows of F and of G under each permutation."""
     n = labels.sum(axis=0, dtype=np.float64)
     return n, len(labels) - n
 
 
 def rank_sum_statistic(depths: Floats, labels: Labels) -> Statistic:
     """Two-sided rank sum of depths that do not depend on the labels; mid-ranks for ties. Effect: 2Q - 1."""
-    ranks = stats.rankdata(depths)
+    ranks = midranks(depths)
     centered = ranks - ranks.mean()
     n, m = sizes(labels)
     of_F = (labels.T @ centered.astype(labels.dtype)).astype(np.float64)
@@ -53,9 +61,11 @@ def mean_statistic(unit: FloatArray, labels: Labels) -> Statistic:
 
     The identity (the linear MMD) finds shifts along which texts vary at all; the inverse of the shrunk covariance
     (as Hotelling's test) finds small shifts where texts hardly vary; the covariance finds shifts between the topics
-    that the corpora are made of. Each is standardized over all labelings and the largest counts. Only sums of rows are
-    needed: O(N d (B + d)) time, no pairs. Effect: the share of the variance that lies between the corpora.
+    that the corpora are made of. Each is standardized over all permutations and the largest counts. Only sums of rows
+    are needed: O(N d (B + d)) time, no pairs. Effect: the share of the variance that lies between the corpora.
     """
+    from scipy.linalg import inv
+
     n, m = sizes(labels)
     mean = unit.mean(axis=0, dtype=np.float64)
     centered = unit - mean.astype(unit.dtype)
@@ -67,7 +77,7 @@ def mean_statistic(unit: FloatArray, labels: Labels) -> Statistic:
         return Statistic(nothing, nothing, 0.0)
     ridge = covariance + np.eye(len(covariance)) * variance / len(covariance)
     plain = _mean_distances(sums, None, centered, labels, n, m)
-    whitened = _mean_distances(sums, linalg.inv(ridge), centered, labels, n, m)
+    whitened = _mean_distances(sums, inv(ridge), centered, labels, n, m)
     weighted = _mean_distances(sums, covariance, centered, labels, n, m)
     share = n * m / len(labels) ** 2 / variance
     return Statistic(
@@ -113,7 +123,7 @@ def _mean_error(centered: FloatArray, sum_F: Floats, of_F: Labels) -> float:
 
 
 def mmd_statistic(kernels: list[PairSums], labels: Labels) -> Statistic:
-    """Fused MMD: each kernel's unbiased squared MMD standardized over all labelings, soft maximum.
+    """Fused MMD: each kernel's unbiased squared MMD standardized over all permutations, soft maximum.
 
     Effect: the share of the variance between the corpora, in the space of the first kernel.
     """
@@ -154,8 +164,14 @@ def tail_statistic(depths: Floats, labels: Labels) -> Statistic:
     order = np.argsort(depths, kind="stable")
     n, m = sizes(labels)
     place = np.maximum(1.0, np.rint(TAIL * n))  # the text of F that marks the quantile
-    of_F = np.zeros((1 + len(labels), labels.shape[1]), np.float32)
-    np.cumsum(labels[order], axis=0, out=of_F[1:])
+    n_first = 4 * int(place.max())
+    while True:  # the marking text is among the first, seldom among many more
+        first_rows = labels[order[:n_first]]
+        of_F = np.zeros((1 + len(first_rows), labels.shape[1]), np.float32)
+        np.cumsum(first_rows, axis=0, out=of_F[1:])
+        if n_first >= len(labels) or (of_F[-1] >= place).all():
+            break
+        n_first *= 2
     marking = (of_F[1:] < place).sum(axis=0)
     first = np.searchsorted(depths[order], depths[order][marking])  # of the texts as deep as the marking one
     share = (first - of_F[first, np.arange(labels.shape[1])]) / m  # of G that is less deep
@@ -167,9 +183,11 @@ def tail_statistic(depths: Floats, labels: Labels) -> Statistic:
 def classifier_statistic(unit: FloatArray, labels: Labels) -> Statistic:
     """AUC of a ridge discriminant on texts that it was not trained on, over both halves. Effect: 2 AUC - 1.
 
-    Rows are in random order, so that the halves are random. For every labeling the directions follow from one
+    Rows are in random order, so that the halves are random. For every permutation the directions follow from one
     inverse a half.
     """
+    from scipy import linalg, stats
+
     half = len(unit) // 2
     areas = np.zeros(labels.shape[1])
     for train, test in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
@@ -189,7 +207,7 @@ def classifier_statistic(unit: FloatArray, labels: Labels) -> Statistic:
 
 
 def _spread(effects: Floats) -> float:
-    """Return the standard deviation over the relabelings; 0 if there are none."""
+    """Return the standard deviation over the permutations; 0 if there are none."""
     return float(effects[1:].std()) if len(effects) > 1 else 0.0
 
 
@@ -197,8 +215,8 @@ def standardized(tests: Floats) -> Floats:
     """Return each row of a table less its mean, over its spread; zeros where nothing varies."""
     centered = tests - tests.mean(axis=1, keepdims=True)
     spread = tests.std(axis=1, keepdims=True)
-    result: Floats = np.divide(centered, spread, out=np.zeros_like(tests), where=spread > 1e-300)
-    return result
+    standard: Floats = np.divide(centered, spread, out=np.zeros_like(tests), where=spread > 1e-300)
+    return standard
 
 
 def inverse_median(unit: FloatArray, n_rows: int = 500) -> float:
@@ -207,3 +225,128 @@ def inverse_median(unit: FloatArray, n_rows: int = 500) -> float:
     squared = 2.0 - 2.0 * (sample @ sample.T)[np.triu_indices(len(sample), 1)]
     median = float(np.median(squared))
     return 0.5 / median if median > 1e-12 else 1.0
+
+
+# ---- sums over pairs
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A family of kernels that are functions of the cosine: ``of`` overwrites a block of cosines with each in turn."""
+
+    of: Callable[[FloatArray], Iterator[FloatArray]]
+    diagonals: tuple[float, ...]  # k(x, x), one a kernel
+
+
+def rbf(gammas: Sequence[float]) -> Kernel:
+    """Return Gaussian kernels exp(-gamma |x - y|^2); each gamma is the one before times a power of 2.
+
+    So that squaring gives it, an exponential costing seven to ten times as much (measured).
+    """
+
+    def of(cosines: FloatArray) -> Iterator[FloatArray]:
+        cosines -= 1.0
+        cosines *= 2 * gammas[0]  # -gamma (2 - 2 cos)
+        kernel = np.exp(cosines, out=cosines)
+        yield kernel
+        for previous, gamma in pairwise(gammas):
+            for _ in range(round(np.log2(gamma / previous))):
+                np.multiply(kernel, kernel, out=kernel)
+            yield kernel
+
+    return Kernel(of, (1.0,) * len(gammas))
+
+
+def _minus_distance(cosines: FloatArray) -> Iterator[FloatArray]:
+    np.subtract(1.0, cosines, out=cosines)
+    np.maximum(cosines, 0.0, out=cosines)
+    cosines *= 2.0
+    np.sqrt(cosines, out=cosines)
+    np.negative(cosines, out=cosines)
+    yield cosines
+
+
+# The kernel of the energy distance: minus the Euclidean distance of unit rows.
+ENERGY = Kernel(_minus_distance, (0.0,))
+
+
+@dataclass
+class PairSums:
+    """Sums of a kernel over ordered pairs of different texts, under each permutation."""
+
+    diagonal: float
+    within: Floats  # (B,) both texts of F
+    touching: Floats  # (B,) the first text of F
+    to_F: Floats  # (N,) of each text with those of F as observed
+    to_all: Floats  # (N,)
+    total: float = field(default=0.0)
+
+    def mmd(self, n: Floats, m: Floats) -> Floats:
+        """Return the unbiased squared MMD under each permutation."""
+        result: Floats = (
+            self.within / (n * (n - 1))
+            + (self.total - 2 * self.touching + self.within) / (m * (m - 1))
+            - 2 * (self.touching - self.within) / (n * m)
+        )
+        return result
+
+    def standard_error(self, of_F: Labels) -> float:
+        """Return the standard error of the observed MMD, by the linear part of a U-statistic."""
+        mine = of_F > 0
+        n, m = int(mine.sum()), int((~mine).sum())
+        to_G = self.to_all - self.to_F
+        in_F = self.to_F[mine] / (n - 1) - to_G[mine] / m
+        in_G = to_G[~mine] / (m - 1) - self.to_F[~mine] / n
+        return float(2 * np.sqrt(in_F.var(ddof=1) / n + in_G.var(ddof=1) / m))
+
+
+@dataclass
+class NeighborSums:
+    """How many of the nearest neighbors of texts are of F, under each permutation; equally near ones share a place."""
+
+    n_neighbors: int
+    of_F: Floats  # (B,) over all texts
+    within: Floats  # (B,) over the texts of F
+    to_F: Floats  # (N,) of each text, as observed
+
+
+def pass_over_pairs(
+    unit: FloatArray, labels: Labels, kernel: Kernel | None, *, n_neighbors: int = 0
+) -> tuple[list[PairSums], NeighborSums]:
+    """Return the sums of each kernel over all pairs, and those over each text's nearest neighbors.
+
+    Parameters
+    ----------
+    unit : ndarray of shape (N, d)
+        Unit rows.
+    labels : ndarray of shape (N, B)
+        1 for F, 0 for G; in the dtype of ``unit``.
+    kernel : Kernel or None
+        None: neighbors only.
+    """
+    size, n_columns = labels.shape
+    sums = [
+        PairSums(diagonal, np.zeros(n_columns), np.zeros(n_columns), np.empty(size), np.empty(size))
+        for diagonal in (kernel.diagonals if kernel else ())
+    ]
+    neighbors = NeighborSums(n_neighbors, np.zeros(n_columns), np.zeros(n_columns), np.zeros(size))
+    columns = np.concatenate([labels, np.ones((size, 1), labels.dtype)], axis=1)  # the last one sums over all
+    for rows in row_blocks(0, size, max(_SLICE, _PAIRS // size)):
+        cosines = unit[rows] @ unit.T
+        itself = np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)
+        if n_neighbors:
+            cosines[itself] = -np.inf
+            near = neighbor_sums(cosines, n_neighbors, labels, tolerance=_TIED[cosines.dtype.itemsize])
+            neighbors.of_F += near.sum(axis=0, dtype=np.float64)
+            neighbors.within += np.einsum("ij,ij->j", labels[rows], near)
+            neighbors.to_F[rows] = near[:, 0]
+        cosines[itself] = 1.0
+        for block, of_kernel in zip(kernel.of(cosines) if kernel else (), sums, strict=True):
+            block[itself] = 0.0
+            products = block @ columns  # (rows, B + 1)
+            to_all = products[:, -1].astype(np.float64)
+            of_kernel.within += np.einsum("ij,ij->j", products[:, :-1], labels[rows])
+            of_kernel.touching += to_all @ labels[rows]
+            of_kernel.total += float(to_all.sum())
+            of_kernel.to_F[rows], of_kernel.to_all[rows] = products[:, 0], to_all
+    return sums, neighbors

@@ -1,4 +1,4 @@
-"""Differences of form between two corpora: length, spacing, case, punctuation, repeats."""
+"""Surface features of two corpora: length, spacing, case, punctuation, repeats."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 _CONFIDENCE = 0.95
-# Effects below this are not worth a sentence, however sure.
-_WORTH_SAYING = 0.1
-_SAID = 6
+# Effects below this are not listed in the verdict, however small their p-values.
+_NOTABLE = 0.1
+_LISTED = 6
 # The classifier needs some texts to learn from, and no more than these.
 _FEWEST, _MOST = 20, 20_000
 _FOLDS = 5
@@ -35,9 +35,28 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _SENTENCE_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]+(?=[\s\"'”’»)\]]|$)")
 _SPACED_PUNCTUATION = re.compile(r"\s[.,;:!?](?=\s|$)")
 _DOUBLE_SPACE = re.compile(r"[^\S\r\n]{2,}")
-_CURLY, _STRAIGHT = frozenset("“”‘’"), frozenset("\"'")
+_CURLY, _STRAIGHT = "“”‘’", "\"'"
 _TERMINAL, _CLOSING = tuple(".!?…。！？"), "\"'”’»)]"
 _VARIETY_WORDS = 50
+
+
+class _Kinds(dict[int, str]):
+    """For `str.translate`: letters (a), digits (d), other numbers (n), spaces (s) and punctuation (p).
+
+    What counts as upper case has a capital: in all of Unicode that can be a letter (A), a number (N) or a sign (P).
+    """
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        if char.isalnum():
+            kind = "a" if char.isalpha() else "d" if char.isdigit() else "n"
+        else:
+            kind = "s" if char.isspace() else "p"
+        self[code] = kind.upper() if char.isupper() else kind
+        return self[code]
+
+
+_KINDS = _Kinds()
 
 # What a text is measured by: the name, what it is called in sentences, and whether it counts something without bound.
 _FEATURES = (
@@ -66,7 +85,7 @@ _FEATURES = (
 
 @dataclass(frozen=True, repr=False)
 class SurfaceFeature(Result):
-    """A feature of form, and how it differs between two corpora.
+    """A surface feature of texts, and how it differs between two corpora.
 
     Attributes
     ----------
@@ -75,13 +94,13 @@ class SurfaceFeature(Result):
     label : str
         The same in words.
     mean_F, mean_G, median_F, median_G : float
-        Of the texts of each corpus.
+        Mean and median over the texts of each corpus.
     effect : float
         2 P(F < G) + P(F = G) - 1 for a text of each corpus, in [-1, 1]: positive if larger in G.
     interval : tuple of float
         95 % confidence interval of the effect.
     pvalue, qvalue : float
-        Of the rank-sum test, two-sided; and adjusted for all features (Benjamini-Hochberg).
+        Two-sided p-value of the rank-sum test, and that adjusted for all features (Benjamini-Hochberg).
     """
 
     schema: ClassVar[str] = "xembed.shift.SurfaceFeature/1"
@@ -105,13 +124,13 @@ class SurfaceResult(Result):
     Attributes
     ----------
     verdict : str
-        What was found, in plain words.
+        The finding in words.
     features : tuple of SurfaceFeature
         Largest effect first.
     auc : float or None
-        How well all features together tell the corpora apart, in [0, 1]: the probability that a classifier gives a text
-        of G the higher score than one of F, cross-validated. 0.5: form tells nothing. None for fewer than 20
-        different texts in a corpus.
+        Separability of the corpora by all features together, in [0, 1]: the probability that a classifier gives a text
+        of G the higher score than one of F, cross-validated. 0.5: surface features tell nothing. None for fewer than
+        20 different texts in a corpus.
     n_different : int
         Features with ``qvalue <= fdr``.
     fdr : float
@@ -155,7 +174,7 @@ def compare_surface(
     fdr: float = 0.05,
     names: tuple[str, str] = ("F", "G"),
 ) -> SurfaceResult:
-    """Compare the form of two corpora: what has nothing to do with meaning and may still explain a shift.
+    """Compare the surface features of two corpora: what is no part of the meaning and may still explain a shift.
 
     Embeddings of texts that differ in length, spacing or line breaks differ, too. A shift between corpora that were
     collected or cleaned in different ways can be such an artifact.
@@ -167,7 +186,7 @@ def compare_surface(
     fdr : float in (0, 1), default=0.05
         False discovery rate over the features.
     names : pair of str, default=('F', 'G')
-        What the verdict calls the corpora.
+        Names of the corpora.
 
     Returns
     -------
@@ -210,21 +229,28 @@ def compare_surface(
     both = check_names(names, caller=caller)
     first = check_texts(texts_F, name="texts_F", blank=True)
     second = check_texts(texts_G, name="texts_G", blank=True)
+    return compare_features(first, second, fdr=fdr, names=both)
+
+
+def compare_features(
+    first: Sequence[str], second: Sequence[str], *, fdr: float = 0.05, names: tuple[str, str]
+) -> SurfaceResult:
+    """Return `compare_surface` of checked texts."""
     table_F, table_G = surface_features(first), surface_features(second)
-    found = _compare(table_F, table_G)
+    features = _compare(table_F, table_G)
     auc, notes = _separability(first, second, table_F, table_G)
-    different = [feature for feature in found if feature.qvalue <= fdr]
+    different = [feature for feature in features if feature.qvalue <= fdr]
     return SurfaceResult(
         verdict=_verdict(different, auc, fdr),
-        features=tuple(found),
+        features=tuple(features),
         auc=auc,
         n_different=len(different),
         fdr=fdr,
-        names=both,
+        names=names,
         n_F=len(first),
         n_G=len(second),
         warnings=tuple(notes),
-        provenance=provenance(caller, fdr=fdr),
+        provenance=provenance("compare_surface", fdr=fdr),
     )
 
 
@@ -237,7 +263,8 @@ def surface_features(texts: Sequence[str]) -> Floats:
 def _measure(text: str) -> list[float]:
     size = max(1, len(text))
     words = _WORD.findall(text)
-    letters = sum(map(str.isalpha, text))
+    kinds = text.translate(_KINDS)
+    letters = kinds.count("a") + kinds.count("A")
     terminated = text.rstrip().rstrip(_CLOSING).endswith(_TERMINAL)
     sentences = len(_SENTENCE_END.findall(text)) + (bool(words) and not terminated)
     start = text.lstrip()[:1]
@@ -247,18 +274,18 @@ def _measure(text: str) -> list[float]:
         len(words),
         sum(map(len, words)) / len(words) if words else 0.0,
         sentences,
-        sum(map(str.isupper, text)) / letters if letters else 0.0,
-        sum(map(str.isdigit, text)) / size,
-        sum(not (char.isalnum() or char.isspace()) for char in text) / size,
-        sum(char > "\x7f" for char in text) / size,
+        (kinds.count("A") + kinds.count("N") + kinds.count("P")) / letters if letters else 0.0,
+        kinds.count("d") / size,
+        (kinds.count("p") + kinds.count("P")) / size,
+        (len(text) - len(text.encode("ascii", "ignore"))) / size,
         text.count("\n") + text.count("\r") - text.count("\r\n"),
         text.count("\t"),
         len(_DOUBLE_SPACE.findall(text)),
         len(_SPACED_PUNCTUATION.findall(text)),
         text[:1].isspace(),
         text[-1:].isspace(),
-        sum(char in _CURLY for char in text),
-        sum(char in _STRAIGHT for char in text),
+        sum(map(text.count, _CURLY)),
+        sum(map(text.count, _STRAIGHT)),
         terminated,
         start.isupper(),
         len(set(early)) / len(early) if early else 0.0,
@@ -272,7 +299,7 @@ def _compare(table_F: Floats, table_G: Floats) -> list[SurfaceFeature]:
         for x, y in zip(table_F.T, table_G.T, strict=True)
     ]
     qvalues = benjamini_hochberg(np.array([test.pvalue for test in tests]))
-    found = [
+    features = [
         SurfaceFeature(
             name=name,
             label=label,
@@ -287,11 +314,11 @@ def _compare(table_F: Floats, table_G: Floats) -> list[SurfaceFeature]:
         )
         for (name, label, _), x, y, test, qvalue in zip(_FEATURES, table_F.T, table_G.T, tests, qvalues, strict=True)
     ]
-    return sorted(found, key=lambda feature: -abs(feature.effect))
+    return sorted(features, key=lambda feature: -abs(feature.effect))
 
 
 def _separability(
-    first: list[str], second: list[str], table_F: Floats, table_G: Floats
+    first: Sequence[str], second: Sequence[str], table_F: Floats, table_G: Floats
 ) -> tuple[float | None, list[str]]:
     """Return the cross-validated AUC of all features together, or None for few texts, and notes."""
     from sklearn.linear_model import LogisticRegression
@@ -323,17 +350,17 @@ def _separability(
 
 
 def _verdict(different: list[SurfaceFeature], auc: float | None, fdr: float) -> str:
-    worth = [feature for feature in different if abs(feature.effect) >= _WORTH_SAYING]
+    notable = [feature for feature in different if abs(feature.effect) >= _NOTABLE]
     together = (
         ""
         if auc is None
-        else f" All features together tell the corpora apart with an AUC of {auc:.2f} (0.5: form tells nothing)."
+        else f" All features together separate the corpora with an AUC of {auc:.2f} (0.5: not at all)."
     )
-    if not worth:
-        return f"No difference of form worth a word was found (false discovery rate {fdr:.0%}).{together}"
+    if not notable:
+        return f"No notable difference in surface features (false discovery rate {fdr:.0%}).{together}"
     listed = "; ".join(
         f"{feature.label} (mean {feature.mean_F:.3g} → {feature.mean_G:.3g}, effect {feature.effect:+.2f})"
-        for feature in worth[:_SAID]
+        for feature in notable[:_LISTED]
     )
-    more = f"; and {len(worth) - _SAID} more" if len(worth) > _SAID else ""
-    return f"Differences of form that may explain the shift: {listed}{more}.{together}"
+    more = f"; and {len(notable) - _LISTED} more" if len(notable) > _LISTED else ""
+    return f"Surface features that differ and may explain the shift: {listed}{more}.{together}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
+from xembed._core.text import in_sentence, short_names
 from xembed._core.validation import check_count, check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
 
+# Terms, and which text holds which, (n_texts, n_terms).
+Presence: TypeAlias = "tuple[list[str], csr_matrix]"
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +29,9 @@ _TOKEN = r"\w+(?:['’]\w+)+|\w\w+"
 # The prior weighs as much as this share of both sets together. Less, and words that are frequent everywhere come up;
 # more, and all differences are shrunk to nothing. From 0.1 to 0.3 the order hardly changes.
 _PRIOR_SHARE = 0.2
+# Texts that must hold a term, by default.
+MIN_COUNT = 3
+_TOP = 10
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,7 +47,8 @@ class Term(Result):
     log_odds : float
         Log odds ratio of G against F, shrunk by the prior.
     pvalue, qvalue : float
-        Of the shares of texts that hold the term (exact, two-sided), and adjusted for all terms (Benjamini-Hochberg).
+        Exact two-sided p-value of the shares of texts that hold the term, and that adjusted for all terms
+        (Benjamini-Hochberg).
     count_F, count_G : int
         Texts that hold the term.
     share_F, share_G : float
@@ -69,7 +75,7 @@ class TermsResult(Result):
     Attributes
     ----------
     verdict : str
-        What was found, in plain words.
+        The finding in words.
     more_in_F, more_in_G : tuple of Term
         The terms that are more frequent in one of them, strongest first; not all need be significant.
     n_terms : int
@@ -113,8 +119,8 @@ def distinguishing_terms(
     texts_F: Sequence[str],
     texts_G: Sequence[str],
     *,
-    top: int = 10,
-    min_count: int = 3,
+    top: int = _TOP,
+    min_count: int = MIN_COUNT,
     fdr: float = 0.05,
     names: tuple[str, str] = ("F", "G"),
 ) -> TermsResult:
@@ -133,7 +139,7 @@ def distinguishing_terms(
     fdr : float in (0, 1), default=0.05
         False discovery rate at which a term counts as significant.
     names : pair of str, default=('F', 'G')
-        What the verdict calls the two sets.
+        Names of the two sets in the verdict.
 
     Returns
     -------
@@ -185,12 +191,25 @@ def distinguishing_terms(
     top = check_count(top, name="top", caller=caller)
     min_count = check_count(min_count, name="min_count", caller=caller)
     fdr = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
-    name_F, name_G = check_names(names, caller=caller)
+    both = check_names(names, caller=caller)
     first = check_texts(texts_F, name="texts_F", blank=True)
     second = check_texts(texts_G, name="texts_G", blank=True)
-    n, m = len(first), len(second)
+    presence = term_presence([*first, *second], min_count)
+    return compare_terms(presence, len(first), names=both, top=top, min_count=min_count, fdr=fdr)
 
-    terms, presence = term_presence([*first, *second], min_count)
+
+def compare_terms(
+    known: Presence,
+    n: int,
+    *,
+    names: tuple[str, str],
+    top: int = _TOP,
+    min_count: int = MIN_COUNT,
+    fdr: float = 0.05,
+) -> TermsResult:
+    """Return `distinguishing_terms` of which texts hold which terms, those of F being the first ``n``."""
+    terms, presence = known
+    m = presence.shape[0] - n
     counts_F, counts_G = count_texts(presence[:n]), count_texts(presence[n:])
     log_odds, z = weighted_log_odds(counts_F, counts_G)
     pvalues = share_pvalues(counts_F, counts_G, n, m)
@@ -213,7 +232,7 @@ def distinguishing_terms(
     more_G = tuple(record(i) for i in strongest(z, top))
     n_significant = int((qvalues <= fdr).sum())
     return TermsResult(
-        verdict=_verdict(more_F, more_G, n_significant, len(terms), fdr, (name_F, name_G)),
+        verdict=_verdict(more_F, more_G, n_significant, len(terms), fdr, short_names(names)),
         more_in_F=more_F,
         more_in_G=more_G,
         n_terms=len(terms),
@@ -221,12 +240,12 @@ def distinguishing_terms(
         fdr=fdr,
         n_F=n,
         n_G=m,
-        names=(name_F, name_G),
-        provenance=provenance(caller, top=top, min_count=min_count, fdr=fdr),
+        names=names,
+        provenance=provenance("distinguishing_terms", top=top, min_count=min_count, fdr=fdr),
     )
 
 
-def term_presence(texts: Sequence[str], min_count: int) -> tuple[list[str], csr_matrix]:
+def term_presence(texts: Sequence[str], min_count: int) -> Presence:
     """Return the terms of at least ``min_count`` texts, sorted, and which text holds which, (n_texts, n_terms)."""
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import CountVectorizer
@@ -269,8 +288,10 @@ def share_pvalues(counts_F: npt.ArrayLike, counts_G: npt.ArrayLike, n: int, m: i
 
     For ``n == m`` this is Fisher's exact test, else it is valid as that is, and quick for many pairs of counts.
     """
+    from scipy.stats import hypergeom
+
     count_F, count_G = np.asarray(counts_F), np.asarray(counts_G)
-    law = stats.hypergeom(n + m, count_F + count_G, m)
+    law = hypergeom(n + m, count_F + count_G, m)
     tail: Floats = np.minimum(law.cdf(count_G), law.sf(count_G - 1))
     # Where a tail holds all there is, rounding can leave it a little off 1.
     return np.clip(2 * tail, 0.0, 1.0)
@@ -288,12 +309,14 @@ def _verdict(
     n_significant: int,
     n_terms: int,
     fdr: float,
-    names: tuple[str, str],
+    names: Sequence[str],
 ) -> str:
     if not n_terms:
         return "No term occurs in enough texts to be compared."
-    found = [
-        f"In “{name}”: " + ", ".join(f"“{t.term}” ({t.share_F:.0%} → {t.share_G:.0%})" for t in terms[:5]) + "."
+    listed = [
+        f"In “{name}”: "
+        + ", ".join(f"“{in_sentence(t.term)}” ({t.share_F:.0%} → {t.share_G:.0%})" for t in terms[:5])
+        + "."
         for name, terms in zip(names[::-1], (more_G, more_F), strict=True)
         if terms
     ]
@@ -303,4 +326,4 @@ def _verdict(
         else f"None of {n_terms} terms differs by more than chance explains (false discovery rate {fdr:.0%}). "
         "What follows is a ranking, not a finding."
     )
-    return " ".join([start, *found])
+    return " ".join([start, *listed])

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import direction_weights
 from xembed._core.validation import FloatArray, check_embeddings, check_same_dims
-from xembed.shift._pool import number_labels
+from xembed.shift._battery import number_labels
 
 Times: TypeAlias = npt.NDArray[Any]  # float64 or datetime64[us]
 Label: TypeAlias = str | float

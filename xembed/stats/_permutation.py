@@ -26,7 +26,7 @@ class Permutations(NamedTuple):
 
 
 def permute_rows(n: int, m: int, n_resamples: int, rng: np.random.Generator) -> Permutations:
-    """Draw labelings of ``n`` rows of F and ``m`` of G that are all equally likely without a shift."""
+    """Permute the labels of ``n`` rows of F and ``m`` of G: all permutations are equally likely without a shift."""
     # Rows are shuffled first: whatever depends on their order, such as ties or rounding, then does not favor the
     # observed labels, and the first rows are a random sample.
     order = rng.permutation(n + m)
@@ -34,14 +34,16 @@ def permute_rows(n: int, m: int, n_resamples: int, rng: np.random.Generator) -> 
     labels[:, 0] = order < n
     for block in range(1, 1 + n_resamples, 64):
         keys = rng.random((min(64, 1 + n_resamples - block), n + m), np.float32)
-        labels[:, block : block + len(keys)] = (keys.argsort(axis=1).argsort(axis=1) < n).T
+        of_F = np.zeros(keys.shape, np.float32)
+        np.put_along_axis(of_F, keys.argsort(axis=1)[:, :n], 1.0, axis=1)
+        labels[:, block : block + len(keys)] = of_F.T
     return Permutations(order, labels)
 
 
 def permute_groups(
     groups_F: npt.NDArray[np.intp], groups_G: npt.NDArray[np.intp], n_resamples: int, rng: np.random.Generator
 ) -> Permutations:
-    """Draw labelings of whole groups. Groups are numbered from 0, those of F first, and none is in both corpora."""
+    """Permute the labels of whole groups. Groups are numbered from 0, those of F first, and none is in both corpora."""
     n_groups_F = int(groups_F.max()) + 1
     group = np.concatenate([groups_F, groups_G])
     n_groups = int(group.max()) + 1
@@ -53,7 +55,7 @@ def permute_groups(
 
 
 def permute_pairs(n_pairs: int, n_resamples: int, rng: np.random.Generator) -> Permutations:
-    """Draw labelings in which each pair of rows (i of F, i of G) keeps or swaps its labels: sign flips."""
+    """Permute labels within pairs of rows (i of F, i of G): each pair keeps or swaps them, as in sign flips."""
     swapped = rng.random((n_pairs, 1 + n_resamples), np.float32) < 0.5
     swapped[:, 0] = False
     labels = np.concatenate([~swapped, swapped]).astype(np.float32)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
 
 # Up to this many elementary additions (about 0.1 s) the exact distribution is worth its time.
 _EXACT_WORK = 5e7
@@ -19,7 +18,7 @@ Sample = npt.NDArray[np.float64]
 
 
 class RankSum(NamedTuple):
-    """What `rank_sum` found; `z` is positive if the first sample tends to be larger."""
+    """Result of `rank_sum`; `z` is positive if the first sample tends to be larger."""
 
     z: float
     pvalue: float
@@ -43,16 +42,32 @@ def rank_sum(x: Sample, y: Sample, *, alternative: str, method: str, confidence_
     confidence_level : float
         Level of the interval.
     """
+    from scipy.special import ndtr
+
     n, m = len(x), len(y)
-    ranks = stats.rankdata(np.concatenate([x, y]))
+    ranks = midranks(np.concatenate([x, y]))
     u = float(ranks[:n].sum() - n * (n + 1) / 2)  # pairs with x > y, ties count half
     below = 1.0 - u / (n * m)
     z = _standardize(u, ranks, n, m)
     if method == "auto":
         method = "exact" if _exact_work(ranks, n, m) <= _EXACT_WORK else "asymptotic"
-    lower, upper = _exact_tails(ranks, n, m) if method == "exact" else (stats.norm.cdf(z), stats.norm.sf(z))
+    lower, upper = _exact_tails(ranks, n, m) if method == "exact" else (ndtr(z), ndtr(-z))
     pvalue = {"less": lower, "greater": upper, "two-sided": min(1.0, 2 * min(lower, upper))}[alternative]
     return RankSum(z, float(pvalue), method, below, probability_interval(x, y, confidence_level))
+
+
+def midranks(values: Sample) -> Sample:
+    """Return ranks from 1, equal values sharing the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Sample = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks
+
+
+def normal_quantile(probability: float) -> float:
+    """Return the quantile of the standard normal distribution."""
+    from scipy.special import ndtri
+
+    return float(ndtri(probability))
 
 
 def probability_interval(x: Sample, y: Sample, confidence_level: float) -> tuple[float, float]:
@@ -66,19 +81,21 @@ def probability_interval(x: Sample, y: Sample, confidence_level: float) -> tuple
     E. Brunner, U. Munzel. Biometrical Journal 42 (2000), 17-25.
     R. G. Newcombe. Statistics in Medicine 25 (2006), 559-573.
     """
+    from scipy.special import expit, logit, stdtrit
+
     n, m = len(x), len(y)
-    pooled = stats.rankdata(np.concatenate([x, y]))
-    above_x = 1.0 - (pooled[:n] - stats.rankdata(x)) / m  # share of y above each x
-    below_y = (pooled[n:] - stats.rankdata(y)) / n  # share of x below each y
+    pooled = midranks(np.concatenate([x, y]))
+    above_x = 1.0 - (pooled[:n] - midranks(x)) / m  # share of y above each x
+    below_y = (pooled[n:] - midranks(y)) / n  # share of x below each y
     estimate = float(below_y.mean())
     if min(n, m) > 1:
         parts = np.array([above_x.var(ddof=1) / n, below_y.var(ddof=1) / m])
         variance = float(parts.sum())
         if variance > 0 and 0 < estimate < 1:
             freedom = variance**2 / float((parts**2 / (np.array([n, m]) - 1)).sum())
-            width = stats.t.ppf(0.5 + confidence_level / 2, freedom) * np.sqrt(variance)
-            center, half = special.logit(estimate), width / (estimate * (1 - estimate))
-            return float(special.expit(center - half)), float(special.expit(center + half))
+            width = stdtrit(freedom, 0.5 + confidence_level / 2) * np.sqrt(variance)
+            center, half = logit(estimate), width / (estimate * (1 - estimate))
+            return float(expit(center - half)), float(expit(center + half))
     return _newcombe(estimate, n, m, confidence_level)
 
 
@@ -118,7 +135,9 @@ def _exact_tails(ranks: Sample, n: int, m: int) -> tuple[float, float]:
 
 
 def _newcombe(estimate: float, n: int, m: int, confidence_level: float) -> tuple[float, float]:
-    z = stats.norm.ppf(0.5 + confidence_level / 2)
+    from scipy.optimize import brentq
+
+    z = normal_quantile(0.5 + confidence_level / 2)
     extra = (n + m) / 2 - 1
 
     def excess(p: float) -> float:
@@ -127,6 +146,6 @@ def _newcombe(estimate: float, n: int, m: int, confidence_level: float) -> tuple
 
     # At 0 and 1 the variance vanishes: the roots that matter lie strictly inside.
     edge = 1e-9
-    low = 0.0 if estimate <= edge else float(optimize.brentq(excess, edge, min(estimate, 1 - edge)))
-    high = 1.0 if estimate >= 1 - edge else float(optimize.brentq(excess, max(estimate, edge), 1 - edge))
+    low = 0.0 if estimate <= edge else float(brentq(excess, edge, min(estimate, 1 - edge)))
+    high = 1.0 if estimate >= 1 - edge else float(brentq(excess, max(estimate, edge), 1 - edge))
     return low, high
