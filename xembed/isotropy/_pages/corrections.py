@@ -28,6 +28,7 @@ from xembed.reports.kit import (
     estimate,
     gain_bounds,
     gain_points,
+    interval_card,
     level,
     line,
     name,
@@ -268,7 +269,7 @@ def _gain(gain: Data | None, most: float | None = None) -> Cell:
 
 
 def _sets_table(rows: Sequence[Data]) -> Table:
-    heads = [head for scores in rows[0]["tests"] for head in (plain(scores["name"]), "Gain")]
+    heads = [head for scores in rows[0]["tests"] for head in (name(plain(scores["name"])), "Gain")]
     body: list[list[Cell | Line]] = [
         [
             short(row["name"]),
@@ -290,7 +291,7 @@ def sts(data: Data) -> Page:
     """Return the page of `evaluate_sts`."""
     sets, pooled, mean = data["sets"], data["all"], data["mean"]
     several, pairs = len(sets) > 1, count(pooled["n_pairs"], "pair")
-    ends = _interval(pooled, "spearman")
+    ends = point_bounds(pooled["spearman_low"], pooled["spearman_high"])
     steps: list[tuple[Line, Line]] = [
         ("Compared by", f"{_SIMILARITIES[data['similarity']]} of the two embeddings of a pair.")
     ]
@@ -301,17 +302,17 @@ def sts(data: Data) -> Page:
         steps.append(("Fitted on", fit))
     alert = "The correction was fitted on sentences that it was tested on. The figures are not those of new sentences."
     cards = [
-        Card("Spearman × 100, all pairs", points(pooled["spearman"]), ends),
-        Card("Pearson × 100, all pairs", points(pooled["pearson"]), _interval(pooled, "pearson")),
+        _score_card("Spearman × 100, all pairs", pooled, "spearman"),
+        _score_card("Pearson × 100, all pairs", pooled, "pearson"),
+        *([_score_card("Mean of the sets", mean, "spearman")] if several else []),
     ]
-    if several:
-        cards.append(Card("Mean of the sets", points(mean["spearman"]), _interval(mean, "spearman")))
     return Page(
         title=_sets([scores["name"] for scores in sets[:3]]) + (f" and {len(sets) - 3} more" if sets[3:] else ""),
         kind="similarity of sentences",
         finding=Finding(f"Spearman {points(pooled['spearman'])}", sign="≡"),
-        verdict=f"Spearman's correlation of the similarities with human scores is {points(pooled['spearman'])} (× 100; "
-        f"{ends}) on {pairs}"
+        verdict=f"Spearman's correlation of the similarities with human scores is {points(pooled['spearman'])} (× 100"
+        + (f"; interval {ends}" if ends else "")
+        + f") on {pairs}"
         + (f" of {len(sets)} sets together; the mean of the sets is {points(mean['spearman'])}." if several else "."),
         blocks=[
             Section("protocol", "What was compared", _protocol(steps, alert if data["transductive"] else "")),
@@ -324,9 +325,8 @@ def sts(data: Data) -> Page:
     )
 
 
-def _interval(scores: Data, key: str) -> str:
-    ends = point_bounds(scores[f"{key}_low"], scores[f"{key}_high"])
-    return f"interval {ends}" if ends else "no interval"
+def _score_card(label: str, scores: Data, key: str) -> Card:
+    return interval_card(label, points(scores[key]), point_bounds(scores[f"{key}_low"], scores[f"{key}_high"]))
 
 
 def _sets_section(data: Data) -> Section:
@@ -344,6 +344,7 @@ def _sets_section(data: Data) -> Section:
             " all: one correlation of the pairs of all sets together, the convention of SentEval. mean: the mean of "
             "the sets, each with the same weight."
         )
-    columns: list[Column | Line] = ["Set", Column("Pairs", "number"), "Spearman × 100", "Pearson × 100"]
+    columns: list[Column | Line] = ["Set", Column("Pairs", "number")]
+    columns += [Column(f"{kind} × 100", name=kind) for kind in ("Spearman", "Pearson")]
     table = Table(columns, rows, "Correlations with human scores", note=note, layout="stack")
     return Section("sets", "Correlations with human scores", [table], nav="Sets")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from xembed.isotropy._pages import figures
-from xembed.isotropy._pages.figures import Floats
 from xembed.reports.kit import (
+    DASHES,
     Bar,
     Block,
     Card,
@@ -28,11 +28,16 @@ from xembed.reports.kit import (
     estimate,
     level,
     name,
+    name_label,
+    new_figure,
     number,
     number_columns,
     percent,
     plain,
+    to_script,
 )
+
+Floats = npt.NDArray[np.float64]
 
 RAW = "raw"
 _NAME, _TEXT = 40, 300  # characters of a correction's name, and of a text
@@ -42,6 +47,10 @@ _RANKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _LEVELS = (5, 25, 50, 75, 95)
 _TOP_DIMENSIONS = 10
 _LISTED = 30  # dimensions that a sentence names
+_COLORS = ("f", "g")
+# Eigenvalues below this share of the largest are what rounding leaves of nothing; on a logarithmic scale they would
+# press all others together.
+_NOTHING = 1e-8
 
 
 def short(correction: str | None) -> str:
@@ -164,7 +173,7 @@ def _spectrum(spaces: dict[str, Data]) -> Figure:
         "left out."
     )
     table = Table(number_columns(heads), body, "Spectrum")
-    return Figure("spectrum", "Spectrum", caption, figures.spectra(shares), size="wide", table=table)
+    return Figure("spectrum", "Spectrum", caption, _draw_spectra(shares), size="wide", table=table)
 
 
 def _share_cells(share: Floats, rank: int) -> list[str]:
@@ -189,7 +198,7 @@ def _cosines(histograms: Sequence[tuple[str, Data]]) -> Figure:
     heads = ["Space", *(f"{place}% of pairs are below" for place in _LEVELS)]
     body = [[label, *(f"{value:.2f}" for value in _quantiles(edges, counts))] for label, edges, counts in rows]
     table = Table(number_columns(heads), body, "Cosines of random pairs")
-    return Figure("cosines", "Cosines of random pairs", caption, figures.cosines(histograms), table=table)
+    return Figure("cosines", "Cosines of random pairs", caption, _draw_cosines(histograms), table=table)
 
 
 def _quantiles(edges: Sequence[float], counts: Sequence[float]) -> Floats:
@@ -233,8 +242,115 @@ def contributions_figure(
     )
     title = "Dimensions in the average cosine"
     table = Table(number_columns(["Dimension", "Contribution", "Share", *later, "Rogue"]), body, title)
-    spec = figures.contributions(values, rogue)
+    spec = _draw_contributions(values, rogue)
     return Figure("contributions", title, caption, spec, size="wide" if wide else "square", table=table)
+
+
+# ---- drawings
+
+
+def _draw_spectra(shares: Sequence[tuple[str, Floats]]) -> str:
+    """Return the eigenvalues of each space as percentages of its variance, over their rank, on a logarithmic scale."""
+    figure = new_figure()
+    low = 1.0
+    for which, (label, share) in enumerate(shares):
+        seen = share >= max(_NOTHING * float(share.max()), 1e-300)
+        low = min(low, float(share[seen].min()))
+        figure.add_scatter(
+            x=np.arange(1, len(share) + 1),
+            y=np.where(seen, 100 * share, np.nan),
+            mode="lines" if len(share) > 1 else "markers",
+            line={"width": 2, "dash": DASHES[which]},
+            name=name_label(label),
+            meta=_COLORS[which],
+            hovertemplate="direction %{x}: %{y:.3g}% of the variance<extra></extra>",
+        )
+    rank = max(len(share) for _, share in shares)
+    figure.add_scatter(
+        x=[1, rank],
+        y=[100 / rank, 100 / rank],
+        mode="lines",
+        line={"width": 1.5, "dash": "dot"},
+        name="isotropic",
+        meta="quiet",
+        hovertemplate="isotropic: %{y:.3g}%<extra></extra>",
+    )
+    high = max(float(share.max()) for _, share in shares)
+    figure.update_layout(
+        xaxis_title="principal component", yaxis_title="% of the variance (log scale)", hovermode="closest"
+    )
+    bottom, top = np.log10([100 * min(low, 1 / rank), 100 * high])
+    figure.update_yaxes(type="log", range=[bottom - 0.1, top + 0.15], dtick=1, exponentformat="power")
+    return to_script(figure)
+
+
+def _draw_cosines(histograms: Sequence[tuple[str, Data]]) -> str:
+    """Return the cosines of random pairs of each space, as percentages of the pairs, and of random directions."""
+    figure = new_figure()
+    ends: list[float] = []
+    # Random directions are the same for spaces of as many dimensions, and drawn once.
+    expected = {tuple(round(pairs, 6) for pairs in histogram["expected"]): histogram for _, histogram in histograms}
+    lines = [
+        (label, histogram, "counts", _COLORS[which], DASHES[which], 2.0)
+        for which, (label, histogram) in enumerate(histograms)
+    ]
+    lines += [("random directions", histogram, "expected", "quiet", "dot", 1.5) for histogram in expected.values()]
+    for label, histogram, key, color, dash, width in lines:
+        edges = np.asarray(histogram["edges"], dtype=np.float64)
+        values = np.asarray(histogram[key], dtype=np.float64)
+        share = 100 * values / max(float(values.sum()), 1e-300)
+        filled = np.flatnonzero(share > 0.02)
+        ends += [edges[filled[0]], edges[filled[-1] + 1]]
+        figure.add_scatter(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=share,
+            mode="lines",
+            line={"shape": "hvh", "width": width, "dash": dash},
+            fill="tozeroy" if key == "counts" else None,
+            name=name_label(label),
+            meta=color,
+            hovertemplate="cosine %{x:.2f}: %{y:.2f}% of pairs<extra></extra>",
+        )
+    figure.update_xaxes(range=[max(-1.0, min(ends) - 0.04), min(1.0, max(ends) + 0.04)])
+    figure.update_layout(xaxis_title="cosine of two different texts", yaxis_title="% of pairs", hovermode="closest")
+    return to_script(figure)
+
+
+def _draw_contributions(values: Floats, rogue: Sequence[int]) -> str:
+    """Return the contribution of each dimension to the average cosine, rogue ones marked."""
+    figure = new_figure()
+    # One path for all stems: a bar for each of thousands of dimensions would be slow.
+    gaps = np.full(len(values), np.nan)
+    index = np.arange(len(values), dtype=np.float64)
+    figure.add_scatter(
+        x=np.column_stack([index, index, gaps]).ravel(),
+        y=np.column_stack([np.zeros(len(values)), values, gaps]).ravel(),
+        mode="lines",
+        line={"width": 1.5},
+        name="dimensions",
+        meta="f",
+        hovertemplate="dimension %{x}: %{y:.3g}<extra></extra>",
+    )
+    if rogue:
+        figure.add_scatter(
+            x=list(rogue),
+            y=values[list(rogue)],
+            mode="markers",
+            marker={"symbol": "star", "size": 12},
+            name="rogue dimensions",
+            meta="found",
+            hovertemplate="rogue dimension %{x}: %{y:.3g}<extra></extra>",
+        )
+    figure.add_hline(y=0, line={"width": 1}, name="quiet")
+    pad = 0.02 * len(values) + 0.5
+    figure.update_xaxes(range=[-pad, len(values) - 1 + pad])
+    figure.update_layout(
+        xaxis_title="dimension",
+        yaxis_title="contribution to the average cosine",
+        showlegend=bool(rogue),
+        hovermode="closest",
+    )
+    return to_script(figure)
 
 
 # ---- hubs

@@ -28,6 +28,7 @@ from xembed.reports.kit import (
     count,
     cut,
     histogram,
+    interval_card,
     listed,
     number,
     percent,
@@ -162,7 +163,7 @@ def neighbor_overlap(data: Data) -> Page:
         f"share {percent(data['chance'])}.",
         blocks=[],
         cards=[
-            Card("Shared", number(data["value"]), f"interval {ends}" if ends else "no interval"),
+            interval_card("Shared", number(data["value"]), ends),
             Card("Chance", number(data["chance"]), "expected share in unrelated spaces"),
             Card("Texts", f"{data['n_rows_used']:,}", f"{k} each"),
         ],
@@ -184,12 +185,8 @@ def probe(data: Data) -> Page:
         f"predicting the most frequent one would be right for {points(data['majority'])}%.",
         blocks=[],
         cards=[
-            Card("Accuracy", f"{points(data['accuracy'])}%", f"interval {accuracy}" if accuracy else "no interval"),
-            Card(
-                "Balanced accuracy",
-                f"{points(data['balanced_accuracy'])}%",
-                "mean of all labels; " + (f"interval {balanced}" if balanced else "no interval"),
-            ),
+            interval_card("Accuracy", f"{points(data['accuracy'])}%", accuracy),
+            interval_card("Balanced accuracy", f"{points(data['balanced_accuracy'])}%", balanced, "mean of all labels"),
             Card("Most frequent label", f"{points(data['majority'])}%", "of the texts have it"),
             Card("Texts", f"{data['n_texts']:,}", f"in {count(data['n_splits'], 'fold')}"),
             Card("Labels", f"{len(classes):,}", cut(", ".join(classes), _CLASSES)),
