@@ -91,8 +91,8 @@ def hubness(data: Data) -> kit.Page:
         title=f"{kit.count(data['n'], 'text')}, {kit.count(k, 'neighbor')}",
         kind="hubness",
         finding=kit.Finding(f"Skewness {kit.number(data['skewness'])}", sign="≡"),
-        verdict=f"The largest hub is among the {neighbors} of {largest} other texts; {kit.percent(data['antihub_rate'])} "
-        "of the texts are antihubs, which are among the nearest neighbors of none.",
+        verdict=f"The largest hub is among the {neighbors} of {largest} other texts; "
+        f"{kit.percent(data['antihub_rate'])} of the texts are antihubs, which no other text has as a neighbor.",
         blocks=[kit.Section("counts", "k-occurrences", [figure]), hubs_section(hubs, k, data["n"])],
         cards=[
             kit.Card(
