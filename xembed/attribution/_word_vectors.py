@@ -31,6 +31,8 @@ LABELS = {
     "leave_one_out": "Leave one word out",
     "shapley": "Shapley values",
 }
+# Keys of the publications that they are from.
+SOURCES = {"integrated_jacobian": ("moeller2023",), "leave_one_out": ("zeiler2014",), "shapley": ("strumbelj2010",)}
 # Rows of forward-mode products at once: each is a forward pass with twice the memory.
 _ROWS_AT_ONCE = 32
 # Texts whose vectors are held at once: 64 texts of 60 words and 384 dimensions are 12 MB.
