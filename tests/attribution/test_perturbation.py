@@ -17,20 +17,16 @@ from xembed.attribution._method import MethodOptions, row_seed
 from xembed.attribution._pair_shapley import shapley_values
 from xembed.attribution._perturbation import (
     METHODS,
-    kernel_shap,
     kernel_shap_plan,
-    kernel_shap_rows,
-    lime,
     lime_plan,
     lime_weights,
     masked_ids,
-    occlusion,
-    shapley_sampling,
     shapley_sampling_plan,
 )
 from xembed.attribution._scored_model import DELETIONS, ScoredModel
 
 RUNS = {method.name: method.run for method in METHODS}
+COSTS = {method.name: method.rows for method in METHODS}
 VALUES = {"she": 2.0, "sing": 1.0, "##s": 0.5, "bad": -3.0, "[MASK]": 0.25}
 LONG = ["The", "young", "actress", "met", "two", "old", "friends", "with", "her", "dog", "in", "the", "park", "."]
 SHORT = ["She", "sings", "."]
@@ -221,7 +217,7 @@ def forward(model, row):
 def test_occlusion_is_the_feature_ablation_of_captum():
     model = bert()
     rows = model.words.encode([LONG, SHORT])
-    for row, found in zip(rows, occlusion(model, rows, ones(rows), MethodOptions()).words, strict=True):
+    for row, found in zip(rows, RUNS["occlusion"](model, rows, ones(rows), MethodOptions()).words, strict=True):
         n = len(row.words)
         expected = FeatureAblation(forward(model, row)).attribute(torch.ones(1, n), perturbations_per_eval=n)
         np.testing.assert_allclose(found, expected[0].numpy(), atol=1e-5)
@@ -400,7 +396,7 @@ def test_words_without_tokens_have_zero(name):
 def test_targets_are_those_of_each_row():
     model = bag()
     rows = model.words.encode([SHORT, SHORT])
-    found = occlusion(model, rows, np.array([0, 1]), MethodOptions(deletion="pad"))
+    found = RUNS["occlusion"](model, rows, np.array([0, 1]), MethodOptions(deletion="pad"))
     np.testing.assert_allclose(found.words[0], [-2, 0, 0])
     np.testing.assert_allclose(found.words[1], [2, 0, 0])
 
@@ -409,10 +405,10 @@ def test_kernel_shap_warns_where_rows_are_too_few():
     model = bert()
     rows = model.words.encode([LONG, SHORT])
     with pytest.warns(UserWarning, match=r"more words than rows to fit them to in 1 of 2 texts \(n_samples=10"):
-        kernel_shap(model, rows, ones(rows), MethodOptions(n_samples=10))
+        RUNS["kernel_shap"](model, rows, ones(rows), MethodOptions(n_samples=10))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        kernel_shap(model, rows, ones(rows), MethodOptions(n_samples=50))
+        RUNS["kernel_shap"](model, rows, ones(rows), MethodOptions(n_samples=50))
 
 
 def test_a_tokenizer_without_the_filler_is_named():
@@ -420,14 +416,14 @@ def test_a_tokenizer_without_the_filler_is_named():
     model.tokenizer.mask_token = None
     rows = model.words.encode([SHORT])
     with pytest.raises(ValueError, match="needs a tokenizer with that special token"):
-        lime(model, rows, ones(rows), MethodOptions(deletion="mask"))
+        RUNS["lime"](model, rows, ones(rows), MethodOptions(deletion="mask"))
 
 
 def test_scores_that_are_no_numbers_are_an_error():
     model = ScoredModel(BagOfWords({"she": float("nan")}), tiny_tokenizer(), caller="this test")
     rows = model.words.encode([SHORT])
     with pytest.raises(RuntimeError, match="must give finite scores"):
-        shapley_sampling(model, rows, ones(rows), MethodOptions())
+        RUNS["shapley_sampling"](model, rows, ones(rows), MethodOptions())
 
 
 @settings(max_examples=60, deadline=None)
@@ -446,5 +442,5 @@ def test_masked_ids_are_those_of_the_model_row_by_row(sentence, deletion, number
 
 def test_costs_say_what_is_enumerated():
     options = MethodOptions(n_samples=100)
-    assert kernel_shap_rows(6, options) == (64.0, 0.0)
-    assert kernel_shap_rows(7, options) == (100.0, 0.0)
+    assert COSTS["kernel_shap"](6, options) == (64.0, 0.0)
+    assert COSTS["kernel_shap"](7, options) == (100.0, 0.0)

@@ -10,8 +10,8 @@ from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
 from scipy.stats import spearmanr
 from transformers import BertForSequenceClassification
 
+from xembed.attribution import METHODS
 from xembed.attribution._method import MethodOptions
-from xembed.attribution._perturbation import occlusion
 from xembed.attribution._randomisation import PARTS, randomisation_similarity, randomise
 from xembed.attribution._scored_model import ScoredModel
 from xembed.geco import OneLayerAttention, make_one_layer
@@ -128,7 +128,7 @@ def test_explanations_of_random_models_differ_from_those_of_the_trained_one():
     for candidate in (module, copy.deepcopy(module), randomise(module, "encoder", seed=1)):
         model = ScoredModel(candidate, tokenizer, caller="this test")
         rows = model.words.encode(sentences)
-        attributions.append(occlusion(model, rows, np.array([1]), MethodOptions()).words)
+        attributions.append(METHODS["occlusion"].run(model, rows, np.array([1]), MethodOptions()).words)
     assert randomisation_similarity(attributions[0], attributions[1])[0] == pytest.approx(1)
     assert randomisation_similarity(attributions[0], attributions[2])[0] < 0.9
 

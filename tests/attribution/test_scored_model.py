@@ -128,15 +128,15 @@ def test_scores_that_are_not_finite_are_refused(value):
 # ---- batches
 
 
-@given(st.lists(st.integers(1, 900), max_size=60), st.integers(1, 8))
+@given(st.lists(st.integers(1, 900), max_size=60))
 @settings(max_examples=60, deadline=None)
-def test_batches_hold_each_row_once_within_the_budget(lengths, at_least):
+def test_batches_hold_each_row_once_within_the_budget(lengths):
     model = bert()
-    found = model.batches(lengths, rows_at_least=at_least)
+    found = model.batches(lengths)
     assert sorted(place for batch in found for place in batch) == list(range(len(lengths)))
     for batch in found:
         longest = max(lengths[place] for place in batch)
-        assert len(batch) == 1 or len(batch) * longest <= max(model.tokens_at_once, at_least * longest)
+        assert len(batch) == 1 or len(batch) * longest <= model.tokens_at_once
     ascending = [lengths[place] for batch in found for place in batch]
     assert ascending == sorted(ascending)
 

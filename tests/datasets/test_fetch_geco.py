@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pooch
 import pytest
 
-from xembed.datasets import _fetch
-from xembed.datasets._fetch import COMMIT, SHA256, URL, VARIANTS, fetch_geco
+from xembed.datasets import _geco
+from xembed.datasets._geco import COMMIT, SHA256, URL, VARIANTS, fetch_geco
 
 FILES = {name: f"{name}\n".encode() * 500 for name in SHA256}
 
@@ -44,7 +44,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(_fetch, "SHA256", {name: hashlib.sha256(body).hexdigest() for name, body in FILES.items()})
+    monkeypatch.setattr(_geco, "SHA256", {name: hashlib.sha256(body).hexdigest() for name, body in FILES.items()})
     served = Server()
     thread = threading.Thread(target=served.http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -95,7 +95,7 @@ def test_what_goes_wrong_leaves_nothing_behind(server, tmp_path, wrong, error, m
     name = "binary_gender_all/test.jsonl"
     server.broken[name] = wrong
     level = pooch.get_logger().level
-    with pytest.raises(error, match=re.escape(message.format(sha=_fetch.SHA256[name]))) as caught:
+    with pytest.raises(error, match=re.escape(message.format(sha=_geco.SHA256[name]))) as caught:
         fetch_geco("binary_gender_all", url=server.url, cache_dir=tmp_path)
     assert server.url + name in str(caught.value)
     assert pooch.get_logger().level == level

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xembed.datasets._gendered import _fill, load_gendered_pairs
+from xembed.datasets._bundled import _fill, load_gendered_pairs
 
 DATA = Path(__file__).parents[2] / "datasets"
 VARIANTS = ("all", "subject")

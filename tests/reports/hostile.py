@@ -12,7 +12,7 @@ import test_pages as corpora
 from xembed._core.results import UserText
 from xembed._core.schemas import class_of
 from xembed.reports import compare_results, render_page
-from xembed.reports._several import combine
+from xembed.reports._write import combine
 
 LONG = "w" * 10_000
 IMAGE = "<img src=x onerror='window.hacked=1'>"

@@ -18,7 +18,7 @@ from test_shift_report import until
 from xembed._core.provenance import dump_json
 from xembed._core.results import read_result
 from xembed.reports import _render, compare_results, render_page
-from xembed.reports._several import combine
+from xembed.reports._write import combine
 from xembed.shift import compare_corpora
 
 FORMULAS = [
@@ -162,7 +162,7 @@ def test_the_numbers_of_a_figure(open_page, shift_page, shift):
     figure = page.locator("figure:has(#distribution)")
     content, name = download(page, figure.get_by_role("button", name="CSV"))
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-    assert name == "xembed-how-deep-the-texts-lie.csv" and len(rows) == 3
+    assert name == "xembed-distribution-of-depths.csv" and len(rows) == 3
     assert rows[0][:3] == ["Corpus", "Texts", "5% quantile"]
     assert [row[0] for row in rows[1:]] == list(shift.names) and rows[1][1] == str(shift.test.n_F)
     # The map has no table, the depths have one button for it, and plotly's own button for pictures is gone.

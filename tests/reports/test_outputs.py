@@ -78,7 +78,7 @@ def test_markdown_of_hostile_texts_is_text(kind):
 
 
 def test_markdown_of_several_results(result):
-    from xembed.reports._several import combine
+    from xembed.reports._write import combine
 
     text = render_markdown(combine([result, test_pages.make("many")], title="Two *results*"))
     assert text.startswith(r"# Two \*results\*")

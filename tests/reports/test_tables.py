@@ -11,7 +11,7 @@ from test_shift_report import until
 
 from xembed.reports import render_page
 from xembed.reports._render import Place, block_html
-from xembed.reports._several import combine
+from xembed.reports._write import combine
 from xembed.reports.kit import Table, number_columns
 from xembed.shift import rank_sum_test
 

@@ -31,27 +31,11 @@ def attention_rollout(
     *,
     reader: str | None = None,
 ) -> MethodOutput:
-    """Multiply the attention of all layers, averaged over heads, each mixed half and half with the residual way [1]_.
+    """Multiply the attention of all layers, averaged over heads, each mixed half and half with the residual path [1]_.
 
-    The same for every class.
-
-    Parameters
-    ----------
-    model, rows, targets, options
-        As for every method.
-    reader : {'first', 'last', 'mean'}, optional
-        What the classifier reads, and so for which token the relevances are taken: the first token ([CLS]), the last
-        one (GPT-2) or the mean of all. By default what the model says as ``attention_reader``, else 'first'.
-
-    Returns
-    -------
-    MethodOutput
-        Not negative; with those of the special tokens, the relevances of a row sum to 1.
-
-    Raises
-    ------
-    ValueError
-        If the model gives no attention weights, or ``reader`` is none of the three.
+    The same for every class. With those of the special tokens, the relevances of a row sum to 1. ``reader`` is the
+    token that the classifier reads, for which relevances are taken: 'first' ([CLS]), 'last' (GPT-2) or the 'mean' of
+    all; by default the model's ``attention_reader``, else 'first'. ValueError if there are no attention weights.
 
     References
     ----------
@@ -59,10 +43,10 @@ def attention_rollout(
     """
 
     def roll(attentions: Sequence[torch.Tensor], _scores: torch.Tensor) -> torch.Tensor:
-        found = _identity(attentions[0])
+        relevances = _identity(attentions[0])
         for attention in attentions:
-            found = (0.5 * attention.float().mean(dim=1) + 0.5 * _identity(attention)) @ found
-        return found
+            relevances = (0.5 * attention.float().mean(dim=1) + 0.5 * _identity(attention)) @ relevances
+        return relevances
 
     return _run(model, rows, targets, options, roll, reader=reader, backward=False)
 
@@ -77,23 +61,8 @@ def attention_gradient(
 ) -> MethodOutput:
     """Add up, over layers, the positive part of attention times its gradient, averaged over heads [1]_.
 
-    Parameters
-    ----------
-    model, rows, targets, options
-        As for every method.
-    reader : {'first', 'last', 'mean'}, optional
-        What the classifier reads, as in `attention_rollout`.
-
-    Returns
-    -------
-    MethodOutput
-        Not negative. What a token keeps of itself on the residual way is left out.
-
-    Raises
-    ------
-    ValueError
-        If the model gives no attention weights, if its scores don't depend on those that it gives, or ``reader`` is
-        none of the three.
+    The residual path of a token itself is left out. ``reader`` as in `attention_rollout`. ValueError also if the scores
+    don't depend on the attention weights that the model gives.
 
     References
     ----------
@@ -106,8 +75,7 @@ def attention_gradient(
 
         # The sum over rows: a row's attention has a gradient of that row's score only.
         gradients = torch.autograd.grad(scores.sum(), attentions, allow_unused=True)
-        identity = _identity(attentions[0])
-        found = identity
+        identity = relevances = _identity(attentions[0])
         for layer, (attention, gradient) in enumerate(zip(attentions, gradients, strict=True)):
             if gradient is None:
                 raise ValueError(
@@ -115,8 +83,8 @@ def attention_gradient(
                     f"Those of layer {layer} are copies, without a gradient. Choose another method."
                 )
             weighted = (attention.detach() * gradient).float().clamp(min=0).mean(dim=1)
-            found = found + weighted @ found
-        return found - identity
+            relevances = relevances + weighted @ relevances
+        return relevances - identity
 
     return _run(model, rows, targets, options, weigh, reader=reader, backward=True)
 
@@ -141,24 +109,23 @@ def _run(
 
     reader = getattr(model.module, "attention_reader", "first") if reader is None else reader
     check_option(reader, READERS, name="reader", caller=model.caller)
-    chosen = torch.from_numpy(np.asarray(targets, dtype=np.int64))
     words: list[Any] = [None] * len(rows)
     special = np.zeros(len(rows))
     with model.frozen(), eager_attention(model.module):
-        for batch in model.batches([len(row.ids) for row in rows]):
-            ids, mask = model.tensors([rows[place].ids for place in batch])
+        for places, batch, ids, mask in model.row_batches(rows):
             with torch.set_grad_enabled(backward):
                 # Parameters are frozen: the graph begins at the embeddings.
                 embeds = model.embedding(ids).detach().requires_grad_(backward)
                 output = model.module(inputs_embeds=embeds, attention_mask=mask, output_attentions=True)
                 attentions = _attentions(output, ids, type(model.module).__name__)
-                scores = model._finish(output.logits).gather(1, chosen[batch].to(model.device)[:, None])
-                found = _read(relevance(attentions, scores).detach(), mask, reader)
+                outputs = torch.from_numpy(np.asarray(targets)[places]).to(model.device)
+                scores = model._finish(output.logits).gather(1, outputs[:, None])
+                relevances = _read(relevance(attentions, scores).detach(), mask, reader)
             if backward:
                 model.n_backward += len(batch)
             else:
                 model.n_forward += len(batch)
-            for place, values in zip(batch, found.cpu().double().numpy(), strict=True):
+            for place, values in zip(places, relevances.cpu().double().numpy(), strict=True):
                 words[place], special[place] = sum_words(values, rows[place])
             if options.progress is not None:
                 options.progress(len(batch))
@@ -166,24 +133,24 @@ def _run(
 
 
 def _attentions(output: Any, ids: torch.Tensor, name: str) -> tuple[torch.Tensor, ...]:
-    found = tuple(getattr(output, "attentions", None) or ())
-    if not found or any(attention is None for attention in found):
+    attentions = tuple(getattr(output, "attentions", None) or ())
+    if not attentions or any(attention is None for attention in attentions):
         raise ValueError(
             f"{name} gives no attention weights (output_attentions), which attention methods are made of. Choose "
             "another method."
         )
     n_rows, n_tokens = ids.shape
-    for attention in found:
+    for attention in attentions:
         if attention.ndim != 4 or (len(attention), *attention.shape[2:]) != (n_rows, n_tokens, n_tokens):
             raise ValueError(
                 f"The attention weights of {name} must have the shape ({n_rows}, n_heads, {n_tokens}, {n_tokens}), a "
                 f"weight for each pair of tokens. Got {tuple(attention.shape)}. Choose another method."
             )
-    return found
+    return attentions
 
 
 def _read(relevances: torch.Tensor, mask: torch.Tensor, reader: str) -> torch.Tensor:
-    """Return what the classifier's token, or all in the mean, has of each token: (n_rows, n_tokens), 0 for padding."""
+    """Return the relevance of each token for the classifier's token, or for the mean of all: (n_rows, n_tokens)."""
     import torch
 
     weights = mask.float()  # padding is neither read nor does it read
@@ -197,7 +164,7 @@ def _read(relevances: torch.Tensor, mask: torch.Tensor, reader: str) -> torch.Te
 
 @contextlib.contextmanager
 def eager_attention(module: Any) -> Iterator[None]:
-    """Let the model compute attention weights: the fast implementations give none, and say nothing."""
+    """Let the model compute attention weights: the fast implementations give none, without a warning."""
     config = getattr(module, "config", None)
     before = getattr(config, "_attn_implementation", None)
     if before in (None, "eager") or not hasattr(module, "set_attn_implementation"):

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     Head = Callable[[torch.Tensor], torch.Tensor]
 
 Floats = npt.NDArray[np.float64]
+# What the targets here are called in sentences, by name.
+LABELS = {
+    "similarity": "similarity",
+    "nearest_similarity": "similarity to the nearest texts",
+    "depth": "depth in the whole corpus",
+    "projection": "projection on a direction",
+}
 # Where the cosine is 1 the slope of arc and chord is infinite. Nearer than this they are kept constant.
 _NEAR_ONE = 1e-6
 

@@ -1,4 +1,4 @@
-"""Whether a model does without the words that an explanation names, and whether it is stable between two forms."""
+"""Faithfulness of explanations to a model, and their stability between two forms of a sentence."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.validation import check_number, check_option
+from xembed.attribution._method import words_with_tokens
+from xembed.attribution._pair_shapley import check_outputs_exist
 from xembed.attribution._perturbation import masked_ids
 from xembed.attribution._scored_model import DELETIONS, ScoredModel
 from xembed.encoders._words import EncodedWords
@@ -36,42 +38,39 @@ def faithfulness(
     """Measure comprehensiveness and sufficiency of explanations by many methods, as ERASER does [1]_.
 
     For each share of the words, at least one, the probability of the target is computed without the first words of an
-    explanation (comprehensiveness: what is lost), and with nothing else (sufficiency: what is lacking). Equal rows are
-    computed once, whichever methods ask for them.
+    explanation (comprehensiveness: its loss), and with nothing else (sufficiency: its deficit). Equal rows are computed
+    once for all methods.
 
     Parameters
     ----------
     model : ScoredModel
-        The model. Of logits the softmax over all outputs is taken here.
+        The model. Its logits are turned into probabilities by the softmax over all outputs.
     rows : sequence of EncodedWords
         The texts.
     targets : sequence of int
-        The output explained, one for each row.
+        Explained output of each row.
     attributions : mapping of str to sequence of ndarray of shape (n_words,)
-        For each method a value for each word of each row. A random order is just another method.
+        For each method a value for each word of each row.
     deletion : {'mask', 'pad', 'unk', 'delete'}, default='mask'
-        What stands for a word that is left out. Rankings of methods depend on it [2]_.
+        Replacement of a word that is left out. Rankings of methods depend on it [2]_.
     shares : sequence of float, default=(0.01, 0.05, 0.1, 0.2, 0.5)
-        Parts of the words that are taken out or kept, above 0 and up to 1, rounded up to words.
+        Shares of the words to delete or keep, in (0, 1], rounded up to words.
     signed : bool or mapping of str to bool, default=True
-        Whether words come by their values, those for the target first, or by their absolute values; for all methods,
-        or one by one. Equal values come in the order of the text.
+        Whether words are ranked by their values, highest first, or by their absolute values; for all methods, or for
+        each. Ties are in the order of the text.
     progress : callable, optional
-        Called with the number of rows that went through the model.
+        Function that is called with the number of rows computed.
 
     Returns
     -------
     dict of str to dict of str to ndarray of shape (n_rows,), float64
-        For each method, in [-1, 1]:
-        ``comprehensiveness``, ``sufficiency`` : means over ``shares``, which [1]_ calls AOPC: a faithful explanation
-        has a high one and a low one.
-        ``comprehensiveness_0.2`` and so on : at one share.
+        For each method, in [-1, 1]: ``comprehensiveness`` (high for a faithful explanation) and ``sufficiency`` (low),
+        means over ``shares``, which [1]_ calls AOPC; ``comprehensiveness_0.2`` and so on at one share.
 
     Raises
     ------
     ValueError
-        If there is not one target and one attribution for each row, one for each word, or a value is not finite; if a
-        share is out of its range.
+        If there is not a target for each row and a finite attribution for each word, or a share is out of its range.
     RuntimeError
         If a score is not finite.
 
@@ -96,8 +95,8 @@ def faithfulness(
     caller = "faithfulness"
     check_option(deletion, DELETIONS, name="deletion", caller=caller)
     parts = _check_shares(shares, caller=caller)
-    chosen = _check_targets(targets, len(rows), caller=caller)
-    tokened = [_words_with_tokens(row) for row in rows]
+    outputs = _check_outputs(targets, len(rows), caller=caller)
+    tokened = [words_with_tokens(row) for row in rows]
     masks = {
         method: [
             _masks(_check_values(value, row, method=method, number=number), words, parts, by_value)
@@ -106,20 +105,16 @@ def faithfulness(
         for method, values, by_value in _check_methods(attributions, len(rows), signed, caller=caller)
     }
 
-    # The whole texts, then for each method and row what is left, and what is taken, at each share.
-    asked = [row.ids for row in rows]
+    # The whole texts, then for each method and row the other words, and the first words, at each share.
+    ids = [row.ids for row in rows]
     for of_method in masks.values():
         for row, of_row in zip(rows, of_method, strict=True):
-            asked += masked_ids(model, row, of_row, deletion)
-    probabilities = _probabilities(model.score_ids(asked, progress=progress), model.output)
-    if (chosen >= probabilities.shape[1]).any():
-        raise ValueError(
-            f"The targets of {caller} must be from 0 to {probabilities.shape[1] - 1}, the outputs of the model. "
-            f"Got {chosen.max()}."
-        )
-    whole = probabilities[np.arange(len(rows)), chosen]
-    found = probabilities[len(rows) :].reshape(len(masks), len(rows), 2, len(parts), -1)
-    at = np.take_along_axis(found, chosen[None, :, None, None, None], axis=-1)[..., 0]
+            ids += masked_ids(model, row, of_row, deletion)
+    probabilities = _probabilities(model.score_ids(ids, progress=progress), model.output)
+    check_outputs_exist(outputs, probabilities.shape[1], caller=caller)
+    whole = probabilities[np.arange(len(rows)), outputs]
+    masked = probabilities[len(rows) :].reshape(len(masks), len(rows), 2, len(parts), -1)
+    at = np.take_along_axis(masked, outputs[None, :, None, None, None], axis=-1)[..., 0]
     return {
         method: _named(comprehensiveness(whole, of[:, 0]), sufficiency(whole, of[:, 1]), parts)
         for method, of in zip(masks, at, strict=True)
@@ -127,12 +122,12 @@ def faithfulness(
 
 
 def comprehensiveness(whole: npt.ArrayLike, without: npt.ArrayLike) -> Floats:
-    """Return what the probability loses without the words: (n_rows,) and (n_rows, n_shares) to (n_rows, n_shares)."""
+    """Return the loss of probability without the words: (n_rows,) and (n_rows, n_shares) to (n_rows, n_shares)."""
     return np.asarray(whole, dtype=np.float64)[:, None] - np.asarray(without, dtype=np.float64)
 
 
 def sufficiency(whole: npt.ArrayLike, only: npt.ArrayLike) -> Floats:
-    """Return what it lacks with nothing else: (n_rows,) and (n_rows, n_shares) to (n_rows, n_shares)."""
+    """Return the deficit with nothing else: (n_rows,) and (n_rows, n_shares) to (n_rows, n_shares)."""
     return np.asarray(whole, dtype=np.float64)[:, None] - np.asarray(only, dtype=np.float64)
 
 
@@ -142,7 +137,7 @@ def aopc(drops: npt.ArrayLike) -> Floats:
 
 
 def n_taken(n_words: int, share: float) -> int:
-    """Return how many words a share of them is: rounded up, at least one."""
+    """Return the number of words of a share: rounded up, at least one."""
     return max(1, math.ceil(share * n_words - _ROUNDING))
 
 
@@ -157,8 +152,8 @@ def _masks(
     values: Floats, words: npt.NDArray[np.int64], shares: tuple[float, ...], by_value: bool
 ) -> npt.NDArray[np.bool_]:
     """Return which words with tokens are present: (2 * n_shares, n_words), without the first ones, and only they."""
-    found = values[words]
-    order = np.argsort(-(found if by_value else np.abs(found)), kind="stable")
+    keys = values[words] if by_value else np.abs(values[words])
+    order = np.argsort(-keys, kind="stable")
     rank = np.empty(len(words), dtype=np.int64)
     rank[order] = np.arange(len(words))
     taken = rank < np.array([n_taken(len(words), share) for share in shares])[:, None]
@@ -172,27 +167,24 @@ def _probabilities(scores: Floats, output: str) -> Floats:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def _words_with_tokens(row: EncodedWords) -> npt.NDArray[np.int64]:
-    return np.array(sorted({word for word in row.word_ids if word is not None}), dtype=np.int64)
-
-
 def _check_shares(shares: Any, *, caller: str) -> tuple[float, ...]:
-    found = tuple(
+    parts = tuple(
         check_number(share, name="shares", caller=caller, low=0, high=1, closed="right") for share in tuple(shares)
     )
-    if not found or len({*found}) < len(found):
+    if not parts or len({*parts}) < len(parts):
         raise ValueError(f"The 'shares' parameter of {caller} must be one or more different numbers. Got {shares!r}.")
-    return found
+    return parts
 
 
-def _check_targets(targets: Any, n_rows: int, *, caller: str) -> npt.NDArray[np.int64]:
-    found = np.asarray(targets)
-    if found.shape != (n_rows,) or not n_rows or found.dtype.kind not in "iu" or (found < 0).any():
+def _check_outputs(targets: Any, n_rows: int, *, caller: str) -> npt.NDArray[np.int64]:
+    """Return the numbers of outputs, one for each row."""
+    outputs = np.asarray(targets)
+    if outputs.shape != (n_rows,) or not n_rows or outputs.dtype.kind not in "iu" or (outputs < 0).any():
         raise ValueError(
             f"The 'targets' parameter of {caller} must hold the number of an output for each row, and there must be "
             f"rows. Got {targets!r:.60} for {n_rows} rows."
         )
-    return found.astype(np.int64)
+    return outputs.astype(np.int64)
 
 
 def _check_methods(
@@ -217,15 +209,15 @@ def _check_methods(
 
 
 def _check_values(values: npt.ArrayLike, row: EncodedWords, *, method: str, number: int) -> Floats:
-    found = np.asarray(values, dtype=np.float64)
-    if found.shape != (len(row.words),):
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (len(row.words),):
         raise ValueError(
             f"The attribution of {method!r} for row {number} must have a value for each of its {len(row.words)} words. "
-            f"Got an array of shape {found.shape}."
+            f"Got an array of shape {array.shape}."
         )
-    if not np.isfinite(found).all():
+    if not np.isfinite(array).all():
         raise ValueError(f"The attribution of {method!r} for row {number} must be finite. Got {values!r:.60}.")
-    return found
+    return array
 
 
 def stability(
@@ -233,8 +225,8 @@ def stability(
 ) -> dict[str, Floats]:
     """Compare the explanations of the two forms of sentences that differ only in the words of the ground truth.
 
-    Both are of the score of the same output. The words that the forms share should then get the same, and the words
-    that differ the opposite, as far as the two forms are opposites to the model.
+    Both explain the same output. Shared words should then get the same value, and the words that differ the opposite,
+    as far as the two forms are opposites to the model.
 
     Parameters
     ----------
@@ -246,12 +238,12 @@ def stability(
     Returns
     -------
     dict of str to ndarray of shape (n_pairs,), float64
-        ``context_l1`` : L1 distance at the shared words, where each form's absolute attributions sum to 1 over all its
-        words: 0 is the same, 2 the most. NaN where a form's attributions are all zero or no word is shared.
+        ``context_l1`` : L1 distance at the shared words, of absolute attributions that sum to 1 over all words of each
+        form, in [0, 2]; NaN where a form's attributions are all zero or no word is shared.
         ``context_kendall`` : Kendall's tau-b of the absolute attributions of the shared words, in [-1, 1]; NaN where
         fewer than two are shared or either side is constant.
-        ``antisymmetry`` : minus the cosine of the signed attributions of the words that differ: 1 where their signs are
-        turned, -1 where they are the same; NaN where either side is zero. It means nothing for methods without a sign.
+        ``antisymmetry`` : minus the cosine of the attributions of the words that differ, in [-1, 1]; NaN where either
+        side is zero. It is meaningless for methods without signs.
 
     Raises
     ------
@@ -270,26 +262,26 @@ def stability(
             f"stability must have attributions of both forms and a ground truth for each pair. Got {len(first)}, "
             f"{len(second)} and {len(ground_truth)}."
         )
-    found = {name: np.full(len(first), np.nan) for name in ("context_l1", "context_kendall", "antisymmetry")}
+    measures = {name: np.full(len(first), np.nan) for name in ("context_l1", "context_kendall", "antisymmetry")}
     for row, given in enumerate(zip(first, second, ground_truth, strict=True)):
-        one, other = (np.asarray(values, dtype=np.float64) for values in given[:2])
+        a, b = (np.asarray(values, dtype=np.float64) for values in given[:2])
         marks = np.asarray(given[2], dtype=bool)  # as numbers 0 and 1 would be places
-        if one.ndim != 1 or not one.shape == other.shape == marks.shape:
+        if a.ndim != 1 or not a.shape == b.shape == marks.shape:
             raise ValueError(
                 f"The forms and the ground truth of pair {row} of stability must have as many words. Got the shapes "
-                f"{one.shape}, {other.shape} and {marks.shape}."
+                f"{a.shape}, {b.shape} and {marks.shape}."
             )
-        if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise ValueError(f"The attributions of pair {row} of stability must be finite. Got NaN or infinity.")
-        for name, value in _stable(one, other, marks).items():
-            found[name][row] = value
-    return found
+        for name, value in _stable(a, b, marks).items():
+            measures[name][row] = value
+    return measures
 
 
-def _stable(one: Floats, other: Floats, marks: npt.NDArray[np.bool_]) -> dict[str, float]:
+def _stable(first: Floats, second: Floats, marks: npt.NDArray[np.bool_]) -> dict[str, float]:
     from scipy.stats import kendalltau
 
-    sizes = [np.abs(one), np.abs(other)]
+    sizes = [np.abs(first), np.abs(second)]
     result = {}
     if not marks.all() and min(values.sum() for values in sizes) > 0:
         masses = [values / values.sum() for values in sizes]
@@ -297,7 +289,7 @@ def _stable(one: Floats, other: Floats, marks: npt.NDArray[np.bool_]) -> dict[st
     shared = [values[~marks] for values in sizes]
     if min(len(values) and np.ptp(values) for values in shared) > 0:
         result["context_kendall"] = float(kendalltau(*shared).statistic)
-    differ = [one[marks], other[marks]]
+    differ = [first[marks], second[marks]]
     if min(np.abs(values).max(initial=0) for values in differ) > 0:
         a, b = (values / np.abs(values).max() for values in differ)
         result["antisymmetry"] = -float(a @ b / math.sqrt((a @ a) * (b @ b)))

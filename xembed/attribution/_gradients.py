@@ -1,8 +1,8 @@
 """Methods of one gradient, and of few: captum's, over batches of sentences of similar length.
 
-A gradient of a score with respect to a word embedding sums to zero over its dimensions where a LayerNorm follows, as in
-BERT: whatever sums signed gradients reports rounding. Plain gradients are therefore summed as absolute values (L1) or
-taken as lengths (L2), and only products with the input, or with the way from a baseline, are summed with their signs.
+Before a LayerNorm a gradient sums to zero over the dimensions of an embedding. Plain gradients are therefore summed as
+absolute values (L1) or taken as lengths (L2); only products, with the input or the difference to a baseline, are summed
+with their signs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, row_seed, sum_words
+from xembed.attribution._method import Method, MethodOptions, MethodOutput, Run, Targets, row_seed, sum_words
 from xembed.attribution._scored_model import ScoredModel, own_random_state
 from xembed.encoders._words import EncodedWords
 
@@ -44,85 +44,49 @@ def captum_module(model: ScoredModel) -> torch.nn.Module:
     return Scored()
 
 
-def saliency_l1(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Sum the absolute gradient over dimensions and tokens."""
-    return _run(model, rows, targets, options, _gradient(model, "Saliency"), lambda a: a.abs().sum(-1))
+def _captum_gradient(name: str, reduce: Callable[[torch.Tensor], torch.Tensor]) -> Run:
+    """Return the method of captum with this name, its values reduced over dimensions to a number for each token."""
 
+    def run(model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions) -> MethodOutput:
+        import captum.attr
 
-def saliency_l2(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Sum the lengths of the gradients of a word's tokens."""
-    return _run(model, rows, targets, options, _gradient(model, "Saliency"), lambda a: a.norm(dim=-1))
+        method: Any = getattr(captum.attr, name)(captum_module(model))
+        extra = {"abs": False} if name == "Saliency" else {}
 
+        def attribute(embeds: torch.Tensor, mask: torch.Tensor, outputs: torch.Tensor, _: Any) -> torch.Tensor:
+            values: torch.Tensor = method.attribute(embeds, target=outputs, additional_forward_args=(mask,), **extra)
+            return values
 
-def input_x_gradient(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Sum embedding times gradient."""
-    return _run(model, rows, targets, options, _gradient(model, "InputXGradient"), lambda a: a.sum(-1))
+        return _by_batches(model, rows, targets, options, attribute, reduce)
 
-
-def guided_backprop(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Take the gradient with negative parts cut off at each ReLU, and sum its absolute values."""
-    return _run(model, rows, targets, options, _gradient(model, "GuidedBackprop"), lambda a: a.abs().sum(-1))
-
-
-def deconvolution(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Take the gradient with each ReLU applied to it in place of its input, and sum its absolute values."""
-    return _run(model, rows, targets, options, _gradient(model, "Deconvolution"), lambda a: a.abs().sum(-1))
-
-
-def _gradient(model: ScoredModel, name: str) -> Batch:
-    import captum.attr
-
-    captum_method: Any = getattr(captum.attr, name)(captum_module(model))
-    options = {"abs": False} if name == "Saliency" else {}
-
-    def attribute(
-        embeds: torch.Tensor, mask: torch.Tensor, targets: torch.Tensor, _rows: Sequence[EncodedWords]
-    ) -> torch.Tensor:
-        found: torch.Tensor = captum_method.attribute(
-            embeds, target=targets, additional_forward_args=(mask,), **options
-        )
-        return found
-
-    return attribute
+    return run
 
 
 def deep_lift(
     model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Sum the contributions of the way from the baseline by the rescale rule."""
+    """Sum the contributions of the difference to the baseline by the rescale rule."""
     from captum.attr import DeepLift
 
     method: Any = DeepLift(captum_module(model))
 
     def attribute(
-        embeds: torch.Tensor, mask: torch.Tensor, chosen: torch.Tensor, batch: Sequence[EncodedWords]
+        embeds: torch.Tensor, mask: torch.Tensor, outputs: torch.Tensor, batch: Sequence[EncodedWords]
     ) -> torch.Tensor:
-        found: torch.Tensor = method.attribute(
-            embeds,
-            baselines=model.baseline_embeds(batch, options.baseline),
-            target=chosen,
-            additional_forward_args=(mask,),
+        baselines = model.baseline_embeds(batch, options.baseline)
+        values: torch.Tensor = method.attribute(
+            embeds, baselines=baselines, target=outputs, additional_forward_args=(mask,)
         )
-        return found
+        return values
 
-    output = _run(model, rows, targets, options, attribute, lambda a: a.sum(-1))
+    output = _by_batches(model, rows, targets, options, attribute, lambda a: a.sum(-1))
     return with_completeness(model, rows, targets, options, output)
 
 
 def gradient_shap(
     model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Average gradients at random points between baseline and input, times the way."""
+    """Average gradients at random points between baseline and input, times the difference to the baseline."""
     from captum.attr import GradientShap
 
     method: Any = GradientShap(captum_module(model))
@@ -133,7 +97,7 @@ def gradient_shap(
             ids, mask = model.tensors([row.ids])
             # captum picks a baseline of the batch for each sample: baselines differ by sentence, so one at a time.
             with _quiet(), own_random_state(row_seed(row, options.seed), model.device):
-                found = method.attribute(
+                values = method.attribute(
                     model.embed(ids, mask),
                     baselines=model.baseline_embeds([row], options.baseline),
                     n_samples=n_samples,
@@ -142,7 +106,7 @@ def gradient_shap(
                     additional_forward_args=(mask,),
                 )
             model.n_backward += n_samples
-            of_words, special[place] = sum_words(found[0].sum(-1).detach().double().cpu().numpy(), row)
+            of_words, special[place] = sum_words(values[0].sum(-1).detach().double().cpu().numpy(), row)
             words.append(of_words)
             if options.progress is not None:
                 options.progress(n_samples)
@@ -162,8 +126,8 @@ def with_completeness(
     options: MethodOptions,
     output: MethodOutput,
 ) -> MethodOutput:
-    """Add by how much the attributions of all tokens miss the difference of scores that they should sum to."""
-    # What has no ids, and what the model says only of embeddings, is scored by embeddings.
+    """Add the relative error of the sum of the attributions against the difference of scores, and f(b)."""
+    # Baselines without ids, and models that are fed embeddings twice, are scored by embeddings.
     twice = model.site == "block_twice"
     ids = [row.ids for row in rows]
     all_scores = _score_embeds(model, rows, None) if twice else model.score_ids(ids)
@@ -171,7 +135,7 @@ def with_completeness(
         all_bases = _score_embeds(model, rows, options.baseline)
     else:
         all_bases = model.score_ids([model.baseline_ids(row, options.baseline) for row in rows])
-    scores, base = (found[np.arange(len(rows)), targets] for found in (all_scores, all_bases))
+    scores, base = (outputs[np.arange(len(rows)), targets] for outputs in (all_scores, all_bases))
     # Special tokens are the same in the baseline: the words hold the whole sum.
     sums = np.array([words.sum() for words in output.words])
     return MethodOutput(output.words, output.special, relative_error(sums, scores - base), base)
@@ -188,20 +152,18 @@ def _score_embeds(model: ScoredModel, rows: Sequence[EncodedWords], baseline: st
     """Return the outputs of rows, or of their baselines, (n_rows, n_outputs), by their embeddings at the site."""
     import torch
 
-    found: list[Any] = [None] * len(rows)
+    scores: list[Any] = [None] * len(rows)
     with model.frozen(), torch.no_grad():
-        for batch in model.batches([len(row.ids) for row in rows]):
-            chosen = [rows[place] for place in batch]
-            ids, mask = model.tensors([row.ids for row in chosen])
-            embeds = model.embed(ids, mask) if baseline is None else model.baseline_embeds(chosen, baseline)
-            out = model.score(embeds, mask).double().cpu().numpy()
+        for places, batch, ids, mask in model.row_batches(rows):
+            embeds = model.embed(ids, mask) if baseline is None else model.baseline_embeds(batch, baseline)
+            outputs = model.score(embeds, mask).double().cpu().numpy()
             model.n_forward += len(batch)
-            for place, values in zip(batch, out, strict=True):
-                found[place] = values
-    return np.stack(found)
+            for place, values in zip(places, outputs, strict=True):
+                scores[place] = values
+    return np.stack(scores)
 
 
-def _run(
+def _by_batches(
     model: ScoredModel,
     rows: Sequence[EncodedWords],
     targets: Targets,
@@ -214,16 +176,14 @@ def _run(
     words: list[Any] = [None] * len(rows)
     special = np.zeros(len(rows))
     with model.frozen():
-        for batch in model.batches([len(row.ids) for row in rows]):
-            chosen = [rows[place] for place in batch]
-            ids, mask = model.tensors([row.ids for row in chosen])
-            of_batch = torch.from_numpy(targets[batch]).to(model.device)
+        for places, batch, ids, mask in model.row_batches(rows):
+            outputs = torch.from_numpy(targets[places]).to(model.device)
             with _quiet():
-                found = attribute(model.embed(ids, mask), mask, of_batch, chosen)
+                values = attribute(model.embed(ids, mask), mask, outputs, batch)
             model.n_backward += len(batch)
-            tokens = reduce(found.detach()).double().cpu().numpy()
-            for place, values in zip(batch, tokens, strict=True):
-                words[place], special[place] = sum_words(values, rows[place])
+            tokens = reduce(values.detach()).double().cpu().numpy()
+            for place, of_tokens in zip(places, tokens, strict=True):
+                words[place], special[place] = sum_words(of_tokens, rows[place])
             if options.progress is not None:
                 options.progress(len(batch))
     return MethodOutput.of(words, special=special)
@@ -231,7 +191,7 @@ def _run(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide what captum says at every call: that it sets requires_grad, and that it hooks modules."""
+    """Hide the warnings of captum at every call: that it sets requires_grad, and that it hooks modules."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(?s).*required_grads has been set automatically")
         warnings.filterwarnings("ignore", message=r"(?s).*[Ss]etting .*hooks")
@@ -244,15 +204,17 @@ def _one_gradient(_n_words: int, _options: MethodOptions) -> tuple[float, float]
 
 METHODS = (
     Method(
-        "saliency_l1", "Saliency, L1", "gradient", False, saliency_l1, _one_gradient, ("simonyan2014",),
+        "saliency_l1", "Saliency, L1", "gradient", False, _captum_gradient("Saliency", lambda a: a.abs().sum(-1)),
+        _one_gradient, ("simonyan2014",),
         meaning="sum of the absolute gradient of the score over the dimensions of a word's embedding",
     ),
     Method(
-        "saliency_l2", "Saliency, L2", "gradient", False, saliency_l2, _one_gradient, ("li2016",),
-        meaning="length of the gradient of the score by a word's embedding",
+        "saliency_l2", "Saliency, L2", "gradient", False, _captum_gradient("Saliency", lambda a: a.norm(dim=-1)),
+        _one_gradient, ("li2016",), meaning="length of the gradient of the score by a word's embedding",
     ),
     Method(
-        "input_x_gradient", "Input × Gradient", "gradient", True, input_x_gradient, _one_gradient, ("shrikumar2016",),
+        "input_x_gradient", "Input × Gradient", "gradient", True,
+        _captum_gradient("InputXGradient", lambda a: a.sum(-1)), _one_gradient, ("shrikumar2016",),
         meaning="gradient times embedding, summed",
     ),
     Method(
@@ -265,11 +227,13 @@ METHODS = (
         meaning="differences to a baseline handed back through the layers by rules",
     ),
     Method(
-        "guided_backprop", "Guided Backprop", "gradient", False, guided_backprop, _one_gradient, ("springenberg2015",),
+        "guided_backprop", "Guided Backprop", "gradient", False,
+        _captum_gradient("GuidedBackprop", lambda a: a.abs().sum(-1)), _one_gradient, ("springenberg2015",),
         meaning="the gradient without negative parts at ReLUs; without ReLUs it is the gradient",
     ),
     Method(
-        "deconvolution", "Deconvolution", "gradient", False, deconvolution, _one_gradient, ("zeiler2014",),
+        "deconvolution", "Deconvolution", "gradient", False,
+        _captum_gradient("Deconvolution", lambda a: a.abs().sum(-1)), _one_gradient, ("zeiler2014",),
         meaning="the gradient with negative parts cut at ReLUs in the backward pass only; without ReLUs it is the "
         "gradient",
     ),

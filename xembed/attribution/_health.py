@@ -87,6 +87,7 @@ class MethodHealth(Result):
     """
 
     schema: ClassVar[str] = "xembed.attribution.MethodHealth/1"
+    page: ClassVar[str | None] = "xembed.attribution._pages.corpora:health"
 
     model: str
     methods: tuple[MethodStatus, ...]

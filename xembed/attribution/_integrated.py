@@ -17,19 +17,18 @@ from xembed.encoders._words import EncodedWords
 if TYPE_CHECKING:
     import torch
 
-# Steps on the way from the baseline before the first look at the completeness error; doubled from there. Measured with
-# a frozen MiniLM on GECO's sentences: few need less than 24 steps for an error of 1 %, and few need more.
+# Steps before the completeness error is first computed; doubled from there. With a frozen MiniLM on GECO's sentences
+# most need 24 steps for an error of 1 %.
 FIRST_STEPS = 12
 
 
 def integrated_gradients(
     model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Integrate the gradient along the straight way from the baseline, times the way.
+    """Integrate the gradient along the straight path from the baseline, times the difference.
 
-    The quadrature is Clenshaw-Curtis, whose points are nested: what was computed with N steps is used again with 2 N:
-    a sentence that needs more steps costs only the new ones. The two ends of the way give f(x) and f(b) for the
-    completeness error. captum's rules throw their points away when they are refined; their limit is the same.
+    The points of Clenshaw-Curtis quadrature are nested: those of N steps are used again with 2 N. The ends of the path
+    give f(x) and f(b) for the completeness error. captum's rules have the same limit.
     """
     words: list[Floats] = [np.zeros(0)] * len(rows)
     special, error, base = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
@@ -82,14 +81,12 @@ def _integrate(
 def _ways(
     model: ScoredModel, rows: Sequence[EncodedWords], options: MethodOptions
 ) -> tuple[dict[int, torch.Tensor], dict[int, torch.Tensor]]:
-    """Return the embeddings of each row, and their way from the baseline."""
+    """Return the embeddings of each row, and their difference to the baseline."""
     inputs: dict[int, torch.Tensor] = {}
     ways: dict[int, torch.Tensor] = {}
-    for batch in model.batches([len(row.ids) for row in rows]):
-        chosen = [rows[place] for place in batch]
-        embeds = model.embed(*model.tensors([row.ids for row in chosen]))
-        baselines = model.baseline_embeds(chosen, options.baseline)
-        for place, x, b in zip(batch, embeds, baselines, strict=True):
+    for places, batch, ids, mask in model.row_batches(rows):
+        embeds, baselines = model.embed(ids, mask), model.baseline_embeds(batch, options.baseline)
+        for place, x, b in zip(places, embeds, baselines, strict=True):
             length = len(rows[place].ids)
             inputs[place] = x[:length].clone()
             ways[place] = x[:length] - b[:length]
@@ -113,21 +110,21 @@ def _evaluate(
 
     points = clenshaw_curtis(finest)[0]
     pad = torch.nn.utils.rnn.pad_sequence
-    for batch in model.batches([len(rows[row].ids) for row, _ in jobs]):
-        chosen = [jobs[place] for place in batch]
-        x = pad([inputs[row] for row, _ in chosen], batch_first=True)
-        way = pad([ways[row] for row, _ in chosen], batch_first=True)
-        _, mask = model.tensors([rows[row].ids for row, _ in chosen])
-        back = torch.tensor([1 - points[point] for _, point in chosen], dtype=x.dtype, device=x.device)
+    for places in model.batches([len(rows[row].ids) for row, _ in jobs]):
+        batch = [jobs[place] for place in places]
+        numbers = [row for row, _ in batch]
+        x = pad([inputs[row] for row in numbers], batch_first=True)
+        way = pad([ways[row] for row in numbers], batch_first=True)
+        _, mask = model.tensors([rows[row].ids for row in numbers])
+        back = torch.tensor([1 - points[point] for _, point in batch], dtype=x.dtype, device=x.device)
         with torch.enable_grad():
             at = (x - back[:, None, None] * way).requires_grad_()
-            scores = model.score(at, mask)
-            of_targets = scores.gather(1, torch.from_numpy(targets[[row for row, _ in chosen]]).to(x.device)[:, None])
-            (gradient,) = torch.autograd.grad(of_targets.sum(), at)
+            scores = model.score(at, mask).gather(1, torch.from_numpy(targets[numbers]).to(x.device)[:, None])
+            (gradient,) = torch.autograd.grad(scores.sum(), at)
         model.n_backward += len(batch)
         values = (gradient * way).sum(-1).double().cpu().numpy()
-        reached = of_targets.detach().double().cpu().numpy()[:, 0]
-        for (row, point), of_tokens, score in zip(chosen, values, reached, strict=True):
+        reached = scores.detach().double().cpu().numpy()[:, 0]
+        for (row, point), of_tokens, score in zip(batch, values, reached, strict=True):
             products[row][point] = of_tokens[: len(rows[row].ids)]
             if point in (0, finest):
                 ends[row, int(point > 0)] = score

@@ -18,24 +18,24 @@ Targets = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What methods can be told; each takes what it needs.
+    """Options of methods; each takes what it needs.
 
     Attributes
     ----------
     baseline : {'pad', 'mask', 'unk', 'zero'}
-        Where integrated and multiplied gradients start: all tokens but the special ones replaced.
+        Start of integrated and multiplied gradients: all tokens but the special ones replaced.
     deletion : {'mask', 'pad', 'unk', 'delete'}
-        What stands for an absent word in perturbation methods.
+        Replacement of an absent word in perturbation methods.
     n_samples : int
-        Perturbed rows of LIME and Kernel SHAP, gradients of Gradient SHAP; for Shapley sampling as many rows.
+        Number of perturbed rows; Gradient SHAP takes a fifth as many gradients.
     tolerance : float
-        Largest completeness error that Integrated Gradients stops at.
+        Completeness error at which Integrated Gradients stops.
     max_steps : int
-        Most gradients that it takes for it.
+        Largest number of steps of Integrated Gradients.
     seed : int
-        For methods that draw. Each row draws from its own generator, made of this and of its ids.
+        Seed of methods that draw. Each row draws from its own generator, made of this and of its ids.
     fitted : Any
-        What a reference method was fitted on training data as.
+        Result of ``Method.fit``, for reference methods.
     progress : callable, optional
         Called with the number of rows that went through the model.
     """
@@ -52,7 +52,7 @@ class MethodOptions:
 
 @dataclass(frozen=True)
 class MethodOutput:
-    """What a method gives for some rows.
+    """Output of a method for some rows.
 
     Attributes
     ----------
@@ -83,25 +83,24 @@ Run = Callable[[ScoredModel, Sequence[EncodedWords], Targets, MethodOptions], Me
 
 @dataclass(frozen=True)
 class Method:
-    """An attribution method and what is known of it.
+    """An attribution method and what pages and docs say of it.
 
     Attributes
     ----------
     name, label : str
-        How it is asked for, and how it is written in tables.
+        Name, and name in tables.
     family : {'gradient', 'perturbation', 'attention', 'reference'}
-        What it reads of a model: its gradients, its scores, its attention weights, or nothing.
+        What it reads of a model: gradients, scores, attention weights, or nothing.
     signed : bool
         Whether negative values mean that a word speaks against the target.
     run : callable
         From a ScoredModel, rows, the target output of each row, and options.
     rows : callable
-        From the number of words and the options to the rows that go through the model for one text: (forward only,
-        forward and backward).
+        From the number of words and the options to the model's rows for one text: (forward only, forward and backward).
     source : tuple of str
         Keys of the publications that it is from.
     fit : callable, optional
-        From PairedSentences, the training data, to what ``run`` finds in ``options.fitted``.
+        From PairedSentences, the training data, to ``options.fitted``.
     meaning : str
         What its numbers are, in a phrase.
     """
@@ -131,6 +130,11 @@ def sum_words(tokens: npt.ArrayLike, row: EncodedWords) -> tuple[Floats, float]:
     np.add.at(words, places[of_words], values[of_words])
     total = np.abs(values).sum()
     return words, float(np.abs(values[~of_words]).sum() / total) if total > 0 else 0.0
+
+
+def words_with_tokens(row: EncodedWords) -> npt.NDArray[np.int64]:
+    """Return the places of the words that have tokens."""
+    return np.array(sorted({word for word in row.word_ids if word is not None}), dtype=np.int64)
 
 
 def row_seed(row: EncodedWords, seed: int) -> int:

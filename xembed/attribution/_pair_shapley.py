@@ -1,7 +1,7 @@
 """Exact Shapley values of the words in which two forms of a sentence differ, with the other form as what is absent.
 
-K changed words span 2**K mixed sentences. Their scores say by how much each word moves the model from one form to the
-other, without a baseline that no text looks like: what the model does, beside what an annotation says.
+K changed words span 2**K mixed sentences. Their scores say how far each word moves the model from one form to the
+other, without an artificial baseline.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, repr=False)
 class PairShapley(Result):
-    """What the words that differ between two forms do to the score of a model.
+    """Effects of the words that differ between two forms on the score of a model.
 
     Attributes
     ----------
     positions : tuple of tuple of int
         For each pair the places of the words that differ.
     values : tuple of (ndarray of shape (K,), float64, or None)
-        The Shapley value of each of them: how much of ``differences`` is its doing. Empty where the forms are equal,
-        None where it was not computed.
+        Shapley values of these words; they sum to ``differences``. Empty where the forms are equal, None where they
+        were not computed.
     differences : ndarray of shape (n_pairs,), float64
-        The score of the first form minus that of the second: what the values of a pair sum to.
+        Score of the first form minus that of the second.
     first_scores, second_scores : ndarray of shape (n_pairs,), float64
-        The scores of the two forms.
+        Scores of the two forms.
     targets : tuple of int
-        The output whose score it is.
+        Output of the scores.
     reasons : tuple of str
-        Why a pair was not computed; empty where it was.
-    output : str
-        What the scores are: ``'logit'`` or ``'probability'``.
+        Reason why a pair was not computed; empty where it was.
+    output : {'logit', 'probability'}
+        Kind of the scores.
     n_mixed : int
-        Mixed sentences that were scored, the forms among them.
+        Number of scored mixed sentences, the forms among them.
     """
 
     schema: ClassVar[str] = "xembed.attribution.PairShapley/1"
@@ -61,7 +61,7 @@ class PairShapley(Result):
 
     @property
     def n_skipped(self) -> int:
-        """How many pairs were not computed."""
+        """Number of pairs that were not computed."""
         return sum(value is None for value in self.values)
 
     def _scalars(self) -> dict[str, Any]:
@@ -82,15 +82,15 @@ def pair_shapley(
     Parameters
     ----------
     model : ScoredModel
-        The model; its output (logits, unless it was told otherwise) is what is divided among the words.
+        The model, whose output is divided among the words.
     first_words, second_words : sequence of sequence of str
-        The words of the two forms of each sentence, as many in both.
+        Words of the two forms of each sentence, as many in both.
     targets : sequence of int, or int
-        The output of the model, one for each pair or one for all.
+        Output of the model, one for each pair or one for all.
     max_words : int, default=10
-        Pairs with more changed words are counted and not computed: each more doubles the sentences to score.
+        Largest number of changed words of a pair that is computed: each more doubles the sentences to score.
     progress : callable, optional
-        Called with the number of rows that went through the model.
+        Function that is called with the number of rows computed.
 
     Returns
     -------
@@ -124,27 +124,20 @@ def pair_shapley(
     caller = "pair_shapley"
     most = check_count(max_words, name="max_words", caller=caller)
     pairs = _check_pairs(first_words, second_words, caller=caller)
-    chosen = _check_targets(targets, len(pairs), caller=caller)
+    outputs = _check_outputs(targets, len(pairs), caller=caller)
 
     positions = [tuple(j for j, words in enumerate(zip(*pair, strict=True)) if len({*words}) > 1) for pair in pairs]
     computed = [len(places) <= most for places in positions]
-    # Each mixed sentence once; the first and the last of a pair are its second and its first form.
-    texts: list[tuple[str, ...]] = []
-    starts = []
-    for pair, places, full in zip(pairs, positions, computed, strict=True):
-        starts.append(len(texts))
-        texts += _mix(*pair, places) if full else [pair[1], pair[0]]
-    different = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    # The first and the last mixed sentence of a pair are its second and its first form. Equal ones are scored once.
+    texts = [
+        _mix(*pair, places) if full else [pair[1], pair[0]]
+        for pair, places, full in zip(pairs, positions, computed, strict=True)
+    ]
+    different = {text: place for place, text in enumerate(dict.fromkeys(text for mixed in texts for text in mixed))}
     scores = model.score_ids([row.ids for row in model.words.encode(list(different))], progress=progress)
-    if (chosen >= scores.shape[1]).any():
-        raise ValueError(
-            f"The targets of {caller} must be from 0 to {scores.shape[1] - 1}, the outputs of the model. "
-            f"Got {chosen.max()}."
-        )
-    ends = [*starts[1:], len(texts)]
+    check_outputs_exist(outputs, scores.shape[1], caller=caller)
     of_pairs = [
-        scores[[different[text] for text in texts[start:end]], target]
-        for start, end, target in zip(starts, ends, chosen, strict=True)
+        scores[[different[text] for text in mixed], output] for mixed, output in zip(texts, outputs, strict=True)
     ]
     first, second = np.array([of[-1] for of in of_pairs]), np.array([of[0] for of in of_pairs])
     return PairShapley(
@@ -153,7 +146,7 @@ def pair_shapley(
         differences=first - second,
         first_scores=first,
         second_scores=second,
-        targets=tuple(int(target) for target in chosen),
+        targets=tuple(int(output) for output in outputs),
         reasons=tuple(
             "" if full else f"{len(places)} words differ, more than max_words={most}"
             for places, full in zip(positions, computed, strict=True)
@@ -176,21 +169,29 @@ def _check_pairs(first: Any, second: Any, *, caller: str) -> list[tuple[tuple[st
                 f"The forms of pair {number} of {caller} must have the same number of words, so that words can be "
                 f"exchanged. Got {len(forms[0])} and {len(forms[1])}."
             )
-    return [(tuple(one), tuple(other)) for one, other in zip(first, second, strict=True)]
+    return [(tuple(a), tuple(b)) for a, b in zip(first, second, strict=True)]
 
 
-def _check_targets(targets: Any, n_pairs: int, *, caller: str) -> npt.NDArray[np.int64]:
-    found = np.asarray(targets)
-    if found.dtype.kind not in "iu" or found.shape not in {(), (n_pairs,)} or (found < 0).any():
+def _check_outputs(targets: Any, n_pairs: int, *, caller: str) -> npt.NDArray[np.int64]:
+    outputs = np.asarray(targets)
+    if outputs.dtype.kind not in "iu" or outputs.shape not in {(), (n_pairs,)} or (outputs < 0).any():
         raise ValueError(
             f"The 'targets' parameter of {caller} must be a number of an output, or one for each of the {n_pairs} "
             f"pairs. Got {targets!r:.60} instead."
         )
-    return np.broadcast_to(found, n_pairs).astype(np.int64)
+    return np.broadcast_to(outputs, n_pairs).astype(np.int64)
+
+
+def check_outputs_exist(outputs: npt.NDArray[np.int64], n_outputs: int, *, caller: str) -> None:
+    """Check that the model has these outputs."""
+    if (outputs >= n_outputs).any():
+        raise ValueError(
+            f"The targets of {caller} must be from 0 to {n_outputs - 1}, the outputs of the model. Got {outputs.max()}."
+        )
 
 
 def _mix(first: tuple[str, ...], second: tuple[str, ...], places: Sequence[int]) -> list[tuple[str, ...]]:
-    """Return the 2**K mixed sentences; bit k of the number of one says that the k-th word is of the first form."""
+    """Return the 2**K mixed sentences; bit k of a sentence's number says that the k-th word is of the first form."""
     mixed = []
     for number in range(1 << len(places)):
         words = list(second)
@@ -202,15 +203,14 @@ def _mix(first: tuple[str, ...], second: tuple[str, ...], places: Sequence[int])
 
 
 def shapley_values(scores: npt.ArrayLike) -> Floats:
-    """Return the K Shapley values of a game by its ``2**K`` scores; bit k of a place says whether player k is in."""
-    found = np.asarray(scores, dtype=np.float64)
-    n_players = found.shape[-1].bit_length() - 1
-    return found @ _shapley_weights(n_players).T
+    """Return the K Shapley values of a game from its ``2**K`` scores; bit k of a place says whether player k is in."""
+    array = np.asarray(scores, dtype=np.float64)
+    return array @ _shapley_weights(array.shape[-1].bit_length() - 1).T
 
 
 @lru_cache(maxsize=16)
 def _shapley_weights(n_players: int) -> Floats:
-    """Return what each of 2**K coalitions counts for each player, (K, 2**K): its own sign times (s! (K-s-1)!) / K!."""
+    """Return the weight of each of 2**K coalitions for each player, (K, 2**K): its sign times (s! (K-s-1)!) / K!."""
     coalitions = np.arange(1 << n_players)
     inside = (coalitions >> np.arange(n_players)[:, None] & 1).astype(bool)
     others = inside.sum(axis=0) - inside  # members besides the player
@@ -223,22 +223,22 @@ def _shapley_weights(n_players: int) -> Floats:
 def agreement(attributions: Sequence[npt.ArrayLike], pair: PairShapley) -> dict[str, Floats]:
     """Compare attributions of one of the forms with the Shapley values of the changed words.
 
-    Sizes are compared, not signs, so that methods without a sign can take part. Ties in the largest count as a share.
+    Sizes are compared, for methods without signs. Ties for the largest count as a share.
 
     Parameters
     ----------
     attributions : sequence of ndarray of shape (n_words,)
-        Of the first or of the second form of each pair, for all its words.
+        Attributions of all words of the first or of the second form of each pair.
     pair : PairShapley
-        The same pairs.
+        Shapley values of the same pairs.
 
     Returns
     -------
     dict of str to ndarray of shape (n_pairs,), float64
         ``spearman`` : rank correlation of the sizes at the changed words, in [-1, 1].
         ``top1`` : whether both have the same changed word as the largest.
-        ``overlap`` : the part of the mass at the changed words that both divide in the same way, in [0, 1].
-        ``cosine`` : of the attributions and the values with their signs, in [-1, 1].
+        ``overlap`` : overlap of the two distributions of mass over the changed words, in [0, 1].
+        ``cosine`` : cosine of the attributions and the values with their signs, in [-1, 1].
         All are NaN where fewer than two words differ, where nothing was computed, and where either side is constant
         (``spearman``) or zero at the changed words (the others).
 
@@ -262,7 +262,7 @@ def agreement(attributions: Sequence[npt.ArrayLike], pair: PairShapley) -> dict[
         raise ValueError(
             f"agreement must have an attribution for each of the {len(pair.values)} pairs. Got {len(attributions)}."
         )
-    found = {name: np.full(len(pair.values), np.nan) for name in ("spearman", "top1", "overlap", "cosine")}
+    measures = {name: np.full(len(pair.values), np.nan) for name in ("spearman", "top1", "overlap", "cosine")}
     for row, (given, places, truth) in enumerate(zip(attributions, pair.positions, pair.values, strict=True)):
         values = np.asarray(given, dtype=np.float64)
         if values.ndim != 1 or len(values) <= max(places, default=-1) or not np.isfinite(values).all():
@@ -272,8 +272,8 @@ def agreement(attributions: Sequence[npt.ArrayLike], pair: PairShapley) -> dict[
             )
         if truth is not None and len(places) > 1:
             for name, value in _agree(values[list(places)], np.asarray(truth)).items():
-                found[name][row] = value
-    return found
+                measures[name][row] = value
+    return measures
 
 
 def _agree(values: Floats, truth: Floats) -> dict[str, float]:
@@ -286,37 +286,35 @@ def _agree(values: Floats, truth: Floats) -> dict[str, float]:
         result["top1"] = float((largest & truly).sum() / largest.sum())
         result["overlap"] = float(np.minimum(sizes / sizes.sum(), true_sizes / true_sizes.sum()).sum())
         # Divided by the largest first: squares of tiny numbers would vanish.
-        one, other = values / sizes.max(), truth / true_sizes.max()
-        result["cosine"] = float(one @ other / np.sqrt((one @ one) * (other @ other)))
+        a, b = values / sizes.max(), truth / true_sizes.max()
+        result["cosine"] = float(a @ b / np.sqrt((a @ a) * (b @ b)))
     return result
 
 
-def spearman(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
+def spearman(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Return the rank correlation, ties at their mean rank; NaN where either side is constant."""
     from scipy.stats import rankdata
 
-    ranks = [rankdata(values) for values in (one, other)]
-    centered = [values - values.mean() for values in ranks]
-    length = math.sqrt(float(centered[0] @ centered[0]) * float(centered[1] @ centered[1]))
-    return float(np.clip(centered[0] @ centered[1] / length, -1, 1)) if length > 0 else math.nan
+    a, b = (ranks - ranks.mean() for ranks in (rankdata(first), rankdata(second)))
+    length = math.sqrt(float(a @ a) * float(b @ b))
+    return float(np.clip(a @ b / length, -1, 1)) if length > 0 else math.nan
 
 
 def used_words(
     pair: PairShapley, *, share: float = 0.05, smallest: float = 1e-3
 ) -> tuple[npt.NDArray[np.bool_] | None, ...]:
-    """Say which of the changed words the model uses at all.
+    """Return which of the changed words the model uses.
 
     An explanation that leaves out a word which the model does not use is right, though an annotation says otherwise.
 
     Parameters
     ----------
     pair : PairShapley
-        What the words do to the score.
+        Shapley values of the words.
     share : float, default=0.05
-        A word is used if at least this part of the absolute Shapley values of its pair is its own; from 0 to 1.
+        Smallest share of a used word in the absolute Shapley values of its pair, in [0, 1].
     smallest : float, default=1e-3
-        Where these values together are smaller, in units of the score, the model uses none of the words: what is left
-        is rounding.
+        Sum of these values, in units of the score, up to which none of the words is used.
 
     Returns
     -------
@@ -341,13 +339,8 @@ def used_words(
     """
     least = check_number(share, name="share", caller="used_words", low=0, high=1)
     floor = check_number(smallest, name="smallest", caller="used_words", low=0)
-    found: list[npt.NDArray[np.bool_] | None] = []
+    used: list[npt.NDArray[np.bool_] | None] = []
     for values in pair.values:
         sizes = None if values is None else np.abs(values)
-        if sizes is None:
-            found.append(None)
-        elif sizes.sum() <= floor:
-            found.append(np.zeros(len(sizes), dtype=bool))
-        else:
-            found.append(sizes >= least * sizes.sum())
-    return tuple(found)
+        used.append(None if sizes is None else (sizes >= least * sizes.sum()) & (sizes.sum() > floor))
+    return tuple(used)

@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed.attribution._gradients import relative_error
-from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed
+from xembed.attribution._method import (
+    Floats,
+    Method,
+    MethodOptions,
+    MethodOutput,
+    Run,
+    Targets,
+    row_seed,
+    words_with_tokens,
+)
 from xembed.attribution._pair_shapley import shapley_values
 from xembed.attribution._scored_model import Ids, ScoredModel
 from xembed.encoders._words import EncodedWords
@@ -25,6 +34,7 @@ Solve = Callable[[Floats], Floats]
 # From a number of words, a seed and the options to the rows of a text, all words present first and none of them last
 # where a method scores that, and how their scores are solved for values.
 Plan = Callable[[int, int, MethodOptions], tuple[Masks, Solve]]
+Cost = tuple[float, float]
 
 # Perturbed rows held at once: bounds memory, and is far above what a batch holds.
 _ROWS_AT_ONCE = 20_000
@@ -35,105 +45,20 @@ _LIME_RIDGE = 1.0
 _ALWAYS_EXACT = 4
 
 
-def occlusion(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Take what the score loses without each word [1]_.
-
-    References
-    ----------
-    .. [1] M. D. Zeiler and R. Fergus. "Visualizing and Understanding Convolutional Networks". ECCV 2014.
-    """
-    return _run(model, rows, targets, options, occlusion_plan, sums=False)
-
-
-def lime(model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions) -> MethodOutput:
-    """Fit a linear model to the scores of texts with random words left out, near ones weighing more [1]_.
-
-    Rows are drawn and weighed as LIME's own explainer of texts does: the text itself, then rows without a number of
-    words that is uniform from 1 to all; weights fall with the cosine distance of the vectors of present words (width 25
-    on 100 times the distance). The linear model is the ridge regression of LIME.
-
-    References
-    ----------
-    .. [1] M. T. Ribeiro, S. Singh and C. Guestrin. "'Why Should I Trust You?' Explaining the Predictions of Any
-           Classifier". KDD 2016.
-    """
-    return _run(model, rows, targets, options, lime_plan, sums=False)
-
-
-def kernel_shap(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Estimate Shapley values of words by a weighted regression on random rows [1]_.
-
-    Texts of so few words that ``2**n_words <= n_samples`` get their exact Shapley values by enumeration.
-
-    References
-    ----------
-    .. [1] S. M. Lundberg and S.-I. Lee. "A Unified Approach to Interpreting Model Predictions". NeurIPS 2017.
-    """
-    # The two rows that fix the sum leave n - 1 unknowns for the others.
-    lengths = [len(_features(row)) for row in rows]
-    few = sum(not _is_exact(n, options) and options.n_samples < n + 1 for n in lengths)
-    if few:
-        warnings.warn(
-            f"Kernel SHAP has more words than rows to fit them to in {few} of {len(rows)} texts "
-            f"(n_samples={options.n_samples}, up to {max(lengths)} words): raise n_samples.",
-            UserWarning,
-            stacklevel=2,
-        )
-    return _run(model, rows, targets, options, kernel_shap_plan, sums=True)
-
-
-def shapley_sampling(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Estimate Shapley values of words by what each adds when words come in random orders [1]_.
-
-    As many orders are drawn as make about ``n_samples`` rows, at least one. Texts of so few words that
-    ``2**n_words <= n_samples`` get their exact Shapley values by enumeration, the same as from `kernel_shap`.
-
-    References
-    ----------
-    .. [1] E. Strumbelj and I. Kononenko. "An Efficient Explanation of Individual Classifications using Game Theory".
-           JMLR 11 (2010).
-    """
-    return _run(model, rows, targets, options, shapley_sampling_plan, sums=True)
-
-
-# ---- what it costs: rows forward, and none backward
-
-
-def occlusion_rows(n_words: int, _options: MethodOptions) -> tuple[float, float]:
-    """Return the rows of a text: itself, and one without each word."""
-    return n_words + 1.0, 0.0
-
-
-def lime_rows(n_words: int, options: MethodOptions) -> tuple[float, float]:
-    """Return the most different rows of a text."""
-    return float(min(options.n_samples, 2**n_words)), 0.0
-
-
-def kernel_shap_rows(n_words: int, options: MethodOptions) -> tuple[float, float]:
-    """Return the most different rows of a text."""
-    return float(2**n_words if _is_exact(n_words, options) else options.n_samples), 0.0
-
-
-def shapley_sampling_rows(n_words: int, options: MethodOptions) -> tuple[float, float]:
-    """Return the most different rows of a text: orders share their ends."""
-    return float(2**n_words if _is_exact(n_words, options) else _n_orders(n_words, options) * (n_words - 1) + 2), 0.0
-
-
 # ---- plans
 
 
 def occlusion_plan(n_words: int, _seed: int, _options: MethodOptions) -> tuple[Masks, Solve]:
+    """Leave out each word once."""
     masks = np.concatenate([np.ones((1, n_words), dtype=bool), ~np.eye(n_words, dtype=bool)])
     return masks, lambda scores: scores[0] - scores[1:]
 
 
 def lime_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
+    """Draw and weigh masks as LIME's own explainer of texts does, for a ridge regression.
+
+    The text itself, then masks without a number of words that is uniform from 1 to all.
+    """
     rng = np.random.default_rng(seed)
     masks = np.ones((options.n_samples, n_words), dtype=bool)
     for present in masks[1:]:
@@ -143,12 +68,13 @@ def lime_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, S
 
 
 def lime_weights(masks: Masks) -> Floats:
-    """Return the exponential kernel of the cosine distance of each mask from the whole text."""
+    """Return the exponential kernel of the cosine distance of each mask from the whole text, of width 0.25."""
     cosines = np.sqrt(masks.mean(axis=1))
     return np.asarray(np.exp(-((1 - cosines) ** 2) / (2 * _LIME_WIDTH**2)))
 
 
 def kernel_shap_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
+    """Draw masks by the Shapley kernel, for a regression; enumerate all if there are no more than ``n_samples``."""
     if _is_exact(n_words, options):
         return _all_masks(n_words), shapley_values
     # Sizes are drawn by the Shapley kernel, and the words of a size uniformly: all drawn rows then weigh the same.
@@ -162,6 +88,7 @@ def kernel_shap_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[M
 
 
 def shapley_sampling_plan(n_words: int, seed: int, options: MethodOptions) -> tuple[Masks, Solve]:
+    """Add words in random orders, as many as make about ``n_samples`` masks; enumerate as `kernel_shap_plan` does."""
     if _is_exact(n_words, options):
         return _all_masks(n_words), shapley_values
     n_orders = _n_orders(n_words, options)
@@ -215,34 +142,56 @@ def _shap_regression(masks: Masks, scores: Floats) -> Floats:
 # ---- from plans to values
 
 
-def _run(
-    model: ScoredModel,
-    rows: Sequence[EncodedWords],
-    targets: Targets,
-    options: MethodOptions,
-    plan: Plan,
-    *,
-    sums: bool,
-) -> MethodOutput:
-    words = [np.zeros(len(row.words)) for row in rows]
-    full, empty = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    for places in chunks(rows, plan, options):
-        asked: list[Ids] = []
-        for place, (_features_of, masks, _solve) in places.items():
-            asked += masked_ids(model, rows[place], masks, options.deletion)
-        scores = model.score_ids(asked, progress=options.progress)
-        start = 0
-        for place, (features, masks, solve) in places.items():
-            of_row = scores[start : start + len(masks), targets[place]]
-            start += len(masks)
-            words[place][features] = solve(of_row)
+def _perturbed(plan: Plan, *, sums: bool) -> Run:
+    """Return the method of a plan; ``sums``: its values sum to the score of all words less that of none."""
+
+    def run(model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions) -> MethodOutput:
+        if plan is kernel_shap_plan:
+            _warn_of_few_samples(rows, options)
+        words = [np.zeros(len(row.words)) for row in rows]
+        full, empty = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+        for place, features, masks, solve, scores in score_masks(model, rows, plan, options):
+            of_target = scores[:, targets[place]]
+            words[place][features] = solve(of_target)
             if sums:
                 present = masks.sum(axis=1)
-                full[place], empty[place] = of_row[present.argmax()], of_row[present.argmin()]
-    if not sums:
-        return MethodOutput.of(words)
-    found = np.array([values.sum() for values in words])
-    return MethodOutput.of(words, completeness=relative_error(found, full - empty), baseline_scores=empty)
+                full[place], empty[place] = of_target[present.argmax()], of_target[present.argmin()]
+        if not sums:
+            return MethodOutput.of(words)
+        error = relative_error(np.array([values.sum() for values in words]), full - empty)
+        return MethodOutput.of(words, completeness=error, baseline_scores=empty)
+
+    return run
+
+
+def _warn_of_few_samples(rows: Sequence[EncodedWords], options: MethodOptions) -> None:
+    # The two rows that fix the sum leave n - 1 unknowns for the others.
+    lengths = [len(words_with_tokens(row)) for row in rows]
+    few = sum(not _is_exact(n, options) and options.n_samples < n + 1 for n in lengths)
+    if few:
+        warnings.warn(
+            f"Kernel SHAP has more words than rows to fit them to in {few} of {len(rows)} texts "
+            f"(n_samples={options.n_samples}, up to {max(lengths)} words): raise n_samples.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def score_masks(
+    model: ScoredModel, rows: Sequence[EncodedWords], plan: Plan, options: MethodOptions
+) -> Iterator[tuple[int, npt.NDArray[np.int64], Masks, Solve, Floats]]:
+    """Yield, for each row, its place, its words with tokens, its masks, how to solve them, and their outputs."""
+    for places in chunks(rows, plan, options):
+        ids = [
+            row_ids
+            for place, (_, masks, _) in places.items()
+            for row_ids in masked_ids(model, rows[place], masks, options.deletion)
+        ]
+        outputs = model.score_ids(ids, progress=options.progress)
+        start = 0
+        for place, (features, masks, solve) in places.items():
+            yield place, features, masks, solve, outputs[start : start + len(masks)]
+            start += len(masks)
 
 
 def chunks(
@@ -251,7 +200,7 @@ def chunks(
     chunk: dict[int, tuple[npt.NDArray[np.int64], Masks, Solve]] = {}
     held = 0
     for place, row in enumerate(rows):
-        features = _features(row)
+        features = words_with_tokens(row)
         masks, solve = plan(len(features), row_seed(row, options.seed), options)
         if chunk and held + len(masks) > _ROWS_AT_ONCE:
             yield chunk
@@ -262,18 +211,13 @@ def chunks(
         yield chunk
 
 
-def _features(row: EncodedWords) -> npt.NDArray[np.int64]:
-    """Return the words that have tokens."""
-    return np.array(sorted({word for word in row.word_ids if word is not None}), dtype=np.int64)
-
-
 def masked_ids(model: ScoredModel, row: EncodedWords, masks: Masks, kind: str) -> list[Ids]:
     """Return the ids of a row for many vectors of present words at once: `ScoredModel.without` for each.
 
     ``masks`` is (n_rows, n_features), for the words that have tokens in their order.
     """
     ids = np.array(row.ids)
-    numbers = {word: place for place, word in enumerate(_features(row))}
+    numbers = {word: place for place, word in enumerate(words_with_tokens(row))}
     of_tokens = np.array([-1 if word is None else numbers[word] for word in row.word_ids])
     # The last column, which -1 finds, stands for the special tokens.
     kept = np.concatenate([masks, np.ones((len(masks), 1), dtype=bool)], axis=1)[:, of_tokens]
@@ -282,21 +226,33 @@ def masked_ids(model: ScoredModel, row: EncodedWords, masks: Masks, kind: str) -
     return [tuple(found) for found in np.where(kept, ids, model.filler(kind)).tolist()]
 
 
+def _kernel_shap_rows(n_words: int, options: MethodOptions) -> Cost:
+    return float(2**n_words if _is_exact(n_words, options) else options.n_samples), 0.0
+
+
+def _sampling_rows(n_words: int, options: MethodOptions) -> Cost:
+    # Orders share their ends.
+    return float(2**n_words if _is_exact(n_words, options) else _n_orders(n_words, options) * (n_words - 1) + 2), 0.0
+
+
 METHODS = (
     Method(
-        "occlusion", "Occlusion", "perturbation", True, occlusion, occlusion_rows, ("zeiler2014",),
+        "occlusion", "Occlusion", "perturbation", True, _perturbed(occlusion_plan, sums=False),
+        lambda n_words, _: (n_words + 1.0, 0.0), ("zeiler2014",),
         meaning="what the score loses when the word is left out",
     ),
     Method(
-        "lime", "LIME", "perturbation", True, lime, lime_rows, ("ribeiro2016",),
+        "lime", "LIME", "perturbation", True, _perturbed(lime_plan, sums=False),
+        lambda n_words, options: (float(min(options.n_samples, 2**n_words)), 0.0), ("ribeiro2016",),
         meaning="a weighted linear model of the score of texts with words left out",
     ),
     Method(
-        "kernel_shap", "Kernel SHAP", "perturbation", True, kernel_shap, kernel_shap_rows, ("lundberg2017",),
+        "kernel_shap", "Kernel SHAP", "perturbation", True, _perturbed(kernel_shap_plan, sums=True), _kernel_shap_rows,
+        ("lundberg2017",),
         meaning="Shapley values by a weighted linear model of the score of texts with words left out",
     ),
     Method(
-        "shapley_sampling", "Shapley sampling", "perturbation", True, shapley_sampling, shapley_sampling_rows,
-        ("strumbelj2010",), meaning="Shapley values by random orders of the words",
+        "shapley_sampling", "Shapley sampling", "perturbation", True, _perturbed(shapley_sampling_plan, sums=True),
+        _sampling_rows, ("strumbelj2010",), meaning="Shapley values by random orders of the words",
     ),
 )  # fmt: skip

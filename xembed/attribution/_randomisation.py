@@ -38,21 +38,21 @@ def randomise(module: torch.nn.Module, part: str, *, seed: int) -> torch.nn.Modu
     module : torch.nn.Module
         A classifier of transformers, or a module that calls its head ``classifier`` or ``score``.
     part : {'head', 'encoder', 'all'}
-        The head is what is not in the base model; the encoder is the rest, embeddings and a pooler in it.
+        Part that is drawn anew: what is not in the base model, the base model with its embeddings and pooler, or both.
     seed : int
-        Of the weights. The global generators stay as they are.
+        Seed of the weights. The global generators stay as they are.
 
     Returns
     -------
     torch.nn.Module
-        A copy, in the same mode and on the same device. What is not of ``part`` is as it was.
+        A copy, in the same mode and on the same device.
 
     Raises
     ------
     ValueError
         If the module has no such part with parameters, or ``part`` is unknown.
     TypeError
-        If ``module`` is no module or the seed no integer.
+        If ``module`` is not a module, or the seed not an integer.
 
     References
     ----------
@@ -75,12 +75,12 @@ def randomise(module: torch.nn.Module, part: str, *, seed: int) -> torch.nn.Modu
     start = check_count(seed, name="seed", caller=caller, low=0)
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"The module of {caller} must be a torch.nn.Module. Got {type(module).__name__} instead.")
-    found = copy.deepcopy(module)
-    wanted = _parameters_of(found, part, caller=caller)
+    random = copy.deepcopy(module)
+    wanted = _parameters_of(random, part, caller=caller)
     device = next(iter(wanted.values())).device
-    with own_random_state(start, device), torch.no_grad(), _unflagged(found):
-        _draw(found, wanted)
-    return found
+    with own_random_state(start, device), torch.no_grad(), _unflagged(random):
+        _draw(random, wanted)
+    return random
 
 
 def _parameters_of(module: torch.nn.Module, part: str, *, caller: str) -> dict[str, torch.nn.Parameter]:
@@ -92,13 +92,13 @@ def _parameters_of(module: torch.nn.Module, part: str, *, caller: str) -> dict[s
         head = {name for name in names if not name.startswith(f"{prefix}.")}
     else:
         head = {name for name in names if name.split(".")[0] in _HEADS}
-    chosen = {"all": {*names}, "head": head, "encoder": {*names} - head}[part]
-    if not chosen or (part != "all" and not head):
+    wanted = {"all": {*names}, "head": head, "encoder": {*names} - head}[part]
+    if not wanted or (part != "all" and not head):
         raise ValueError(
             f"The module of {caller} must have a part {part!r} with parameters. Got {type(module).__name__}, in which "
             f"{'no head was found' if not head else 'everything is the head'}: use part='all'."
         )
-    return {name: parameter for name, parameter in module.named_parameters() if name in chosen}
+    return {name: parameter for name, parameter in module.named_parameters() if name in wanted}
 
 
 @contextlib.contextmanager
@@ -150,8 +150,8 @@ def randomisation_similarity(trained: Sequence[npt.ArrayLike], random: Sequence[
     Returns
     -------
     ndarray of shape (n_rows,), float64
-        Spearman's rho: 1 where the method gives the same order of words for both, so does not look at the weights. NaN
-        where either side is constant or of one word.
+        Spearman's rho: 1 for a method that does not depend on the weights. NaN where either side is constant or of one
+        word.
 
     Raises
     ------
@@ -168,16 +168,16 @@ def randomisation_similarity(trained: Sequence[npt.ArrayLike], random: Sequence[
             f"randomisation_similarity must have attributions of both models for each row. Got {len(trained)} and "
             f"{len(random)}."
         )
-    found = np.full(len(trained), math.nan)
+    rho = np.full(len(trained), math.nan)
     for row, given in enumerate(zip(trained, random, strict=True)):
-        one, other = (np.abs(np.asarray(values, dtype=np.float64)) for values in given)
-        if one.ndim != 1 or one.shape != other.shape:
+        a, b = (np.abs(np.asarray(values, dtype=np.float64)) for values in given)
+        if a.ndim != 1 or a.shape != b.shape:
             raise ValueError(
                 f"The attributions of row {row} of randomisation_similarity must have as many words for both models. "
-                f"Got the shapes {one.shape} and {other.shape}."
+                f"Got the shapes {a.shape} and {b.shape}."
             )
-        if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise ValueError(f"The attributions of row {row} of randomisation_similarity must be finite.")
-        if len(one):
-            found[row] = spearman(one, other)
-    return found
+        if len(a):
+            rho[row] = spearman(a, b)
+    return rho

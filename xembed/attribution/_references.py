@@ -1,4 +1,4 @@
-"""Rows of a leaderboard that don't look at the model: what an explanation has to beat to be worth its cost."""
+"""Baselines that don't look at the model: what an explanation has to beat to be worth its cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xembed._core.validation import quote_options
-from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed
+from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed, words_with_tokens
 from xembed.attribution._scored_model import ScoredModel
 from xembed.datasets import PairedSentences
 from xembed.datasets._word_lists import read_word_lists
@@ -63,23 +63,19 @@ def _lexicon(words: Any) -> frozenset[str]:
 
 
 def _output(rows: Sequence[EncodedWords], words: Sequence[Floats]) -> MethodOutput:
-    # As for every method, words without a token have 0: what no method can see is no reference's advantage.
-    found = []
-    for row, values in zip(rows, words, strict=True):
-        seen = np.zeros(len(row.words), dtype=bool)
-        seen[[word for word in row.word_ids if word is not None]] = True
-        found.append(np.where(seen, values, 0.0))
-    return MethodOutput.of(found)
+    # As for every method, words without a token have 0.
+    seen = [np.isin(np.arange(len(row.words)), words_with_tokens(row)) for row in rows]
+    return MethodOutput.of([np.where(mask, values, 0.0) for mask, values in zip(seen, words, strict=True)])
 
 
 @dataclass(frozen=True, eq=False)
 class WordWeights:
-    """What a bag-of-words method was fitted as.
+    """A fitted bag-of-words method.
 
     Attributes
     ----------
     vocabulary : mapping of str to int
-        Words in lower case to columns.
+        Column of each word in lower case.
     idf : ndarray of shape (n_words,)
         Inverse document frequencies.
     weights : ndarray of shape (n_classes, n_words)
@@ -109,52 +105,22 @@ class WordWeights:
 def fit_linear_tfidf(data: PairedSentences) -> WordWeights:
     """Fit a logistic regression on the tf-idf of words; its coefficients times the values are its exact explanation.
 
-    Parameters
-    ----------
-    data : PairedSentences
-        The training data.
-
-    Returns
-    -------
-    WordWeights
-        For ``options.fitted``.
-
-    Raises
-    ------
-    TypeError
-        If ``data`` is something else.
-    ValueError
-        If its rows are all of one class.
+    Errors as in `_tfidf`.
     """
     from sklearn.linear_model import LogisticRegression
 
     vectorizer, X, labels = _tfidf(data, caller="linear_tfidf")
     # Rows have length 1, so that coefficients must be large: a light penalty.
     model = LogisticRegression(C=10.0, max_iter=2000).fit(X, labels)
-    found = np.zeros((len(data.classes), X.shape[1]))
-    found[model.classes_] = np.vstack([-model.coef_, model.coef_]) if len(model.classes_) == 2 else model.coef_
-    return WordWeights(vectorizer.vocabulary_, vectorizer.idf_, found, times_value=True)
+    weights = np.zeros((len(data.classes), X.shape[1]))
+    weights[model.classes_] = np.vstack([-model.coef_, model.coef_]) if len(model.classes_) == 2 else model.coef_
+    return WordWeights(vectorizer.vocabulary_, vectorizer.idf_, weights, times_value=True)
 
 
 def fit_pattern(data: PairedSentences) -> WordWeights:
     """Take the covariance of each word's tf-idf with each class against the others, over the training rows [1]_.
 
-    Parameters
-    ----------
-    data : PairedSentences
-        The training data.
-
-    Returns
-    -------
-    WordWeights
-        For ``options.fitted``.
-
-    Raises
-    ------
-    TypeError
-        If ``data`` is something else.
-    ValueError
-        If its rows are all of one class.
+    Errors as in `_tfidf`.
 
     References
     ----------
@@ -168,6 +134,10 @@ def fit_pattern(data: PairedSentences) -> WordWeights:
 
 
 def _tfidf(data: PairedSentences, *, caller: str) -> tuple[Any, sparse.csr_matrix, Targets]:
+    """Return a fitted vectorizer, the tf-idf of the words of the training data, and its labels.
+
+    TypeError if ``data`` are not PairedSentences, ValueError if their rows are all of one class.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     if not isinstance(data, PairedSentences):
@@ -216,7 +186,7 @@ def predict_by_first_word(data: PairedSentences) -> Targets:
     Parameters
     ----------
     data : PairedSentences
-        With the classes 'female' and 'male', in any order, and others if need be.
+        Data with the classes 'female' and 'male', in any order, and possibly others.
 
     Returns
     -------
@@ -245,11 +215,11 @@ def predict_by_first_word(data: PairedSentences) -> Targets:
     of_word = {word: data.classes.index(name) for name, words in forms.items() for word in words}
     others = [place for place, name in enumerate(data.classes) if name not in forms]
     otherwise = others[0] if len(others) == 1 else -1
-    found = [
+    classes = [
         next((of_word[word] for word in map(str.lower, words) if word in of_word), otherwise)
         for words in data.sentences
     ]
-    return np.array(found, dtype=np.int64)
+    return np.array(classes, dtype=np.int64)
 
 
 def _no_rows(_n_words: int, _options: MethodOptions) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,22 +39,22 @@ class ScoredModel:
         Called with ``input_ids`` or ``inputs_embeds`` and ``attention_mask``; gives an object with ``.logits`` of shape
         (batch, n_outputs). Has ``get_input_embeddings()``.
     tokenizer : transformers.PreTrainedTokenizerFast
-        Its tokenizer.
+        Tokenizer of the module.
     site : {'word', 'block', 'block_twice'}
-        Which embeddings gradients are taken of.
+        Embeddings that gradients are taken of.
     output : {'logit', 'probability'}
-        What is explained.
+        Explained score.
     max_length : int, optional
-        Tokens read of a text.
+        Number of tokens read of a text.
     prefix : str, default=''
-        Put before each text, such as the prompt of an encoder.
+        Text put before each text, such as the prompt of an encoder.
     caller : str
-        Who asks, for messages.
+        Name of the caller, for messages.
 
     Attributes
     ----------
     n_forward, n_backward : int
-        Rows that went through the model so far, forward only and forward and backward.
+        Numbers of rows computed so far, forward only, and forward and backward.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class ScoredModel:
         self.site = check_option(site, SITES, name="site", caller=caller)
         self.output = check_option(output, OUTPUTS, name="output", caller=caller)
         self.caller = caller
-        find_embedding: Any = getattr(module, "get_input_embeddings", lambda: None)
-        embedding = find_embedding()
+        get_embedding: Any = getattr(module, "get_input_embeddings", lambda: None)
+        embedding = get_embedding()
         if not isinstance(embedding, torch.nn.Module):
             raise TypeError(
                 f"The model of {caller} must have word embeddings (get_input_embeddings). Got {type(module).__name__}, "
@@ -88,17 +88,17 @@ class ScoredModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Device of the model."""
         return next(self.module.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of its embeddings."""
+        """Dtype of the embeddings."""
         return next(self.embedding.parameters()).dtype
 
     @property
     def tokens_at_once(self) -> int:
-        """How many tokens a batch holds."""
+        """Number of tokens of a batch."""
         return _TOKENS_ON_CPU if self.device.type == "cpu" else _TOKENS_ON_GPU
 
     # ---- embeddings
@@ -108,19 +108,16 @@ class ScoredModel:
         import torch
 
         with torch.no_grad():
-            found: torch.Tensor = self.embedding(ids)
+            embeds: torch.Tensor = self.embedding(ids)
             if self.site != "word":
-                found = self._block_output(found, mask)
-        return found.detach()
+                embeds = self._block_output(embeds, mask)
+        return embeds.detach()
 
     def score(self, embeds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the outputs, (n_rows, n_outputs), for embeddings at the site."""
-        if self.site == "block":
-            with self._replace_block_output(embeds):
-                found = self.module(inputs_embeds=embeds, attention_mask=mask).logits
-        else:
-            found = self.module(inputs_embeds=embeds, attention_mask=mask).logits
-        return self._finish(found)
+        replaced = self._block_hook(lambda *_: embeds) if self.site == "block" else contextlib.nullcontext()
+        with replaced:
+            return self._finish(self.module(inputs_embeds=embeds, attention_mask=mask).logits)
 
     def _finish(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.softmax(dim=-1) if self.output == "probability" else logits
@@ -137,28 +134,25 @@ class ScoredModel:
     def _block_output(self, word_embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         if self.block is self.embedding:
             return word_embeddings
-        kept: list[torch.Tensor] = []
-        hook = self.block.register_forward_hook(lambda _module, _args, output: kept.append(output))
-        try:
+        outputs: list[torch.Tensor] = []
+        with self._block_hook(lambda _module, _args, output: outputs.append(output)):
             self.module(inputs_embeds=word_embeddings, attention_mask=mask)
-        finally:
-            hook.remove()
-        return kept[0]
+        return outputs[0]
 
     @contextlib.contextmanager
-    def _replace_block_output(self, embeds: torch.Tensor) -> Iterator[None]:
+    def _block_hook(self, hook: Callable[[Any, Any, Any], Any]) -> Iterator[None]:
         if self.block is self.embedding:
             yield
             return
-        hook = self.block.register_forward_hook(lambda _module, _args, _output: embeds)
+        handle = self.block.register_forward_hook(hook)
         try:
             yield
         finally:
-            hook.remove()
+            handle.remove()
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Put the model into evaluation mode and let gradients flow to its inputs only; undo both in the end."""
+        """Put the model into evaluation mode, with gradients of its inputs only; undo both in the end."""
         training = [module for module in self.module.modules() if module.training]
         wanted = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
         try:
@@ -174,19 +168,25 @@ class ScoredModel:
 
     # ---- rows of ids
 
-    def batches(self, lengths: Sequence[int], *, rows_at_least: int = 1) -> list[list[int]]:
+    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Return places of rows, sorted by length and cut into batches of about ``tokens_at_once`` tokens."""
         order = sorted(range(len(lengths)), key=lambda place: (lengths[place], place))
-        found: list[list[int]] = []
+        batches: list[list[int]] = []
         for place in order:
             # Lengths ascend: the newest row is the longest of its batch.
-            if found and lengths[place] * (len(found[-1]) + 1) <= max(
-                self.tokens_at_once, lengths[place] * rows_at_least
-            ):
-                found[-1].append(place)
+            if batches and lengths[place] * (len(batches[-1]) + 1) <= self.tokens_at_once:
+                batches[-1].append(place)
             else:
-                found.append([place])
-        return found
+                batches.append([place])
+        return batches
+
+    def row_batches(
+        self, rows: Sequence[EncodedWords]
+    ) -> Iterator[tuple[list[int], list[EncodedWords], torch.Tensor, torch.Tensor]]:
+        """Yield batches of rows: their places, the rows, ids and attention mask."""
+        for places in self.batches([len(row.ids) for row in rows]):
+            batch = [rows[place] for place in places]
+            yield places, batch, *self.tensors([row.ids for row in batch])
 
     def score_ids(self, rows: Sequence[Ids], *, progress: Any = None) -> Scores:
         """Return the outputs, (n_rows, n_outputs), of rows of ids; equal rows are computed once.
@@ -198,19 +198,18 @@ class ScoredModel:
         """
         import torch
 
-        places = {row: place for place, row in enumerate(dict.fromkeys(rows))}
-        different = list(places)
-        found: list[Any] = [None] * len(different)
+        different = list(dict.fromkeys(rows))
+        outputs: dict[Ids, Any] = {}
         with self.frozen(), torch.no_grad():
-            for batch in self.batches([len(row) for row in different]):
-                ids, mask = self.tensors([different[place] for place in batch])
-                out = self._finish(self.module(input_ids=ids, attention_mask=mask).logits).double().cpu().numpy()
+            for places in self.batches([len(row) for row in different]):
+                batch = [different[place] for place in places]
+                ids, mask = self.tensors(batch)
+                logits = self.module(input_ids=ids, attention_mask=mask).logits
+                outputs |= zip(batch, self._finish(logits).double().cpu().numpy(), strict=True)
                 self.n_forward += len(batch)
-                for place, values in zip(batch, out, strict=True):
-                    found[place] = values
                 if progress is not None:
                     progress(len(batch))
-        scores = np.stack(found)[[places[row] for row in rows]]
+        scores = np.stack([outputs[row] for row in rows])
         bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
         if len(bad):
             raise RuntimeError(
@@ -224,22 +223,22 @@ class ScoredModel:
         ids, mask = collate(rows, self.words.pad_id)
         return ids.to(self.device), mask.to(self.device)
 
-    # ---- what stands for an absent word
+    # ---- replacements of absent words
 
     def filler(self, kind: str) -> int:
-        """Return the id that takes the place of an absent token."""
-        found = {
+        """Return the id that replaces an absent token."""
+        token = {
             "mask": self.tokenizer.mask_token_id,
             "pad": self.tokenizer.pad_token_id,
             "unk": self.tokenizer.unk_token_id,
         }[kind]
-        if found is None:
+        if token is None:
             raise ValueError(
-                f"What stands for an absent word in {self.caller}, {kind!r}, needs a tokenizer with that special "
+                f"The replacement of absent words in {self.caller}, {kind!r}, needs a tokenizer with that special "
                 f"token. {type(self.tokenizer).__name__} has none: choose another of "
                 f"{quote_options({*BASELINES, *DELETIONS})}."
             )
-        return int(found)
+        return int(token)
 
     def baseline_ids(self, row: EncodedWords, kind: str) -> Ids:
         """Return the row with every token but the special ones replaced. 'zero' has no ids: see `baseline_embeds`."""
@@ -255,20 +254,16 @@ class ScoredModel:
             return self.embed(ids, mask)
         special, _ = collate([[int(flag) for flag in row.special] for row in rows], 0)
         with torch.no_grad():
-            found = self.embedding(ids) * special.to(self.device)[..., None]
-            return (self._block_output(found, mask) if self.site != "word" else found).detach()
+            embeds = self.embedding(ids) * special.to(self.device)[..., None]
+            return (self._block_output(embeds, mask) if self.site != "word" else embeds).detach()
 
     def without(self, row: EncodedWords, present: Sequence[bool] | npt.NDArray[np.bool_], kind: str) -> Ids:
         """Return the ids of a row in which words that are not ``present`` are deleted or replaced, token by token."""
+        kept = [word is None or bool(present[word]) for word in row.word_ids]
         if kind == "delete":
-            return tuple(
-                token for token, word in zip(row.ids, row.word_ids, strict=True) if word is None or present[word]
-            )
+            return tuple(token for token, keep in zip(row.ids, kept, strict=True) if keep)
         filler = self.filler(kind)
-        return tuple(
-            token if word is None or present[word] else filler
-            for token, word in zip(row.ids, row.word_ids, strict=True)
-        )
+        return tuple(token if keep else filler for token, keep in zip(row.ids, kept, strict=True))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from xembed.attribution._attention import eager_attention
 from xembed.attribution._embedding_targets import unit_tensor
 from xembed.attribution._integrated import FIRST_STEPS, clenshaw_curtis
 from xembed.attribution._method import MethodOptions
-from xembed.attribution._perturbation import Plan, chunks, masked_ids, occlusion_plan, shapley_sampling_plan
+from xembed.attribution._perturbation import Plan, occlusion_plan, score_masks, shapley_sampling_plan
 from xembed.attribution._scored_model import ScoredModel
 from xembed.encoders._words import EncodedWords
 
@@ -31,6 +31,8 @@ LABELS = {
     "leave_one_out": "Leave one word out",
     "shapley": "Shapley values",
 }
+# Keys of the publications that they are from.
+SOURCES = {"integrated_jacobian": ("moeller2023",), "leave_one_out": ("zeiler2014",), "shapley": ("strumbelj2010",)}
 # Rows of forward-mode products at once: each is a forward pass with twice the memory.
 _ROWS_AT_ONCE = 32
 # Texts whose vectors are held at once: 64 texts of 60 words and 384 dimensions are 12 MB.
@@ -273,31 +275,17 @@ def _one_jacobian(scored: ScoredModel, row: EncodedWords, reference: str, option
 
 def _perturbed(
     scored: ScoredModel, rows: Sequence[EncodedWords], plan: Plan, options: MethodOptions
-) -> list[WordVectors]:
-    found: list[Any] = [None] * len(rows)
-    for places in chunks(rows, plan, options):
-        asked = [
-            ids
-            for place, (_, masks, _) in places.items()
-            for ids in masked_ids(scored, rows[place], masks, options.deletion)
-        ]
-        embeddings = scored.score_ids(asked, progress=options.progress)
-        start = 0
-        for place, (features, masks, solve) in places.items():
-            of_row = embeddings[start : start + len(masks)]
-            start += len(masks)
-            present = masks.sum(axis=1)
-            if plan is shapley_sampling_plan:
-                # A text without words says nothing. Its embedding, of special tokens, has length 1 like any other, and
-                # its product with itself would be most of every sum.
-                of_row = np.where(present[:, None] > 0, of_row, 0.0)
-            vectors = np.zeros((len(rows[place].words), embeddings.shape[1]))
-            vectors[features] = np.stack([solve(column) for column in of_row.T], axis=1)
-            nothing = np.zeros(embeddings.shape[1])
-            found[place] = WordVectors(
-                rows[place].words, vectors, nothing, nothing, of_row[present.argmax()], rows[place].truncated
-            )
-    return found
+) -> Iterator[WordVectors]:
+    for place, features, masks, solve, embeddings in score_masks(scored, rows, plan, options):
+        present = masks.sum(axis=1)
+        if plan is shapley_sampling_plan:
+            # The embedding of a text without words, of special tokens, has length 1 like any other, and its product
+            # with itself would be most of every sum.
+            embeddings = np.where(present[:, None] > 0, embeddings, 0.0)
+        row, nothing = rows[place], np.zeros(embeddings.shape[1])
+        vectors = np.zeros((len(row.words), embeddings.shape[1]))
+        vectors[features] = np.stack([solve(column) for column in embeddings.T], axis=1)
+        yield WordVectors(row.words, vectors, nothing, nothing, embeddings[present.argmax()], row.truncated)
 
 
 def _sum_words(of_tokens: Floats, row: EncodedWords) -> tuple[Floats, Floats]:

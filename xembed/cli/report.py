@@ -35,7 +35,7 @@ def report(
         raise typer.BadParameter("is for combined pages. Leave it out with --compare.", param_hint="--title")
 
     from xembed.reports import check_report_path, compare_results
-    from xembed.reports._several import check_not_read, combine, read_plain, write_page
+    from xembed.reports._write import check_not_read, combine, read_plain, write_page
 
     page = check_report_path(out)
     again = len(results) == 1 and title is None  # the page of data as they are

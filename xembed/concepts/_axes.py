@@ -122,7 +122,7 @@ class AxesExplanation(Result):
     """
 
     schema: ClassVar[str] = "xembed.concepts.AxesExplanation/1"
-    page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:axes_context"
+    page: ClassVar[str | None] = "xembed.concepts._pages:axes"
 
     names: Annotated[tuple[str, ...], UserText]
     similarity: Annotated[npt.NDArray[np.float64], PerRow("pairs")]

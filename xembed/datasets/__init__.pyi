@@ -1,10 +1,10 @@
 from ._bundled import load_corpora as load_corpora
+from ._bundled import load_gendered_pairs as load_gendered_pairs
 from ._bundled import load_planted_vocabulary as load_planted_vocabulary
 from ._dictionary import Dictionary as Dictionary
 from ._dictionary import load_dictionary as load_dictionary
-from ._fetch import fetch_geco as fetch_geco
+from ._geco import fetch_geco as fetch_geco
 from ._geco import load_geco as load_geco
-from ._gendered import load_gendered_pairs as load_gendered_pairs
 from ._lexicon_rules import Choice as Choice
 from ._lexicon_rules import WordContext as WordContext
 from ._lexicons import Lexicon as Lexicon

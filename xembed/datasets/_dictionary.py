@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import io
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,16 @@ from xembed._core.validation import RNG, check_number, check_texts
 from xembed.datasets._bundled import find_bundled
 from xembed.datasets._draw import draw
 from xembed.datasets._read_table import decode, split_lines
-from xembed.datasets._wordnet import is_wordnet, read_wordnet
 
 # Separates the definitions of an entry in the published dictionaries of DefSent+.
 _MORE = "<|list_more_def|>"
 _HEADERS = {"entry", "word", "term"}, {"definition", "definitions", "gloss"}
 _SUFFIXES = (".csv", ".tsv", ".txt")
+# The files of a WordNet database.
+_WORDNET_FILES = tuple(f"data.{part}" for part in ("noun", "verb", "adj", "adv"))
+# Where an adjective may stand: attributive, predicative, immediately after the noun.
+_POSITION = re.compile(r"\((?:a|p|ip)\)$")
+_EXAMPLES = '; "'
 
 Pair = tuple[str, str]
 
@@ -40,8 +46,7 @@ class Dictionary:
     card : str, default=''
         Description of the data, and their license.
     n_dropped_empty, n_duplicates : int, default=0
-        Numbers of definitions that were dropped on reading: empty ones, and repetitions. Entries that differ in case
-        only count as one there.
+        Numbers of definitions dropped on reading: empty ones, and repetitions (where case does not tell entries apart).
 
     Raises
     ------
@@ -50,10 +55,6 @@ class Dictionary:
         not valid Unicode, or lengths differ.
     TypeError
         If an entry or a definition is not a string.
-
-    See Also
-    --------
-    load_dictionary : the bundled dictionary, WordNet, and files.
 
     Examples
     --------
@@ -83,8 +84,7 @@ class Dictionary:
                 f"Got {len(groups)} for {len(entries)} entries."
             )
         if len(set(entries)) < len(entries):
-            seen: set[str] = set()
-            twice = next(entry for entry in entries if entry in seen or seen.add(entry))  # type: ignore[func-returns-value]
+            twice = next(entry for entry, count in Counter(entries).items() if count > 1)
             raise ValueError(
                 f"A Dictionary must hold each entry once. Got {twice!r:.60} more than once: give it all its "
                 "definitions together."
@@ -101,16 +101,8 @@ class Dictionary:
 
         Raises
         ------
-        ValueError
-            If nothing is left, or an entry is blank.
-        TypeError
-            If it is not a mapping of strings to strings or lists of strings.
-
-        Examples
-        --------
-        >>> from xembed.datasets import Dictionary
-        >>> Dictionary.from_mapping({"kettle": ["a vessel to boil water in", ""]}).n_dropped_empty
-        1
+        ValueError, TypeError
+            If nothing is left or an entry is blank; if it is no mapping of strings to strings or lists of strings.
         """
         if not isinstance(mapping, Mapping):
             raise TypeError(
@@ -131,56 +123,21 @@ class Dictionary:
         return sum(map(len, self.definitions))
 
     def pairs(self) -> Iterator[Pair]:
-        """Yield (entry, definition) for each definition, in order.
-
-        Examples
-        --------
-        >>> from xembed.datasets import Dictionary
-        >>> list(Dictionary.from_mapping({"rain": ["water that falls", "to fall so"]}).pairs())
-        [('rain', 'water that falls'), ('rain', 'to fall so')]
-        """
+        """Yield (entry, definition) for each definition, in order."""
         for entry, group in zip(self.entries, self.definitions, strict=True):
             for definition in group:
                 yield entry, definition
 
     def sample(self, n: int, rng: RNG = None) -> Dictionary:
-        """Return ``n`` random entries with all their definitions, in their order.
-
-        Parameters
-        ----------
-        n : int
-            Number of entries to draw, at most all of them.
-        rng : int, numpy.random.Generator or None, default=None
-            Seed or generator; None is seed 0.
-
-        Raises
-        ------
-        ValueError
-            If there are not so many entries.
-
-        Examples
-        --------
-        >>> from xembed.datasets import load_dictionary
-        >>> len(load_dictionary().sample(20))
-        20
-        """
+        """Return ``n`` random entries (at most all) with their definitions, in their order; ``rng=None`` is seed 0."""
         rows, _ = draw(n, len(self), rng, of="entries", caller="Dictionary.sample")
         return self._take(rows.tolist(), self.name)
 
     def split(self, fraction: float, rng: RNG = None) -> tuple[Dictionary, Dictionary]:
-        """Hold out a random part of the entries.
+        """Return the rest, and a random share of the entries that is held out; ``rng=None`` is seed 0.
 
-        Parameters
-        ----------
-        fraction : float in (0, 1)
-            Share of the entries that is held out, one entry at least; one at least stays, too.
-        rng : int, numpy.random.Generator or None, default=None
-            Seed or generator; None is seed 0.
-
-        Returns
-        -------
-        rest, held_out : Dictionary
-            No entry is in both. A definition can be, if it belongs to several entries, as the synonyms of WordNet do.
+        ``fraction`` is in (0, 1); one entry at least is held out, and one stays. No entry is in both. A definition can
+        be, if it belongs to several entries, as the synonyms of WordNet do.
 
         Raises
         ------
@@ -200,9 +157,8 @@ class Dictionary:
             raise ValueError(f"A Dictionary must hold at least 2 entries for {caller}. Got {len(self)}.")
         n_held_out = min(max(round(fraction * len(self)), 1), len(self) - 1)
         held_out, rest = draw(n_held_out, len(self), rng, of="entries", caller=caller)
-        return self._take(rest.tolist(), f"{self.name} (rest)"), self._take(
-            held_out.tolist(), f"{self.name} (held out)"
-        )
+        kept = self._take(rest.tolist(), f"{self.name} (rest)")
+        return kept, self._take(held_out.tolist(), f"{self.name} (held out)")
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -212,11 +168,9 @@ class Dictionary:
         return f"Dictionary({self.name!r}: {n} entr{'y' if n == 1 else 'ies'}, {m} definition{'s' * (m != 1)})"
 
     def _take(self, rows: list[int], name: str) -> Dictionary:
+        entries = tuple(self.entries[i] for i in rows)
         return dataclasses.replace(
-            self,
-            name=name,
-            entries=tuple(self.entries[i] for i in rows),
-            definitions=tuple(self.definitions[i] for i in rows),
+            self, name=name, entries=entries, definitions=tuple(self.definitions[i] for i in rows)
         )
 
 
@@ -233,11 +187,10 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
         gloss before its first quoted example. Underscores become spaces, and marks of an adjective's position,
         "(a)", "(p)" and "(ip)", go.
 
-        A .tsv, .txt or .csv file: an entry and a definition a line, without a header or with the header
-        ``entry`` and ``definition``. Lines of the same entry are joined. ``<|list_more_def|>`` between definitions is
-        understood, as in the published dictionaries of DefSent+. Quotes are literal where tabs are the separator,
-        also in a .csv whose first line has one, and follow the rules of .csv where commas are. UTF-8, or UTF-16 with
-        a byte order mark.
+        A .tsv, .txt or .csv file: an entry and a definition a line, without a header or with the header ``entry`` and
+        ``definition``. Lines of the same entry are joined. ``<|list_more_def|>`` between definitions is understood, as
+        in the published dictionaries of DefSent+. Quotes are literal where tabs are the separator, also in a .csv whose
+        first line has one, and follow the rules of .csv where commas are. UTF-8, or UTF-16 with a byte order mark.
 
     Returns
     -------
@@ -246,21 +199,16 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
 
     Raises
     ------
-    FileNotFoundError, PermissionError
-        If the file can't be opened.
+    FileNotFoundError, PermissionError, TypeError
+        If the file can't be opened, or ``path`` is not a path.
     ValueError
-        If the suffix is unknown, the file is not in one of the forms (its line is named), a folder is not a WordNet
-        database, or nothing is left.
-    TypeError
-        If ``path`` is not a path.
+        If the file or folder is in none of these forms (the line of a file is named), or nothing is left.
 
     Notes
     -----
     An entry that repeats another one with the same definition, but for upper and lower case, is a duplicate: "moose"
     and "Moose" of one synset. WordNet 3.0 in Debian's files has 206,978 words of synsets, and 206,906 pairs of entry
-    and definition without such duplicates (34 are exact, 38 differ in case).
-
-    WordNet's synonyms share their definition, so that it is in the dictionary once for each of them.
+    and definition without such duplicates. Its synonyms share their definition.
 
     References
     ----------
@@ -279,12 +227,12 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
         return _collect(pairs, name="dictionary", source="The bundled dictionary", card=card)
     if isinstance(path, str | os.PathLike) and Path(path).is_dir():
         folder, source = Path(path), repr(os.fspath(path))
-        if not is_wordnet(folder):
+        if not any((folder / name).is_file() for name in _WORDNET_FILES):
             raise ValueError(
                 f"{source} must be a file, or the folder of a WordNet database with data.noun, data.verb, data.adj and "
                 "data.adv. None of them is in it."
             )
-        pairs, card = read_wordnet(folder, source)
+        pairs, card = _read_wordnet(folder, source)
         return _collect(pairs, name=folder.resolve().name, source=source, card=card)
     file, source = check_file(path, "load_dictionary")
     if file.suffix.lower() not in _SUFFIXES:
@@ -353,14 +301,7 @@ def _collect(pairs: Iterable[Pair], *, name: str, source: str, card: str = "") -
         raise ValueError(
             f"{source} holds no definition. {n_empty} empty one{'s were' if n_empty != 1 else ' was'} dropped."
         )
-    return Dictionary(
-        name=name,
-        entries=tuple(groups),
-        definitions=tuple(map(tuple, groups.values())),
-        card=card,
-        n_dropped_empty=n_empty,
-        n_duplicates=n_duplicates,
-    )
+    return Dictionary(name, tuple(groups), tuple(map(tuple, groups.values())), card, n_empty, n_duplicates)
 
 
 def _check_all(groups: list[Any], entries: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -376,3 +317,40 @@ def _check_all(groups: list[Any], entries: tuple[str, ...]) -> tuple[tuple[str, 
         tuple(check_texts(group, name=f"The definitions of {entry!r:.60}"))
         for entry, group in zip(entries, groups, strict=True)
     )
+
+
+def _read_wordnet(folder: Path, source: str) -> tuple[list[tuple[str, str]], str]:
+    """Return (entry, definition) for each word of each synset, and the license that the files begin with."""
+    if missing := [name for name in _WORDNET_FILES if not (folder / name).is_file()]:
+        raise ValueError(
+            f"{source} must hold the four data files of a WordNet database. It lacks {missing}: is it complete?"
+        )
+    pairs: list[tuple[str, str]] = []
+    license: list[str] = []
+    for name in _WORDNET_FILES:
+        for number, line in enumerate(split_lines(decode((folder / name).read_bytes(), f"{source}, {name}")), start=1):
+            if not line.strip():
+                continue
+            if line.startswith("  "):  # the license, in numbered lines
+                if name == _WORDNET_FILES[0]:
+                    license.append(line.strip().partition(" ")[2])
+                continue
+            words, definition = _read_synset(line, f"{source}: line {number} of {name}")
+            pairs.extend((word, definition) for word in words)
+    return pairs, "\n".join(license).strip()
+
+
+def _read_synset(line: str, where: str) -> tuple[list[str], str]:
+    """Read one line: offset, file, kind, count of words in hexadecimal, words with their ids, pointers, | gloss."""
+    head, bar, gloss = line.partition("| ")
+    cells = head.split()
+    try:
+        count = int(cells[3], 16)
+    except (IndexError, ValueError):
+        count = 0
+    words = cells[4 : 4 + 2 * count : 2]
+    if not bar or not count or len(words) != count:
+        raise ValueError(f"{where} is not a synset of WordNet's data format. It starts with {line!r:.60}.")
+    entries = [_POSITION.sub("", word).replace("_", " ") for word in words]
+    # A few glosses end with the semicolon that would part them from examples.
+    return entries, gloss.split(_EXAMPLES, 1)[0].rstrip("; \t")

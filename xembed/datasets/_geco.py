@@ -1,26 +1,41 @@
-"""The official files of GECO: sentences in a female, a male and perhaps a neutral form, checked and repaired."""
+"""The official files of GECO: sentences in several forms, downloaded, checked and repaired."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xembed._core.validation import check_option
+from xembed._core.validation import check_option, shows_progress
 from xembed.datasets._paired import PairedSentences
 from xembed.datasets._read_table import Columns, read_table
+from xembed.encoders._cache import cache_folder
 
 _BINARY = ("female", "male")
 CLASSES = {
-    "binary_gender_all": _BINARY,
-    "binary_gender_subj": _BINARY,
-    "non_binary_gender_all": (*_BINARY, "neutral"),
-    "non_binary_gender_subj": (*_BINARY, "neutral"),
+    **dict.fromkeys(("binary_gender_all", "binary_gender_subj"), _BINARY),
+    **dict.fromkeys(("non_binary_gender_all", "non_binary_gender_subj"), (*_BINARY, "neutral")),
 }
 SPLITS = ("train", "test")
+# The last commit that changed these files, as far as a public index shows; the checksums are of the files at f0907c6,
+# the state that the benchmark was checked against. Were the pin wrong, the checksums would say so.
+COMMIT = "ec5b95052c88d2da3e35df30b38b2cb39fa8cf04"
+URL = f"https://raw.githubusercontent.com/braindatalab/gecobench/{COMMIT}/data/dataset"
+SHA256 = {
+    "binary_gender_all/train.jsonl": "2763003165719d26ef66503ef3943b782a77e4ef9741098a8e18ad1592ad0df9",
+    "binary_gender_all/test.jsonl": "60f4f84ec5aa1d23eba47bec31e2e22b8c78557a2b28314549ab832d99960edd",
+    "binary_gender_subj/train.jsonl": "590549986d54f2a7d5e49e2bcd66473e0ce79d53879960751c9e39395115f066",
+    "binary_gender_subj/test.jsonl": "0ff41288c3691acc46a6df62a4fab407703e2c5a7a8e09f6cd71b3a679869d79",
+    "non_binary_gender_all/train.jsonl": "ef1b972be4c3485027db7ead0df5dfeb4a4082e61a642c0da9d2eb7724ac8849",
+    "non_binary_gender_all/test.jsonl": "08d5803e7b6aed5d3f894127a9f88b93ee3e9e35245e261444c68cb5bf57fdb6",
+}
+VARIANTS = tuple(dict.fromkeys(name.partition("/")[0] for name in SHA256))
+_NOT_FETCHED = tuple(variant for variant in CLASSES if variant not in VARIANTS)
 
 # The keys of `defects`: what was found, and what became of it.
 LENGTHS = "rows with more or fewer words than marks (group dropped)"
@@ -35,10 +50,8 @@ EDGES = "words with blanks at their ends (stripped)"
 UNMARKED = "unmarked words that differ between forms (marked)"
 OVERMARKED = "marked words that are the same in all forms (mark removed)"
 DROPPED = "groups dropped in all"
-_KEYS = (
-    *(LENGTHS, UNEVEN, INCOMPLETE, SAME_TEXT, NO_TRUTH, REPEATED),
-    *(BLANK, SPACES, EDGES, UNMARKED, OVERMARKED, DROPPED),
-)
+_OF_GROUPS = (LENGTHS, UNEVEN, INCOMPLETE, SAME_TEXT, NO_TRUTH, REPEATED)
+_KEYS = (*_OF_GROUPS, BLANK, SPACES, EDGES, UNMARKED, OVERMARKED, DROPPED)
 
 
 @dataclass(frozen=True)
@@ -59,14 +72,14 @@ def load_geco(
     r"""Read one of the official files of GECO [1]_, checked and, where that is possible, repaired.
 
     Each sentence is there in a female and a male form (``binary_gender_*``), or also in a neutral one
-    (``non_binary_gender_*``). In ``*_all`` every word for a person follows the form, in ``*_subj`` only those
-    for the subject. The ground truth are the words in which the forms of a sentence differ.
+    (``non_binary_gender_*``). In ``*_all`` every word for a person follows the form, in ``*_subj`` only those for the
+    subject. The ground truth are the words in which the forms of a sentence differ.
 
     Parameters
     ----------
     path : path-like
-        Folder that holds the folders of the variants (``data/dataset`` of the repository, or what
-        `fetch_geco` returns), or folder of the variant.
+        Folder that holds the folders of the variants (``data/dataset`` of the repository, or what `fetch_geco`
+        returns), or folder of the variant.
     variant : {'binary_gender_all', 'binary_gender_subj', 'non_binary_gender_all', 'non_binary_gender_subj'}
         Variant to read.
     split : {'train', 'test'}
@@ -82,29 +95,18 @@ def load_geco(
 
     Raises
     ------
-    FileNotFoundError, PermissionError
-        If the file can't be read.
+    FileNotFoundError, PermissionError, TypeError
+        If the file can't be read, or ``path`` is not a path.
     ValueError
-        If a line is not of the official format (file and line are named), there is no such variant or split,
-        no group is left, or something is wrong and ``repair`` is false.
-    TypeError
-        If ``path`` is not a path.
-
-    See Also
-    --------
-    fetch_geco : downloads the files.
+        If a line is not of the official format (file and line are named), there is no such variant or split, no group
+        is left, or something is wrong and ``repair`` is false.
 
     Notes
     -----
-    A group is kept with all of its forms or dropped. It is dropped if a row has more or fewer words than marks, a form
-    is missing or there twice, two forms have the same text (their labels contradict each other), nothing is marked, or
-    a text is that of an earlier group. It is repaired if a word is blank (removed with its mark from all forms, so that
-    the others stay aligned), a word holds a blank (split, the mark copied), or the marks are not where the forms
-    differ, which is how the ground truth is defined (set anew). After a split the neutral form may have more
-    words than the others; a group whose female and male forms differ in length is dropped.
-
-    Rows are counted as they stand in the file, so one defect may show in several counts: forms with the
-    same text also have no ground truth.
+    A group is kept with all of its forms or dropped; the keys of ``defects`` say what is dropped and what is repaired.
+    A blank word is removed with its mark from all forms, so that the others stay aligned; a word that holds a blank is
+    split, and its mark copied; marks are set anew where the forms differ, which is how the ground truth is defined.
+    Rows are counted as they stand in the file, so one defect may show in several counts.
 
     References
     ----------
@@ -235,8 +237,7 @@ def _check_group(forms: list[_Form], n_classes: int, earlier: set[str], defects:
     if len({len(form.words) for form in forms} | {len(form.marks) for form in forms}) > 1:
         defects[UNEVEN] += not counts[LENGTHS]
         return []  # which word belongs to which can't be known
-    forms = _repair_marks(forms, defects)
-    forms = _repair_words(forms)
+    forms = _repair_words(_repair_marks(forms, defects))
     if len({len(form.words) for form in forms if form.label < len(_BINARY)}) > 1:
         defects[UNEVEN] += 1
         return []
@@ -262,12 +263,101 @@ def _repair_words(forms: list[_Form]) -> list[_Form]:
     blank = {i for form in forms for i, word in enumerate(form.words) if not word.strip()}
     repaired = []
     for form in forms:
-        parts = [
-            (part, mark)
-            for i, (word, mark) in enumerate(zip(form.words, form.marks, strict=True))
-            if i not in blank
-            for part in word.split()
-        ]
-        words, marks = tuple(part for part, _ in parts), tuple(mark for _, mark in parts)
+        kept = [i for i in range(len(form.words)) if i not in blank]
+        words = tuple(part for i in kept for part in form.words[i].split())
+        marks = tuple(form.marks[i] for i in kept for _ in form.words[i].split())
         repaired.append(dataclasses.replace(form, words=words, marks=marks))
     return repaired
+
+
+def fetch_geco(
+    variant: str | None = None,
+    *,
+    url: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> Path:
+    """Download the official files of GECO, once, and return the folder that `load_geco` reads.
+
+    One of the few functions of xembed that use the network. Files are of a fixed state of
+    https://github.com/braindatalab/gecobench (BSD-3-Clause; the sentences derive from Wikipedia, CC BY-SA) and checked
+    against their SHA-256. The variant ``non_binary_gender_subj`` is not fetched: there is no verified checksum for it.
+    `load_geco` reads it from a copy of the repository.
+
+    Parameters
+    ----------
+    variant : {'binary_gender_all', 'binary_gender_subj', 'non_binary_gender_all'}, optional
+        Variant to fetch, train and test; by default all three.
+    url : str, optional
+        Address of the folder that holds the variants on a mirror, instead of GitHub. It must serve the same files.
+    cache_dir : path-like, optional
+        Folder to keep them in. By default that of ``XEMBED_CACHE``, else the user's cache folder of the system.
+    progress : bool, optional
+        Whether to show a progress bar. By default if the standard error stream is a terminal.
+
+    Returns
+    -------
+    Path
+        The folder. Files that are there and right are not fetched again.
+
+    Raises
+    ------
+    OSError
+        If a file can't be fetched or written. Files are there whole or not at all.
+    ValueError
+        If there is no such variant, it can't be verified, or what came is not the expected file.
+
+    Examples
+    --------
+    >>> from xembed.datasets import fetch_geco, load_geco
+    >>> folder = fetch_geco("binary_gender_all")  # doctest: +SKIP
+    >>> load_geco(folder, split="test")  # doctest: +SKIP
+    PairedSentences('GECO binary_gender_all test': 644 rows of 322 sentences, female / male)
+    """
+    if variant in _NOT_FETCHED:
+        raise ValueError(
+            f"fetch_geco can't verify the files of {variant!r}, since their checksums are not known. Download them "
+            "from https://github.com/braindatalab/gecobench (data/dataset) and read them with load_geco."
+        )
+    variants = VARIANTS if variant is None else (check_option(variant, VARIANTS, name="variant", caller="fetch_geco"),)
+    base = URL if url is None else url
+    if not isinstance(base, str) or not base.startswith(("https://", "http://")):
+        raise ValueError(
+            f"The 'url' parameter of fetch_geco must be an address that starts with https:// or http://. Got {base!r}."
+        )
+    show = shows_progress(progress, caller="fetch_geco")
+    folder = cache_folder(cache_dir) / "geco" / COMMIT[:12]
+    for name in (f"{folder_name}/{split}.jsonl" for folder_name in variants for split in SPLITS):
+        _fetch(f"{base.rstrip('/')}/{name}", folder / name, SHA256[name], progress=show)
+    return folder
+
+
+def _fetch(url: str, target: Path, sha256: str, *, progress: bool) -> None:
+    import pooch
+    import requests
+
+    try:
+        with _quiet(pooch.get_logger()):
+            # pooch writes beside the target and gives it its name only if the checksum is right.
+            downloader = pooch.HTTPDownloader(progressbar=progress)
+            pooch.retrieve(url, f"sha256:{sha256}", target.name, target.parent, downloader=downloader)
+    except requests.exceptions.RequestException as error:
+        raise OSError(
+            f"{url!r} can't be fetched: {error}. Nothing was kept of it. Try again, or give a mirror with url=..."
+        ) from error
+    except ValueError:
+        raise ValueError(
+            f"{url!r} must be the file with the SHA-256 {sha256}. Got another one, of which nothing was kept: "
+            "the download was damaged, or what is there has changed."
+        ) from None
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Keep pooch from writing a line a file to the standard error stream."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

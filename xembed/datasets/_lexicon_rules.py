@@ -19,10 +19,8 @@ class WordContext:
 
     Attributes
     ----------
-    cores : sequence of str
-        Words in lower case without the punctuation at their ends; '' for one that is punctuation only.
-    words : sequence of str
-        Words as they are.
+    cores, words : sequence of str
+        Words in lower case without the punctuation at their ends ('' for punctuation only), and words as they are.
     position : int
         Place of the word that a rule decides.
     """
@@ -62,26 +60,13 @@ Rule: TypeAlias = Callable[[WordContext], Choice]
 
 # Which words these are: lexicons/context.txt.
 _WORDS = {heading: frozenset(words) for heading, words in read_word_lists("context").items()}
-_PREPOSITIONS = _WORDS["prepositions"]
-_AUXILIARIES = _WORDS["auxiliaries"]
-_EITHER = _WORDS["either"]
-_LY_WORDS = _WORDS["ly, no adverb"]
-_SEE_OR_MAKE = _WORDS["see or make"]
-_HELP_OR_WATCH = _WORDS["help or watch"]
-_BARE_VERBS = _WORDS["bare verbs"]
-_NOUN_VERBS = _WORDS["nouns or verbs"]
-_ING_NOUNS = _WORDS["ing, noun"]
-_ING_ADJECTIVES = _WORDS["ing, adjective"]
-_GIVE = _WORDS["give"]
-_GIFTS = _WORDS["gifts"]
-_PARTICIPLE_NOUNS = _WORDS["participle, noun"]
-_NAMING = _WORDS["naming"]
-_NOUNS_TOO = _WORDS["nouns too"]
-_UNITS = _WORDS["units of time"]
-_CARDINALS = _WORDS["cardinals"]
-_BEFORE_NOUNS = _WORDS["before nouns"]
-_BEFORE_VERBS = _WORDS["before verbs"]
-_AFTER_VERBS = _WORDS["after verbs"]
+_PREPOSITIONS, _AUXILIARIES, _EITHER = (_WORDS[key] for key in ("prepositions", "auxiliaries", "either"))
+_LY_WORDS, _NOUNS_TOO, _NAMING = (_WORDS[key] for key in ("ly, no adverb", "nouns too", "naming"))
+_SEE_OR_MAKE, _HELP_OR_WATCH, _GIVE = (_WORDS[key] for key in ("see or make", "help or watch", "give"))
+_BARE_VERBS, _NOUN_VERBS, _GIFTS = (_WORDS[key] for key in ("bare verbs", "nouns or verbs", "gifts"))
+_ING_NOUNS, _ING_ADJECTIVES = _WORDS["ing, noun"], _WORDS["ing, adjective"]
+_PARTICIPLE_NOUNS, _UNITS, _CARDINALS = (_WORDS[key] for key in ("participle, noun", "units of time", "cardinals"))
+_BEFORE_NOUNS, _BEFORE_VERBS, _AFTER_VERBS = (_WORDS[key] for key in ("before nouns", "before verbs", "after verbs"))
 _NOT_POSSESSED = _PREPOSITIONS | _AUXILIARIES | _WORDS["ends phrase"]
 _NO_NOUNS = frozenset(("and", "or", "but", "too", "also", "alone", "when"))
 _MODIFIER_ENDS = ("ed", "en", "ing", "ful", "ous", "ive", "al", "ic")

@@ -14,7 +14,7 @@ from xembed.datasets._word_lists import read_word_lists
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Pairs of words that tell two forms of a sentence apart.
+    """Pairs of words that tell two forms of a sentence apart, for `make_pairs`; `load_lexicon` gives examples.
 
     Attributes
     ----------
@@ -45,11 +45,6 @@ class Lexicon:
     ValueError
         If the classes are not two different names, there is no pair, a word is not a single one in lower case or
         stands on both sides, or there is a rule for a word of no pair.
-
-    See Also
-    --------
-    make_pairs : switches sentences by a lexicon.
-    load_lexicon : those that come with xembed.
 
     Examples
     --------
@@ -145,28 +140,19 @@ def _pairs(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 
 _GENDER_RULES: dict[str, Rule] = {
-    "her": rules.her,
-    "his": rules.his,
-    "lady": rules.title_or_noun("lord", "gentleman"),
-    "miss": rules.only_title("mister"),
-    "don": rules.before_name("dona"),
-    "god": rules.small_only("goddess"),
-    "dame": rules.title_or_noun("sir", "knight"),
+    "her": rules.her, "his": rules.his,
+    "lady": rules.title_or_noun("lord", "gentleman"), "dame": rules.title_or_noun("sir", "knight"),
+    "miss": rules.only_title("mister"), "don": rules.before_name("dona"), "god": rules.small_only("goddess"),
     "mother": rules.not_before("father", "tongue", "nature", "country", "ship", "superior"),
     "king": rules.not_before("queen", "size", "crab", "cobra", "penguin"),
     "queen": rules.not_before("king", "size", "bee"),
     "bachelor": rules.not_before("bachelorette", "'s", "degree", "degrees"),
-    "count": rules.noun("countess"),
-    "counts": rules.noun("countesses"),
+    "count": rules.noun("countess"), "counts": rules.noun("countesses"),
+    "host": rules.noun("hostess"), "hosts": rules.noun("hostesses"),
+    "groom": rules.noun("bride"), "grooms": rules.noun("brides"),
     "master": rules.noun("mistress", "degree", "degrees", "thesis", "key", "plan", "bedroom", "copy", "class"),
-    "masters": rules.noun("mistresses"),
-    "host": rules.noun("hostess"),
-    "hosts": rules.noun("hostesses"),
-    "groom": rules.noun("bride"),
-    "grooms": rules.noun("brides"),
-    "lord": rules.noun("lady"),
-    "mistress": rules.noun("master"),
-}
+    "masters": rules.noun("mistresses"), "lord": rules.noun("lady"), "mistress": rules.noun("master"),
+}  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -193,10 +179,6 @@ def _age() -> Lexicon:
         name="age",
         classes=("young", "old"),
         pairs=_pairs(lists["pairs"]),
-        rules={
-            "old": rules.of_people("young", people),
-            "older": rules.of_people("younger", people),
-            "oldest": rules.of_people("youngest", people),
-        },
+        rules={f"old{ending}": rules.of_people(f"young{ending}", people) for ending in ("", "er", "est")},
         watched=dict.fromkeys(sorted(lists["no partner"]), "no partner"),
     )

@@ -44,10 +44,9 @@ class Undecided(NamedTuple):
     word : str
         Word as it stands there, or the sentence.
     reason : str
-        'ambiguous': it has more than one partner, or may be no word of the lexicon; ``put`` says what was done.
-        'name': a first name, not switched. 'no partner': says something of the form, but can't be switched.
-        'both forms': the sentence holds words of both forms; all were set to one, so two people may have become
-        alike. 'nothing to switch': the sentence is left out.
+        'ambiguous': it has more than one partner, or may be no word of the lexicon; ``put`` says what was done. 'name':
+        a first name, not switched. 'no partner': says something of the form, but can't be switched. 'both forms': the
+        sentence holds words of both, and all were set to one. 'nothing to switch': the sentence is left out.
     put : str or None
         Partner that was taken, or None.
     """
@@ -88,8 +87,6 @@ class MadePairs:
 
 
 class _Switch(NamedTuple):
-    """One word in both forms."""
-
     first: str
     second: str
     label: int
@@ -131,16 +128,9 @@ def make_pairs(
     -----
     A sentence may be in either form: each word is looked up in both. In each of the two rows every word of the lexicon
     is set to that form, as in the variants ``*_all`` of GECO. Capitals are kept, "a" and "an" follow the next word and
-    are then ground truth, too.
-
-    There is no parser behind it. "her" (him or his) and "his" (her or hers) are decided by the words around them.
-    On the training file of GECO (``binary_gender_all``), 98 % of the words of the ground truth come out as they are
-    there, from female to male and the other way, and 99.5 % of all words; what is left are mostly its own slips and
-    choices of words (housekeeper / butler). Read some of your pairs before you use them.
-
-    See Also
-    --------
-    Lexicon : bring your own.
+    are then ground truth, too. "her" (him or his) and "his" (her or hers) are decided by the words around them, without
+    a parser: on the training file of GECO (``binary_gender_all``), 98 % of the words of the ground truth come out as
+    they are there, and 99.5 % of all words. Read some of your pairs before you use them.
 
     Examples
     --------
@@ -200,8 +190,6 @@ def _as_words(sentences: Iterable[str] | Iterable[Sequence[str]]) -> list[tuple[
 
 
 class _Switcher:
-    """A lexicon with its tables."""
-
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
         self.tables = lexicon.tables()
@@ -270,9 +258,8 @@ class _Switcher:
         for label, table in enumerate(self.tables):
             partners = [table.get(part.lower()) for part in parts]
             if any(partners):
-                return "-".join(
-                    _like(part, partner or part) for part, partner in zip(parts, partners, strict=True)
-                ), label
+                written = (_like(part, partner or part) for part, partner in zip(parts, partners, strict=True))
+                return "-".join(written), label
         *first, last = parts
         closed = self._closed_compound(last) if len(last) > 1 else None  # great-grandmother
         return None if closed is None else ("-".join([*first, closed[0]]), closed[1])

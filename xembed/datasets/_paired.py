@@ -42,10 +42,6 @@ class PairedSentences:
     TypeError
         If a word is not a string.
 
-    See Also
-    --------
-    load_gendered_pairs, load_geco, make_pairs : sources of such data.
-
     Examples
     --------
     >>> from xembed.datasets import PairedSentences
@@ -73,10 +69,10 @@ class PairedSentences:
         if not isinstance(self.name, str) or not self.name.strip():
             raise ValueError(f"The 'name' of PairedSentences must be a name. Got {self.name!r} instead.")
         rows = {
-            "sentences": tuple(tuple(words) for words in self.sentences),
-            "ground_truth": tuple(tuple(bool(mark) for mark in marks) for marks in self.ground_truth),
-            "labels": tuple(int(label) for label in self.labels),
-            "groups": tuple(int(group) for group in self.groups),
+            "sentences": tuple(map(tuple, self.sentences)),
+            "ground_truth": tuple(tuple(map(bool, marks)) for marks in self.ground_truth),
+            "labels": tuple(map(int, self.labels)),
+            "groups": tuple(map(int, self.groups)),
         }
         lengths = {name: len(values) for name, values in rows.items()}
         if len(set(lengths.values())) > 1 or not lengths["sentences"]:
@@ -137,28 +133,15 @@ class PairedSentences:
         )
 
     def where(self, form: str) -> PairedSentences:
-        """Return the rows of one form, such as 'female'.
-
-        Raises
-        ------
-        ValueError
-            If there is no such form.
-        """
+        """Return the rows of one form, such as 'female'; a ValueError lists the forms that there are."""
         if form not in self.classes:
             raise ValueError(f"The form must be one of {quote_options(self.classes)}. Got {form!r} instead.")
         label = self.classes.index(form)
         return self.take([row for row, of_row in enumerate(self.labels) if of_row == label])
 
     def sample(self, n_groups: int, rng: RNG = None) -> PairedSentences:
-        """Return all rows of ``n_groups`` random groups, in their order; ``rng=None`` is seed 0.
-
-        Raises
-        ------
-        ValueError
-            If there are not so many groups.
-        """
-        drawn, _ = self._draw(n_groups, rng, caller="PairedSentences.sample")
-        return self.take([row for row, group in enumerate(self.groups) if group in drawn])
+        """Return all rows of ``n_groups`` random groups (at most all), in their order; ``rng=None`` is seed 0."""
+        return self.take(self._draw(n_groups, rng, caller="PairedSentences.sample")[0])
 
     def split(self, n_groups: int, rng: RNG = None) -> tuple[PairedSentences, PairedSentences]:
         """Return the rows of all groups but ``n_groups`` random ones, and the rows of those: no sentence is in both."""
@@ -167,15 +150,15 @@ class PairedSentences:
             raise ValueError(
                 f"The 'n_groups' of PairedSentences.split must leave a group. Got {n_groups}, all of them."
             )
-        return (
-            self.take([row for row, group in enumerate(self.groups) if group in rest]),
-            self.take([row for row, group in enumerate(self.groups) if group in drawn]),
-        )
+        return self.take(rest), self.take(drawn)
 
-    def _draw(self, n_groups: int, rng: RNG, *, caller: str) -> tuple[set[int], set[int]]:
+    def _draw(self, n_groups: int, rng: RNG, *, caller: str) -> tuple[list[int], list[int]]:
+        """Return the rows of random groups, and all others."""
         groups = list(dict.fromkeys(self.groups))
-        drawn, rest = draw(n_groups, len(groups), rng, of="groups", caller=caller, name="n_groups")
-        return {groups[i] for i in drawn}, {groups[i] for i in rest}
+        places, _ = draw(n_groups, len(groups), rng, of="groups", caller=caller, name="n_groups")
+        drawn = {groups[i] for i in places}
+        rows = range(len(self))
+        return [i for i in rows if self.groups[i] in drawn], [i for i in rows if self.groups[i] not in drawn]
 
     def __len__(self) -> int:
         return len(self.sentences)

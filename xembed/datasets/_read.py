@@ -25,46 +25,34 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
     Parameters
     ----------
     path : str or path-like
-        A file whose suffix (in any case) says what it is: .txt (a text per line), .csv or .tsv (the first
-        line names the columns), .jsonl or .ndjson (a JSON object, or a JSON string, per line) or .parquet.
-        All but the last must be UTF-8, with or without a byte order mark.
+        A file whose suffix (in any case) says what it is: .txt (a text a line), .csv or .tsv (the first line names the
+        columns), .jsonl or .ndjson (a JSON object or string a line), all in UTF-8, or .parquet.
     text_column : str, optional
-        The column with the texts. ``None`` takes the column 'text'; else the only one that holds text
-        (besides 'label' and 'date'); else the one called 'sentence', 'content', 'body', 'document',
-        'review' or 'question', if there is exactly one of them. A .txt file has no columns; the argument is
-        then ignored.
+        The column with the texts. ``None`` takes the column 'text'; else the only one that holds text (besides 'label'
+        and 'date'); else the one called 'sentence', 'content', 'body', 'document', 'review' or 'question', if there is
+        exactly one of them. A .txt file has no columns; the argument is then ignored.
     skip_blank : bool, default=False
-        Drop texts that are missing, empty or white space only, with their whole row, instead of raising an
-        error.
+        Drop texts that are missing, empty or white space only, with their whole row, instead of raising an error.
 
     Returns
     -------
     TextTable
-        Named after the file. A column 'label' of strings or integers becomes its labels (as strings), a
-        column 'date' of ISO dates its dates; otherwise they are kept in the metadata, like all other
-        columns. ``n_skipped`` counts the dropped texts. A further column that is called 'text', too, is
-        kept as 'text\_'.
+        Named after the file. A column 'label' of strings or integers becomes its labels (as strings), a column 'date'
+        of ISO dates its dates; otherwise they are kept in the metadata, like all other columns. ``n_skipped`` counts
+        the dropped texts. A further column that is called 'text', too, is kept as 'text\_'.
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        If the file can't be opened.
+    FileNotFoundError, IsADirectoryError, PermissionError, TypeError
+        If the file can't be opened, or ``path`` is not a path.
     ValueError
-        If the suffix is unknown, the file is not UTF-8 or not well-formed (the message says where), the
-        column with the texts is not found, cells of it are not text, texts are blank, or there are none.
-    TypeError
-        If ``path`` is not a path.
-
-    See Also
-    --------
-    read_embeddings : for .npy files.
-    write_table : writes files that this function reads.
+        If the suffix is unknown, the file is not UTF-8 or not well-formed (the message says where), the column with
+        the texts is not found, cells of it are not text, texts are blank, or there are none.
 
     Notes
     -----
-    Only ``\n`` and ``\r\n`` end a line in .txt and .jsonl, so texts may hold U+2028 and other separators.
-    Numbers are never turned into texts, and everything in a .csv is text, metadata too. Rows are counted
-    from 0 and lines from 1 in messages.
+    Only ``\n`` and ``\r\n`` end a line in .txt and .jsonl, so texts may hold U+2028 and other separators. Numbers are
+    never turned into texts, and everything in a .csv is text, metadata too. Messages count rows from 0, lines from 1.
 
     Examples
     --------
@@ -74,13 +62,10 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
     ...     path = pathlib.Path(folder) / "notes.csv"
     ...     _ = path.write_text("review,stars\nLovely,5\nBroke at once,1\n")
     ...     table = read_texts(path)
-    >>> table
-    TextTable('notes': 2 texts, columns 'text', 'stars')
-    >>> table.texts
-    ('Lovely', 'Broke at once')
+    >>> table, table.texts
+    (TextTable('notes': 2 texts, columns 'text', 'stars'), ('Lovely', 'Broke at once'))
     """
-    remedy = " .npy is for ready embeddings: read_embeddings reads it."
-    table = read_table(path, caller="read_texts", remedy=remedy)
+    table = read_table(path, caller="read_texts", remedy=" .npy is for ready embeddings: read_embeddings reads it.")
     if not table.numbers:
         raise ValueError(f"{table.source} holds no texts.")
     has_columns = Path(path).suffix.lower() != ".txt"
@@ -118,30 +103,21 @@ def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) ->
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        If the file can't be opened.
+    FileNotFoundError, IsADirectoryError, PermissionError, TypeError
+        If the file can't be opened, or ``path`` is not a path.
     ValueError
         If the file is not a .npy file, is incomplete, or holds no 2-D array of real numbers.
-    TypeError
-        If ``path`` is not a path.
-
-    See Also
-    --------
-    read_texts : for files with texts.
 
     Examples
     --------
     >>> import pathlib, tempfile
     >>> import numpy as np
     >>> from xembed.datasets import read_embeddings
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> path = pathlib.Path(folder.name) / "embeddings.npy"
-    >>> np.save(path, np.eye(3, 4, dtype=np.float32))
-    >>> X = read_embeddings(path)
-    >>> X.shape
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "embeddings.npy"
+    ...     np.save(path, np.eye(3, 4, dtype=np.float32))
+    ...     read_embeddings(path).shape
     (3, 4)
-    >>> del X  # closes the file
-    >>> folder.cleanup()
     """
     return open_npy(path, caller="read_embeddings", name=name)
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from xembed._core.files import check_file
@@ -17,11 +18,9 @@ from xembed._core.validation import quote_options
 
 # Longer marks first: that of UTF-32 (little-endian) begins with that of UTF-16.
 _OTHER_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -36,7 +35,6 @@ class Columns:
     source: str = ""  # the path as messages write it
 
     def take(self, rows: Sequence[int]) -> Columns:
-        """Return these rows."""
         columns = {name: [column[i] for i in rows] for name, column in self.columns.items()}
         return dataclasses.replace(self, columns=columns, numbers=[self.numbers[i] for i in rows])
 
@@ -44,30 +42,9 @@ class Columns:
 def read_table(
     path: str | os.PathLike[str], *, caller: str, formats: Collection[str] | None = None, remedy: str = ""
 ) -> Columns:
-    """Read the columns of a file by its suffix.
+    """Return the columns of a file by its suffix, one of ``formats`` or `FORMATS`; ``remedy`` ends the message else.
 
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    caller : str
-        The public function, for messages.
-    formats : collection of str, optional
-        Allowed suffixes; by default all of `FORMATS`.
-    remedy : str, default=''
-        What the message about another suffix ends with.
-
-    Returns
-    -------
-    Columns
-        All columns, with values as they are in the file: everything in a .csv is text, and missing values are ``None``.
-
-    Raises
-    ------
-    OSError
-        If the file can't be opened.
-    ValueError
-        If it has another suffix, or is not well-formed: the message names the line.
+    Values are as in the file: everything in a .csv is text. Missing ones are None. Errors name the line.
     """
     file, source = check_file(path, caller)
     suffix, formats = file.suffix.lower(), FORMATS if formats is None else formats
@@ -85,9 +62,8 @@ def decode(data: bytes, source: str, *, utf16: bool = False) -> str:
         if not data.startswith(mark):
             continue
         if not (utf16 and encoding == "utf-16"):
-            _raise_encoding(
-                f"{source} must be UTF-8. It starts with the byte order mark of {encoding.upper()}", encoding
-            )
+            mark_of = f"It starts with the byte order mark of {encoding.upper()}"
+            _raise_encoding(f"{source} must be UTF-8. {mark_of}", encoding)
         try:
             return data.decode(encoding)
         except UnicodeDecodeError as error:
@@ -194,10 +170,6 @@ def _check_header(content: str, source: str, separator: str) -> None:
         )
 
 
-def _read_tsv(data: bytes, source: str) -> Columns:
-    return _read_csv(data, source, separator="\t")
-
-
 def _read_parquet(data: bytes, source: str) -> Columns:
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -215,10 +187,6 @@ def _read_parquet(data: bytes, source: str) -> Columns:
 
 
 FORMATS: dict[str, Callable[[bytes, str], Columns]] = {
-    ".txt": _read_txt,
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".jsonl": _read_jsonl,
-    ".ndjson": _read_jsonl,
-    ".parquet": _read_parquet,
-}
+    ".txt": _read_txt, ".csv": _read_csv, ".tsv": partial(_read_csv, separator="\t"),
+    ".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".parquet": _read_parquet,
+}  # fmt: skip

@@ -54,10 +54,6 @@ class STSPairs:
     TypeError
         If a sentence is not a string or a score no number.
 
-    See Also
-    --------
-    load_sts : reads the usual files.
-
     Examples
     --------
     >>> from xembed.datasets import STSPairs
@@ -102,19 +98,7 @@ class STSPairs:
         return tuple(dict.fromkeys((*self.first, *self.second)))
 
     def sample(self, n: int, rng: RNG = None) -> STSPairs:
-        """Return ``n`` random pairs, in their order; ``rng=None`` is seed 0.
-
-        Raises
-        ------
-        ValueError
-            If there are not so many pairs.
-
-        Examples
-        --------
-        >>> from xembed.datasets import STSPairs
-        >>> len(STSPairs("mine", ["A cat.", "Rain."], ["A kitten.", "A train."], [4.2, 0.4]).sample(1))
-        1
-        """
+        """Return ``n`` random pairs (at most all), in their order; ``rng=None`` is seed 0."""
         rows = draw(n, len(self), rng, of="pairs", caller="STSPairs.sample")[0].tolist()
         return dataclasses.replace(
             self,
@@ -142,8 +126,7 @@ def load_sts(
         A folder of SemEval's STS tasks, with ``STS.input.*.txt`` and ``STS.gs.*.txt``: one `STSPairs` a file.
         ``STS.input.ALL.txt``, the concatenation, is read only if it is the only one.
 
-        ``sts-train.csv``, ``sts-dev.csv`` or ``sts-test.csv`` of the STS Benchmark [1]_ (with tabs, without a
-        header; the genre becomes ``subset``).
+        ``sts-train.csv``, ``sts-dev.csv`` or ``sts-test.csv`` of the STS Benchmark [1]_; the genre becomes ``subset``.
 
         A file of SICK [2]_, with its header: ``sentence_A``, ``sentence_B`` and ``relatedness_score``.
 
@@ -159,13 +142,10 @@ def load_sts(
 
     Raises
     ------
-    FileNotFoundError, PermissionError
-        If a file can't be opened.
+    FileNotFoundError, PermissionError, TypeError
+        If a file can't be opened, or ``path`` is not a path.
     ValueError
-        If a folder or file is in none of these forms, inputs and scores differ in number, a score is no finite number,
-        a sentence is missing, or no scored pair is left. File and line are named.
-    TypeError
-        If ``path`` is not a path.
+        If a folder or file is in none of these forms (file and line are named), or no scored pair is left.
 
     References
     ----------
@@ -206,10 +186,8 @@ def load_sts(
     for parameter, name in {"sentence1": sentence1, "sentence2": sentence2, "score": score}.items():
         check_option(name, list(table.columns), name=parameter, caller="load_sts")
     columns = (table.columns[name] for name in (sentence1, sentence2, score))
-    rows = (
-        _Row(f"{source}: {table.unit} {number}", *cells) for number, *cells in zip(table.numbers, *columns, strict=True)
-    )
-    return (_collect(rows, name=file.stem, source=source),)
+    where = (f"{source}: {table.unit} {number}" for number in table.numbers)
+    return (_collect(map(_Row, where, *columns), name=file.stem, source=source),)
 
 
 def _read_semeval(folder: Path, source: str) -> tuple[STSPairs, ...]:
@@ -266,10 +244,8 @@ def _sick_rows(lines: list[str], header: list[str], source: str) -> Iterator[_Ro
         yield _Row(where, *(cells[place] for place in places))
 
 
-def _cells(
-    lines: list[str], first_number: int, n_cells: int, meaning: str, source: str
-) -> Iterator[tuple[str, list[str]]]:
-    for number, line in enumerate(lines, start=first_number):
+def _cells(lines: list[str], first: int, n_cells: int, meaning: str, source: str) -> Iterator[tuple[str, list[str]]]:
+    for number, line in enumerate(lines, start=first):
         if not line.strip():
             continue
         cells = line.split("\t")
@@ -295,15 +271,9 @@ def _collect(rows: Iterable[_Row], *, name: str, source: str) -> STSPairs:
         scores.append(float(row.score))
     if not kept:
         raise ValueError(f"{source} holds no pair with a score. {n_unscored} without one were dropped.")
+    first, second = tuple(row.first.strip() for row in kept), tuple(row.second.strip() for row in kept)
     subset = tuple(row.subset or "" for row in kept) if any(row.subset is not None for row in kept) else None
-    return STSPairs(
-        name=name,
-        first=tuple(row.first.strip() for row in kept),
-        second=tuple(row.second.strip() for row in kept),
-        scores=np.array(scores),
-        subset=subset,
-        n_unscored=n_unscored,
-    )
+    return STSPairs(name, first, second, np.array(scores), subset, n_unscored)
 
 
 def _is_number(value: Any) -> bool:

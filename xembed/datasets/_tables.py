@@ -47,20 +47,14 @@ class TextTable:
     Raises
     ------
     ValueError
-        If the columns differ in length, a text is not valid Unicode, a date can't be read, or two columns
-        have the same name.
+        If columns differ in length or share a name, a text is not valid Unicode, or a date can't be read.
     TypeError
         If a text or a label is not a string.
 
-    See Also
-    --------
-    load_corpora : the corpora that come with xembed.
-    read_texts : a table from a file.
-
     Notes
     -----
-    Iterating over a table gives its texts, so it can be handed to whatever takes a list of texts. Two
-    tables are equal only if they are the same object; compare their columns instead.
+    Iterating over a table gives its texts, so it can be handed to whatever takes a list of texts. Two tables are equal
+    only if they are the same object; compare their columns instead.
 
     Examples
     --------
@@ -84,9 +78,9 @@ class TextTable:
 
     def __post_init__(self) -> None:
         texts = check_texts(self.texts, name="texts", min_texts=0, blank=True)
-        labels = (
-            None if self.labels is None else tuple(check_texts(self.labels, name="labels", min_texts=0, blank=True))
-        )
+        labels = self.labels
+        if labels is not None:
+            labels = tuple(check_texts(labels, name="labels", min_texts=0, blank=True))
         dates = None if self.dates is None else _as_days(self.dates)
         metadata = {name: tuple(column) for name, column in self.metadata.items()}
         taken = {"text"} | ({"label"} if labels is not None else set()) | ({"date"} if dates is not None else set())
@@ -98,8 +92,7 @@ class TextTable:
                     f"All columns of a TextTable must have the same length. Got {len(texts)} texts and "
                     f"{len(column)} entries in {name!r}."
                 )
-        cleaned = {"texts": tuple(texts), "labels": labels, "dates": dates, "metadata": metadata}
-        for name, value in cleaned.items():
+        for name, value in {"texts": tuple(texts), "labels": labels, "dates": dates, "metadata": metadata}.items():
             object.__setattr__(self, name, value)  # the way a frozen dataclass sets its own fields
 
     @property
@@ -113,34 +106,10 @@ class TextTable:
         return {name: column for name, column in own.items() if column is not None} | dict(self.metadata)
 
     def column(self, name: str) -> tuple[Any, ...] | npt.NDArray[np.datetime64]:
-        """Return a column: an array for 'date', a tuple for any other.
-
-        Parameters
-        ----------
-        name : str
-            One of `columns`.
-
-        Returns
-        -------
-        tuple or ndarray of datetime64[D]
-            One entry a text.
-
-        Raises
-        ------
-        ValueError
-            If there is no such column.
-
-        Examples
-        --------
-        >>> from xembed.datasets import TextTable
-        >>> TextTable("notes", ["Milk", "Rain"], metadata={"stars": [4, 2]}).column("stars")
-        (4, 2)
-        """
+        """Return one of `columns` (ValueError if there is none): a datetime64[D] array for 'date', else a tuple."""
         if name not in self.columns:
-            raise ValueError(
-                f"{self.name!r} must have the column asked for. Got {name!r}; the columns are "
-                f"{quote_options(self.columns)}."
-            )
+            columns = quote_options(self.columns)
+            raise ValueError(f"{self.name!r} must have the column asked for. Got {name!r}; the columns are {columns}.")
         column: tuple[Any, ...] | npt.NDArray[np.datetime64] = self._columns[name]
         return column
 
@@ -150,9 +119,8 @@ class TextTable:
         Parameters
         ----------
         **column_equals
-            For each column a value, or a list, tuple, set or array of values of which any will do. Dates
-            may be given as ISO strings. Each value must occur in its column, so that a misspelt one is not
-            dropped silently.
+            For each column a value, or a list, tuple, set or array of values of which any will do. Dates may be given
+            as ISO strings.
 
         Returns
         -------
@@ -162,8 +130,8 @@ class TextTable:
         Raises
         ------
         ValueError
-            If there is no such column, if a value does not occur in it (the message lists those that do),
-            or if no row meets all conditions.
+            If there is no such column, a value does not occur in it (the message lists those that do), or no row meets
+            all conditions.
 
         Examples
         --------
@@ -190,28 +158,14 @@ class TextTable:
         return self._take(np.flatnonzero(kept))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the table as a pandas DataFrame with the columns `columns`.
-
-        Returns
-        -------
-        DataFrame
-            One row a text; pandas chooses the types, so a missing value may become NaN.
-
-        Examples
-        --------
-        >>> from xembed.datasets import load_corpora
-        >>> load_corpora("news_briefs").to_frame().shape
-        (360, 4)
-        """
+        """Return a table with one row a text and the columns `columns`; a missing value may become NaN."""
         import pandas as pd
 
         # pandas has no dates without a time of day: seconds are the coarsest unit it knows.
-        return pd.DataFrame(
-            {
-                name: column.astype("datetime64[s]") if isinstance(column, np.ndarray) else list(column)
-                for name, column in self._columns.items()
-            }
-        )
+        columns = self._columns
+        if self.dates is not None:
+            columns["date"] = self.dates.astype("datetime64[s]")
+        return pd.DataFrame(columns)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -249,12 +203,10 @@ class TextTable:
 
     def _repr_html_(self) -> str:
         names = self.columns[:_SHOWN_COLUMNS]
-        head = "".join(f"<th style='text-align:left'>{_cell(name, _SHOWN_CELL)}</th>" for name in names)
-        columns = [(self._columns[name], _SHOWN_TEXT if name == "text" else _SHOWN_CELL) for name in names]
-        body = "".join(
-            f"<tr>{''.join(_html_cell(column[row], length) for column, length in columns)}</tr>"
-            for row in range(min(_SHOWN_ROWS, len(self)))
-        )
+        lengths = [_SHOWN_TEXT if name == "text" else _SHOWN_CELL for name in names]
+        head = _cells("th", names, [_SHOWN_CELL] * len(names))
+        rows = ([self._columns[name][row] for name in names] for row in range(min(_SHOWN_ROWS, len(self))))
+        body = "".join(f"<tr>{_cells('td', row, lengths)}</tr>" for row in rows)
         caption = f"{_cell(self.name, _SHOWN_CELL)}: {len(self)} text{'s' * (len(self) != 1)}"
         return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -323,8 +275,9 @@ def _list_values(column: Collection[Any]) -> str:
     return "{" + ", ".join(values[:_SHOWN_VALUES]) + more + "}"
 
 
-def _html_cell(value: Any, length: int) -> str:
-    return f"<td style='text-align:left'>{_cell(value, length)}</td>"
+def _cells(tag: str, values: Sequence[Any], lengths: Sequence[int]) -> str:
+    pairs = zip(values, lengths, strict=True)
+    return "".join(f"<{tag} style='text-align:left'>{_cell(value, length)}</{tag}>" for value, length in pairs)
 
 
 def _cell(value: Any, length: int) -> str:

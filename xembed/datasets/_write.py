@@ -20,7 +20,6 @@ from xembed._core.validation import check_texts, quote_options
 
 Columns: TypeAlias = dict[str, list[Any]]
 
-# OWASP, "CSV Injection": https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -33,32 +32,25 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     path : str or path-like
         Path of the file. The suffix (in any case) gives the format. An existing file is replaced.
     columns : mapping of str to sequence
-        Columns of the same length by their names: lists, tuples, arrays or pandas Series of strings, numbers,
-        booleans, dates or ``None``. NaN and NaT count as missing. Lists and dicts are possible in .jsonl,
-        lists in .parquet.
+        Columns of the same length by their names: lists, tuples, arrays or pandas Series of strings, numbers, booleans,
+        dates or ``None``. NaN and NaT count as missing. Lists and dicts are possible in .jsonl, lists in .parquet.
 
     Raises
     ------
     ValueError
-        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode,
-        a text holds a NUL character (.csv, whose readers cut it there), or a number is infinite (.jsonl,
-        which has no such number).
+        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode or holds a
+        NUL character (.csv, whose readers cut it there), or a number is infinite (.jsonl).
     TypeError
         If a column's name is not a string or the format can't hold a value.
     OSError
         If the folder does not exist or can't be written.
 
-    See Also
-    --------
-    read_texts : read such a file back.
-
     Notes
     -----
-    In .csv, a text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets a leading
-    apostrophe, unless it is a plain number: spreadsheets run such a cell as a formula, and texts may come
-    from anybody [1]_. The apostrophe is part of the file and stays when it is read back; the other formats
-    keep texts as they are. All text cells of a .csv are quoted. Missing values are empty cells in .csv and
-    null elsewhere. Dates are written in ISO form in .csv and .jsonl.
+    In .csv, a text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets a leading apostrophe,
+    unless it is a plain number: spreadsheets run such a cell as a formula [1]_. The apostrophe stays when it is read
+    back (`read_texts`); the other formats keep texts as they are. Missing values are empty cells in .csv and null
+    elsewhere. Dates are written in ISO form in .csv and .jsonl.
 
     References
     ----------
@@ -81,15 +73,7 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
 
 
 def check_table_path(path: str | os.PathLike[str]) -> Path:
-    """Return ``path`` if `write_table` can write there; to ask before long work.
-
-    Raises
-    ------
-    ValueError
-        If the suffix is unknown.
-    OSError
-        If the folder does not exist or can't be written.
-    """
+    """Return ``path`` if `write_table` can write there, to ask before long work; errors are those of `write_table`."""
     suffix = Path(path).suffix.lower()
     if suffix not in _WRITERS:
         raise ValueError(
@@ -212,8 +196,5 @@ def _cannot_hold(suffix: str, value: Any, name: str, row: int) -> str:
     )
 
 
-_WRITERS: dict[str, Callable[[IO[bytes], Columns], None]] = {
-    ".csv": _write_csv,
-    ".jsonl": _write_jsonl,
-    ".parquet": _write_parquet,
-}
+_Writer: TypeAlias = Callable[[IO[bytes], Columns], None]
+_WRITERS: dict[str, _Writer] = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from xembed.reports.kit import (
-    Card,
-    Data,
-    Figure,
-    Finding,
-    Page,
-    Prose,
-    Section,
-    Table,
-    count,
-    histogram,
-    level,
-    methods_of,
-    number_columns,
-    p_value,
-)
+from xembed.reports import kit
 
 # Rows in the table of outliers, and of the lowest scores where there are none.
 _MOST_OUTLIERS, _LOWEST = 100, 20
 
-how = methods_of("xembed.depth")
+how = kit.methods_of("xembed.depth")
 
 
-def outliers(data: Data) -> Page:
+def outliers(data: kit.Data) -> kit.Page:
     """Return the page of `find_outliers`."""
     rows, scores = data["rows"], np.asarray(data["scores"])
     what = {"depth": "depth", "local": "local depth"}[data["score"]]
@@ -38,24 +23,26 @@ def outliers(data: Data) -> Page:
     caption = f"The {what} of all {data['n_tested']:,} texts. Left: outlying."
     if data["threshold"] is not None:
         caption += " Texts at or left of the dashed line are reported."
-    spec = histogram(scores, title=what, mark=data["threshold"], mark_name="largest that is reported")
-    return Page(
+    spec = kit.histogram(scores, title=what, mark=data["threshold"], mark_name="largest that is reported")
+    return kit.Page(
         title="Outlying texts",
         kind="outliers",
-        finding=Finding(f"{count(len(rows), 'outlier')} found" if rows else "No outliers found", bool(rows)),
+        finding=kit.Finding(f"{kit.count(len(rows), 'outlier')} found" if rows else "No outliers found", bool(rows)),
         verdict=data["verdict"],
         cards=[
-            Card("Reported", f"{len(rows):,} of {data['n_tested']:,}", f"false discovery rate {level(data['fdr'])}"),
-            Card(
+            kit.Card(
+                "Reported", f"{len(rows):,} of {data['n_tested']:,}", f"false discovery rate {kit.level(data['fdr'])}"
+            ),
+            kit.Card(
                 "Threshold",
                 "–" if data["threshold"] is None else f"{data['threshold']:.3f}",
                 f"largest {what} that is reported",
             ),
-            Card("Compared with", f"{data['n_calibration']:,}", source),
+            kit.Card("Compared with", f"{data['n_calibration']:,}", source),
         ],
         caveats=data["warnings"],
         blocks=[
-            Section("scores", "Scores", [Figure("scores-plot", "All scores", caption, spec, size="wide")]),
+            kit.Section("scores", "Scores", [kit.Figure("scores-plot", "All scores", caption, spec, size="wide")]),
             _rows(data, what),
         ],
         methods=[how(data["method"]), how("limits")],
@@ -63,7 +50,7 @@ def outliers(data: Data) -> Page:
     )
 
 
-def _rows(data: Data, what: str) -> Section:
+def _rows(data: kit.Data, what: str) -> kit.Section:
     rows, scores = set(data["rows"]), np.asarray(data["scores"])
     order = np.argsort(scores, kind="stable").tolist()
     listed = [row for row in order if row in rows][:_MOST_OUTLIERS] or order[:_LOWEST]
@@ -74,7 +61,8 @@ def _rows(data: Data, what: str) -> Section:
         note = f"The {len(listed)} most outlying; all are in the .json file beside this page."
     title = "The outliers" if rows else "The lowest scores"
     body = [
-        [str(row), f"{scores[row]:.4f}", p_value(data["pvalues"][row]), p_value(data["qvalues"][row])] for row in listed
+        [str(row), f"{scores[row]:.4f}", kit.p_value(data["pvalues"][row]), kit.p_value(data["qvalues"][row])]
+        for row in listed
     ]
-    table = Table(number_columns(["Row", what.capitalize(), "p", "q"]), body, title)
-    return Section("outliers", title, [*([Prose(note, "quiet")] if note else []), table], nav="Rows")
+    table = kit.Table(kit.number_columns(["Row", what.capitalize(), "p", "q"]), body, title)
+    return kit.Section("outliers", title, [*([kit.Prose(note, "quiet")] if note else []), table], nav="Rows")

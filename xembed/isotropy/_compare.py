@@ -24,32 +24,11 @@ from xembed._core.validation import (
 )
 from xembed.datasets import STSPairs, TextTable
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.isotropy._evaluation import (
-    NeighborOverlap,
-    ProbeFolds,
-    ProbeResult,
-    check_labels,
-    neighbor_overlap,
-    probe_correct,
-    probe_folds,
-    probe_resamples,
-    summarize_probe,
-)
+from xembed.isotropy import _evaluation, _sts
+from xembed.isotropy._evaluation import NeighborOverlap, ProbeFolds, ProbeResult
 from xembed.isotropy._measure import Measure, measure_rows
 from xembed.isotropy._metrics import METRICS
-from xembed.isotropy._sts import (
-    TRANSDUCTIVE,
-    NamedTexts,
-    STSCorrelation,
-    check_pairs,
-    check_vectors,
-    compute_similarities,
-    is_transductive,
-    named_texts,
-    overlap,
-    pair_rows,
-    summarize,
-)
+from xembed.isotropy._sts import NamedTexts, STSCorrelation
 from xembed.stats._correlations import SPEARMAN, Array, correlate, interval
 
 if TYPE_CHECKING:
@@ -166,10 +145,8 @@ class CorrectionsResult(Result):
         Share of the sentences of each test set that are in the tune sets.
     transductive : bool
         Whether corrections were fitted on sentences of a test set.
-    n_resamples : int
-        Number of resamples for the intervals.
-    confidence_level : float
-        Confidence level of the intervals.
+    n_resamples, confidence_level : int, float
+        Number of resamples for the intervals, and their confidence level.
     encoder : dict or None
         Description of the encoder.
     notes : tuple of str
@@ -199,13 +176,7 @@ class CorrectionsResult(Result):
     provenance: dict[str, Any]
 
     def row(self, name: str) -> CorrectionRow:
-        """Return the row of a correction, or that of 'raw'.
-
-        Raises
-        ------
-        KeyError
-            If there is none; the message lists those that there are.
-        """
+        """Return the row of a correction, or that of 'raw'; a KeyError lists those that there are."""
         for row in self.rows:
             if row.name == name:
                 return row
@@ -321,8 +292,8 @@ def compare_corrections(
     Raises
     ------
     ValueError
-        If ``fit_texts`` are those of ``test`` and ``transductive`` is false; ``tune`` and ``test`` share a set; a
-        correction can't be fitted or gives rows that are zero or not finite; or texts, labels or pairs are too few.
+        If ``fit_texts`` are those of ``test`` without ``transductive``; ``tune`` and ``test`` share a set; a correction
+        can't be fitted or gives rows that are zero or not finite; or texts, labels or pairs are too few.
     TypeError
         If an argument is of the wrong type.
 
@@ -368,11 +339,9 @@ def compare_corrections(
         del candidates["whitening"]  # its rows would be equally far from each other, so that there is no correlation
         notes.append("Whole whitening was left out for that reason.")
     descriptions = describe_corrections(candidates)
-    trials = [
-        _try(name, correction, X, protocol, halves, count, level, seeds)
-        for name, correction in {RAW: None, **candidates}.items()
-    ]
-    rows = _rows(trials, descriptions, protocol, halves, count, level, seeds)
+    draws = _Draws(count, level, seeds)
+    trials = [_try(*candidate, X, protocol, halves, draws) for candidate in {RAW: None, **candidates}.items()]
+    rows = _rows(trials, descriptions, protocol, halves, draws)
     recommendation, reason = recommend(_scores(rows), level, has_tune=bool(protocol.tune), has_test=bool(protocol.test))
     tune_names, test_names = ([item.name for item in sets] for sets in (protocol.tune, protocol.test))
     return CorrectionsResult(
@@ -422,11 +391,7 @@ def check_corrections(corrections: Any, *, caller: str) -> dict[str, Any]:
                 f"a meaning of their own. Got {name!r:.60}."
             )
         is_class = isinstance(correction, type)
-        if (
-            is_class
-            or not callable(getattr(correction, "fit", None))
-            or not callable(getattr(correction, "transform", None))
-        ):
+        if is_class or not all(callable(getattr(correction, method, None)) for method in ("fit", "transform")):
             remedy = " Make one of the class first." if is_class else ""
             raise TypeError(
                 f"The 'corrections' of {caller} must have .fit and .transform. Got {correction!r:.60} as {name!r}."
@@ -436,14 +401,13 @@ def check_corrections(corrections: Any, *, caller: str) -> dict[str, Any]:
 
 
 def describe_corrections(corrections: Mapping[str, Any]) -> dict[str, str]:
-    """Return how each correction is written in Python."""
     return {name: " ".join(repr(correction).split()) for name, correction in corrections.items()}
 
 
 def correct(name: str, correction: Any, fit_rows: FloatArray, rows: FloatArray) -> FloatArray:
     """Return ``rows``, in float64, after a copy of the correction was fitted to ``fit_rows``."""
     if correction is None:
-        return check_vectors(rows, name="The matrix of embeddings", unit=True)
+        return _sts.check_vectors(rows, name="The matrix of embeddings", unit=True)
     from sklearn.base import clone
 
     fitted = clone(correction) if hasattr(correction, "get_params") else copy.deepcopy(correction)
@@ -451,7 +415,7 @@ def correct(name: str, correction: Any, fit_rows: FloatArray, rows: FloatArray) 
         corrected = fitted.fit(fit_rows).transform(rows)
     except ValueError as error:
         raise ValueError(f"The correction {name!r} can't be fitted to {len(fit_rows)} rows: {error}") from error
-    corrected = check_vectors(corrected, name=f"The matrix of embeddings after {name!r}")
+    corrected = _sts.check_vectors(corrected, name=f"The matrix of embeddings after {name!r}")
     if len(corrected) != len(rows):
         raise ValueError(f"The correction {name!r} must give one row a text. Got {len(corrected)} for {len(rows)}.")
     return corrected
@@ -471,13 +435,15 @@ class _Protocol(NamedTuple):
 
 
 def _check_protocol(fit_texts: Any, tune: Any, test: Any, texts: Any, *, caller: str) -> _Protocol:
-    fit = named_texts(fit_texts, name="fit_texts", caller=caller)
-    tune_sets = () if tune is None else check_pairs(tune, name="tune", caller=caller)
-    test_sets = () if test is None else check_pairs(test, name="test", caller=caller)
+    fit = _sts.named_texts(fit_texts, name="fit_texts", caller=caller)
+    tune_sets = () if tune is None else _sts.check_pairs(tune, name="tune", caller=caller)
+    test_sets = () if test is None else _sts.check_pairs(test, name="test", caller=caller)
     measured = fit
     if texts is not None or test_sets or tune_sets:
-        measured = named_texts(list(test_sets or tune_sets) if texts is None else texts, name="texts", caller=caller)
-    everything = dict.fromkeys([*measured.texts, *fit.texts, *_sentences(tune_sets), *_sentences(test_sets)])
+        texts = list(test_sets or tune_sets) if texts is None else texts
+        measured = _sts.named_texts(texts, name="texts", caller=caller)
+    sentences = _sts.sentences_of((*tune_sets, *test_sets))
+    everything = dict.fromkeys([*measured.texts, *fit.texts, *sentences])
     return _Protocol(fit, tune_sets, test_sets, measured, {text: i for i, text in enumerate(everything)})
 
 
@@ -490,8 +456,9 @@ def _find_labels(labels: Any, texts: Any, *, caller: str) -> Any:
 def _check_fit(protocol: _Protocol, *, allowed: bool, caller: str) -> tuple[dict[str, float], bool]:
     """Return the overlaps of the fit with each set; refuse a fit on test sentences unless it is allowed."""
     fit, tune, test = protocol.fit, protocol.tune, protocol.test
-    shares = {item.name: is_transductive(fit.name, fit.texts, item)[1] for item in (*tune, *test)}
-    same = [item.name for item in test if is_transductive(fit.name, fit.texts, item)[0]]
+    verdicts = {item.name: _sts.is_transductive(*fit, item) for item in (*tune, *test)}
+    shares = {name: share for name, (_, share) in verdicts.items()}
+    same = [item.name for item in test if verdicts[item.name][0]]
     if same and not allowed:
         raise ValueError(
             f"The 'fit_texts' of {caller} must not be those of the test: {shares[same[0]]:.0%} of the sentences of "
@@ -508,19 +475,14 @@ def _check_tune(protocol: _Protocol, *, caller: str) -> dict[str, float]:
             f"The 'tune' and 'test' of {caller} must be different sets: what chooses a correction can't judge it. "
             f"Got {common[0]!r} in both."
         )
-    known = _sentences(tune)
-    return {item.name: overlap(item.sentences, known) for item in test} if tune else {}
-
-
-def _sentences(sets: Sequence[STSPairs]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(sentence for item in sets for sentence in item.sentences))
+    known = _sts.sentences_of(tune)
+    return {item.name: _sts.overlap(item.sentences, known) for item in test} if tune else {}
 
 
 def _embed(source: Any, texts: Mapping[str, int], *, caller: str) -> tuple[FloatArray, dict[str, Any] | None]:
     """Return the embeddings of the texts, in float64, and the description of the encoder."""
     if isinstance(source, Mapping):
-        missing = [text for text in texts if text not in source]
-        if missing:
+        if missing := [text for text in texts if text not in source]:
             raise ValueError(
                 f"The 'encoder_or_embeddings' parameter of {caller} must hold an embedding for every text. It lacks "
                 f"{len(missing)} of {len(texts)} (first: {missing[0]!r:.60})."
@@ -545,16 +507,10 @@ def _embed(source: Any, texts: Mapping[str, int], *, caller: str) -> tuple[Float
 
 
 def _notes(
-    protocol: _Protocol,
-    n_dims: int,
-    fit_overlap: dict[str, float],
-    tune_overlap: dict[str, float],
-    transductive: bool,
+    protocol: _Protocol, n_dims: int, fit_overlap: dict[str, float], tune_overlap: dict[str, float], transductive: bool
 ) -> list[str]:
     fit, tests = protocol.fit, [item.name for item in protocol.test]
-    notes = []
-    if transductive:
-        notes.append(TRANSDUCTIVE.format(fit.name))
+    notes = [_sts.TRANSDUCTIVE.format(fit.name)] if transductive else []
     notes += [
         f"{share:.1%} of the sentences of {name!r} are among the texts of the fit, {fit.name!r}."
         for name, share in fit_overlap.items()
@@ -568,6 +524,14 @@ def _notes(
     if len(fit.texts) <= n_dims:
         notes.append(FEW_TEXTS.format(len(fit.texts), n_dims))
     return notes
+
+
+class _Draws(NamedTuple):
+    """The number of resamples, the level of intervals, and the seeds of halves, subsets and resamples."""
+
+    n_resamples: int
+    level: float
+    seeds: list[int]
 
 
 class _Half(NamedTuple):
@@ -608,7 +572,7 @@ def _halve(labels: Any, n_texts: int, seed: int, *, caller: str) -> list[_Half]:
     """Halve the labeled texts within each class, and assign the texts of each half to folds."""
     if labels is None:
         return []
-    classes, targets = check_labels(labels, n_texts, caller=caller)
+    classes, targets = _evaluation.check_labels(labels, n_texts, caller=caller)
     sizes = np.bincount(targets)
     if sizes.min() < 2 * _SPLITS:
         raise ValueError(
@@ -621,54 +585,43 @@ def _halve(labels: Any, n_texts: int, seed: int, *, caller: str) -> list[_Half]:
         tuned[generator.permutation(np.flatnonzero(targets == label))[: size // 2]] = True
     names = np.array(classes)[targets]
     return [
-        _Half(rows, probe_folds(names[rows].tolist(), len(rows), _SPLITS, generator, caller=caller))
+        _Half(rows, _evaluation.probe_folds(names[rows].tolist(), len(rows), _SPLITS, generator, caller=caller))
         for rows in (np.flatnonzero(tuned), np.flatnonzero(~tuned))
     ]
 
 
 def _try(
-    name: str,
-    correction: Any,
-    X: FloatArray,
-    protocol: _Protocol,
-    halves: Sequence[_Half],
-    count: int,
-    level: float,
-    seeds: Sequence[int],
+    name: str, correction: Any, X: FloatArray, protocol: _Protocol, halves: Sequence[_Half], draws: _Draws
 ) -> _Trial:
     """Correct the embeddings of all texts, and measure them."""
     corrected = correct(name, correction, X[protocol.rows_of(protocol.fit.texts)], X)
     of_texts = protocol.rows_of(protocol.measured.texts)
     metrics = [METRICS[metric] for metric in _MEASURES]
     try:
-        measures = measure_rows(corrected[of_texts], metrics, 0, 0.95, np.random.default_rng(seeds[1])).measures
+        measures = measure_rows(corrected[of_texts], metrics, 0, 0.95, np.random.default_rng(draws.seeds[1])).measures
     except ValueError as error:
         raise ValueError(f"The embeddings called {name!r} can't be measured: {error}") from error
     neighbors = None
     if correction is not None and len(of_texts) > _NEIGHBORS:
-        neighbors = neighbor_overlap(
+        neighbors = _evaluation.neighbor_overlap(
             X[of_texts],
             corrected[of_texts],
             n_neighbors=_NEIGHBORS,
-            n_resamples=count,
-            confidence_level=level,
-            rng=seeds[2],
+            n_resamples=draws.n_resamples,
+            confidence_level=draws.level,
+            rng=draws.seeds[2],
         )
-    return _Trial(
-        name=name,
-        measures=measures,
-        neighbors=neighbors,
-        similarities=[_similarities(corrected, sets, protocol) for sets in (protocol.tune, protocol.test)],
-        hits=[probe_correct(corrected[of_texts[half.rows]], half.folds) for half in halves],
-    )
+    similarities = [_similarities(corrected, sets, protocol) for sets in (protocol.tune, protocol.test)]
+    hits = [_evaluation.probe_correct(corrected[of_texts[half.rows]], half.folds) for half in halves]
+    return _Trial(name, measures, neighbors, similarities, hits)
 
 
 def _similarities(X: FloatArray, sets: Sequence[STSPairs], protocol: _Protocol) -> Array:
     if not sets:
         return np.empty(0)
-    pairs = pair_rows(sets)
+    pairs = _sts.pair_rows(sets)
     rows = protocol.rows_of(pairs.sentences)
-    return compute_similarities(X[rows[pairs.first]], X[rows[pairs.second]], "cosine")
+    return _sts.compute_similarities(X[rows[pairs.first]], X[rows[pairs.second]], "cosine")
 
 
 def _rows(
@@ -676,16 +629,11 @@ def _rows(
     descriptions: Mapping[str, str],
     protocol: _Protocol,
     halves: Sequence[_Half],
-    count: int,
-    level: float,
-    seeds: Sequence[int],
+    draws: _Draws,
 ) -> tuple[CorrectionRow, ...]:
     """Return the table: all trials on the same resamples."""
-    tuned, tested = (
-        _correlate(trials, part, sets, count, level, seeds[3])
-        for part, sets in enumerate((protocol.tune, protocol.test))
-    )
-    probes = _probe(trials, halves, count, level, seeds[4])
+    tuned, tested = (_correlate(trials, i, sets, draws) for i, sets in enumerate((protocol.tune, protocol.test)))
+    probes = _probe(trials, halves, draws)
     return tuple(
         CorrectionRow(
             name=trial.name,
@@ -706,59 +654,52 @@ def _rows(
     )
 
 
-def _correlate(
-    trials: Sequence[_Trial], part: int, sets: Sequence[STSPairs], count: int, level: float, seed: int
-) -> list[_Correlations]:
+def _correlate(trials: Sequence[_Trial], part: int, sets: Sequence[STSPairs], draws: _Draws) -> list[_Correlations]:
     """Return the correlations of all trials on the tune (0) or test (1) pairs, and their gains over the first."""
     if not sets:
         return [_Correlations()] * len(trials)
-    pairs = pair_rows(sets)
+    pairs = _sts.pair_rows(sets)
     similarities = np.stack([trial.similarities[part] for trial in trials])
-    correlations = correlate(similarities, pairs.scores, pairs.sizes, count, np.random.default_rng(seed))
-    several = len(sets) > 1
+    generator = np.random.default_rng(draws.seeds[3])
+    correlations = correlate(similarities, pairs.scores, pairs.sizes, draws.n_resamples, generator)
+    observed, resampled = correlations.observed[..., SPEARMAN], correlations.resampled[..., SPEARMAN]
     units = [*enumerate(item.name for item in sets), (len(sets) + 1, "mean")]
+    pooled = -1 if len(sets) > 1 else 0
     rows = []
     for row, trial in enumerate(trials):
         try:
-            of_sets, _, mean = summarize(correlations, row, sets, level)
+            of_sets, _, mean = _sts.summarize(correlations, row, sets, draws.level)
         except ValueError as error:
             raise ValueError(f"The embeddings called {trial.name!r} can't be evaluated: {error}") from error
-        pooled = mean if several else of_sets[0]
-        if not row:
-            rows.append(_Correlations(of_sets, pooled))
-            continue
         gains = []
-        for unit, name in units:
-            observed = correlations.observed[:, unit, SPEARMAN]
-            resampled = correlations.resampled[:, :, unit, SPEARMAN]
-            bounds = interval(resampled[:, row] - resampled[:, 0], level)
-            gains.append(Gain(name, "spearman", float(observed[row] - observed[0]), *bounds))
-        rows.append(_Correlations(of_sets, pooled, tuple(gains[:-1]), gains[-1] if several else gains[0]))
+        for unit, name in units if row else ():
+            bounds = interval(resampled[:, row, unit] - resampled[:, 0, unit], draws.level)
+            gains.append(Gain(name, "spearman", float(observed[row, unit] - observed[0, unit]), *bounds))
+        gain = gains[pooled] if gains else None
+        rows.append(_Correlations(of_sets, (*of_sets, mean)[pooled], tuple(gains[:-1]), gain))
     return rows
 
 
-def _probe(trials: Sequence[_Trial], halves: Sequence[_Half], count: int, level: float, seed: int) -> list[_Probes]:
+def _probe(trials: Sequence[_Trial], halves: Sequence[_Half], draws: _Draws) -> list[_Probes]:
     """Return the probes of all trials on both halves, and their gains over the first on the second half."""
     if not halves:
         return [_Probes()] * len(trials)
+    count, level, seeds = draws
     made = provenance("linear_probe", n_splits=_SPLITS, n_resamples=count, confidence_level=level)
     results, resamples = [], []
     for part, half in enumerate(halves):
         hits = np.stack([trial.hits[part] for trial in trials], axis=1)
-        resamples.append(probe_resamples(hits, half.folds, count, np.random.default_rng(seed)))
+        resamples.append(_evaluation.probe_resamples(hits, half.folds, count, np.random.default_rng(seeds[4])))
         results.append(
             [
-                summarize_probe(column, half.folds, _SPLITS, resamples[part][:, :, i : i + 1], level, made)
+                _evaluation.summarize_probe(column, half.folds, _SPLITS, resamples[part][:, :, i : i + 1], level, made)
                 for i, column in enumerate(hits.T)
             ]
         )
     raw, accuracy = trials[0].hits[1], resamples[1][:, 0]
     gains = [
         Gain(
-            "probe",
-            "accuracy",
-            float((trial.hits[1] - raw).mean()),
-            *interval(accuracy[:, i] - accuracy[:, 0], level),
+            "probe", "accuracy", float((trial.hits[1] - raw).mean()), *interval(accuracy[:, i] - accuracy[:, 0], level)
         )
         for i, trial in enumerate(trials)
     ]

@@ -15,14 +15,7 @@ from xembed._core.moments import Array, Columns, read_moments
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_embeddings,
-    check_number,
-    check_rng,
-    check_same_dims,
-)
+from xembed._core.validation import RNG, check_count, check_embeddings, check_number, check_rng, check_same_dims
 
 _BLOCK = 256
 
@@ -80,7 +73,7 @@ def average_cosine(X: Any) -> float:
     Returns
     -------
     float
-        The mean cosine, in [-1/(n - 1), 1]. 0: no common direction.
+        The mean cosine, in [-1/(n - 1), 1]. 0: no common direction, which is not yet isotropy.
 
     Raises
     ------
@@ -88,10 +81,6 @@ def average_cosine(X: Any) -> float:
         If rows are zero or not finite (they are named), or there are fewer than two.
     TypeError
         If ``X`` does not hold real numbers.
-
-    Notes
-    -----
-    It measures the mean direction, not isotropy (docs/explanation/isotropy.md). O(n d) time.
 
     References
     ----------
@@ -104,8 +93,7 @@ def average_cosine(X: Any) -> float:
     0.3333333333333333
     """
     rows = read_rows(X, name="X", caller="average_cosine", min_rows=2)
-    total = directions(rows, name="X").total
-    return mean_cosine(total, count_rows(rows))
+    return mean_cosine(directions(rows, name="X").total, count_rows(rows))
 
 
 def mean_cosine(unit_sum: Array, n_rows: int) -> float:
@@ -117,8 +105,8 @@ def mean_cosine(unit_sum: Array, n_rows: int) -> float:
 def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: float = 10.0) -> OutlierDimensions:
     r"""Find rogue dimensions, with a large contribution to the average cosine, and dead ones, which are constant.
 
-    The contribution of dimension j is the mean of :math:`u_{ij} u_{kj}` over all pairs of different texts [1]_,
-    computed exactly. Contributions sum to the average cosine.
+    The contribution of dimension j is the mean of :math:`u_{ij} u_{kj}` over all pairs of different texts [1]_. All
+    contributions sum to the average cosine.
 
     Parameters
     ----------
@@ -127,8 +115,8 @@ def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: flo
     min_contribution : float, default=0.01
         Smallest contribution of a rogue dimension to the average cosine.
     min_ratio : float, default=10
-        Smallest ratio of its contribution to the mean contribution of a dimension; there are no rogue dimensions in
-        fewer than ``min_ratio`` dimensions. Both thresholds are conventions of this function.
+        Smallest ratio of its contribution to the mean of all dimensions; fewer than ``min_ratio`` dimensions have no
+        rogue ones. Both thresholds are conventions of this function.
 
     Returns
     -------
@@ -144,8 +132,7 @@ def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: flo
 
     Notes
     -----
-    A dimension is dead if its standard deviation is below 1e-6 of its mean, or of the root mean variance of all
-    dimensions. `Standardize` leaves such dimensions unscaled.
+    A dimension is dead if its standard deviation is below 1e-6 of its mean, or of the root mean variance of all.
 
     References
     ----------
@@ -164,8 +151,10 @@ def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: flo
     ((7,), (3,), 0.99)
     """
     caller = "outlier_dimensions"
-    check_number(min_contribution, name="min_contribution", caller=caller, low=0, closed="right")
-    check_number(min_ratio, name="min_ratio", caller=caller, low=0, closed="right")
+    thresholds = {
+        name: check_number(value, name=name, caller=caller, low=0, closed="right")
+        for name, value in (("min_contribution", min_contribution), ("min_ratio", min_ratio))
+    }
     rows = read_rows(X, name="X", caller=caller, min_rows=2)
     columns = Columns.of(rows, read_moments(rows, name="X", unit=True), unit=True, name="X")
     contributions = columns.contributions()
@@ -175,11 +164,10 @@ def outlier_dimensions(X: Any, *, min_contribution: float = 0.01, min_ratio: flo
         average_cosine=mean_cosine(columns.unit_total, columns.n_rows),
         contributions=contributions,
         top_share=top_share(contributions),
-        rogue=rogue_dimensions(contributions, min_contribution, min_ratio),
+        rogue=rogue_dimensions(contributions, **thresholds),
         dead=tuple(columns.dead().tolist()),
-        min_contribution=float(min_contribution),
-        min_ratio=float(min_ratio),
-        provenance=provenance(caller, min_contribution=float(min_contribution), min_ratio=float(min_ratio)),
+        **thresholds,
+        provenance=provenance(caller, **thresholds),
     )
 
 
@@ -258,7 +246,6 @@ def _kernel_sum(cosines: Array, t: float) -> float:
 
 
 def uniformity_of(cosines: Array, t: float = 2.0) -> float:
-    """Return the uniformity of rows with these cosines, (n, n)."""
     blocks = row_blocks(0, len(cosines), _BLOCK)
     return _log_mean((_kernel_sum(cosines[block, : block.stop].copy(), t) for block in blocks), len(cosines))
 
@@ -276,9 +263,9 @@ def uniform_uniformity(n_dims: int, t: float = 2.0) -> float:
 
 
 def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
-    r"""Return the alignment of Wang and Isola: the distance of texts to their partners; lower is nearer.
+    r"""Return the alignment of Wang and Isola (2020, see `uniformity`): the distance of texts to their partners.
 
-    :math:`\mathrm{mean}_i |u_i - v_i|^\alpha` for the unit rows of pairs with the same meaning [1]_.
+    :math:`\mathrm{mean}_i |u_i - v_i|^\alpha` for the unit rows of pairs with the same meaning.
 
     Parameters
     ----------
@@ -290,7 +277,7 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
     Returns
     -------
     float
-        The alignment, in [0, 2**alpha].
+        The alignment, in [0, 2**alpha]; lower is nearer.
 
     Raises
     ------
@@ -298,11 +285,6 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
         If shapes differ, rows are zero or not finite (they are named), or ``alpha`` is not positive.
     TypeError
         If an array does not hold real numbers, or ``alpha`` is not a number.
-
-    References
-    ----------
-    .. [1] T. Wang, P. Isola. "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
-           Hypersphere". ICML 2020.
 
     Examples
     --------

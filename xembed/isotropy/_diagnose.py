@@ -23,15 +23,8 @@ from xembed._core.validation import (
 from xembed.datasets import TextTable
 from xembed.encoders import Encoding, describe_encoder, encode_texts
 from xembed.encoders._cache import CacheOption
-from xembed.isotropy._compare import (
-    NONE,
-    RAW,
-    CorrectionRow,
-    CorrectionsResult,
-    check_corrections,
-    compare_corrections,
-    correct,
-)
+from xembed.isotropy import _compare
+from xembed.isotropy._compare import NONE, RAW, CorrectionRow, CorrectionsResult, compare_corrections
 from xembed.isotropy._layers import LayerProfile, layer_profile
 from xembed.isotropy._measure import IsotropyResult, measure
 from xembed.isotropy._neighborhood import hubness
@@ -60,8 +53,7 @@ class Hub(Result):
     row : int
         Number of its row, from 0.
     occurrences : float
-        Number of texts that have it among their nearest neighbors; the mean over all texts is their number of
-        neighbors.
+        Number of texts that have it among their nearest neighbors; the mean of all texts is the number of neighbors.
     text : str or None
         The text, if texts were given.
     """
@@ -164,13 +156,12 @@ def diagnose(
     texts : list of str, TextTable or STSPairs, optional
         Texts that are measured. Needed with an encoder; with embeddings they name hubs.
     fit_texts : list of str, TextTable, STSPairs or list of STSPairs, or array-like with embeddings, optional
-        Texts that corrections are fitted on: other texts of the same kind; embeddings where ``source`` is embeddings.
+        Texts that corrections are fitted on, other texts of the same kind: embeddings where ``source`` is embeddings.
         By default the sentences of ``tune``. Without either there are no corrections.
     tune, test, labels, corrections, transductive
         Options of `compare_corrections`.
     layers : bool, default=False
-        Whether every layer of the encoder is measured, too (`layer_profile`), with the pairs of ``tune`` if there are
-        any.
+        Whether every layer of the encoder is measured, too (`layer_profile`), with the pairs of ``tune`` if any.
     poolings : str or sequence of str, default=('mean', 'cls')
         Poolings of the layers.
     n_resamples : int, default=200
@@ -192,8 +183,7 @@ def diagnose(
     Raises
     ------
     ValueError
-        If texts and embeddings differ in number or dimensions, options exclude each other, or for the reasons of
-        `compare_corrections`, `measure` and `layer_profile`.
+        If texts and embeddings do not fit, options exclude each other, or for the reasons of the functions named here.
     TypeError
         If an argument is of the wrong type.
 
@@ -212,7 +202,7 @@ def diagnose(
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=_FEWEST_RESAMPLES)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     seeds = check_rng(rng, caller=caller).integers(2**32, size=5).tolist()
-    candidates = check_corrections(corrections, caller=caller)
+    candidates = _compare.check_corrections(corrections, caller=caller)
     if callable(getattr(source, "encode", None)) and not isinstance(source, str):
         to_fit = tune if fit_texts is None else fit_texts
         options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "cache": cache}
@@ -229,32 +219,33 @@ def diagnose(
             f"The 'fit_texts' parameter of {caller} must be what corrections are fitted on if they are to be judged by "
             "pairs or labels. Got none: give other texts of the same kind as those that you embed."
         )
-    before = measure(space.X, n_resamples=count, confidence_level=level, rng=seeds[0])
+    intervals: dict[str, Any] = {"confidence_level": level, "n_resamples": count}
+    before = measure(space.X, **intervals, rng=seeds[0])
     compared = correction = after = profile = None
     if space.fit is not None:
         compared = compare_corrections(
             space.embeddings,
-            fit_texts=_as_table(space.fit),
+            fit_texts=TextTable(*space.fit),
             tune=tune,
             test=test,
-            texts=_as_table(space.measured),
+            texts=TextTable(*space.measured),
             labels=labels,
             corrections=corrections,
-            n_resamples=count,
-            confidence_level=level,
             transductive=transductive,
+            **intervals,
             rng=seeds[1],
         )
         correction = _best_correction(compared)
-        corrected = correct(correction, candidates[correction], _rows(space.embeddings, space.fit.texts), space.X)
-        after = measure(corrected, n_resamples=count, confidence_level=level, rng=seeds[0])
+        fit_rows = _rows(space.embeddings, space.fit.texts)
+        corrected = _compare.correct(correction, candidates[correction], fit_rows, space.X)
+        after = measure(corrected, **intervals, rng=seeds[0])
     if layers:
         profile = layer_profile(
             source,
             list(space.measured.texts),
             poolings=poolings,
             corrections=None if space.fit is None else candidates,
-            fit_texts=None if space.fit is None else _as_table(space.fit),
+            fit_texts=None if space.fit is None else TextTable(*space.fit),
             sts=tune,
             n_resamples=count if tune is not None else 0,
             confidence_level=level,
@@ -352,18 +343,11 @@ class _EncodedOnce:
 
 
 def _warn(encoding: Encoding) -> list[str]:
-    warnings = []
-    if encoding.n_truncated:
-        warnings.append(
-            f"{encoding.n_truncated} of the {encoding.n_texts} texts are longer than the model reads, and were cut."
-        )
-    if repeated := encoding.n_texts - encoding.n_unique:
-        warnings.append(f"{repeated} of the {encoding.n_texts} texts repeat another one.")
-    return warnings
-
-
-def _as_table(named: NamedTexts) -> TextTable:
-    return TextTable(texts=named.texts, name=named.name)
+    counts = {
+        "are longer than the model reads, and were cut": encoding.n_truncated,
+        "repeat another one": encoding.n_texts - encoding.n_unique,
+    }
+    return [f"{count} of the {encoding.n_texts} texts {what}." for what, count in counts.items() if count]
 
 
 def _rows(embeddings: Any, texts: Sequence[str]) -> FloatArray:
@@ -376,14 +360,13 @@ def _best_correction(compared: CorrectionsResult) -> str:
     """Return the correction that is measured beside raw embeddings."""
     if compared.recommendation is not None and compared.recommendation != NONE:
         return compared.recommendation
-    return max((row for row in compared.rows if row.name != RAW), key=_choice).name  # the first of equals
 
+    def score(row: CorrectionRow) -> float:
+        if row.tune is not None:
+            return row.tune.spearman
+        return 0.0 if row.probe_tune is None else row.probe_tune.accuracy
 
-def _choice(row: CorrectionRow) -> float:
-    """Return the score that chooses; 0 without pairs and labels."""
-    if row.tune is not None:
-        return row.tune.spearman
-    return 0.0 if row.probe_tune is None else row.probe_tune.accuracy
+    return max((row for row in compared.rows if row.name != RAW), key=score).name  # the first of equals
 
 
 def _find_hubs(X: FloatArray, texts: Sequence[str] | None) -> tuple[Hub, ...]:
@@ -391,8 +374,5 @@ def _find_hubs(X: FloatArray, texts: Sequence[str] | None) -> tuple[Hub, ...]:
     if not _NEIGHBORS < len(X) <= _HUB_ROWS:
         return ()
     occurrences = hubness(X, n_neighbors=_NEIGHBORS).k_occurrences
-    order = np.argsort(-occurrences, kind="stable")[:_HUBS]
-    return tuple(
-        Hub(row=int(row), occurrences=float(occurrences[row]), text=None if texts is None else texts[row])
-        for row in order
-    )
+    order = np.argsort(-occurrences, kind="stable")[:_HUBS].tolist()
+    return tuple(Hub(row, float(occurrences[row]), None if texts is None else texts[row]) for row in order)

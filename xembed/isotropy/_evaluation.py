@@ -40,10 +40,8 @@ class NeighborOverlap(Result):
         Limits of its confidence interval; None where none was asked for.
     chance : float
         Expected value for two unrelated spaces: n_neighbors / (n_rows_used - 1).
-    n_neighbors : int
-        Number of neighbors of a text.
-    n_rows_used : int
-        Number of texts.
+    n_neighbors, n_rows_used : int
+        Numbers of neighbors of a text and of texts.
     provenance : dict
         Function, parameters and versions.
     """
@@ -135,7 +133,7 @@ def neighbor_overlap(
     Returns
     -------
     NeighborOverlap
-        Value in [0, 1], its interval and ``chance``.
+        Value in [0, 1] (1: every text keeps its neighbors, as with a rotation), its interval and ``chance``.
 
     Raises
     ------
@@ -146,9 +144,8 @@ def neighbor_overlap(
 
     Notes
     -----
-    1: every text keeps its neighbors, as with a rotation or scaling. A low value says that rankings change, not that
-    they get worse. Of neighbors that are equally near, those first in the order of texts count. The interval is the
-    percentile bootstrap over texts as queries, with the candidates held fixed.
+    A low value says that rankings change, not that they get worse. Of neighbors that are equally near, those first in
+    the order of texts count. The interval is the percentile bootstrap over texts as queries, with the candidates fixed.
 
     Examples
     --------
@@ -174,33 +171,20 @@ def neighbor_overlap(
     kept = random_rows(len(first), most, generator)
     before, after = (UnitRows.of_unit(rows.unit(kept)) for rows in spaces)
     shares = shared_neighbors(before, after, k)
-    low, high = interval(mean_intervals(shares[:, None], count, generator)[:, 0], level)
     return NeighborOverlap(
-        value=float(shares.mean()),
-        low=low,
-        high=high,
+        float(shares.mean()),
+        *interval(mean_intervals(shares[:, None], count, generator)[:, 0], level),
         chance=k / (len(shares) - 1),
         n_neighbors=k,
         n_rows_used=len(shares),
         provenance=provenance(
-            caller,
-            n_neighbors=k,
-            max_rows=most,
-            n_resamples=count,
-            confidence_level=level,
-            rng=describe_rng(rng),
+            caller, n_neighbors=k, max_rows=most, n_resamples=count, confidence_level=level, rng=describe_rng(rng)
         ),
     )
 
 
 def linear_probe(
-    X: Any,
-    labels: Any,
-    *,
-    n_splits: int = 5,
-    n_resamples: int = 1000,
-    confidence_level: float = 0.95,
-    rng: RNG = None,
+    X: Any, labels: Any, *, n_splits: int = 5, n_resamples: int = 1000, confidence_level: float = 0.95, rng: RNG = None
 ) -> ProbeResult:
     """Measure how well a linear classifier predicts labels from embeddings.
 
@@ -236,8 +220,7 @@ def linear_probe(
 
     Notes
     -----
-    Invertible linear corrections (standardization, whitening) change only the effect of the penalty. Intervals are
-    percentiles of the bootstrap over texts with the classifiers held fixed.
+    Intervals are percentiles of the bootstrap over texts with the classifiers held fixed.
 
     Examples
     --------
@@ -258,10 +241,9 @@ def linear_probe(
     generator = check_rng(rng, caller=caller)
     folds = probe_folds(labels, len(rows), splits, generator, caller=caller)
     correct = probe_correct(rows, folds)
+    resamples = probe_resamples(correct[:, None], folds, count, generator)
     made = provenance(caller, n_splits=splits, n_resamples=count, confidence_level=level, rng=describe_rng(rng))
-    return summarize_probe(
-        correct, folds, splits, probe_resamples(correct[:, None], folds, count, generator), level, made
-    )
+    return summarize_probe(correct, folds, splits, resamples, level, made)
 
 
 def shared_neighbors(first: UnitRows, second: UnitRows, k: int) -> Array:
@@ -350,15 +332,11 @@ def summarize_probe(
     """Return the result of one column; ``resampled`` has the shape (n_resamples, 2, 1)."""
     sizes = np.bincount(folds.targets)
     recalls = np.bincount(folds.targets, weights=correct) / sizes
-    low, high = interval(resampled[:, 0, 0], level)
-    balanced_low, balanced_high = interval(resampled[:, 1, 0], level)
     return ProbeResult(
-        accuracy=float(correct.mean()),
-        accuracy_low=low,
-        accuracy_high=high,
-        balanced_accuracy=float(recalls.mean()),
-        balanced_low=balanced_low,
-        balanced_high=balanced_high,
+        float(correct.mean()),
+        *interval(resampled[:, 0, 0], level),
+        float(recalls.mean()),
+        *interval(resampled[:, 1, 0], level),
         majority=float(sizes.max() / sizes.sum()),
         classes=folds.classes,
         n_texts=len(correct),

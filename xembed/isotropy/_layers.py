@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
 from xembed.datasets import STSPairs
 from xembed.encoders import describe_encoder, encode_layers
+from xembed.isotropy import _sts
 from xembed.isotropy._compare import FEW_TEXTS, RAW, check_corrections, correct, describe_corrections
 from xembed.isotropy._measure import Measure, measure_rows
-from xembed.isotropy._metrics import Metric, check_metrics
-from xembed.isotropy._sts import (
-    TRANSDUCTIVE,
-    NamedTexts,
-    STSCorrelation,
-    check_pairs,
-    compute_similarities,
-    is_transductive,
-    named_texts,
-    overlap,
-    pair_rows,
-    summarize,
-)
+from xembed.isotropy._metrics import check_metrics
+from xembed.isotropy._sts import NamedTexts, STSCorrelation
 from xembed.stats._correlations import Array, correlate
 
 if TYPE_CHECKING:
@@ -85,10 +76,8 @@ class LayerProfile(Result):
         Share of the pairs' sentences that are among the texts of the fit.
     transductive : bool
         Whether corrections were fitted on sentences of the pairs.
-    n_resamples : int
-        Number of resamples for the intervals.
-    confidence_level : float
-        Confidence level of the intervals.
+    n_resamples, confidence_level : int, float
+        Number of resamples for the intervals, and their confidence level.
     encoder : dict
         Description of the encoder.
     notes : tuple of str
@@ -118,13 +107,7 @@ class LayerProfile(Result):
     provenance: dict[str, Any]
 
     def row(self, layer: int, pooling: str = "mean", correction: str = "raw") -> LayerRow:
-        """Return one row; a negative layer counts from the model's output.
-
-        Raises
-        ------
-        KeyError
-            If there is none.
-        """
+        """Return one row (KeyError if there is none); a negative layer counts from the model's output."""
         number = layer if layer >= 0 else self.n_blocks + 1 + layer
         for row in self.rows:
             if (row.layer, row.pooling, row.correction) == (number, pooling, correction):
@@ -138,16 +121,15 @@ class LayerProfile(Result):
         """Return a table with one row a layer, pooling and correction; Spearman's correlation x 100."""
         import pandas as pd
 
-        return pd.DataFrame([_flat(row, with_sts=bool(self.sts)) for row in self.rows])
+        return pd.DataFrame([_flat(row) for row in self.rows])
 
 
-def _flat(row: LayerRow, *, with_sts: bool) -> dict[str, Any]:
+def _flat(row: LayerRow) -> dict[str, Any]:
     flat: dict[str, Any] = {"layer": row.layer, "pooling": row.pooling, "correction": row.correction}
     flat |= {measure.name: measure.value for measure in row.measures}
-    if with_sts and row.sts is not None:
-        flat["spearman"] = 100 * row.sts.spearman
-        if row.sts.spearman_low is not None and row.sts.spearman_high is not None:
-            flat |= {"spearman_low": 100 * row.sts.spearman_low, "spearman_high": 100 * row.sts.spearman_high}
+    if row.sts is not None:
+        values = {name: getattr(row.sts, name) for name in ("spearman", "spearman_low", "spearman_high")}
+        flat |= {name: 100 * value for name, value in values.items() if value is not None}
     return flat
 
 
@@ -190,8 +172,7 @@ def layer_profile(
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
     rng : int, numpy.random.Generator or None, default=None
-        Random number generator of resamples and of the subsets that measures draw. None is seed 0. All rows share the
-        draws.
+        Random number generator of resamples and subsets, which all rows share. None is seed 0.
 
     Returns
     -------
@@ -212,11 +193,9 @@ def layer_profile(
 
     Notes
     -----
-    Isotropy and agreement with human scores need not go together: choose a layer by a task, on data that are not those
-    of the final test (docs/explanation/isotropy.md).
-
-    Pooling 'cls' of layer 0 is the same for all texts in models such as BERT, whose first token is always the same one.
-    Where all rows are the same the row has no measures and no correlation, and corrections have no row.
+    Choose a layer by a task, on data that are not those of the final test (docs/explanation/isotropy.md). Where all
+    embeddings are the same, as with pooling 'cls' of layer 0 in BERT, the row has no measures and no correlation, and
+    corrections have no row.
 
     Examples
     --------
@@ -230,10 +209,10 @@ def layer_profile(
     True
     """
     caller = "layer_profile"
-    measured = named_texts(texts, name="texts", caller=caller)
+    measured = _sts.named_texts(texts, name="texts", caller=caller)
     candidates = {} if corrections is None else check_corrections(corrections, caller=caller)
-    fit = measured if fit_texts is None else named_texts(fit_texts, name="fit_texts", caller=caller)
-    sets = () if sts is None else check_pairs(sts, name="sts", caller=caller)
+    fit = measured if fit_texts is None else _sts.named_texts(fit_texts, name="fit_texts", caller=caller)
+    sets = () if sts is None else _sts.check_pairs(sts, name="sts", caller=caller)
     selected = check_metrics(metrics, caller=caller)
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=0)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
@@ -243,30 +222,27 @@ def layer_profile(
     embeddings = encode_layers(
         encoder, positions.texts, poolings=poolings, layers=layers, batch_size=batch_size, progress=progress
     )
-    conditions = []
+    rows: list[LayerRow] = []
+    similarities: list[Array] = []
     for (layer, pooling), X in embeddings.items():
-        rows = X.astype(np.float64)
+        raw = X.astype(np.float64)
         for name, correction in {RAW: None, **candidates}.items():
-            if correction is not None and _is_constant(rows):
+            if correction is not None and _is_constant(raw):
                 continue  # the first token of layer 0: there is nothing to correct
-            corrected = correct(name, correction, rows[positions.fit], rows)
-            measures = _measure(corrected[positions.measured], selected, count, level, seed)
-            conditions.append(_Condition(layer, pooling, name, measures, _similarities(corrected, positions)))
-    correlations = _correlations(conditions, sets, count, level, seed)
+            corrected = correct(name, correction, raw[positions.fit], raw)
+            measured_rows, measures = corrected[positions.measured], tuple[Measure, ...]()
+            if not _is_constant(measured_rows):
+                measures = measure_rows(measured_rows, selected, count, level, np.random.default_rng(seed)).measures
+            rows.append(LayerRow(layer, pooling, name, measures, sts=None))
+            if sets:
+                first, second = corrected[positions.first], corrected[positions.second]
+                similarities.append(_sts.compute_similarities(first, second, "cosine"))
+    correlations = _correlations(similarities, sets, count, level, seed)
     share, transductive, notes = _describe_fit(fit, sets, embeddings[next(iter(embeddings))].shape[1], bool(candidates))
-    if sets and None in correlations:
+    if None in correlations:
         notes.append("Where all pairs have the same similarity there is no correlation.")
     return LayerProfile(
-        rows=tuple(
-            LayerRow(
-                layer=condition.layer,
-                pooling=condition.pooling,
-                correction=condition.correction,
-                measures=condition.measures,
-                sts=correlation,
-            )
-            for condition, correlation in zip(conditions, correlations, strict=True)
-        ),
+        rows=tuple(replace(row, sts=sts) for row, sts in zip(rows, correlations, strict=True)) if sets else tuple(rows),
         layers=embeddings.layers,
         n_blocks=embeddings.n_blocks,
         poolings=embeddings.poolings,
@@ -297,72 +273,44 @@ def layer_profile(
     )
 
 
+Rows: TypeAlias = npt.NDArray[np.intp]
+
+
 class _Positions(NamedTuple):
     """All different texts, and where the measured ones, those of the fit, and both sides of the pairs are."""
 
     texts: list[str]
-    measured: Any
-    fit: Any
-    first: Any
-    second: Any
-
-
-class _Condition(NamedTuple):
-    """One layer, pooling and correction, with its measures and the similarities of all pairs."""
-
-    layer: int
-    pooling: str
-    correction: str
-    measures: tuple[Measure, ...]
-    similarities: Array | None
+    measured: Rows
+    fit: Rows
+    first: Rows
+    second: Rows
 
 
 def _positions(measured: Sequence[str], fit: Sequence[str], sets: Sequence[STSPairs]) -> _Positions:
-    pairs = pair_rows(sets) if sets else None
-    sentences = pairs.sentences if pairs else ()
-    everything = list(dict.fromkeys([*measured, *fit, *sentences]))
-    position = {text: i for i, text in enumerate(everything)}
-    of_measured, of_fit, of_sentences = (
-        np.array([position[text] for text in texts], dtype=np.intp) for texts in (measured, fit, sentences)
-    )
-    first, second = (of_sentences[pairs.first], of_sentences[pairs.second]) if pairs else (None, None)
-    return _Positions(everything, of_measured, of_fit, first, second)
-
-
-def _measure(
-    X: FloatArray, metrics: Sequence[Metric], n_resamples: int, level: float, seed: int
-) -> tuple[Measure, ...]:
-    if _is_constant(X):
-        return ()
-    return measure_rows(X, metrics, n_resamples, level, np.random.default_rng(seed)).measures
+    first, second = ([text for item in sets for text in getattr(item, side)] for side in ("first", "second"))
+    positions = {text: i for i, text in enumerate(dict.fromkeys([*measured, *fit, *_sts.sentences_of(sets)]))}
+    of_texts = (np.array([positions[text] for text in texts], np.intp) for texts in (measured, fit, first, second))
+    return _Positions(list(positions), *of_texts)
 
 
 def _is_constant(X: FloatArray) -> bool:
     return bool(np.ptp(X, axis=0).max() <= 1e-6 * np.abs(X).max())
 
 
-def _similarities(corrected: FloatArray, positions: _Positions) -> Array | None:
-    if positions.first is None:
-        return None
-    return compute_similarities(corrected[positions.first], corrected[positions.second], "cosine")
-
-
 def _correlations(
-    conditions: Sequence[_Condition], sets: Sequence[STSPairs], count: int, level: float, seed: int
+    similarities: Sequence[Array], sets: Sequence[STSPairs], count: int, level: float, seed: int
 ) -> list[STSCorrelation | None]:
-    """Return the correlation of each condition, of several sets the mean; None where all similarities are the same."""
+    """Return a correlation for each row, of several sets the mean; None where all similarities are the same."""
     if not sets:
-        return [None] * len(conditions)
-    pairs = pair_rows(sets)
-    similarities = np.stack([condition.similarities for condition in conditions if condition.similarities is not None])
-    resamples = correlate(similarities, pairs.scores, pairs.sizes, count, np.random.default_rng(seed))
+        return []
+    pairs = _sts.pair_rows(sets)
+    resamples = correlate(np.stack(similarities), pairs.scores, pairs.sizes, count, np.random.default_rng(seed))
     correlations: list[STSCorrelation | None] = []
-    for row in range(len(conditions)):
+    for row in range(len(similarities)):
+        correlations.append(None)
         if np.isfinite(resamples.observed[row]).all():
-            of_sets, _, mean = summarize(resamples, row, sets, level)
-            correlations.append(mean if len(sets) > 1 else of_sets[0])
-        else:
-            correlations.append(None)
+            of_sets, _, mean = _sts.summarize(resamples, row, sets, level)
+            correlations[row] = mean if len(sets) > 1 else of_sets[0]
     return correlations
 
 
@@ -375,7 +323,7 @@ def _describe_fit(
     notes = [FEW_TEXTS.format(len(fit.texts), n_dims)] if len(fit.texts) <= n_dims else []
     if not sets:
         return None, False, notes
-    transductive = any(is_transductive(fit.name, fit.texts, item)[0] for item in sets)
+    transductive = any(_sts.is_transductive(fit.name, fit.texts, item)[0] for item in sets)
     if transductive:
-        notes.append(TRANSDUCTIVE.format(fit.name))
-    return overlap(pair_rows(sets).sentences, fit.texts), transductive, notes
+        notes.append(_sts.TRANSDUCTIVE.format(fit.name))
+    return _sts.overlap(_sts.sentences_of(sets), fit.texts), transductive, notes

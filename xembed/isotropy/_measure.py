@@ -57,7 +57,7 @@ class Measure(Result):
     value : float or None
         The value; None if it is not available, and ``warning`` then says why.
     low, high : float or None
-        Limits of the confidence interval; None where none was asked for or none is available.
+        Limits of the confidence interval, if there is one.
     minimum, maximum : float or None
         Range of the measure at this size; None is unbounded.
     perfect : float or None
@@ -126,10 +126,8 @@ class IsotropyResult(Result):
         Rogue dimensions by the rule of `outlier_dimensions`, largest contribution first.
     dead_dimensions : tuple of int
         Dimensions that are constant within rounding.
-    n_resamples : int
-        Number of half-samples for the intervals.
-    confidence_level : float
-        Confidence level of the intervals.
+    n_resamples, confidence_level : int, float
+        Number of half-samples for the intervals, and their confidence level.
     notes : tuple of str
         Caveats of all numbers.
     provenance : dict
@@ -153,13 +151,7 @@ class IsotropyResult(Result):
     provenance: dict[str, Any]
 
     def measure(self, name: str) -> Measure:
-        """Return the measure with this name.
-
-        Raises
-        ------
-        KeyError
-            If it is not among those computed; the message lists them.
-        """
+        """Return the measure with this name; a KeyError lists those that were computed."""
         for computed in self.measures:
             if computed.name == name:
                 return computed
@@ -169,8 +161,7 @@ class IsotropyResult(Result):
         """Return a table with one row a measure."""
         import pandas as pd
 
-        fields = [field.name for field in dataclasses.fields(Measure)]
-        return pd.DataFrame([{name: getattr(measure, name) for name in fields} for measure in self.measures])
+        return pd.DataFrame([vars(measure) for measure in self.measures])
 
 
 class _Values:
@@ -193,7 +184,6 @@ class _Values:
         self.warnings.setdefault(name, []).append(sentence)
 
     def measure(self, metric: Metric, n: int, d: int, level: float) -> Measure:
-        """Return everything about one measure."""
         name, value = metric.name, self.estimates.get(metric.name)
         minimum, maximum, isotropic = metric.bounds(n, d)
         low = high = None
@@ -221,20 +211,14 @@ class _Values:
 
 
 def measure(
-    X: Any,
-    *,
-    metrics: Any = "all",
-    n_resamples: int = 0,
-    confidence_level: float = 0.95,
-    rng: RNG = None,
+    X: Any, *, metrics: Any = "all", n_resamples: int = 0, confidence_level: float = 0.95, rng: RNG = None
 ) -> IsotropyResult:
     r"""Measure an embedding space: the spread of its variance, its cosines, and its neighborhoods.
 
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, two at least. They may come in blocks (a list of 2-D arrays, a function that returns
-        an iterator of them, a ``dask.array``, the path of a .npy or .parquet file). Measures of pairs and
+        Embeddings, one row a text, two at least; blocks as in `participation_ratio`. Measures of pairs and
         neighborhoods need an array or the path of a .npy file; the partition function reads the rows twice.
     metrics : 'all', str or list of str, default='all'
         Names of the measures: 'debiased_isoscore', 'isoscore', 'participation_ratio', 'effective_rank', 'rankme',
@@ -257,24 +241,19 @@ def measure(
     Raises
     ------
     ValueError
-        If rows are not finite or zero (they are named), all are the same, there are fewer than two, a metric is
-        unknown, or a parameter is out of range.
+        If rows are not finite or zero (they are named) or all the same, or a parameter is unknown or out of range.
     TypeError
         If ``X`` does not hold real numbers, or a parameter is of the wrong type.
 
     Notes
     -----
     Rows are texts: an array of shape (n_dims, n_texts) gives numbers too, and wrong ones. No measure says that a space
-    is good for a task.
+    is good for a task. Intervals are those of half-sampling without replacement [1]_, from random halves of up to 64
+    random groups of rows; measures of neighborhoods use up to 50 halves of the subset. What the intervals cover, and
+    how well, is in docs/explanation/isotropy.md.
 
-    Intervals are those of half-sampling without replacement [1]_: rows are put into up to 64 random groups, and the
-    statistic is computed from random halves of the groups; measures of neighborhoods use up to 50 halves of the
-    subset. For the partition function directions are held fixed. What the intervals cover, and how well, is in
-    docs/explanation/isotropy.md.
-
-    One pass over the rows for all sums, and one for the partition function. Above 2²⁵ elements products of float32 rows
-    are float32, added up in float64; Z is then computed on all rows for the directions that are the most extreme in
-    4,096 random ones.
+    Above 2²⁵ elements products of float32 rows are float32, added up in float64; Z is then computed on all rows for the
+    directions that are the most extreme in 4,096 random ones.
 
     References
     ----------
@@ -298,13 +277,8 @@ def measure(
     generator = check_rng(rng, caller=caller)
     rows = read_rows(X, name="X", caller=caller, min_rows=2)
     result = measure_rows(rows, selected, count, level, generator, one_shot=isinstance(X, Iterator))
-    made = provenance(
-        caller,
-        metrics=[metric.name for metric in selected],
-        n_resamples=count,
-        confidence_level=level,
-        rng=describe_rng(rng),
-    )
+    names = [metric.name for metric in selected]
+    made = provenance(caller, metrics=names, n_resamples=count, confidence_level=level, rng=describe_rng(rng))
     return dataclasses.replace(result, provenance=made)
 
 
@@ -338,7 +312,11 @@ def measure_rows(
             _add_partition(values, rows, space, halves, seed, rng)
     _add_of_space(values, [metric for metric in metrics if metric.of_space is not None], space, sums, halves)
     if any(metric.name == "top_dimension_share" for metric in metrics):
-        _add_top_share(values, columns)
+        share = top_share(columns.contributions())
+        if share is None:
+            values.warn("top_dimension_share", "The average cosine is not above 0.01, so shares in it are noise.")
+        else:
+            values.estimates["top_dimension_share"] = share
     histogram = None
     of_sample = [metric for metric in metrics if metric.of_sample is not None]
     if isinstance(rows, Blocks):
@@ -373,8 +351,7 @@ def _n_groups(rows: Rows) -> int:
         d = min(n, d)
     fitting = max(_MIN_GROUPS, _GROUP_NUMBERS // (d * d))
     wanted = min(_GROUPS, fitting, _GROUPS // 2 if isinstance(rows, Blocks) else _GROUPS)
-    if n is not None:
-        wanted = min(wanted, n)
+    wanted = wanted if n is None else min(wanted, n)
     return wanted - wanted % 2 if wanted >= 4 else 1
 
 
@@ -390,15 +367,12 @@ def _halves(n_groups: int, n_rows: int, count: int, rng: np.random.Generator) ->
 def _add_partition(
     values: _Values, rows: Rows, space: Space, halves: Halves | None, seed: int, rng: np.random.Generator
 ) -> None:
-    name = "partition_isotropy"
-    vectors = space.axes[1]
+    name, vectors = "partition_isotropy", space.axes[1]
     if not isinstance(rows, Blocks) and working_dtype(rows) == np.float32 and vectors.shape[1] > 4 * _SCREEN_KEPT:
-        vectors = extreme_vectors(
-            rows[random_rows(len(rows), _SCREEN_ROWS, rng)], vectors, _SCREEN_KEPT, part_of=rows.size
-        )
-        values.warn(
-            name, f"Computed for the {vectors.shape[1]} directions that are the most extreme in {_SCREEN_ROWS} rows."
-        )
+        screened = rows[random_rows(len(rows), _SCREEN_ROWS, rng)]
+        vectors = extreme_vectors(screened, vectors, _SCREEN_KEPT, part_of=rows.size)
+        what = f"the {vectors.shape[1]} directions that are the most extreme in {_SCREEN_ROWS} rows"
+        values.warn(name, f"Computed for {what}.")
     n_groups = 1 if halves is None else halves.shape[1]
     logs = log_partition(rows, vectors, n_groups=n_groups, seed=seed)
     values.estimates[name] = isotropy_of(combine(logs))
@@ -450,23 +424,12 @@ def _add_of_sample(
     values.replicates |= {name: np.array(halved) for name, halved in replicates.items() if halved}
 
 
-def _add_top_share(values: _Values, columns: Columns) -> None:
-    share = top_share(columns.contributions())
-    if share is None:
-        values.warn("top_dimension_share", "The average cosine is not above 0.01, so shares in it are noise.")
-    else:
-        values.estimates["top_dimension_share"] = share
-
-
 def _warn_of_size(values: _Values, n: int, d: int) -> None:
     if n >= 10 * d:
         return
     if "isoscore" in values.estimates:
-        values.warn(
-            "isoscore",
-            f"Too low for few rows: isotropic data would have {isotropic_score(n, d):.3g} at this size. See the "
-            "debiased score.",
-        )
+        at_this_size = f"isotropic data would have {isotropic_score(n, d):.3g} at this size"
+        values.warn("isoscore", f"Too low for few rows: {at_this_size}. See the debiased score.")
     for name in ("participation_ratio", "effective_rank", "rankme"):
         if name in values.estimates:
             values.warn(name, "Too low for few rows: compare only samples of the same size.")

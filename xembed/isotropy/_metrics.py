@@ -15,23 +15,8 @@ from xembed._core.moments import Array, Moments
 from xembed._core.neighbors import neighbor_counts
 from xembed._core.parallel import row_blocks
 from xembed._core.validation import FloatArray, quote_options
+from xembed.isotropy import _neighborhood, _spectrum
 from xembed.isotropy._cosine import mean_cosine, uniform_uniformity, uniformity_of
-from xembed.isotropy._neighborhood import (
-    HubStatistics,
-    dimension_of_distances,
-    first_of_equals,
-    hub_statistics,
-    neighbor_distances,
-)
-from xembed.isotropy._spectrum import (
-    debiased_score,
-    eigenvalues,
-    participation,
-    plain_score,
-    rank_of_singular_values,
-    rank_of_spectrum,
-    spectrum,
-)
 
 N_NEIGHBORS = 10
 _DISTANCES = 20
@@ -47,8 +32,7 @@ class Space:
 
     @cached_property
     def spectrum(self) -> Array:
-        """Return the eigenvalues of the covariance."""
-        return spectrum(self.moments)
+        return _spectrum.spectrum(self.moments)
 
     @cached_property
     def axes(self) -> tuple[Array, Array]:
@@ -59,7 +43,7 @@ class Space:
     @property
     def squares(self) -> Array:
         """Return the squared singular values of the rows, from the axes if these are known."""
-        return self.axes[0] if "axes" in self.__dict__ else eigenvalues(self.moments.second)
+        return self.axes[0] if "axes" in self.__dict__ else _spectrum.eigenvalues(self.moments.second)
 
 
 class Sample:
@@ -75,7 +59,7 @@ class Sample:
         """Compute the cosines of all pairs of rows."""
         unit = unit_rows(X, name=name)
         rows = np.asarray(X, dtype=np.float64)
-        kept = first_of_equals(X)
+        kept = _neighborhood.first_of_equals(X)
         return cls((rows - rows.mean(axis=0))[kept], unit @ unit.T, len(rows) - len(kept))
 
     def __len__(self) -> int:
@@ -83,17 +67,13 @@ class Sample:
 
     def half(self, rng: np.random.Generator) -> Sample:
         """Return a random half of the rows."""
-        n = len(self.cosines)
-        of_cosines = np.sort(rng.choice(n, n // 2, replace=False))
+        of_cosines = of_rows = np.sort(rng.choice(len(self), len(self) // 2, replace=False))
         if self.n_repeated:
             of_rows = np.sort(rng.choice(len(self.rows), len(self.rows) // 2, replace=False))
-        else:
-            of_rows = of_cosines
         return Sample(self.rows[of_rows], self.cosines[np.ix_(of_cosines, of_cosines)], self.n_repeated)
 
     @cached_property
-    def hubs(self) -> HubStatistics:
-        """Return the statistics of the rows' k-occurrences."""
+    def hubs(self) -> _neighborhood.HubStatistics:
         if len(self) <= N_NEIGHBORS:
             raise ValueError(f"X must hold more than {N_NEIGHBORS} rows (texts) to count neighbors. Got {len(self)}.")
         counts = np.zeros(len(self))
@@ -101,21 +81,16 @@ class Sample:
             similarities = self.cosines[rows].copy()
             similarities[np.arange(len(similarities)), np.arange(rows.start, rows.stop)] = -np.inf
             counts += neighbor_counts(similarities, N_NEIGHBORS, tolerance=_TIE)
-        return hub_statistics(counts)
+        return _neighborhood.hub_statistics(counts)
 
     @cached_property
     def distances(self) -> Array:
         """Return the distances to the nearest different rows."""
-        return neighbor_distances(self.rows, min(_DISTANCES, len(self.rows) - 1))
+        return _neighborhood.neighbor_distances(self.rows, min(_DISTANCES, len(self.rows) - 1))
 
-    def dimension(self, method: str, needed: int) -> float:
-        """Return the intrinsic dimension."""
-        if len(self.rows) < needed:
-            raise ValueError(
-                f"X must hold at least {needed} rows (texts) that differ for the method {method!r}. "
-                f"Got {len(self.rows)}."
-            )
-        return dimension_of_distances(self.distances, method)
+    def dimension(self, method: str) -> float:
+        _neighborhood.check_enough(len(self.rows), method)
+        return _neighborhood.dimension_of_distances(self.distances, method)
 
 
 Bound = float | None | Callable[[int, int], float]
@@ -147,12 +122,10 @@ class Metric:
     of_space: Callable[[Space], float] | None = None
     of_sample: Callable[[Sample], float] | None = None
 
-    def bounds(self, n: int, d: int) -> tuple[float | None, float | None, float | None]:
+    def bounds(self, n: int, d: int) -> tuple[float | None, ...]:
         """Return the minimum, the maximum and the isotropic value for ``n`` rows in ``d`` dimensions."""
-        minimum, maximum, isotropic = (
-            bound(n, d) if callable(bound) else bound for bound in (self.minimum, self.maximum, self.isotropic)
-        )
-        return minimum, maximum, isotropic
+        bounds = self.minimum, self.maximum, self.isotropic
+        return tuple(bound(n, d) if callable(bound) else bound for bound in bounds)
 
     def compute(self, data: Any) -> float:
         """Return the value from a space or a sample."""
@@ -168,31 +141,31 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in (
         "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions, as IsoScore (Rudman et al. 2022), with "
         "unbiased estimates of the sums in it (Bai & Saranadasa 1996). 1: the same variance in all directions.",
         "higher", "moments", ("rudman2022", "bai1996"), isotropic=1.0,
-        of_space=lambda space: debiased_score(space.moments)),
+        of_space=lambda space: _spectrum.debiased_score(space.moments)),
     Metric(
         "isoscore", "IsoScore",
         "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions (Rudman et al. 2022); too low for few "
         "texts.",
         "higher", "moments", ("rudman2022",), 0.0, 1.0, 1.0,
-        of_space=lambda space: plain_score(space.moments)),
+        of_space=lambda space: _spectrum.plain_score(space.moments)),
     Metric(
         "participation_ratio", "Participation ratio",
         "the squared sum of the eigenvalues of the covariance over the sum of their squares: the number of directions "
         "that the variance is spread over.",
         "higher", "moments", (), 1.0, _rank, _rank,
-        of_space=lambda space: participation(space.moments)),
+        of_space=lambda space: _spectrum.participation(space.moments)),
     Metric(
         "effective_rank", "Effective rank",
         "the exponential of the entropy of the eigenvalues' shares (Roy & Vetterli 2007): the number of directions "
         "that the variance is spread over, with more weight on small ones.",
         "higher", "moments", ("roy2007",), 1.0, _rank, _rank,
-        of_space=lambda space: rank_of_spectrum(space.spectrum)),
+        of_space=lambda space: _spectrum.rank_of_spectrum(space.spectrum)),
     Metric(
         "rankme", "RankMe",
         "the exponential of the entropy of the singular values' shares, without subtracting the mean (Garrido et al. "
         "2023).",
         "higher", "moments", ("garrido2023",), 1.0, lambda n, d: float(min(n, d)), lambda n, d: float(min(n, d)),
-        of_space=lambda space: rank_of_singular_values(space.squares, space.moments)),
+        of_space=lambda space: _spectrum.rank_of_singular_values(space.squares, space.moments)),
     Metric(
         "average_cosine", "Average cosine",
         "the mean cosine of two different texts, over all pairs (Ethayarajh 2019).",
@@ -234,13 +207,13 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in (
         "the local dimension of the texts, from the ratio of the distances to the second and to the first neighbor "
         "(Facco et al. 2017).",
         "none", "sample", ("facco2017",), 0.0,
-        of_sample=lambda sample: sample.dimension("twonn", 3)),
+        of_sample=lambda sample: sample.dimension("twonn")),
     Metric(
         "mle", "Intrinsic dimension (MLE, 20 neighbors)",
         "the local dimension of the texts, by maximum likelihood from the distances to 20 neighbors (Levina & Bickel "
         "2004).",
         "none", "sample", ("levina2004",), 0.0,
-        of_sample=lambda sample: sample.dimension("mle", _DISTANCES + 1)),
+        of_sample=lambda sample: sample.dimension("mle")),
 )}  # fmt: skip
 
 

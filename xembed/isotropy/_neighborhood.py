@@ -75,8 +75,6 @@ class HubnessResult(Result):
 
 
 class HubStatistics(NamedTuple):
-    """Statistics of k-occurrences."""
-
     skewness: float
     robin_hood: float
     antihub_rate: float
@@ -111,9 +109,8 @@ def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> Hubness
 
     Notes
     -----
-    No text is its own neighbor. Texts at the same distance share the remaining places, so that the result does not
-    depend on the order of rows; k-occurrences need not be whole numbers. O(n² d) time, O(n) memory beside one block;
-    float32 above 2²⁶ pairs.
+    Texts at the same distance share the remaining places, so that the result does not depend on the order of rows;
+    k-occurrences need not be whole numbers. O(n² d) time; float32 above 2²⁶ pairs.
 
     References
     ----------
@@ -136,12 +133,11 @@ def hubness(X: Any, *, n_neighbors: int = 10, metric: str = "cosine") -> Hubness
     rows = read_array(X, name="X", caller=caller, blocks_for="other measures", min_rows=2)
     raise_if_too_few(len(rows) - 1, k, where="X besides each text itself", caller=caller)
     occurrences = _occurrences(rows, k, metric)
-    statistics = hub_statistics(occurrences)
     return HubnessResult(
         n=len(rows),
         n_neighbors=k,
         metric=metric,
-        **statistics._asdict(),
+        **hub_statistics(occurrences)._asdict(),
         largest=float(occurrences.max()),
         k_occurrences=occurrences,
         provenance=provenance(caller, n_neighbors=k, metric=metric),
@@ -205,8 +201,7 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
     Raises
     ------
     ValueError
-        If rows are not finite (they are named), too few of them differ, a parameter is out of range, or the method
-        gives no finite number.
+        If rows are not finite (they are named) or too few differ, a parameter is out of range, or the method fails.
     TypeError
         If ``X`` does not hold real numbers, or a parameter is of the wrong type.
 
@@ -260,19 +255,18 @@ def first_of_equals(X: FloatArray) -> npt.NDArray[np.int64]:
     return positions
 
 
-def estimate_dimension(X: Array, method: str) -> float:
-    """Return the intrinsic dimension of rows that all differ.
-
-    Raises
-    ------
-    ValueError
-        If there are too few, or the method gives no finite number.
-    """
-    needed = _MLE_NEIGHBORS + 1 if method in ("mle", "tle") else 3 if method != "mom" else 101
-    if len(X) < needed:
+def check_enough(n_rows: int, method: str) -> None:
+    """Check that there are as many different rows as the method needs."""
+    needed = {"mle": _MLE_NEIGHBORS + 1, "tle": _MLE_NEIGHBORS + 1, "mom": 101}.get(method, 3)
+    if n_rows < needed:
         raise ValueError(
-            f"X must hold at least {needed} rows (texts) that differ for the method {method!r}. Got {len(X)}."
+            f"X must hold at least {needed} rows (texts) that differ for the method {method!r}. Got {n_rows}."
         )
+
+
+def estimate_dimension(X: Array, method: str) -> float:
+    """Return the intrinsic dimension of rows that all differ."""
+    check_enough(len(X), method)
     if method in ("twonn", "mle"):
         k = 2 if method == "twonn" else _MLE_NEIGHBORS
         return dimension_of_distances(neighbor_distances(X, k), method)
@@ -302,11 +296,10 @@ def dimension_of_distances(distances: Array, method: str) -> float:
             if method == "twonn":
                 dimension = estimators.TwoNN(dist=True).fit(distances[:, :2]).dimension_
             else:
-                indices = np.zeros(distances.shape, dtype=np.int64)  # not needed without smoothing
+                neighbors = distances, np.zeros(distances.shape, np.int64)  # indices are not needed without smoothing
                 estimator = estimators.MLE()
-                dimension = estimator.fit(
-                    distances, precomputed_knn_arrays=(distances, indices), n_neighbors=distances.shape[1]
-                ).dimension_
+                estimator.fit(distances, precomputed_knn_arrays=neighbors, n_neighbors=distances.shape[1])
+                dimension = estimator.dimension_
         except ValueError as error:
             raise ValueError(f"The method {method!r} gives no dimension for these rows: {error} {_ADVICE}") from None
     return _checked(float(dimension), method)

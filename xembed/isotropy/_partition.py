@@ -26,8 +26,7 @@ def partition_isotropy(X: Any) -> float:
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, two at least; blocks as in `participation_ratio`, but no iterator: they are read
-        twice.
+        Embeddings, as in `participation_ratio`, but no iterator: they are read twice.
 
     Returns
     -------
@@ -44,8 +43,7 @@ def partition_isotropy(X: Any) -> float:
     Notes
     -----
     **It depends on the scale.** Compare only embeddings of the same length; for short rows all spaces look isotropic.
-    Both signs of an eigenvector are taken, because its sign is arbitrary. Where eigenvalues are equal, the eigenvectors
-    are arbitrary too, and so, slightly, is the value. Two passes of O(n d²) time.
+    Where eigenvalues are equal, the eigenvectors are arbitrary, and so, slightly, is the value. O(n d²) time.
 
     References
     ----------
@@ -66,7 +64,6 @@ def partition_isotropy(X: Any) -> float:
 
 
 def isotropy_of(log_values: Array) -> float:
-    """Return the smallest over the largest value, from logarithms."""
     return float(np.exp(log_values.min() - log_values.max()))
 
 

@@ -37,14 +37,10 @@ def participation_ratio(X: Any) -> float:
     TypeError
         If ``X`` does not hold real numbers.
 
-    See Also
-    --------
-    isoscore : the same on a scale from 0 to 1, and without the bias of few rows.
-
     Notes
     -----
-    Rows are texts: an array of shape (n_dims, n_texts) gives a wrong number. Biased downwards for few rows: at most
-    n - 1 directions can have variance. O(n d²) time, or O(n² d) for n < d.
+    Rows are texts: an array of shape (n_dims, n_texts) gives a wrong number. Biased downwards for few rows, as the
+    debiased `isoscore` is not: at most n - 1 directions can have variance. O(n d²) time, or O(n² d) for n < d.
 
     Examples
     --------
@@ -64,8 +60,7 @@ def isoscore(X: Any, *, debiased: bool = False) -> float:
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, as in `participation_ratio`. At least two rows (three for ``debiased``), and two
-        dimensions.
+        Embeddings, as in `participation_ratio`. At least two rows (three for ``debiased``), and two dimensions.
     debiased : bool, default=False
         Whether the score of the population is estimated that the rows are a sample of. **Use this to compare samples
         of different sizes or to compare with 1.**
@@ -79,8 +74,7 @@ def isoscore(X: Any, *, debiased: bool = False) -> float:
     Raises
     ------
     ValueError
-        If rows are not finite (they are named), all rows are the same, there are too few rows or fewer than two
-        dimensions.
+        If rows are not finite (they are named), all rows are the same, or there are too few rows or dimensions.
     TypeError
         If ``X`` does not hold real numbers, or ``debiased`` is not a bool.
 
@@ -125,7 +119,7 @@ def effective_rank(X: Any) -> float:
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, as in `participation_ratio`.
+        Embeddings, as in `participation_ratio`.
 
     Returns
     -------
@@ -137,14 +131,10 @@ def effective_rank(X: Any) -> float:
     ValueError, TypeError
         As `participation_ratio`.
 
-    See Also
-    --------
-    rankme : the same of singular values of the rows as they are.
-
     Notes
     -----
-    The eigenvalues are those of the covariance, that is, of centered rows; variants with singular values or without
-    centering differ a lot. Biased downwards for few rows.
+    The eigenvalues are those of centered rows; variants with singular values or without centering (`rankme`) differ a
+    lot. Biased downwards for few rows.
 
     References
     ----------
@@ -168,7 +158,7 @@ def rankme(X: Any, *, centered: bool = False) -> float:
     Parameters
     ----------
     X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, as in `participation_ratio`.
+        Embeddings, as in `participation_ratio`.
     centered : bool, default=False
         Whether the mean is subtracted first. The paper does not.
 
@@ -204,13 +194,7 @@ def _from_moments(X: Any, function: Callable[[Moments], float], *, caller: str) 
 
 
 def concentration(moments: Moments) -> float:
-    """Return tr S² / (tr S)², the inverse of the participation ratio.
-
-    Raises
-    ------
-    ValueError
-        If the rows do not vary.
-    """
+    """Return tr S² / (tr S)², the inverse of the participation ratio; an error if the rows do not vary."""
     if moments.is_constant():
         raise ValueError(
             "X must hold rows that differ: all are the same, within rounding, so there is no variance whose spread "
@@ -222,18 +206,15 @@ def concentration(moments: Moments) -> float:
 
 
 def participation(moments: Moments) -> float:
-    """Return the participation ratio."""
     return float(np.clip(1.0 / concentration(moments), 1.0, moments.n_dims))
 
 
 def plain_score(moments: Moments) -> float:
-    """Return the IsoScore."""
     _check_dims(moments)
     return (participation(moments) - 1.0) / (moments.n_dims - 1)
 
 
 def debiased_score(moments: Moments) -> float:
-    """Return the debiased IsoScore."""
     _check_dims(moments)
     if moments.n_rows < 3:
         raise ValueError(f"X must hold at least 3 rows (texts) for the debiased score. Got {moments.n_rows}.")
@@ -261,8 +242,7 @@ def spectrum(moments: Moments) -> Array:
 
 
 def entropy_rank(moments: Moments) -> float:
-    """Return the effective rank of the covariance."""
-    concentration(moments)
+    concentration(moments)  # refuses rows that do not vary
     return rank_of_spectrum(spectrum(moments))
 
 
@@ -274,14 +254,12 @@ def rank_of_spectrum(values: Array) -> float:
 
 
 def singular_rank(moments: Moments) -> float:
-    """Return RankMe of the rows as they are."""
     if not np.trace(moments.second) > 0:
         raise ValueError("X must hold rows that are not all zero. Drop zero rows first.")
     return rank_of_singular_values(eigenvalues(moments.second), moments)
 
 
 def centered_singular_rank(moments: Moments) -> float:
-    """Return RankMe of the centered rows."""
     concentration(moments)
     return rank_of_singular_values(eigenvalues(moments.scatter()), moments)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -93,10 +92,8 @@ class STSResult(Result):
         Share of the different sentences of the sets that are among the texts of the fit; None if these are unknown.
     transductive : bool
         Whether the correction was fitted on sentences that it was tested on.
-    n_resamples : int
-        Number of resamples for the intervals.
-    confidence_level : float
-        Confidence level of the intervals.
+    n_resamples, confidence_level : int, float
+        Number of resamples for the intervals, and their confidence level.
     encoder : dict or None
         Description of the encoder.
     notes : tuple of str
@@ -126,9 +123,8 @@ class STSResult(Result):
         import pandas as pd
 
         rows = [*self.sets, *([self.all, self.mean] if len(self.sets) > 1 else [])]
-        fields = [{field.name: getattr(row, field.name) for field in dataclasses.fields(row)} for row in rows]
         return pd.DataFrame(
-            [{name: 100 * v if isinstance(v, float) else v for name, v in row.items()} for row in fields]
+            [{name: 100 * v if isinstance(v, float) else v for name, v in vars(row).items()} for row in rows]
         )
 
     def _scalars(self) -> dict[str, Any]:
@@ -155,14 +151,18 @@ def named_texts(value: Any, *, name: str, caller: str) -> NamedTexts:
     if isinstance(value, TextTable):
         return NamedTexts(value.name, tuple(check_texts(value, name=name)))
     if isinstance(value, list | tuple) and value and all(isinstance(item, STSPairs) for item in value):
-        sentences = dict.fromkeys(sentence for item in value for sentence in item.sentences)
-        return NamedTexts(" + ".join(item.name for item in value), tuple(sentences))
+        return NamedTexts(" + ".join(item.name for item in value), sentences_of(value))
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise TypeError(
             f"The {name!r} parameter of {caller} must be a list of texts, a TextTable or STSPairs. "
             f"Got {value!r:.60} instead."
         )
     return NamedTexts(name, tuple(check_texts(value, name=name)))
+
+
+def sentences_of(sets: Sequence[STSPairs]) -> tuple[str, ...]:
+    """Return the sentences of all sets, each once."""
+    return tuple(dict.fromkeys(sentence for item in sets for sentence in item.sentences))
 
 
 def check_pairs(pairs: Any, *, name: str, caller: str) -> tuple[STSPairs, ...]:
@@ -229,8 +229,7 @@ def evaluate_sts(
 ) -> STSResult:
     r"""Correlate the similarity of embeddings with human scores of similarity.
 
-    The standard test of sentence embeddings: Spearman's correlation of the cosine of each pair with its score, and
-    Pearson's beside it.
+    Spearman's correlation of the cosine of each pair with its score, and Pearson's beside it [1]_.
 
     Parameters
     ----------
@@ -267,10 +266,9 @@ def evaluate_sts(
 
     Notes
     -----
-    "all" and "mean" can differ by several points, and published numbers use either. Intervals are percentiles of the
-    bootstrap over pairs, with ranks computed anew in each resample. ``transductive`` is true if the name of ``fit_on``
-    is that of a set, or at least half of the sentences of a set are among its texts, without regard to case and
-    punctuation. See docs/explanation/isotropy.md.
+    Intervals are percentiles of the bootstrap over pairs, with ranks computed anew in each resample. ``transductive``
+    is true if the name of ``fit_on`` is that of a set, or at least half of the sentences of a set are among its texts,
+    without regard to case and punctuation. See docs/explanation/isotropy.md.
 
     References
     ----------
@@ -299,29 +297,23 @@ def evaluate_sts(
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     generator = check_rng(rng, caller=caller)
     fit_name, fit_overlap, transductive, notes = _describe_fit(fit_on, sets, caller=caller)
-
-    rows = pair_rows(sets)
+    rows, unit = pair_rows(sets), similarity == "cosine"
     described = None
     if callable(getattr(encoder_or_embeddings, "encode", None)):
         described = describe_encoder(encoder_or_embeddings)
         X = encode_texts(encoder_or_embeddings, rows.sentences).embeddings
-        X = check_vectors(
-            X, name="The matrix of sentence embeddings", texts=rows.sentences, unit=similarity == "cosine"
-        )
+        X = check_vectors(X, name="The matrix of sentence embeddings", texts=rows.sentences, unit=unit)
         first, second = X[rows.first], X[rows.second]
     else:
-        first, second = _check_two(encoder_or_embeddings, len(rows.scores), unit=similarity == "cosine", caller=caller)
+        first, second = _check_two(encoder_or_embeddings, len(rows.scores), unit=unit, caller=caller)
     similarities = compute_similarities(first, second, similarity)
     correlations = correlate(similarities[None], rows.scores, rows.sizes, count, generator)
-    of_sets, together, mean = summarize(correlations, 0, sets, level)
     if any(size < _FEW for size in rows.sizes):
         notes.append(f"Sets of fewer than {_FEW} pairs are too small for intervals to be trusted.")
     if unscored := sum(item.n_unscored for item in sets):
         notes.append(f"{unscored} pairs without a score were dropped when the sets were read.")
     return STSResult(
-        sets=of_sets,
-        all=together,
-        mean=mean,
+        *summarize(correlations, 0, sets, level),
         similarity=similarity,
         fit_on=fit_name,
         fit_overlap=fit_overlap,
@@ -343,11 +335,7 @@ def evaluate_sts(
 
 
 def pair_rows(sets: Sequence[STSPairs]) -> PairRows:
-    """Return the sentences of all sets, each once."""
-    positions: dict[str, int] = {}
-    for item in sets:
-        for sentence in (*item.first, *item.second):
-            positions.setdefault(sentence, len(positions))
+    positions = {sentence: i for i, sentence in enumerate(sentences_of(sets))}
     return PairRows(
         tuple(positions),
         np.array([positions[sentence] for item in sets for sentence in item.first]),
@@ -382,7 +370,8 @@ def compute_similarities(first: FloatArray, second: FloatArray, similarity: str)
                 f"{similarity} similarity. Got numbers whose squares overflow: scale them, or take similarity='cosine'."
             )
         return products if similarity == "dot" else -np.sqrt(products)
-    first, second = _unit(first), _unit(second)
+    # Squares of very large or small numbers would leave the range.
+    first, second = (unit_rows(rows / np.abs(rows).max(axis=1, keepdims=True)) for rows in (first, second))
     cosines: Array = np.clip(np.einsum("ij,ij->i", first, second), -1.0, 1.0)
     return cosines.round(_DECIMALS)
 
@@ -391,10 +380,9 @@ def summarize(
     correlations: Correlations, row: int, sets: Sequence[STSPairs], level: float
 ) -> tuple[tuple[STSCorrelation, ...], STSCorrelation, STSCorrelation]:
     """Return the correlations of one representation: of each set, of all pairs together, and their mean."""
-    n_pairs = [len(item) for item in sets]
-    names = [*(item.name for item in sets), "all", "mean"]
+    units = [(item.name, len(item)) for item in sets] + [(name, sum(map(len, sets))) for name in ("all", "mean")]
     results = []
-    for unit, (name, size) in enumerate(zip(names, [*n_pairs, sum(n_pairs), sum(n_pairs)], strict=True)):
+    for unit, (name, size) in enumerate(units):
         spearman, pearson = correlations.observed[row, unit]
         if not np.isfinite([spearman, pearson]).all():
             raise ValueError(
@@ -402,27 +390,10 @@ def summarize(
                 "within rounding: are all embeddings alike?"
             )
         resampled = correlations.resampled[:, row, unit]
-        spearman_low, spearman_high = interval(resampled[:, SPEARMAN], level)
-        pearson_low, pearson_high = interval(resampled[:, PEARSON], level)
-        results.append(
-            STSCorrelation(
-                name=name,
-                n_pairs=size,
-                spearman=float(spearman),
-                spearman_low=spearman_low,
-                spearman_high=spearman_high,
-                pearson=float(pearson),
-                pearson_low=pearson_low,
-                pearson_high=pearson_high,
-            )
-        )
+        of_spearman, of_pearson = (interval(resampled[:, i], level) for i in (SPEARMAN, PEARSON))
+        results.append(STSCorrelation(name, size, float(spearman), *of_spearman, float(pearson), *of_pearson))
     *of_sets, together, mean = results
     return tuple(of_sets), together, mean
-
-
-def _unit(rows: FloatArray) -> FloatArray:
-    # Squares of very large or small numbers would leave the range.
-    return unit_rows(rows / np.abs(rows).max(axis=1, keepdims=True))
 
 
 def _check_two(embeddings: Any, n_pairs: int, *, unit: bool, caller: str) -> tuple[FloatArray, FloatArray]:
@@ -452,11 +423,9 @@ def _describe_fit(
         return fit_on, None, same, [TRANSDUCTIVE.format(fit_on)] if same else []
     name, texts = named_texts(fit_on, name="fit_on", caller=caller)
     verdicts = [is_transductive(name, texts, item) for item in sets]
-    share = overlap(pair_rows(sets).sentences, texts)
+    share = overlap(sentences_of(sets), texts)
     transductive = any(same for same, _ in verdicts)
-    notes = []
+    note = f"{share:.1%} of the test's sentences are among the texts of the fit, {name!r}." if share else None
     if transductive:
-        notes.append(TRANSDUCTIVE.format(name))
-    elif share:
-        notes.append(f"{share:.1%} of the test's sentences are among the texts of the fit, {name!r}.")
-    return name, share, transductive, notes
+        note = TRANSDUCTIVE.format(name)
+    return name, share, transductive, [note] if note else []

@@ -112,6 +112,12 @@ class Card:
     found: bool = False
 
 
+def interval_card(label: str, value: str, ends: str | None, what: str = "") -> Card:
+    """Return a number with the ends of its interval, after ``what`` it is."""
+    note = f"interval {ends}" if ends else "no interval"
+    return Card(label, value, f"{what}; {note}" if what else note)
+
+
 @dataclass(frozen=True)
 class Cards(Block):
     """Numbers side by side."""
@@ -182,7 +188,7 @@ class Cell:
 
 def estimate(value: str, ends: str | None, *, graphic: Whisker | None = None, sure: bool = False) -> Cell:
     """Return a number with the ends of its interval, if it has one, below it."""
-    return Cell(value, f"({ends})" if ends else "", graphic=graphic, sure=sure)
+    return Cell(value, Span(f"({ends})", "nobreak") if ends else "", graphic=graphic, sure=sure)
 
 
 @dataclass(frozen=True)
@@ -196,8 +202,8 @@ class Column:
     @property
     def short(self) -> str:
         """Return the label where each cell carries its own."""
-        words = self.name or plain_text(self.label)
-        return words if words[:2].isupper() else words[:1].lower() + words[1:]
+        words = plain_text(self.label)
+        return self.name or (words if words[:2].isupper() else words[:1].lower() + words[1:])
 
 
 @dataclass(frozen=True)

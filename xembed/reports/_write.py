@@ -1,16 +1,19 @@
-"""The page of a result and its data, written together: both whole or not at all."""
+"""Pages in files: of one result, of several, of two compared. Results are objects or .json files beside reports."""
 
 from __future__ import annotations
 
 import codecs
 import io
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from xembed._core.files import check_writable, write_together
-from xembed._core.provenance import dump_json
+from xembed._core.provenance import dump_json, provenance
+from xembed._core.results import rebuild
+from xembed.reports import _combined, _comparison
 from xembed.reports._render import render_page
 
 
@@ -20,6 +23,15 @@ class HasDict(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """Return plain data with a ``schema``."""
         ...
+
+
+Source = HasDict | str | os.PathLike[str]
+
+# What may stand in a file beside results: data of pages that no analysis makes, and the fields that they need.
+_PAGES = {
+    _combined.SCHEMA: ("title", "parts", "provenance"),
+    _comparison.SCHEMA: ("of", "kind", "changed", "old", "new", "numbers", "made", "seed", "fingerprint", "provenance"),
+}
 
 
 def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any]) -> None:
@@ -57,13 +69,7 @@ def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any]) -> Non
     if not isinstance(path, str | os.PathLike):
         _write_to_file(data, path)
         return
-    page = check_report_path(path)
-    write_together(
-        {
-            page: render_page(data).encode("utf-8"),
-            page.with_suffix(".json"): dump_json(data).encode("utf-8"),
-        }
-    )
+    write_page(data, check_report_path(path))
 
 
 def _write_to_file(data: Mapping[str, Any], file: IO[Any]) -> None:
@@ -101,3 +107,203 @@ def check_report_path(path: str | os.PathLike[str]) -> Path:
                 "Give the report another name."
             )
     return page
+
+
+def write_combined(results: Iterable[Source], path: str | os.PathLike[str], *, title: str | None = None) -> None:
+    """Write one page of several results to ``path``, and all their data to a .json file beside it.
+
+    The page begins with a summary of one row a result and a table of contents. Each result follows as on its own page.
+
+    Parameters
+    ----------
+    results : iterable of results or paths
+        Results of this package, or .json files that lie beside reports, in the order of the page. A file of a
+        combined page counts as all the results in it.
+    path : path-like
+        The page, usually ``*.html``. The data go to the same name with the ending ``.json``.
+    title : str, optional
+        The heading. Default: how many results there are.
+
+    Raises
+    ------
+    OSError
+        If a file can't be read, if ``path`` can't be written, or if a .json file that is not a result lies there.
+    TypeError
+        If ``results`` is a single result or path, or holds something else.
+    ValueError
+        If there is no result, a file is not one, ``title`` is blank, or one of ``results`` would be overwritten.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from xembed.isotropy import measure
+    >>> from xembed.reports import write_combined
+    >>> X = np.random.default_rng(0).normal(size=(60, 4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_combined([measure(X), measure(X**3)], pathlib.Path(folder, "both.html"), title="Before and after")
+    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+    ['both.html', 'both.json']
+    """
+    sources = _listed(results)
+    page = check_report_path(path)
+    check_not_read(page, sources)
+    write_page(combine(sources, title=title), page)
+
+
+def compare_results(old: Source, new: Source) -> dict[str, Any]:
+    """Say what differs between two results of the same kind, in words and in numbers.
+
+    Parameters
+    ----------
+    old, new : results or paths
+        Two results of one schema, or .json files that lie beside reports.
+
+    Returns
+    -------
+    dict
+        Plain data of the schema ``xembed.comparison/1`` (docs/reference/schemas.md). ``changed`` holds sentences;
+        ``old`` and ``new`` the findings, verdicts and warnings; ``numbers`` a dictionary for each number of the
+        results and of the rows of their tables: both values, their ``difference``, both intervals, and ``beyond``,
+        whether these do not overlap (None without intervals); ``made`` what differs in how the results were made.
+        `write_comparison` makes the page of it.
+
+    Raises
+    ------
+    OSError
+        If a file can't be read.
+    TypeError
+        If ``old`` or ``new`` is neither a result nor a path.
+    ValueError
+        If the two are of different schemas, or there are no pages for theirs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xembed.isotropy import measure
+    >>> from xembed.reports import compare_results
+    >>> X = np.random.default_rng(0).normal(size=(60, 4))
+    >>> found = compare_results(measure(X + 1), measure(X + 3))
+    >>> cosine = next(row for row in found["numbers"] if row["row"] == "average_cosine" and row["name"] == "value")
+    >>> round(cosine["old"], 2), round(cosine["new"], 2)
+    (0.48, 0.92)
+    """
+    return _comparison.compare_plain(*(_one(source, name) for source, name in ((old, "old"), (new, "new"))))
+
+
+def write_comparison(old: Source, new: Source, path: str | os.PathLike[str]) -> None:
+    """Write the page of `compare_results` to ``path``, and its data to a .json file beside it.
+
+    Parameters
+    ----------
+    old, new : results or paths
+        Two results of one schema, or .json files that lie beside reports.
+    path : path-like
+        The page, usually ``*.html``. The data go to the same name with the ending ``.json``.
+
+    Raises
+    ------
+    OSError
+        If a file can't be read, if ``path`` can't be written, or if a .json file that is not a result lies there.
+    TypeError
+        If ``old`` or ``new`` is neither a result nor a path.
+    ValueError
+        If the two are of different schemas, or one of them would be overwritten.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from xembed.isotropy import measure
+    >>> from xembed.reports import write_comparison
+    >>> X = np.random.default_rng(0).normal(size=(60, 4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_comparison(measure(X), measure(X + 3), pathlib.Path(folder, "difference.html"))
+    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+    ['difference.html', 'difference.json']
+    """
+    page = check_report_path(path)
+    check_not_read(page, [old, new])
+    write_page(compare_results(old, new), page)
+
+
+def combine(results: Iterable[Source], *, title: str | None = None) -> dict[str, Any]:
+    """Return the plain data of a combined page."""
+    if title is not None and (not isinstance(title, str) or not title.strip()):
+        raise ValueError(
+            f"The 'title' parameter of write_combined must be a text that is not blank. Got {title!r} instead."
+        )
+    parts = [part for source in _listed(results) for part in _parts(source)]
+    if not parts:
+        raise ValueError("The 'results' parameter of write_combined must hold at least one result. Got none.")
+    return {
+        "schema": _combined.SCHEMA,
+        "title": title or ("One result" if len(parts) == 1 else f"{len(parts)} results"),
+        "parts": parts,
+        "provenance": provenance("write_combined", title=title),
+    }
+
+
+def write_page(data: Mapping[str, Any], page: Path, *, data_too: bool = True) -> None:
+    """Write a page of plain data and, unless they are there already, the data beside it: both or none."""
+    contents = {page: render_page(data).encode("utf-8")}
+    if data_too:
+        contents[page.with_suffix(".json")] = dump_json(data).encode("utf-8")
+    write_together(contents)
+
+
+def check_not_read(page: Path, sources: Iterable[Any]) -> None:
+    """Refuse to write over what is read."""
+    written = {page.resolve(), page.with_suffix(".json").resolve()}
+    for source in sources:
+        if isinstance(source, str | os.PathLike) and Path(source).resolve() in written:
+            raise ValueError(
+                f"{os.fspath(source)!r} would be overwritten by the report {str(page)!r} or the data beside it. "
+                "Give the report another name."
+            )
+
+
+def read_plain(source: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the plain data in a .json file, checked: of a result, of a combined page or of a comparison."""
+    name = repr(os.fspath(source))
+    try:
+        data = json.loads(Path(source).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be the .json file of a result, such as the one beside a report. It is not JSON: {error}."
+        ) from None
+    if not isinstance(data, dict) or data.get("schema") not in _PAGES:
+        return rebuild(data, name).to_dict()
+    if missing := [field for field in _PAGES[data["schema"]] if field not in data]:
+        raise ValueError(f"{name} lacks the fields {missing} of {data['schema']!r}: is the file complete?")
+    if data["schema"] == _combined.SCHEMA:
+        parts = data["parts"] if isinstance(data["parts"], list) else []
+        if not parts:
+            raise ValueError(f"{name} must hold a list of results in 'parts'. Got {data['parts']!r:.60}.")
+        for place, part in enumerate(parts):
+            if not isinstance(part, dict) or part.get("schema") != _comparison.SCHEMA:
+                rebuild(part, f"Part {place} of {name}")
+    return data
+
+
+def _listed(results: Iterable[Source]) -> list[Source]:
+    if isinstance(results, str | os.PathLike) or hasattr(results, "to_dict") or not isinstance(results, Iterable):
+        raise TypeError(
+            "The 'results' parameter of write_combined must be a list of results or paths. "
+            f"Got {type(results).__name__} instead."
+        )
+    return list(results)
+
+
+def _parts(source: Source) -> list[dict[str, Any]]:
+    data = _one(source, "results")
+    return list(data["parts"]) if data["schema"] == _combined.SCHEMA else [data]
+
+
+def _one(source: Source, name: str) -> dict[str, Any]:
+    if isinstance(source, str | os.PathLike):
+        return read_plain(source)
+    if isinstance(source, Mapping) or not hasattr(source, "to_dict") or isinstance(source, type):
+        raise TypeError(
+            f"The {name!r} parameter must be of results of this package or paths of .json files. "
+            f"Got {type(source).__name__} instead."
+        )
+    return source.to_dict()

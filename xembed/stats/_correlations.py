@@ -77,7 +77,7 @@ def correlate(
     return Correlations(observed, resampled)
 
 
-def interval(resampled: Array, level: float) -> tuple[float, float] | tuple[None, None]:
+def interval(resampled: Array, level: float) -> tuple[float | None, float | None]:
     """Return the percentile interval; none where fewer than half of the resamples have a value."""
     values = resampled[np.isfinite(resampled)]
     if not len(values) or 2 * len(values) < len(resampled):

@@ -60,12 +60,7 @@ class WrappedEncoder:
         return self._combine_fingerprint(getattr(self.encoder, "fingerprint", None))
 
     def encode(
-        self,
-        texts: Iterable[str],
-        batch_size: int = 32,
-        *,
-        progress: bool | None = None,
-        cache: CacheOption = True,
+        self, texts: Iterable[str], batch_size: int = 32, *, progress: bool | None = None, cache: CacheOption = True
     ) -> FloatArray:
         """Return the corrected embeddings of texts.
 
@@ -90,12 +85,7 @@ class WrappedEncoder:
         return self._correct(raw)
 
     def encode_detailed(
-        self,
-        texts: Iterable[str],
-        batch_size: int = 32,
-        *,
-        progress: bool | None = None,
-        cache: CacheOption = True,
+        self, texts: Iterable[str], batch_size: int = 32, *, progress: bool | None = None, cache: CacheOption = True
     ) -> Encoding:
         """Return the corrected embeddings with the numbers of cached, repeated and truncated texts.
 

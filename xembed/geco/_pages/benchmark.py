@@ -24,26 +24,7 @@ from xembed.geco._pages.board import (
 )
 from xembed.geco._pages.findings import best_rows, finding_of, findings_section, invalid_methods, verdict_of
 from xembed.geco._pages.sentences import failures_section, inspector_section
-from xembed.reports.kit import (
-    Block,
-    Card,
-    Data,
-    Definitions,
-    Figure,
-    Page,
-    Prose,
-    Row,
-    Section,
-    bounds,
-    count,
-    cut,
-    listed,
-    method,
-    name,
-    number,
-    percent,
-    points,
-)
+from xembed.reports import kit
 
 # Below these, intervals of sentences and of seeds are known to be too narrow.
 _FEW_SENTENCES, _FEW_SEEDS = 50, 5
@@ -79,7 +60,7 @@ _PARTS = {
 }
 
 
-def benchmark(data: Data) -> Page:
+def benchmark(data: kit.Data) -> kit.Page:
     """Return the page of the benchmark."""
     board = Board(data)
     best = best_rows(board)
@@ -87,7 +68,7 @@ def benchmark(data: Data) -> Page:
         findings_section(data, board),
         _leaderboard(data, board),
         _accuracy(data, board),
-        Section("distributions", "How rows differ", titled(distributions(board)), nav="Distributions"),
+        kit.Section("distributions", "How rows differ", titled(distributions(board)), nav="Distributions"),
         _qualities(board),
         _forms(data, board),
         inspector_section(data, board),
@@ -95,8 +76,8 @@ def benchmark(data: Data) -> Page:
         _bias(data),
         _run(data),
     ]
-    return Page(
-        title=f"{cut(str(data['backbone']), _NAME)} on {cut(str(data['data']), _NAME)}",
+    return kit.Page(
+        title=f"{kit.cut(str(data['backbone']), _NAME)} on {kit.cut(str(data['data']), _NAME)}",
         kind="attribution benchmark",
         finding=finding_of(board, best),
         verdict=verdict_of(board, best),
@@ -104,12 +85,12 @@ def benchmark(data: Data) -> Page:
         caveats=_caveats(data, board),
         blocks=[section for section in sections if section is not None],
         methods=_methods(data, board),
-        sizes=f"{count(data['n_train'], 'row')} trained on, {data['n_test']:,} of "
-        f"{count(data['n_sentences'], 'sentence')} tested on",
+        sizes=f"{kit.count(data['n_train'], 'row')} trained on, {data['n_test']:,} of "
+        f"{kit.count(data['n_sentences'], 'sentence')} tested on",
     )
 
 
-def _leaderboard(data: Data, board: Board) -> Section:
+def _leaderboard(data: kit.Data, board: Board) -> kit.Section:
     note = (
         f"In small print: {board.level} intervals for other sentences and seeds; the stronger the color, the further "
         "above chance. ★: the best method of the scheme that looks at the model; ≈: not clearly below it "
@@ -118,32 +99,32 @@ def _leaderboard(data: Data, board: Board) -> Section:
         "a method has none on this model."
     )
     title = f"Leaderboard on {data['n_sentences']:,} sentences"
-    return Section("leaderboard", title, [Prose(note, "quiet"), *leaderboards(board)], nav="Leaderboard")
+    return kit.Section("leaderboard", title, [kit.Prose(note, "quiet"), *leaderboards(board)], nav="Leaderboard")
 
 
-def _accuracy(data: Data, board: Board) -> Section:
+def _accuracy(data: kit.Data, board: Board) -> kit.Section:
     blocks = titled(accuracy_table(board, data["classes"]))
     if (spec := accuracy_figure(board)) is not None:
         caption = (
             "A dot for each method that looks at the model: how well its explanations find the changed words, over "
             "how well the models of the scheme classify. Point at a dot for its method."
         )
-        blocks.append(Figure("accuracy-plot", "Explanation over accuracy", caption, spec, size="wide"))
-    return Section("accuracy", "Accuracy beside explanation", blocks, nav="Accuracy")
+        blocks.append(kit.Figure("accuracy-plot", "Explanation over accuracy", caption, spec, size="wide"))
+    return kit.Section("accuracy", "Accuracy beside explanation", blocks, nav="Accuracy")
 
 
-def _qualities(board: Board) -> Section | None:
+def _qualities(board: Board) -> kit.Section | None:
     tables = qualities(board)
     note = (
         "↑: higher is better, ↓: lower is better. A method can find the annotated words and still not say what the "
         "model does; these numbers ask the model."
     )
     title = "Agreement with the model, faithfulness, stability and cost"
-    blocks = [Prose(note, "quiet"), *tables]
-    return Section("qualities", title, blocks, nav="Model truth and cost") if tables else None
+    blocks = [kit.Prose(note, "quiet"), *tables]
+    return kit.Section("qualities", title, blocks, nav="Model truth and cost") if tables else None
 
 
-def _forms(data: Data, board: Board) -> Section | None:
+def _forms(data: kit.Data, board: Board) -> kit.Section | None:
     tables = form_tables(board, data["classes"])
     first, second = data["classes"][:2]
     note = (
@@ -152,17 +133,17 @@ def _forms(data: Data, board: Board) -> Section | None:
         "all methods and schemes that look at a model."
     )
     title = f"Are {first} and {second} explained alike?"
-    return Section("forms", title, [Prose(note, "quiet"), *tables], nav="Forms") if tables else None
+    return kit.Section("forms", title, [kit.Prose(note, "quiet"), *tables], nav="Forms") if tables else None
 
 
-def _bias(data: Data) -> Section | None:
+def _bias(data: kit.Data) -> kit.Section | None:
     """Return what the data and the embeddings do with the forms, as far as it was computed."""
-    blocks: list[Block] = []
+    blocks: list[kit.Block] = []
     words = data["bias"].get("cooccurrence")
     if words and words.get("words"):
-        n = count(len(words["words"]), "word")
+        n = kit.count(len(words["words"]), "word")
         unbalanced = [
-            Row([name(cut(word, 60)), *(f"{rows:,}" for rows in counts), percent(shares[0])])
+            kit.Row([kit.name(kit.cut(word, 60)), *(f"{rows:,}" for rows in counts), kit.percent(shares[0])])
             for word, counts, shares in zip(words["words"], words["counts"], words["shares"], strict=True)
             if not np.allclose(shares, words["expected"], rtol=0, atol=1e-9)
         ]
@@ -173,86 +154,86 @@ def _bias(data: Data) -> Section | None:
             blocks += titled(grid(heads, unbalanced[:_WORDS], title, note))
         else:
             note = f"Outside the changed words each of {n} occurs as often in every form: none gives the form away."
-            blocks.append(Prose(note, "quiet"))
+            blocks.append(kit.Prose(note, "quiet"))
     if shift := data["bias"].get("paired_shift"):
         rows = [
-            Row([label, number(shift[key]), bounds(*shift[ends]) or "–" if ends else "–", text])
+            kit.Row([label, kit.number(shift[key]), kit.bounds(*shift[ends]) or "–" if ends else "–", text])
             for key, ends, label, text in (
                 ("cosine", "cosine_interval", "Cosine of the forms", "of the two forms of a sentence, mean"),
                 ("mean_share", "mean_share_interval", "Share along one direction",
-                 f"of the energy of the differences; {number(shift.get('mean_share_chance'))} by chance"),
+                 f"of the energy of the differences; {kit.number(shift.get('mean_share_chance'))} by chance"),
                 ("heldout_accuracy", "heldout_interval", "Held-out pairs separated", "by it; chance is 0.5"),
-                ("pvalue", None, "p", "that the differences have no common direction"),
+                ("pvalue", None, "p", "that the differences have no common direction")
             )
             if shift.get(key) is not None
         ]  # fmt: skip
         blocks += titled(grid(["Measure", "Value", "Interval", "Meaning"], rows, "Embeddings of the two forms"))
     title = "What the data and embeddings do with the forms"
-    return Section("bias", title, blocks, nav="Bias of the data") if blocks else None
+    return kit.Section("bias", title, blocks, nav="Bias of the data") if blocks else None
 
 
-def _run(data: Data) -> Section:
+def _run(data: kit.Data) -> kit.Section:
     items = [
         ("Data", str(data["data"])),
         ("Forms", ", ".join(data["classes"])),
         ("Rows trained on", f"{data['n_train']:,}"),
-        ("Rows tested on", f"{data['n_test']:,} of {count(data['n_sentences'], 'sentence')}"),
+        ("Rows tested on", f"{data['n_test']:,} of {kit.count(data['n_sentences'], 'sentence')}"),
         ("Backbone", str(data["backbone"])),
         ("Seeds", ", ".join(map(str, data["seeds"]))),
-        ("Intervals", f"{percent(data['confidence_level'])}, {data['n_resamples']:,} resamples"),
+        ("Intervals", f"{kit.percent(data['confidence_level'])}, {data['n_resamples']:,} resamples"),
         *((f"Option: {key}", _item(value)) for key, value in data["options"].items()),
         *((f"Cost: {key.replace('_', ' ')}", _item(value)) for key, value in data["cost"].items()),
     ]
-    blocks: list[Block] = [grid(["What", "Value"], [Row([key, value]) for key, value in items], "Run card")]
+    blocks: list[kit.Block] = [grid(["What", "Value"], [kit.Row([key, value]) for key, value in items], "Run card")]
     if data["excluded"]:
-        rows = [Row([name(str(reason)), _item(n)]) for reason, n in data["excluded"].items()]
+        rows = [kit.Row([kit.name(str(reason)), _item(n)]) for reason, n in data["excluded"].items()]
         blocks += titled(grid(["Why", "Rows"], rows, "Rows that were left out"))
     else:
-        blocks.append(Prose("No row was left out.", "quiet"))
-    return Section("run", "Run card", blocks)
+        blocks.append(kit.Prose("No row was left out.", "quiet"))
+    return kit.Section("run", "Run card", blocks)
 
 
 def _item(value: Any) -> str:
     if isinstance(value, float):
-        return number(value)
+        return kit.number(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, Mapping):
-        return cut(", ".join(f"{key}: {_item(item)}" for key, item in value.items()), _ITEMS)
+        return kit.cut(", ".join(f"{key}: {_item(item)}" for key, item in value.items()), _ITEMS)
     if isinstance(value, list | tuple):
-        return cut(", ".join(_item(item) for item in value), _ITEMS)
-    return cut(str(value), _ITEMS)
+        return kit.cut(", ".join(_item(item) for item in value), _ITEMS)
+    return kit.cut(str(value), _ITEMS)
 
 
-def _cards(data: Data, board: Board, best: Mapping[str, Data]) -> list[Card]:
+def _cards(data: kit.Data, board: Board, best: Mapping[str, kit.Data]) -> list[kit.Card]:
     cards = []
     if best:
         scheme = max(best, key=lambda scheme: float(best[scheme]["metrics"][MAIN]["mean"]))
-        mean = number(best[scheme]["metrics"][MAIN]["mean"])
-        cards.append(Card("Highest mass accuracy", mean, f"{best[scheme]['label']} on {scheme}"))
+        mean = kit.number(best[scheme]["metrics"][MAIN]["mean"])
+        cards.append(kit.Card("Highest mass accuracy", mean, f"{best[scheme]['label']} on {scheme}"))
         if chances := [value for s in best if (value := board.chance(s)) is not None]:
-            cards.append(Card("Chance", number(float(np.mean(chances))), "of a constant explanation"))
+            cards.append(kit.Card("Chance", kit.number(float(np.mean(chances))), "of a constant explanation"))
     means = [float(row["accuracy"]["mean"]) for row in board.accuracy.values()]
     if means:
-        ends = dict.fromkeys(f"{points(end)}%" for end in (min(means), max(means)))
-        cards.append(Card("Accuracy", " to ".join(ends), f"of the models of {count(len(means), 'scheme')}"))
+        ends = dict.fromkeys(f"{kit.points(end)}%" for end in (min(means), max(means)))
+        cards.append(kit.Card("Accuracy", " to ".join(ends), f"of the models of {kit.count(len(means), 'scheme')}"))
     looking = [method for method in board.methods if board.looks(method)]
     bad = {row["method"] for rows in invalid_methods(board).values() for _, row in rows}
     n_valid = len([key for key in looking if key not in bad])
-    seeds = count(len(data["seeds"]), "seed")
+    seeds = kit.count(len(data["seeds"]), "seed")
     return [
         *cards,
-        Card("Methods", f"{n_valid} of {len(looking)}", "valid on every scheme"),
-        Card("Test sentences", f"{data['n_sentences']:,}", f"{data['n_test']:,} rows, {seeds} a scheme"),
+        kit.Card("Methods", f"{n_valid} of {len(looking)}", "valid on every scheme"),
+        kit.Card("Test sentences", f"{data['n_sentences']:,}", f"{data['n_test']:,} rows, {seeds} a scheme"),
     ]
 
 
-def _caveats(data: Data, board: Board) -> Sequence[str]:
+def _caveats(data: kit.Data, board: Board) -> Sequence[str]:
     caveats = [str(note) for note in data["notes"]]
     if data["n_sentences"] < _FEW_SENTENCES:
         caveats.append(
-            f"Only {count(data['n_sentences'], 'test sentence')}: intervals of so few are too narrow, and methods that "
-            "look alike here may differ."
+            f"Only {kit.count(data['n_sentences'], 'test sentence')}: intervals of so few are too narrow, and methods "
+            "that look alike here may differ."
         )
     n_seeds = len(data["seeds"])
     if any(re.match(r"(one|\d+) seeds?:", note, re.IGNORECASE) for note in caveats):
@@ -267,19 +248,19 @@ def _caveats(data: Data, board: Board) -> Sequence[str]:
     guess = 1.0 / max(len(data["classes"]), 1)
     if at_chance := [scheme for scheme, row in board.accuracy.items() if row["accuracy"]["low"] <= guess]:
         caveats.append(
-            f"The models of {listed(at_chance)} are not clearly better than guessing: their explanations explain "
+            f"The models of {kit.listed(at_chance)} are not clearly better than guessing: their explanations explain "
             "nothing that was learned."
         )
     return list(dict.fromkeys(caveats))
 
 
-def _methods(data: Data, board: Board) -> list[Block]:
+def _methods(data: kit.Data, board: Board) -> list[kit.Block]:
     """Say what was done, only of what is on the page."""
     rows = list(board.rows.values())
     several = len(data["seeds"]) > 1
     known = {key: METHODS[key] for key in board.methods if key in METHODS}
-    blocks: list[Block] = [
-        method(
+    blocks: list[kit.Block] = [
+        kit.method(
             "Benchmark",
             "Classifiers learn to tell the forms of sentences apart that differ only in the changed words. So these "
             "are the words that can decide, and an explanation is scored by how much of it lies on them [@wilming2024; "
@@ -287,7 +268,7 @@ def _methods(data: Data, board: Board) -> list[Block]:
             "class, a number for each word; words come from the tokenizer, and signed numbers are summed over the "
             "tokens of a word.",
         ),
-        method(
+        kit.method(
             f"Intervals ({board.level})",
             f"They resample sentences, each with all its forms{', and seeds [@owen2007]' if several else ''}. p-values "
             "are of sign flips by sentence, corrected by Holm's method [@holm1979] where they stand in a family.",
@@ -295,16 +276,16 @@ def _methods(data: Data, board: Board) -> list[Block]:
     ]
     if mode := data["options"].get("reference_mode"):
         blocks.append(
-            method("Reference mode", f"The recipe of {mode} was followed, for comparison with published figures.")
+            kit.method("Reference mode", f"The recipe of {mode} was followed, for comparison with published figures.")
         )
-    blocks += [method(*_PARTS[key]) for key in _PARTS if any(row[key] for row in rows)]
+    blocks += [kit.method(*_PARTS[key]) for key in _PARTS if any(row[key] for row in rows)]
     meanings = {key: of.meaning for key, of in known.items()} | _REFERENCES
-    defined = [(name(board.labels[key]), meanings[key]) for key in board.methods if meanings.get(key)]
+    defined = [(kit.name(board.labels[key]), meanings[key]) for key in board.methods if meanings.get(key)]
     return [
         *blocks,
-        method("Methods", "What each of them is.", *(work for of in known.values() for work in of.source)),
-        Definitions(defined),
-        method(
+        kit.method("Methods", "What each of them is.", *(work for of in known.values() for work in of.source)),
+        kit.Definitions(defined),
+        kit.method(
             "Limits",
             "Ground truth says which words can decide, not which ones a model uses; where a model uses only some of "
             "them, a perfect explanation of it scores below 1. All numbers hold for these sentences, this backbone and "

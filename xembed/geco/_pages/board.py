@@ -9,33 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from xembed.geco._metrics import METRICS
-from xembed.reports.kit import (
-    Block,
-    Cell,
-    Column,
-    Data,
-    Fold,
-    Heading,
-    Line,
-    Quantiles,
-    Row,
-    Span,
-    Table,
-    Whisker,
-    bounds,
-    effect,
-    interval,
-    line,
-    name,
-    name_label,
-    new_figure,
-    number,
-    p_value,
-    percent,
-    point_bounds,
-    points,
-    to_script,
-)
+from xembed.reports import kit
 
 ORACLE, CHANCE, MAIN = "oracle", "chance", "mass_accuracy"
 SURE = 0.05  # level of what the page calls clear
@@ -66,13 +40,13 @@ _MARKS = {"★": "best", "≈": "not clearly below the best", "○": "not clearl
 class Board:
     """The rows of a result by scheme and method, methods by mean mass accuracy."""
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, data: kit.Data) -> None:
         self.schemes = [row["scheme"] for row in data["schemes"]]
         self.accuracy = {row["scheme"]: row for row in data["schemes"]}
         self.rows = {(row["scheme"], row["method"]): row for row in data["rows"]}
         self.labels = {row["method"]: row["label"] for row in data["rows"]}
         self.families = {row["method"]: row["family"] for row in data["rows"]}
-        self.level = percent(data["confidence_level"])
+        self.level = kit.percent(data["confidence_level"])
         gains = {method: self._gains(method) for method in self.labels}
         # The oracle first, methods without any number last.
         self.methods = sorted(
@@ -88,17 +62,17 @@ class Board:
             if (score := self.score(scheme, method)) is not None
         ]
 
-    def valid(self, scheme: str, method: str) -> Data | None:
+    def valid(self, scheme: str, method: str) -> kit.Data | None:
         """Return the row of a method that has numbers."""
         row = self.rows.get((scheme, method))
         return row if row is not None and row["status"] == "valid" else None
 
-    def score(self, scheme: str, method: str, metric: str = MAIN) -> Data | None:
+    def score(self, scheme: str, method: str, metric: str = MAIN) -> kit.Data | None:
         """Return a score, or None where there is none."""
         row = self.valid(scheme, method)
         return None if row is None else row["metrics"].get(metric)
 
-    def ranked(self, scheme: str) -> list[Data]:
+    def ranked(self, scheme: str) -> list[kit.Data]:
         """Return the valid rows of a scheme that look at the model, best first."""
         rows = [row for (of, method), row in self.rows.items() if of == scheme and self.looks(method)]
         scored = [row for row in rows if self.score(scheme, row["method"]) is not None]
@@ -121,30 +95,30 @@ class Board:
         score, chance = self.score(scheme, method), self.chance(scheme)
         return None if score is None or chance is None else bool(score["low"] > chance)
 
-    def row(self, method: str, cells: Sequence[Cell | Line], note: str = "") -> Row:
+    def row(self, method: str, cells: Sequence[kit.Cell | kit.Line], note: str = "") -> kit.Row:
         """Return a row of a table for a method."""
-        label = name(self.labels[method])
-        called = label if self.looks(method) else line(label, " ", Span("reference", "badge quiet"))
+        label = kit.name(self.labels[method])
+        called = label if self.looks(method) else kit.line(label, " ", kit.Span("reference", "badge quiet"))
         kinds: dict[str, Literal["oracle", "chance"]] = {ORACLE: "oracle", CHANCE: "chance"}
-        return Row([Cell(called, note), *cells], kind=kinds.get(method, ""))
+        return kit.Row([kit.Cell(called, note), *cells], kind=kinds.get(method, ""))
 
-    def each(self, method: str, cell_of: Callable[[Data], Cell]) -> list[Cell]:
+    def each(self, method: str, cell_of: Callable[[kit.Data], kit.Cell]) -> list[kit.Cell]:
         """Return a cell for each scheme: of its row, or why there is none, once for neighbors with the same reason."""
-        cells: list[tuple[Any, Cell]] = []
+        cells: list[tuple[Any, kit.Cell]] = []
         for scheme in self.schemes:
             row = self.rows.get((scheme, method))
             why = None if row is None or row["status"] == "valid" else (row["status"], row["reason"])
             if why is not None and cells and cells[-1][0] == why:
-                cells[-1] = (why, Cell(cells[-1][1].text, why[1], span=cells[-1][1].span + 1))
+                cells[-1] = (why, kit.Cell(cells[-1][1].text, why[1], span=cells[-1][1].span + 1))
             elif why is not None:
-                cells.append((why, Cell(Span(why[0], "badge"), why[1])))
+                cells.append((why, kit.Cell(kit.Span(why[0], "badge"), why[1])))
             else:
-                cells.append((None, Cell("–") if row is None else cell_of(row)))
+                cells.append((None, kit.Cell("–") if row is None else cell_of(row)))
         return [cell for _, cell in cells]
 
     def by_scheme(
-        self, cell_of: Callable[[str, Data], Cell], methods: Sequence[str], label: str, note: str = ""
-    ) -> Table:
+        self, cell_of: Callable[[str, kit.Data], kit.Cell], methods: Sequence[str], label: str, note: str = ""
+    ) -> kit.Table:
         """Return a table with a row for each method and a column for each scheme; cells are of a method and a row."""
         rows = [self.row(method, self.each(method, partial(cell_of, method))) for method in methods]
         return grid(["Method", *self.schemes], rows, label, note)
@@ -154,27 +128,27 @@ class Board:
         return [m for m in self.methods if any((row := self.valid(s, m)) and row[key] for s in self.schemes)]
 
 
-def grid(columns: Sequence[str], rows: Sequence[Row], label: str, note: str = "") -> Table:
+def grid(columns: Sequence[str], rows: Sequence[kit.Row], label: str, note: str = "") -> kit.Table:
     """Return a table of the benchmark; the names of its columns may be users' words."""
-    return Table([Column(name(column)) for column in columns], rows, label=label, note=note, kind="grid")
+    return kit.Table([kit.Column(kit.name(column)) for column in columns], rows, label=label, note=note, kind="grid")
 
 
-def titled(table: Table, *, fold: bool = False) -> list[Block]:
+def titled(table: kit.Table, *, fold: bool = False) -> list[kit.Block]:
     """Return a table below its label, or to be opened by it."""
-    return [Fold(table.label, [table])] if fold else [Heading(table.label), table]
+    return [kit.Fold(table.label, [table])] if fold else [kit.Heading(table.label), table]
 
 
-def score_cell(score: Data | None, **more: Any) -> Cell:
+def score_cell(score: kit.Data | None, **more: Any) -> kit.Cell:
     """Return a mean with its interval; what does not vary has none."""
     if score is None:
-        return Cell("–")
-    ends = "" if score["low"] == score["high"] else bounds(score["low"], score["high"]) or ""
-    return Cell(number(score["mean"]), ends, **more)
+        return kit.Cell("–")
+    ends = "" if score["low"] == score["high"] else kit.bounds(score["low"], score["high"]) or ""
+    return kit.Cell(kit.number(score["mean"]), ends, **more)
 
 
-def leaderboards(board: Board) -> list[Block]:
+def leaderboards(board: Board) -> list[kit.Block]:
     """Return a table for each metric, mass accuracy open; and mass accuracy of the rows classified correctly."""
-    blocks: list[Block] = []
+    blocks: list[kit.Block] = []
     for key, metric in METRICS.items():
         if any(board.score(scheme, method, key) for scheme in board.schemes for method in board.methods):
             label = metric.label if metric.higher_is_better is None else f"{metric.label} ↑"
@@ -189,10 +163,10 @@ def leaderboards(board: Board) -> list[Block]:
     return blocks
 
 
-def _ranked_cell(board: Board, metric: str, higher: bool, method: str, row: Data) -> Cell:
+def _ranked_cell(board: Board, metric: str, higher: bool, method: str, row: kit.Data) -> kit.Cell:
     score = row["metrics"].get(metric)
     if score is None:
-        return Cell("–")
+        return kit.Cell("–")
     chance = board.chance(row["scheme"], metric)
     low = 0.0 if chance is None else min(chance, 0.999)
     shade = float(np.clip((score["mean"] - low) / (1 - low), 0, 1)) if higher else None
@@ -211,15 +185,15 @@ def _mark(board: Board, scheme: str, method: str) -> str:
     return "≈" if against is not None and against > SURE else ""
 
 
-def distributions(board: Board) -> Table:
+def distributions(board: Board) -> kit.Table:
     """Return the quantiles of the mass accuracy of rows, drawn from 0 to 1."""
 
-    def quantiles(_: str, row: Data) -> Cell:
+    def quantiles(_: str, row: kit.Data) -> kit.Cell:
         values = [float(value) for value in row["quantiles"]]
         if len(values) != 5:
-            return Cell("–")
-        graphic = Quantiles([min(max(value, 0.0), 1.0) for value in values], board.chance(row["scheme"]))
-        return Cell(number(values[2]), f"{number(values[1])} to {number(values[3])}", graphic)
+            return kit.Cell("–")
+        graphic = kit.Quantiles([min(max(value, 0.0), 1.0) for value in values], board.chance(row["scheme"]))
+        return kit.Cell(kit.number(values[2]), f"{kit.number(values[1])} to {kit.number(values[3])}", graphic)
 
     note = (
         "Drawn from 0 to 1: the line goes from the 5 % to the 95 % quantile of the test rows, the box from 25 % to 75 %"
@@ -228,9 +202,9 @@ def distributions(board: Board) -> Table:
     return board.by_scheme(quantiles, board.with_any("quantiles"), "Mass accuracy of single rows", note)
 
 
-def qualities(board: Board) -> list[Block]:
+def qualities(board: Board) -> list[kit.Block]:
     """Return a table for each scheme with all that is not ground truth of the annotation."""
-    blocks: list[Block] = []
+    blocks: list[kit.Block] = []
     known = {(group, key) for group, key, _, _ in _QUALITIES}
     for scheme in board.schemes:
         rows = {method: row for method in board.methods if (row := board.valid(scheme, method))}
@@ -249,13 +223,13 @@ def qualities(board: Board) -> list[Block]:
                 scores = [score_cell(row[group].get(key)) for group, key, _, _ in scored]
                 if method != CHANCE:
                     lines.append(
-                        board.row(method, [*scores, *(number(row[key]) for key, _, _ in plain)], row["reason"])
+                        board.row(method, [*scores, *(kit.number(row[key]) for key, _, _ in plain)], row["reason"])
                     )
             blocks += titled(grid(heads, lines, f"Scheme {scheme}"), fold=bool(blocks))
     return blocks
 
 
-def form_tables(board: Board, classes: Sequence[str]) -> list[Block]:
+def form_tables(board: Board, classes: Sequence[str]) -> list[kit.Block]:
     """Return the differences between the first two forms: the clear ones, and the others folded."""
     compared = [
         row
@@ -268,7 +242,7 @@ def form_tables(board: Board, classes: Sequence[str]) -> list[Block]:
     heads = ["Method", "Scheme", *map(str, classes), f"{classes[0]} less {classes[1]}", "p", "p, Holm"]
     clear = [row for row in compared if row["form_difference"]["corrected"] <= SURE]
     others = compared[len(clear) :]
-    blocks: list[Block] = []
+    blocks: list[kit.Block] = []
     for rows, title in (
         (clear, f"Differences at p ≤ {SURE:g} (Holm)"),
         (others, f"{len(others)} without a clear difference"),
@@ -279,48 +253,48 @@ def form_tables(board: Board, classes: Sequence[str]) -> list[Block]:
     return blocks
 
 
-def _form_row(board: Board, row: Data, classes: Sequence[str], most: float) -> Row:
+def _form_row(board: Board, row: kit.Data, classes: Sequence[str], most: float) -> kit.Row:
     test = row["form_difference"]
     ends = (test["low"], test["high"])
     sure = test["corrected"] <= SURE
-    whisker = Whisker(test["difference"] / most, ends[0] / most, ends[1] / most)
+    whisker = kit.Whisker(test["difference"] / most, ends[0] / most, ends[1] / most)
     # A reference is not among what is corrected for.
-    corrected = p_value(test["corrected"]) if board.looks(row["method"]) else "–"
-    cells: list[Cell | Line] = [
-        name(row["scheme"]),
-        *(number(row["forms"].get(form)) for form in classes),
-        Cell(effect(test["difference"]), interval(ends), whisker, sure=sure),
-        p_value(test["pvalue"]),
-        Cell(corrected, sure=sure),
+    corrected = kit.p_value(test["corrected"]) if board.looks(row["method"]) else "–"
+    cells: list[kit.Cell | kit.Line] = [
+        kit.name(row["scheme"]),
+        *(kit.number(row["forms"].get(form)) for form in classes),
+        kit.Cell(kit.effect(test["difference"]), kit.interval(ends), whisker, sure=sure),
+        kit.p_value(test["pvalue"]),
+        kit.Cell(corrected, sure=sure),
     ]
     return board.row(row["method"], cells)
 
 
-def accuracy_table(board: Board, classes: Sequence[str]) -> Table:
+def accuracy_table(board: Board, classes: Sequence[str]) -> kit.Table:
     """Return how well the models of each scheme classify, beside the best explanation of them."""
     forms = [form for form in classes if any(form in row["accuracy_by_form"] for row in board.accuracy.values())]
     heads = [
         "Scheme", "Accuracy, % ↑", "Of each seed, %", *(f"{form}, %" for form in forms),
         "Best explanation ↑", "Prediction gap", "Changed words used",
-        "Epochs", "Learning rate", "Seconds of a training",
+        "Epochs", "Learning rate", "Seconds of a training"
     ]  # fmt: skip
     lines = []
     for scheme, row in board.accuracy.items():
         best = next(iter(board.ranked(scheme)), None)
         score = row["accuracy"]
-        cells: list[Cell | Line] = [
-            Cell(name(scheme), row["description"]),
-            Cell(points(score["mean"]), point_bounds(score["low"], score["high"]) or ""),
-            ", ".join(points(value) for value in row["accuracy_by_seed"]),
-            *("–" if (x := row["accuracy_by_form"].get(form)) is None else points(x) for form in forms),
-            "–" if best is None else Cell(number(best["metrics"][MAIN]["mean"]), best["label"]),
-            number(row["prediction_gap"]),
-            "–" if row["used_words"] is None else percent(row["used_words"]),
+        cells: list[kit.Cell | kit.Line] = [
+            kit.Cell(kit.name(scheme), row["description"]),
+            kit.Cell(kit.points(score["mean"]), kit.point_bounds(score["low"], score["high"]) or ""),
+            ", ".join(kit.points(value) for value in row["accuracy_by_seed"]),
+            *("–" if (x := row["accuracy_by_form"].get(form)) is None else kit.points(x) for form in forms),
+            "–" if best is None else kit.Cell(kit.number(best["metrics"][MAIN]["mean"]), best["label"]),
+            kit.number(row["prediction_gap"]),
+            "–" if row["used_words"] is None else kit.percent(row["used_words"]),
             "–" if row["epochs"] is None else str(row["epochs"]),
             "–" if row["learning_rate"] is None else f"{row['learning_rate']:g}",
-            number(row["seconds"]),
+            kit.number(row["seconds"]),
         ]
-        lines.append(Row(cells))
+        lines.append(kit.Row(cells))
     note = (
         f"In small print: {board.level} intervals. Best explanation: the highest mean mass accuracy of a method that "
         "looks at the model. Prediction gap: mean absolute difference of the probability of the true form between the "
@@ -332,11 +306,11 @@ def accuracy_table(board: Board, classes: Sequence[str]) -> Table:
 
 def accuracy_figure(board: Board) -> str | None:
     """Return mass accuracy over classification accuracy, a dot for each method and scheme."""
-    figure = new_figure()
+    figure = kit.new_figure()
     for place, scheme in enumerate(board.schemes):
         if rows := board.ranked(scheme):
             accuracy = 100 * float(board.accuracy[scheme]["accuracy"]["mean"])
-            label = name_label(scheme)
+            label = kit.name_label(scheme)
             figure.add_scatter(
                 x=[accuracy] * len(rows),
                 y=[float(row["metrics"][MAIN]["mean"]) for row in rows],
@@ -345,7 +319,7 @@ def accuracy_figure(board: Board) -> str | None:
                 name=label,
                 meta=f"c{place % 6}",
                 opacity=0.8,
-                text=[name_label(row["label"]) for row in rows],
+                text=[kit.name_label(row["label"]) for row in rows],
                 hovertemplate=f"%{{text}} on {label}<br>accuracy %{{x:.1f}}%, mass accuracy %{{y:.3f}}<extra></extra>",
             )
     if not figure.data:
@@ -353,4 +327,4 @@ def accuracy_figure(board: Board) -> str | None:
     figure.update_layout(
         xaxis_title="accuracy of the models, %", yaxis_title="mass accuracy", showlegend=True, hovermode="closest"
     )
-    return to_script(figure)
+    return kit.to_script(figure)

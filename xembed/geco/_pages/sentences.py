@@ -8,33 +8,7 @@ from typing import Any
 import numpy as np
 
 from xembed.geco._pages.board import CHANCE, ORACLE, Board, grid, titled
-from xembed.reports.kit import (
-    Aligned,
-    Block,
-    Button,
-    Cell,
-    Data,
-    Fold,
-    Inspector,
-    Line,
-    Panel,
-    Prose,
-    Row,
-    Section,
-    Span,
-    Table,
-    chip,
-    cut,
-    largest,
-    line,
-    name,
-    number,
-    number_columns,
-    pack,
-    quiet,
-    signed,
-    strong,
-)
+from xembed.reports import kit
 
 _WORD = 60  # characters of a word
 _STATIC = 3  # sentences that are there without scripts
@@ -52,7 +26,7 @@ _PAIRS = (
 )
 
 
-def inspector_section(data: Data, board: Board) -> Section | None:
+def inspector_section(data: kit.Data, board: Board) -> kit.Section | None:
     """Return the sentences to look at: packed for the script, and the first ones as they are."""
     sentences = data["sentences"]
     if not sentences:
@@ -67,23 +41,23 @@ def inspector_section(data: Data, board: Board) -> Section | None:
     }
     views = [_view(sentence, schemes[0], board) for sentence in sentences[:_STATIC] if schemes]
     seed = f" Attributions are those of seed {data['seeds'][0]}." if data["seeds"] else ""
-    about = line(
-        _ABOUT, Span("orange", "plus"), " speaks for the true form of the sentence, ", Span("blue", "minus"),
-        f" against it; methods without signs have orange only. The deeper the color, the larger the number.{seed}",
+    about = kit.line(
+        _ABOUT, kit.Span("orange", "plus"), " speaks for the true form of the sentence, ", kit.Span("blue", "minus"),
+        f" against it; methods without signs have orange only. The deeper the color, the larger the number.{seed}"
     )  # fmt: skip
-    inspector = Inspector(pack(packed), [view for view in views if view is not None], len(sentences))
-    blocks = [Prose(about, "quiet"), inspector, Prose(_PAIRS, "quiet")]
-    return Section("inspector", "Look at sentences", blocks, nav="Sentences")
+    inspector = kit.Inspector(kit.pack(packed), [view for view in views if view is not None], len(sentences))
+    blocks = [kit.Prose(about, "quiet"), inspector, kit.Prose(_PAIRS, "quiet")]
+    return kit.Section("inspector", "Look at sentences", blocks, nav="Sentences")
 
 
-def _packed(sentence: Data) -> dict[str, Any]:
+def _packed(sentence: kit.Data) -> dict[str, Any]:
     return {
         "group": sentence["group"],
         "why": str(sentence["why"]),
         "forms": [
             {
                 "form": form["form"],
-                "words": [cut(word, _WORD) for word in form["words"]],
+                "words": [kit.cut(word, _WORD) for word in form["words"]],
                 "truth": [int(bool(mark)) for mark in form["ground_truth"]],
                 "schemes": {
                     scheme: {
@@ -113,7 +87,7 @@ def _spread(pair: Mapping[str, float] | None, n: int) -> list[float | None] | No
     return [_digits(places.get(place)) for place in range(n)]
 
 
-def _view(sentence: Data, scheme: str, board: Board) -> Panel | None:
+def _view(sentence: kit.Data, scheme: str, board: Board) -> kit.Panel | None:
     """Return a sentence on one scheme by the best method that it has, for a page without scripts."""
     forms = [form for form in sentence["forms"] if scheme in form["schemes"]]
     models = [form["schemes"][scheme] for form in forms]
@@ -123,21 +97,21 @@ def _view(sentence: Data, scheme: str, board: Board) -> Panel | None:
         return None
     values = [[float(value) for value in model["methods"][method]] for model in models]
     pairs = _pairs(forms, scheme)
-    blocks: list[Block] = []
+    blocks: list[kit.Block] = []
     for form, model, row in zip(forms, models, values, strict=True):
         truth = np.array([bool(mark) for mark in form["ground_truth"]])
         blocks.append(
-            Prose((
-                strong(form["form"]),
-                f": probability {number(model['probability'])}, {'right' if model['correct'] else 'wrong'}; mass "
-                f"accuracy {number(_mass(row, truth))}, chance {number(float(truth.mean()))}",
+            kit.Prose((
+                kit.strong(form["form"]),
+                f": probability {kit.number(model['probability'])}, {'right' if model['correct'] else 'wrong'}; mass "
+                f"accuracy {kit.number(_mass(row, truth))}, chance {kit.number(float(truth.mean()))}"
             ))
         )  # fmt: skip
-    most = max(map(largest, values), default=0.0)
+    most = max(map(kit.largest, values), default=0.0)
     blocks.append(
-        Aligned([
+        kit.Aligned([
             [
-                chip(form["words"][at], row[at], most, boxed=bool(form["ground_truth"][at]))
+                kit.chip(form["words"][at], row[at], most, boxed=bool(form["ground_truth"][at]))
                 for form, row in zip(forms, values, strict=True)
                 if at < len(form["words"])
             ]
@@ -147,20 +121,24 @@ def _view(sentence: Data, scheme: str, board: Board) -> Panel | None:
     for called, texts, pair in pairs:
         known = [value for value in pair if value is not None]
         strip = [
-            [chip(" / ".join(words[at] for words in texts if at < len(words)), value, largest(known), boxed=True)]
+            [
+                kit.chip(
+                    " / ".join(words[at] for words in texts if at < len(words)), value, kit.largest(known), boxed=True
+                )
+            ]
             for at, value in enumerate(pair)
             if value is not None
         ]
-        title = line("Exact pair Shapley, ", name(called), ":") if called else "Exact pair Shapley:"
-        blocks += [Prose(title), Aligned(strip, written=True)]
-    blocks.append(Fold("The numbers", [_table(forms, values, pairs, f"Sentence {sentence['group']}")]))
-    why = quiet(f"{sentence['why']}; scheme {scheme}, {board.labels[method]}")
-    return Panel(line(f"Sentence {sentence['group']} ", why), blocks)
+        title = kit.line("Exact pair Shapley, ", kit.name(called), ":") if called else "Exact pair Shapley:"
+        blocks += [kit.Prose(title), kit.Aligned(strip, written=True)]
+    blocks.append(kit.Fold("The numbers", [_table(forms, values, pairs, f"Sentence {sentence['group']}")]))
+    why = kit.quiet(f"{sentence['why']}; scheme {scheme}, {board.labels[method]}")
+    return kit.Panel(kit.line(f"Sentence {sentence['group']} ", why), blocks)
 
 
-def _pairs(forms: Sequence[Data], scheme: str) -> list[tuple[str, list[list[str]], list[float | None]]]:
+def _pairs(forms: Sequence[kit.Data], scheme: str) -> list[tuple[str, list[list[str]], list[float | None]]]:
     """Return the pair Shapley values, once where they are the same for all forms: name of the form, words, values."""
-    words = [[cut(word, _WORD) for word in form["words"]] for form in forms]
+    words = [[kit.cut(word, _WORD) for word in form["words"]] for form in forms]
     known = [
         (form["form"], texts, pair)
         for form, texts in zip(forms, words, strict=True)
@@ -177,11 +155,11 @@ def _mass(values: Sequence[float], truth: np.ndarray) -> float:
 
 
 def _table(
-    forms: Sequence[Data],
+    forms: Sequence[kit.Data],
     values: Sequence[Sequence[float]],
     pairs: Sequence[tuple[str, Any, Sequence[float | None]]],
     label: str,
-) -> Table:
+) -> kit.Table:
     heads = ["Place", *(head for form in forms for head in (form["form"], "Attribution"))]
     heads += [f"Pair Shapley {form}".strip() for form, _, _ in pairs]
     rows = []
@@ -190,18 +168,18 @@ def _table(
         for form, row in zip(forms, values, strict=True):
             there = at < len(form["words"])
             mark = " ▣" if there and form["ground_truth"][at] else ""
-            cells += [cut(form["words"][at], _WORD) + mark, signed(row[at])] if there else ["", ""]
-        rows.append([*cells, *(signed(pair[at]) if at < len(pair) else "" for _, _, pair in pairs)])
-    return Table(number_columns(heads), rows, label=label)
+            cells += [kit.cut(form["words"][at], _WORD) + mark, kit.signed(row[at])] if there else ["", ""]
+        rows.append([*cells, *(kit.signed(pair[at]) if at < len(pair) else "" for _, _, pair in pairs)])
+    return kit.Table(kit.number_columns(heads), rows, label=label)
 
 
-def failures_section(data: Data, board: Board) -> Section | None:
+def failures_section(data: kit.Data, board: Board) -> kit.Section | None:
     """Return the worst explained rows: those that many methods share, and those of each method."""
     failures = [row for row in data["failures"] if board.looks(row["method"])]
     if not failures:
         return None
     known = {(sentence["group"], form["form"]): form for sentence in data["sentences"] for form in sentence["forms"]}
-    shared: dict[tuple[Any, ...], list[Data]] = {}
+    shared: dict[tuple[Any, ...], list[kit.Data]] = {}
     for row in sorted(failures, key=lambda row: float(row["mass_accuracy"])):
         shared.setdefault((row["scheme"], row["group"], row["form"]), []).append(row)
     by_sentence = [
@@ -209,44 +187,44 @@ def failures_section(data: Data, board: Board) -> Section | None:
             f"{len(rows)} of {len(board.ranked(rows[0]['scheme']))}",
             rows[0],
             known,
-            "; ".join(f"{board.labels[row['method']]} {number(row['mass_accuracy'])}" for row in rows),
+            "; ".join(f"{board.labels[row['method']]} {kit.number(row['mass_accuracy'])}" for row in rows),
         )
         for rows in sorted(shared.values(), key=lambda rows: -len(rows))[:_FAILURES]
     ]
     order = {method: place for place, method in enumerate(board.methods)}
     ordered = sorted(failures, key=lambda row: (order[row["method"]], board.schemes.index(row["scheme"])))[:_LIST]
-    by_method = [_failure(board.labels[row["method"]], row, known, number(row["mass_accuracy"])) for row in ordered]
+    by_method = [_failure(board.labels[row["method"]], row, known, kit.number(row["mass_accuracy"])) for row in ordered]
     heads = ["Sentence", "Scheme", "Form", "Mass accuracy"]
     note = (
         "The rows with the lowest mass accuracy of each method and scheme. A low mass accuracy is the explanation's "
         "fault only if the model uses the changed words: compare with the pair Shapley values of the sentence. Boxed: "
         "the changed words."
     )
-    blocks: list[Block] = [
-        Prose(note, "quiet"),
+    blocks: list[kit.Block] = [
+        kit.Prose(note, "quiet"),
         *titled(grid(["Methods", *heads], by_sentence, "Sentences that are among the worst of most methods")),
         *titled(grid(["Method", *heads], by_method, f"By method: {len(by_method)} rows"), fold=True),
     ]
-    return Section("failures", "Where methods fail", blocks, nav="Failures")
+    return kit.Section("failures", "Where methods fail", blocks, nav="Failures")
 
 
-def _failure(label: str, row: Data, known: Mapping[Any, Data], last: Line) -> Row:
+def _failure(label: str, row: kit.Data, known: Mapping[Any, kit.Data], last: kit.Line) -> kit.Row:
     form = known.get((row["group"], row["form"]))
-    sentence: Cell | Line = str(row["group"])
+    sentence: kit.Cell | kit.Line = str(row["group"])
     if form is not None:
         look = {key: str(row[key]) for key in ("group", "scheme", "method")}
         words = _shorten(form["words"], form["ground_truth"])
-        sentence = Cell(words, f"sentence {row['group']}", button=Button("Look", look, kind="look"))
-    return Row([name(label), sentence, name(row["scheme"]), str(row["form"]), last])
+        sentence = kit.Cell(words, f"sentence {row['group']}", button=kit.Button("Look", look, kind="look"))
+    return kit.Row([kit.name(label), sentence, kit.name(row["scheme"]), str(row["form"]), last])
 
 
-def _shorten(words: Sequence[str], truth: Sequence[bool]) -> Line:
+def _shorten(words: Sequence[str], truth: Sequence[bool]) -> kit.Line:
     """Return a sentence with its changed words boxed, cut."""
-    pieces: list[str | Span] = []
+    pieces: list[str | kit.Span] = []
     length = 0
     for word, mark in zip(words, truth, strict=True):
         length += len(word) + 1
         if length > _TEXT:
             return [*pieces, " …"]
-        pieces += [" " if pieces else "", Span(word, "boxed") if mark else word]
+        pieces += [" " if pieces else "", kit.Span(word, "boxed") if mark else word]
     return pieces

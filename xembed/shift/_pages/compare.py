@@ -6,26 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xembed.reports.kit import (
-    Block,
-    Card,
-    Columns,
-    Data,
-    Figure,
-    Finding,
-    Line,
-    Page,
-    Section,
-    Span,
-    Table,
-    change,
-    level,
-    name,
-    number_columns,
-    p_value,
-    percent,
-    short_names,
-)
+from xembed.reports import kit
 from xembed.shift._pages import figures, methods
 from xembed.shift._pages.sections import (
     Names,
@@ -42,13 +23,13 @@ from xembed.shift._pages.texts import Rows
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def compare(data: Data) -> Page:
+def compare(data: kit.Data) -> kit.Page:
     """Return the page of `compare_corpora`."""
-    names, test = short_names(data["names"]), data["test"]
-    return Page(
+    names, test = kit.short_names(data["names"]), data["test"]
+    return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="shift report",
-        finding=Finding("Shift found" if data["shifted"] else "No shift found", data["shifted"]),
+        finding=kit.Finding("Shift found" if data["shifted"] else "No shift found", data["shifted"]),
         verdict=data["verdict"],
         blocks=_sections(data, names),
         names=names,
@@ -59,30 +40,32 @@ def compare(data: Data) -> Page:
     )
 
 
-def rank_sum(data: Data) -> Page:
+def rank_sum(data: kit.Data) -> kit.Page:
     """Return the page of `rank_sum_test`."""
     names = ("F", "G")
     differ = data["pvalue"] <= 1 - data["confidence_level"]
     low, high = data["confidence_interval"]
-    return Page(
+    return kit.Page(
         title="F and G",
         kind="rank-sum test of depths",
-        finding=Finding("Shift found" if differ else "No shift found", differ),
+        finding=kit.Finding("Shift found" if differ else "No shift found", differ),
         verdict=data["verdict"],
-        blocks=[Section("figures", "Depths", [_distribution(data, names)])],
+        blocks=[kit.Section("figures", "Depths", [_distribution(data, names)])],
         names=names,
         cards=[
-            Card(
+            kit.Card(
                 "p-value",
-                p_value(data["pvalue"]),
+                kit.p_value(data["pvalue"]),
                 f"{data['alternative']}, {data['method']}, z = {data['statistic']:.2f}",
             ),
-            Card(
+            kit.Card(
                 "Effect size 2Q − 1",
                 f"{data['effect_size']:+.2f}",
                 f"{data['confidence_level']:.0%} interval {low:+.2f} to {high:+.2f}; 0 is no difference",
             ),
-            Card("Quality index Q", f"{data['quality_index']:.3f}", "P(depth of G > depth of F); 0.5 is no difference"),
+            kit.Card(
+                "Quality index Q", f"{data['quality_index']:.3f}", "P(depth of G > depth of F); 0.5 is no difference"
+            ),
             _sizes_card(data, names),
         ],
         methods=methods.of_rank_sum(data["reference"]),
@@ -90,11 +73,11 @@ def rank_sum(data: Data) -> Page:
     )
 
 
-def _sections(data: Data, names: Names) -> list[Block]:
+def _sections(data: kit.Data, names: Names) -> list[kit.Block]:
     texts = None if data["texts_F"] is None else (data["texts_F"], data["texts_G"])
     rows = Rows.of(data)
     parts = {key: data.get(key) for key in ("regions", "terms", "surface", "coverage", "self_check")}
-    blocks: list[Block] = [facets_section(data["facets"], data["tests"], data["alpha"], names)]
+    blocks: list[kit.Block] = [facets_section(data["facets"], data["tests"], data["alpha"], names)]
     if (regions := parts["regions"]) is not None:
         blocks.append(regions_section(regions, names, texts, linked=True, verdict=regions["verdict"]))
     if (terms := parts["terms"]) is not None:
@@ -105,15 +88,15 @@ def _sections(data: Data, names: Names) -> list[Block]:
         blocks.append(coverage_section(covered, names, texts, verdict=covered["verdict"]))
     if (check := parts["self_check"]) is not None:
         blocks.append(self_check_section(check, verdict=check["verdict"]))
-    plots: list[Block] = [_distribution(data["test"], names), _dd_plot(rows)]
+    plots: list[kit.Block] = [_distribution(data["test"], names), _dd_plot(rows)]
     if data["coordinates"] is not None:
         plots.append(_map(data, rows))
     title = "Depths" if data["coordinates"] is None else "Depths and map"
-    blocks.append(Section("figures", title, [Columns(plots)]))
+    blocks.append(kit.Section("figures", title, [kit.Columns(plots)]))
     return [*blocks, rows.extremes(), rows.section(parts["regions"], _explanation_beside(data))]
 
 
-def _explanation_beside(data: Data) -> Data | None:
+def _explanation_beside(data: kit.Data) -> kit.Data | None:
     """Return the explanation of the same texts that stands on the same page, for what it says of their words."""
     for other in data.get("beside", ()):
         if other["schema"].startswith("xembed.attribution.ShiftExplanation/") and _of_same_texts(data, other):
@@ -121,7 +104,7 @@ def _explanation_beside(data: Data) -> Data | None:
     return None
 
 
-def _of_same_texts(shift: Data, explanation: Data) -> bool:
+def _of_same_texts(shift: kit.Data, explanation: kit.Data) -> bool:
     if shift["texts_F"] is None or list(shift["names"]) != list(explanation["names"]):
         return False
     for place, text in enumerate(explanation["texts"]):
@@ -131,15 +114,15 @@ def _of_same_texts(shift: Data, explanation: Data) -> bool:
     return True
 
 
-def _cards(data: Data, names: Names) -> list[Card]:
-    n_tests, at = len(data["tests"]), f"level {level(data['alpha'])}"
-    cards = [Card("p-value", p_value(data["pvalue"]), f"{n_tests} tests together; {at}" if n_tests > 1 else at)]
+def _cards(data: kit.Data, names: Names) -> list[kit.Card]:
+    n_tests, at = len(data["tests"]), f"level {kit.level(data['alpha'])}"
+    cards = [kit.Card("p-value", kit.p_value(data["pvalue"]), f"{n_tests} tests together; {at}" if n_tests > 1 else at)]
     if data["separability"] is not None:
         cards.append(
-            Card(
+            kit.Card(
                 "Separability (AUC)",
                 f"{data['separability']:.3f}",
-                f"a linear classifier orders {percent(data['separability'])} of pairs of held-out texts; 50% is chance",
+                f"a linear classifier orders {kit.percent(data['separability'])} of held-out pairs; 50% is chance",
             )
         )
     cards += _dispersion_card(data["facets"], names)
@@ -147,7 +130,7 @@ def _cards(data: Data, names: Names) -> list[Card]:
     return [
         *cards,
         _sizes_card(data["test"], names),
-        Card(
+        kit.Card(
             "Mean cosine of two texts",
             f"{within:.2f} / {other:.2f}",
             [*_of_each(names), f"; {data['similarity_between']:.2f} between them"],
@@ -155,39 +138,39 @@ def _cards(data: Data, names: Names) -> list[Card]:
     ]
 
 
-def _of_each(names: Names) -> list[str | Span]:
-    return ["within ", name(names[0]), " / within ", name(names[1])]
+def _of_each(names: Names) -> list[str | kit.Span]:
+    return ["within ", kit.name(names[0]), " / within ", kit.name(names[1])]
 
 
-def _sizes_card(sizes: Data, names: Sequence[str]) -> Card:
-    return Card("Texts", f"{sizes['n_F']:,} / {sizes['n_G']:,}", [name(names[0]), " / ", name(names[1])])
+def _sizes_card(sizes: kit.Data, names: Sequence[str]) -> kit.Card:
+    return kit.Card("Texts", f"{sizes['n_F']:,} / {sizes['n_G']:,}", [kit.name(names[0]), " / ", kit.name(names[1])])
 
 
-def _dispersion_card(facets: Sequence[Data], names: Names) -> list[Card]:
+def _dispersion_card(facets: Sequence[kit.Data], names: Names) -> list[kit.Card]:
     facet = next(facet for facet in facets if facet["name"] == "dispersion")
     if facet["effect_size"] is None:
         return []
     low, high = (float(np.expm1(bound)) for bound in facet["confidence_interval"])
     measured = float(np.expm1(facet["effect_size"]))
     word = ("less dispersed" if measured < 0 else "more dispersed") if facet["found"] else "no change found"
-    note: Line = [
-        "change of the mean pairwise distance from ", name(names[0]), " to ", name(names[1]), f": {word}; interval "
-        f"{change(low)} to {change(high)}",
+    note: kit.Line = [
+        "change of the mean pairwise distance from ", kit.name(names[0]), " to ", kit.name(names[1]), f": {word}; "
+        f"interval {kit.change(low)} to {kit.change(high)}"
     ]  # fmt: skip
-    return [Card("Dispersion", change(measured), note)]
+    return [kit.Card("Dispersion", kit.change(measured), note)]
 
 
-def _surface_caveat(data: Data) -> list[Line]:
+def _surface_caveat(data: kit.Data) -> list[kit.Line]:
     """Point to the surface features of the texts where they could explain a shift that was found."""
     surface = data.get("surface")
     if not data["shifted"] or surface is None or not surface_is_suspicious(surface):
         return []
     alone = "" if surface["auc"] is None else f" (AUC {surface['auc']:.2f} by these alone)"
     text = f"The texts differ in surface features{alone}, which may explain the shift or a part of it: "
-    return [[text, Span("see Surface features.", to="form")]]
+    return [[text, kit.Span("see Surface features.", to="form")]]
 
 
-def _distribution(test: Data, names: Sequence[str]) -> Figure:
+def _distribution(test: kit.Data, names: Sequence[str]) -> kit.Figure:
     tested = (np.asarray(test["depths_F"]), np.asarray(test["depths_G"]))
     quantiles = [np.quantile(depths, _QUANTILES) for depths in tested]
     medians = [q[_QUANTILES.index(0.5)] for q in quantiles]
@@ -199,17 +182,17 @@ def _distribution(test: Data, names: Sequence[str]) -> Figure:
         f"the middle 90% of texts span {widths[1]:.3f} and {widths[0]:.3f}. Depth is measured in "
         f"{where[test['reference']]}, by {test['distance']} distance. Right: typical. Left: outliers."
     )
-    columns = number_columns(["Corpus", "Texts", *(f"{q:.0%} quantile" for q in _QUANTILES)])
+    columns = kit.number_columns(["Corpus", "Texts", *(f"{q:.0%} quantile" for q in _QUANTILES)])
     body = [
         [one, f"{len(depths):,}", *(f"{value:.4f}" for value in values)]
         for one, depths, values in zip(names, tested, quantiles, strict=True)
     ]
     spec = figures.depth_distributions(tested, names, medians)
     title = "Distribution of depths"
-    return Figure("distribution", title, caption, spec, size="wide", table=Table(columns, body, title))
+    return kit.Figure("distribution", title, caption, spec, size="wide", table=kit.Table(columns, body, title))
 
 
-def _dd_plot(rows: Rows) -> Figure:
+def _dd_plot(rows: Rows) -> kit.Figure:
     shown = rows.kept[rows.dots]
     own_F = float(np.mean(rows.in_F[rows.corpus == 0] > rows.in_G[rows.corpus == 0]))
     own_G = float(np.mean(rows.in_G[rows.corpus == 1] > rows.in_F[rows.corpus == 1]))
@@ -227,10 +210,10 @@ def _dd_plot(rows: Rows) -> Figure:
         everything=None if rows.all_drawn else (rows.in_F, rows.in_G),
     )
     title = "Depth in one corpus against depth in the other"
-    return Figure("dd", title, caption, spec, sampled=rows.sampled_dots(), linked=True)
+    return kit.Figure("dd", title, caption, spec, sampled=rows.sampled_dots(), linked=True)
 
 
-def _map(data: Data, rows: Rows) -> Figure:
+def _map(data: kit.Data, rows: Rows) -> kit.Figure:
     shown = rows.kept[rows.dots]
     points = np.asarray(data["coordinates"])
     spec = figures.text_map(
@@ -242,7 +225,7 @@ def _map(data: Data, rows: Rows) -> Figure:
         everything=None if rows.all_drawn else points,
     )
     caption = _map_caption(data["projection"], data["explained_variance"])
-    return Figure("map", "Map of the texts", caption, spec, sampled=rows.sampled_dots(), linked=True)
+    return kit.Figure("map", "Map of the texts", caption, spec, sampled=rows.sampled_dots(), linked=True)
 
 
 def _map_caption(projection: str, shares: Sequence[float] | None) -> str:

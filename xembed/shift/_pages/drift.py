@@ -4,25 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xembed.reports.kit import (
-    Block,
-    Card,
-    Cell,
-    Columns,
-    Data,
-    Figure,
-    Finding,
-    Line,
-    Page,
-    Section,
-    Table,
-    count,
-    effect,
-    level,
-    number_columns,
-    p_value,
-    short_names,
-)
+from xembed.reports import kit
 from xembed.shift._kinds import KINDS
 from xembed.shift._pages import figures, methods
 
@@ -32,51 +14,51 @@ _MOST_WINDOWS = 400
 _BY = {True: "by this window alone", False: "by bets on several windows"}
 
 
-def drift(data: Data) -> Page:
+def drift(data: kit.Data) -> kit.Page:
     """Return the drift report."""
-    names, counts = short_names(data["names"]), data["counts"]
-    return Page(
+    names, counts = kit.short_names(data["names"]), data["counts"]
+    return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="drift report",
-        finding=Finding("Drift found" if data["detected"] else "No drift found", data["detected"]),
+        finding=kit.Finding("Drift found" if data["detected"] else "No drift found", data["detected"]),
         verdict=data["verdict"],
         blocks=[_running(data), _effects(data), _levels(data), _windows(data)],
         names=names,
         cards=_cards(data),
         caveats=data["warnings"],
         methods=methods.of_drift(data),
-        sizes=f"{data['n_reference']:,} texts of the reference, {sum(counts):,} in {count(len(counts), 'window')}",
+        sizes=f"{data['n_reference']:,} texts of the reference, {sum(counts):,} in {kit.count(len(counts), 'window')}",
     )
 
 
-def _cards(data: Data) -> list[Card]:
+def _cards(data: kit.Data) -> list[kit.Card]:
     evidence = np.asarray(data["evidence"])
     if data["detected"]:
         first, start = data["detection_window"], data["change_window"]
         cards = [
-            Card("Alarm", f"window {first + 1}", f"{_span(data, first)}; {_BY[data['detected_by'] == 'combined']}"),
-            Card("Evidence then", f"{evidence[first]:.3g}", f"the alarm is at {data['threshold']:.3g}"),
-            Card("The change seems to begin", f"window {start + 1}", _time(data["change_time"])),
+            kit.Card("Alarm", f"window {first + 1}", f"{_span(data, first)}; {_BY[data['detected_by'] == 'combined']}"),
+            kit.Card("Evidence then", f"{evidence[first]:.3g}", f"the alarm is at {data['threshold']:.3g}"),
+            kit.Card("The change seems to begin", f"window {start + 1}", _time(data["change_time"])),
         ]
     else:
         best = int(evidence.argmax())
         note = f"largest, with window {best + 1}; the alarm is at {data['threshold']:.3g}"
-        cards = [Card("Evidence", f"{evidence[best]:.3g}", note)]
+        cards = [kit.Card("Evidence", f"{evidence[best]:.3g}", note)]
     waiting = f"; {data['n_waiting']:,} more do not fill a window yet" if data["n_waiting"] else ""
     sizes = f"{min(data['counts']):,} to {max(data['counts']):,} texts each"
     return [
         *cards,
-        Card("Windows", f"{len(evidence)}", sizes + waiting),
-        Card("Reference", f"{data['n_reference']:,}", "texts; earlier windows are compared with, too"),
-        Card("False alarms", f"≤ {level(data['alpha'])}", "probability of any, however many windows there are"),
+        kit.Card("Windows", f"{len(evidence)}", sizes + waiting),
+        kit.Card("Reference", f"{data['n_reference']:,}", "texts; earlier windows are compared with, too"),
+        kit.Card("False alarms", f"≤ {kit.level(data['alpha'])}", "probability of any, however many windows there are"),
     ]
 
 
-def _running(data: Data) -> Block:
+def _running(data: kit.Data) -> kit.Block:
     n = len(data["counts"])
     caption = (
         "The evidence that the stream has changed, window by window, on a log scale. Without drift it ever reaches the "
-        f"dashed line at {data['threshold']:.3g} with a probability of at most {level(data['alpha'])}. Thin lines: "
+        f"dashed line at {data['threshold']:.3g} with a probability of at most {kit.level(data['alpha'])}. Thin lines: "
         "what it is the largest of, the bets on each test and the window alone."
     )
     if data["detected"]:
@@ -90,19 +72,19 @@ def _running(data: Data) -> Block:
         f"about {0.05 * n:.1f} would be. So a window alone raises the alarm only at or below the dashed line, which "
         "falls from look to look."
     )
-    sizes = f"{sum(data['counts']):,} texts in {count(n, 'window')}."
+    sizes = f"{sum(data['counts']):,} texts in {kit.count(n, 'window')}."
     plots = [
-        Figure("evidence", "Evidence of drift", caption, figures.drift_evidence(data), size="wide"),
-        Figure("pvalues", "p-value of each window", of_windows, figures.drift_pvalues(data), size="small"),
-        Figure("counts", "Texts in each window", sizes, figures.drift_counts(data), size="small"),
+        kit.Figure("evidence", "Evidence of drift", caption, figures.drift_evidence(data), size="wide"),
+        kit.Figure("pvalues", "p-value of each window", of_windows, figures.drift_pvalues(data), size="small"),
+        kit.Figure("counts", "Texts in each window", sizes, figures.drift_counts(data), size="small"),
     ]
-    return Section("running", "Evidence", [Columns(plots)])
+    return kit.Section("running", "Evidence", [kit.Columns(plots)])
 
 
-def _effects(data: Data) -> Block:
+def _effects(data: kit.Data) -> kit.Block:
     effects = np.asarray(data["effects"])
     plots = [
-        Figure(
+        kit.Figure(
             f"effect-{test}",
             f"Effect: {KINDS[test].title}",
             f"{KINDS[test].meaning} G is the window, F what came before. 0: no difference.",
@@ -111,18 +93,18 @@ def _effects(data: Data) -> Block:
         )
         for k, test in enumerate(data["tests"])
     ]
-    return Section("effects", "Effects", [Columns(plots)])
+    return kit.Section("effects", "Effects", [kit.Columns(plots)])
 
 
-def _levels(data: Data) -> Block:
-    cosines = Figure(
+def _levels(data: kit.Data) -> kit.Block:
+    cosines = kit.Figure(
         "similarities",
         "Mean cosine of two texts",
         "Both of the window (solid), and one of it and one of the reference (dashed).",
         figures.drift_similarities(data),
         size="small",
     )
-    depths = Figure(
+    depths = kit.Figure(
         "depths",
         "Depth in the reference",
         "Mean depth of each window's texts in the reference, one standard deviation about it, and the mean of the "
@@ -130,10 +112,10 @@ def _levels(data: Data) -> Block:
         figures.drift_depths(data),
         size="small",
     )
-    return Section("levels", "Windows against the reference", [Columns([cosines, depths])])
+    return kit.Section("levels", "Windows against the reference", [kit.Columns([cosines, depths])])
 
 
-def _windows(data: Data) -> Block:
+def _windows(data: kit.Data) -> kit.Block:
     n = len(data["counts"])
     shown = sorted({*range(max(0, n - _MOST_WINDOWS), n), *_marked(data)})
     note = (
@@ -145,13 +127,13 @@ def _windows(data: Data) -> Block:
     labels = [
         "Window", "From", "To", "Texts", "Compared with", "p", "Evidence",
         *(f"Effect: {KINDS[test].title}" for test in data["tests"]), "Cosine within", "Cosine to reference",
-        "Mean depth",
+        "Mean depth"
     ]  # fmt: skip
-    table = Table(number_columns(labels), [_window(data, i) for i in shown], "All windows", note=note)
-    return Section("windows", "All windows", [table], nav="Windows")
+    table = kit.Table(kit.number_columns(labels), [_window(data, i) for i in shown], "All windows", note=note)
+    return kit.Section("windows", "All windows", [table], nav="Windows")
 
 
-def _span(data: Data, i: int) -> str:
+def _span(data: kit.Data, i: int) -> str:
     return f"{_time(data['starts'][i])} to {_time(data['ends'][i])}"
 
 
@@ -159,11 +141,11 @@ def _time(label: str | float) -> str:
     return label if isinstance(label, str) else f"{label:.12g}"
 
 
-def _marked(data: Data) -> list[int]:
+def _marked(data: kit.Data) -> list[int]:
     return [data["detection_window"], data["change_window"]] if data["detected"] else []
 
 
-def _window(data: Data, i: int) -> list[Cell | Line]:
+def _window(data: kit.Data, i: int) -> list[kit.Cell | kit.Line]:
     evidence = data["evidence"][i]
     return [
         f"{i + 1}",
@@ -171,9 +153,9 @@ def _window(data: Data, i: int) -> list[Cell | Line]:
         _time(data["ends"][i]),
         f"{data['counts'][i]:,}",
         f"{data['compared'][i]:,}",
-        p_value(data["pvalues"][i]),
-        Cell(f"{evidence:.3g}", sure=evidence >= data["threshold"]),
-        *(effect(x) for x in data["effects"][i]),
+        kit.p_value(data["pvalues"][i]),
+        kit.Cell(f"{evidence:.3g}", sure=evidence >= data["threshold"]),
+        *(kit.effect(x) for x in data["effects"][i]),
         f"{data['similarity_within'][i]:.3f}",
         f"{data['similarity_to_reference'][i]:.3f}",
         f"{data['depth_mean'][i]:.3f}",

@@ -56,21 +56,13 @@ def dd_plot(
     low, high = float(min(in_F.min(), in_G.min())), float(max(in_F.max(), in_G.max()))
     figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line={"dash": "dash", "width": 1}, layer="below")
     figure.update_layout(
-        xaxis_title=f"depth in {name_label(names[0])}",
-        yaxis_title=f"depth in {name_label(names[1])}",
-        dragmode="lasso",
+        xaxis_title=f"depth in {name_label(names[0])}", yaxis_title=f"depth in {name_label(names[1])}", dragmode="lasso"
     )
     return to_script(figure)
 
 
 def text_map(
-    points: Array,
-    corpus: Array,
-    rows: Array,
-    names: Sequence[str],
-    projection: str,
-    *,
-    everything: Array | None = None,
+    points: Array, corpus: Array, rows: Array, names: Sequence[str], projection: str, *, everything: Array | None = None
 ) -> str:
     """Return the texts on a plane. ``everything``: the points of all texts, where the dots are a sample of them."""
     shade = None if everything is None else (everything[:, 0], everything[:, 1])
@@ -82,12 +74,7 @@ def text_map(
 
 
 def _dots(
-    x: Array,
-    y: Array,
-    corpus: Array,
-    rows: Array,
-    names: Sequence[str],
-    everything: tuple[Array, Array] | None = None,
+    x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str], everything: tuple[Array, Array] | None = None
 ) -> Any:
     figure = new_figure()
     size = 7 if len(x) < 1000 else 5

@@ -8,25 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports.kit import (
-    Block,
-    Card,
-    Cell,
-    Column,
-    Columns,
-    Data,
-    Finding,
-    Line,
-    Page,
-    Panel,
-    Section,
-    Table,
-    effect,
-    level,
-    name,
-    p_value,
-    short_names,
-)
+from xembed.reports import kit
 from xembed.shift._kinds import KINDS
 from xembed.shift._pages import methods
 
@@ -37,19 +19,21 @@ _MOST_CORPORA, _MOST_PAIRS = 25, 200
 _DEEPER = "2Q − 1; above 0: the column's texts are the deeper ones, nearer to what both have in common."
 
 
-def many(data: Data) -> Page:
+def many(data: kit.Data) -> kit.Page:
     """Return the page of several corpora."""
-    names, counts = short_names(data["names"]), data["counts"]
+    names, counts = kit.short_names(data["names"]), data["counts"]
     n_pairs, found = len(names) * (len(names) - 1) // 2, data["n_different"]
-    return Page(
+    return kit.Page(
         title=f"{len(names)} corpora",
         kind="several corpora",
-        finding=Finding(f"{found} of {n_pairs} pairs differ" if found else "No difference found", found > 0),
+        finding=kit.Finding(f"{found} of {n_pairs} pairs differ" if found else "No difference found", found > 0),
         verdict=data["verdict"],
         blocks=[*_matrices(data, names), _pairs(data, names)],
         cards=[
-            Card("Pairs that differ", f"{found:,} of {n_pairs:,}", f"level {level(data['alpha'])} for all together"),
-            Card("Corpora", f"{len(names)}", f"{min(counts):,} to {max(counts):,} texts each"),
+            kit.Card(
+                "Pairs that differ", f"{found:,} of {n_pairs:,}", f"level {kit.level(data['alpha'])} for all together"
+            ),
+            kit.Card("Corpora", f"{len(names)}", f"{min(counts):,} to {max(counts):,} texts each"),
         ],
         caveats=data["warnings"],
         methods=[methods.how("many"), methods.which_tests(data["tests"]), methods.how("limits")],
@@ -57,20 +41,22 @@ def many(data: Data) -> Page:
     )
 
 
-def _matrices(data: Data, names: Sequence[str]) -> list[Block]:
+def _matrices(data: kit.Data, names: Sequence[str]) -> list[kit.Block]:
     if len(names) > _MOST_CORPORA:
         return []
     adjusted, cosines = np.asarray(data["adjusted_pvalues"]), np.asarray(data["similarities"])
     different = adjusted <= data["alpha"]
     pvalues = [
         [
-            _NONE if i == j else Cell(p_value(p) + (" ✓" if different[i, j] else ""), shade=float(different[i, j]))
+            _NONE
+            if i == j
+            else kit.Cell(kit.p_value(p) + (" ✓" if different[i, j] else ""), shade=float(different[i, j]))
             for j, p in enumerate(line)
         ]
         for i, line in enumerate(adjusted.tolist())
     ]
     largest = max(float(np.abs(cosines).max()), 1e-9)
-    similar = [[Cell(f"{x:.3f}", shade=abs(x) / largest) for x in line] for line in cosines.tolist()]
+    similar = [[kit.Cell(f"{x:.3f}", shade=abs(x) / largest) for x in line] for line in cosines.tolist()]
     panels = [
         _matrix(
             "Adjusted p-values", f"✓: at most {data['alpha']:.3g}. Corrected for the number of pairs.", names, pvalues
@@ -82,44 +68,44 @@ def _matrices(data: Data, names: Sequence[str]) -> list[Block]:
     for test, values in zip(data["tests"], data["effects"], strict=True):
         note = _DEEPER if test == "depth" else KINDS[test].meaning
         panels.append(_matrix(f"Effect: {KINDS[test].title}", note, names, _effects(np.asarray(values))))
-    return [Section("matrices", "All pairs", [Columns(panels)], nav="Matrices")]
+    return [kit.Section("matrices", "All pairs", [kit.Columns(panels)], nav="Matrices")]
 
 
-_NONE = Cell("–", shade=0.0)
+_NONE = kit.Cell("–", shade=0.0)
 
 
-def _matrix(title: str, note: str, names: Sequence[str], cells: Sequence[Sequence[Cell]]) -> Panel:
-    rows: list[list[Cell | Line]] = [[name(one), *line] for one, line in zip(names, cells, strict=True)]
-    columns = [Column(""), *(Column(name(one), "number") for one in names)]
-    return Panel(title, [Table(columns, rows, title, note=note, kind="matrix")])
+def _matrix(title: str, note: str, names: Sequence[str], cells: Sequence[Sequence[kit.Cell]]) -> kit.Panel:
+    rows: list[list[kit.Cell | kit.Line]] = [[kit.name(one), *line] for one, line in zip(names, cells, strict=True)]
+    columns = [kit.Column(""), *(kit.Column(kit.name(one), "number") for one in names)]
+    return kit.Panel(title, [kit.Table(columns, rows, title, note=note, kind="matrix")])
 
 
-def _effects(values: Floats) -> list[list[Cell]]:
+def _effects(values: Floats) -> list[list[kit.Cell]]:
     largest = max(float(np.abs(values).max()), 1e-9)
     return [
-        [_NONE if i == j else Cell(effect(x), shade=abs(x) / largest) for j, x in enumerate(line)]
+        [_NONE if i == j else kit.Cell(kit.effect(x), shade=abs(x) / largest) for j, x in enumerate(line)]
         for i, line in enumerate(values.tolist())
     ]
 
 
-def _pairs(data: Data, names: Sequence[str]) -> Block:
+def _pairs(data: kit.Data, names: Sequence[str]) -> kit.Block:
     pvalues, adjusted, counts = data["pvalues"], data["adjusted_pvalues"], data["counts"]
     pairs = sorted(combinations(range(len(names)), 2), key=lambda pair: adjusted[pair[0]][pair[1]])
     shown = pairs[:_MOST_PAIRS]
     labels = ["Texts", "p", "Adjusted p", *(f"Effect: {KINDS[test].title}" for test in data["tests"]), "Mean cosine"]
-    rows: list[list[Cell | Line]] = [
+    rows: list[list[kit.Cell | kit.Line]] = [
         [
-            [name(names[i]), " and ", name(names[j])],
+            [kit.name(names[i]), " and ", kit.name(names[j])],
             f"{counts[i]:,} / {counts[j]:,}",
-            p_value(pvalues[i][j]),
-            Cell(p_value(adjusted[i][j]), sure=adjusted[i][j] <= data["alpha"]),
-            *(effect(values[i][j]) for values in data["effects"]),
+            kit.p_value(pvalues[i][j]),
+            kit.Cell(kit.p_value(adjusted[i][j]), sure=adjusted[i][j] <= data["alpha"]),
+            *(kit.effect(values[i][j]) for values in data["effects"]),
             f"{data['similarities'][i][j]:.3f}",
         ]
         for i, j in shown
     ]
     left_out = f"The first {len(shown):,} of {len(pairs):,} pairs; all are in the .json file beside this page."
     title = "All pairs, strongest evidence first"
-    columns = [Column("Corpora"), *(Column(label, "number") for label in labels)]
-    table = Table(columns, rows, title, note=left_out if len(shown) < len(pairs) else "")
-    return Section("pairs", title, [table], nav="Pairs")
+    columns = [kit.Column("Corpora"), *(kit.Column(label, "number") for label in labels)]
+    table = kit.Table(columns, rows, title, note=left_out if len(shown) < len(pairs) else "")
+    return kit.Section("pairs", title, [table], nav="Pairs")

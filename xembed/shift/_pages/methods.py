@@ -56,10 +56,7 @@ def of_comparison(data: Data) -> list[Block]:
         permuted = (
             "(labels of whole groups, such as documents or authors, are permuted: their texts are not independent)"
         )
-    blocks = [
-        how("battery", n_tests=len(names), n_resamples=n_resamples, permuted=permuted),
-        which_tests(names),
-    ]
+    blocks = [how("battery", n_tests=len(names), n_resamples=n_resamples, permuted=permuted), which_tests(names)]
     if data["mode"] == "fast":
         shape, blocks = "", [how("fast", n_resamples=n_resamples)]
     independent = "Texts are taken as independent; where several are of one document or author, p-values are too small "

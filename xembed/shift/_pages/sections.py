@@ -6,42 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xembed.reports.kit import (
-    Block,
-    Bullets,
-    Button,
-    Card,
-    Cards,
-    Cell,
-    Column,
-    Columns,
-    Data,
-    Dumbbell,
-    Figure,
-    Fold,
-    Heading,
-    Line,
-    Panel,
-    Prose,
-    Row,
-    Section,
-    Span,
-    Table,
-    Whisker,
-    count,
-    cut,
-    effect,
-    histogram,
-    interval,
-    level,
-    line,
-    name,
-    p_value,
-    percent,
-    quiet,
-    status,
-    strong,
-)
+from xembed.reports import kit
 from xembed.shift._kinds import FACETS, KINDS
 
 Texts = tuple[Sequence[str], Sequence[str]]
@@ -54,42 +19,46 @@ _TOP = 10
 _SURFACE_AUC, _SURFACE_EFFECT = 0.75, 0.474
 
 _STATUS = {
-    "new": Span("+ new", "badge g"),
-    "more": Span("▲ more", "badge g"),
-    "less": Span("▼ less", "badge f"),
-    "vanished": Span("× vanished", "badge f"),
-    "unchanged": Span("= unchanged", "badge quiet"),
+    "new": kit.Span("+ new", "badge g"),
+    "more": kit.Span("▲ more", "badge g"),
+    "less": kit.Span("▼ less", "badge f"),
+    "vanished": kit.Span("× vanished", "badge f"),
+    "unchanged": kit.Span("= unchanged", "badge quiet"),
 }
 
 
 # ---- facets and tests
 
 
-def facets_section(facets: Sequence[Data], tests: Sequence[Data], alpha: float, names: Names) -> Section:
+def facets_section(facets: Sequence[kit.Data], tests: Sequence[kit.Data], alpha: float, names: Names) -> kit.Section:
     """Return the difference taken apart, and the tests behind it."""
     confidence = f"{tests[0]['confidence_level']:.0%}"
-    return Section(
+    return kit.Section(
         "how-they-differ",
         "How the corpora differ",
         [
-            Cards([_facet(facet, confidence, names) for facet in facets]),
-            Heading("The tests behind this"),
-            Table(
+            kit.Cards([_facet(facet, confidence, names) for facet in facets]),
+            kit.Heading("The tests behind this"),
+            kit.Table(
                 [
                     "Test",
-                    Column("Detects best"),
-                    Column("p", "number"),
-                    Column("Adjusted p", "number"),
-                    Column(f"Effect, {confidence} interval", name="effect"),
-                    Column("Detectable", "number"),
+                    kit.Column("Detects best"),
+                    kit.Column("p", "number"),
+                    kit.Column("Adjusted p", "number"),
+                    kit.Column(f"Effect, {confidence} interval", name="effect"),
+                    kit.Column("Detectable", "number"),
                 ],
                 [_test(test, alpha) for test in tests],
                 label="Tests",
                 layout="stack",
-                note=line(
+                note=kit.line(
                     f"●: the adjusted p-value, which takes all tests into account, is at most {alpha:.3g}. Detectable: "
                     "the smallest effect that corpora of these sizes would show with a power of 80%. ",
-                    *(() if names == ("F", "G") else ("F is ", name(names[0]), ", G is ", name(names[1]), ". ")),
+                    *(
+                        ()
+                        if names == ("F", "G")
+                        else ("F is ", kit.name(names[0]), ", G is ", kit.name(names[1]), ". ")
+                    ),
                     "Effects of different tests are on different scales.",
                 ),
             ),
@@ -98,34 +67,37 @@ def facets_section(facets: Sequence[Data], tests: Sequence[Data], alpha: float, 
     )
 
 
-def _facet(facet: Data, confidence: str, names: Names) -> Card:
+def _facet(facet: kit.Data, confidence: str, names: Names) -> kit.Card:
     title, question = FACETS[facet["name"]]
-    more: list[str | Span] = []
+    more: list[str | kit.Span] = []
     if facet["effect_size"] is not None:
         ends = facet["confidence_interval"]
-        within = f" ({confidence} interval {interval(ends)})" if ends else ""
-        more = [strong(effect(facet["effect_size"])), f"{within}: {facet['effect']}."]
-    return Card(
-        [strong(title), " ", question.format(*(f"“{one}”" for one in names))],
-        status(False, "Not tested", "–")
+        within = f" ({confidence} interval {kit.interval(ends)})" if ends else ""
+        more = [kit.strong(kit.effect(facet["effect_size"])), f"{within}: {facet['effect']}."]
+    return kit.Card(
+        [kit.strong(title), " ", question.format(*(f"“{one}”" for one in names))],
+        kit.status(False, "Not tested", "–")
         if facet["pvalue"] is None
-        else status(facet["found"], "Found" if facet["found"] else "Not found"),
+        else kit.status(facet["found"], "Found" if facet["found"] else "Not found"),
         facet["sentence"],
         more,
         found=facet["found"],
     )
 
 
-def _test(test: Data, alpha: float) -> list[Cell | Line]:
+def _test(test: kit.Data, alpha: float) -> list[kit.Cell | kit.Line]:
     adjusted = test["pvalue"] if test["adjusted_pvalue"] is None else test["adjusted_pvalue"]
     rejects = adjusted <= alpha
-    spoken = Span("rejects: " if rejects else "does not reject: ", "spoken")
+    spoken = kit.Span("rejects: " if rejects else "does not reject: ", "spoken")
     return [
-        line(status(rejects), spoken, " ", test["title"]),
+        kit.line(kit.status(rejects), spoken, " ", test["title"]),
         KINDS[test["name"]].sees,
-        p_value(test["pvalue"]),
-        Cell(Span(p_value(adjusted), "strong") if rejects else p_value(adjusted)),
-        Cell([strong(effect(test["effect_size"])), f" ({interval(test['confidence_interval'])})"], test["effect"]),
+        kit.p_value(test["pvalue"]),
+        kit.Cell(kit.Span(kit.p_value(adjusted), "strong") if rejects else kit.p_value(adjusted)),
+        kit.Cell(
+            [kit.strong(kit.effect(test["effect_size"])), f" ({kit.interval(test['confidence_interval'])})"],
+            test["effect"],
+        ),
         f"{test['detectable']:.2g}",
     ]
 
@@ -133,164 +105,177 @@ def _test(test: Data, alpha: float) -> list[Cell | Line]:
 # ---- regions
 
 
-def regions_section(regions: Data, names: Names, texts: Texts | None, *, linked: bool, verdict: str = "") -> Section:
+def regions_section(
+    regions: kit.Data, names: Names, texts: Texts | None, *, linked: bool, verdict: str = ""
+) -> kit.Section:
     """Return what shifted: each region with its shares and, where there are texts, its most typical ones."""
     every = regions["regions"]
     most = max(1e-9, *(max(region["share_F"], region["share_G"]) for region in every))
     rows = [(region, _region(region, names, texts, most, linked)) for region in every]
     changed = [row for region, row in rows if region["status"] != "unchanged"]
     unchanged = [row for region, row in rows if region["status"] == "unchanged"]
-    blocks: list[Block] = [Prose(verdict)] if verdict else []
+    blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
     if verdict:
-        blocks += [Prose(note, "note") for note in regions["warnings"]]
+        blocks += [kit.Prose(note, "note") for note in regions["warnings"]]
     if changed:
         blocks.append(_region_table("Regions that changed", names, changed))
     if unchanged:
         regions_word = "region" if len(unchanged) == 1 else "regions"
         summary = f"{len(unchanged)} {regions_word} that changed by no more than chance explains"
-        blocks.append(Fold(summary, [_region_table("Regions that did not change", names, unchanged)]))
+        blocks.append(kit.Fold(summary, [_region_table("Regions that did not change", names, unchanged)]))
     held = ", of the half that had no part in making the regions" if regions["split"] else ""
     called = "A region is called by the terms that set its texts apart. " if texts else ""
-    note = line(
+    note = kit.line(
         f"Shares of each corpus that lie in a region{held}; strongest evidence first. {called}q: adjusted for all "
-        f"regions; at most {level(regions['fdr'])} counts as a change. Log odds above 0: more of ",
-        name(names[1]),
+        f"regions; at most {kit.level(regions['fdr'])} counts as a change. Log odds above 0: more of ",
+        kit.name(names[1]),
         ".",
     )
-    return Section("what-shifted", "What shifted", [*blocks, Prose(note, "quiet")])
+    return kit.Section("what-shifted", "What shifted", [*blocks, kit.Prose(note, "quiet")])
 
 
-def _region_table(label: str, names: Names, rows: Sequence[Row]) -> Table:
-    shares: Line = [Span(f"● {names[0]}", "f"), " to ", Span(f"◇ {names[1]}", "g")]
+def _region_table(label: str, names: Names, rows: Sequence[kit.Row]) -> kit.Table:
+    shares: kit.Line = [kit.Span(f"● {names[0]}", "f"), " to ", kit.Span(f"◇ {names[1]}", "g")]
     columns = [
-        Column("Region"),
-        Column(shares, name="shares"),
-        Column("Log odds, 95% interval", name="log odds"),
-        Column("p", "number"),
-        Column("q", "number"),
+        kit.Column("Region"),
+        kit.Column(shares, name="shares"),
+        kit.Column("Log odds, 95% interval", name="log odds"),
+        kit.Column("p", "number"),
+        kit.Column("q", "number"),
     ]
-    return Table(columns, rows, label, layout="stack")
+    return kit.Table(columns, rows, label, layout="stack")
 
 
-def _region(region: Data, names: Names, texts: Texts | None, most: float, linked: bool) -> Row:
+def _region(region: kit.Data, names: Names, texts: Texts | None, most: float, linked: bool) -> kit.Row:
     low, high = region["interval"]
-    share = f"{percent(region['share_F'])} → {percent(region['share_G'])}"
+    share = f"{kit.percent(region['share_F'])} → {kit.percent(region['share_G'])}"
     counts = f"({region['count_F']:,} → {region['count_G']:,} texts)"
-    details: list[Block] = []
+    details: list[kit.Block] = []
     if region["terms"]:
-        details.append(Prose([strong("Terms:"), " ", cut(", ".join(region["terms"]), _LENGTH)]))
-    details.append(Columns([_typical(region, names, texts, which) for which in (0, 1)]))
+        details.append(kit.Prose([kit.strong("Terms:"), " ", kit.cut(", ".join(region["terms"]), _LENGTH)]))
+    details.append(kit.Columns([_typical(region, names, texts, which) for which in (0, 1)]))
     if linked:
-        details.append(Button("Show all its texts in the table below", {"region": str(region["id"])}))
-    return Row(
+        details.append(kit.Button("Show all its texts in the table below", {"region": str(region["id"])}))
+    return kit.Row(
         [
-            [_STATUS[region["status"]], " ", cut(region["label"], _LABEL)],
-            Cell(
-                [Span(share, "nobreak"), " ", Span(counts, "quiet")],
-                graphic=Dumbbell(region["share_F"], region["share_G"], most),
+            [_STATUS[region["status"]], " ", kit.cut(region["label"], _LABEL)],
+            kit.Cell(
+                [kit.Span(share, "nobreak"), " ", kit.Span(counts, "quiet")],
+                graphic=kit.Dumbbell(region["share_F"], region["share_G"], most),
             ),
-            [Span(f"{region['log_odds']:+.2f}", "nobreak"), " ", quiet(f"({low:+.2f} to {high:+.2f})")],
-            p_value(region["pvalue"]),
-            p_value(region["qvalue"]),
+            [kit.Span(f"{region['log_odds']:+.2f}", "nobreak"), " ", kit.quiet(f"({low:+.2f} to {high:+.2f})")],
+            kit.p_value(region["pvalue"]),
+            kit.p_value(region["qvalue"]),
         ],
         details,
         "Typical texts and terms" if texts else "Typical rows",
     )
 
 
-def _typical(region: Data, names: Names, texts: Texts | None, which: int) -> Panel:
+def _typical(region: kit.Data, names: Names, texts: Texts | None, which: int) -> kit.Panel:
     rows = region["typical_G" if which else "typical_F"]
-    lines: list[Line] = [[f"{cut(texts[which][row], _LENGTH)} " if texts else "", quiet(f"row {row}")] for row in rows]
-    title = line("Most typical of ", name(names[which]))
-    return Panel(title, [Bullets(lines, numbered=True) if lines else Prose("No text of it lies here.", "quiet")])
+    lines: list[kit.Line] = [
+        [f"{kit.cut(texts[which][row], _LENGTH)} " if texts else "", kit.quiet(f"row {row}")] for row in rows
+    ]
+    title = kit.line("Most typical of ", kit.name(names[which]))
+    return kit.Panel(
+        title, [kit.Bullets(lines, numbered=True) if lines else kit.Prose("No text of it lies here.", "quiet")]
+    )
 
 
 # ---- terms
 
 
-def terms_section(terms: Data, names: Names, *, verdict: str = "") -> Section:
+def terms_section(terms: kit.Data, names: Names, *, verdict: str = "") -> kit.Section:
     """Return the terms of each corpus, strongest first."""
-    sides: list[Block] = []
+    sides: list[kit.Block] = []
     for which, key in enumerate(("more_in_F", "more_in_G")):
         rows = [_term(term, terms["fdr"]) for term in terms[key]]
-        columns = [Column("Term"), Column("Texts with it", "number"), Column("z", "number"), Column("q", "number")]
-        title = line("More frequent in ", Span(names[which], "g" if which else "f"))
-        sides.append(Panel(title, [Table(columns, rows, f"More frequent in {names[which]}", kind="terms")]))
-    note = line(
-        "Shares of the texts of ", name(names[0]), " → ", name(names[1]), " that hold the word or pair of words. z: "
-        "weighted log odds in standard errors, what the order goes by; above 0: more in ", name(names[1]), ". ✓: q, "
-        f"adjusted for all terms, is at most {level(terms['fdr'])}.",
+        columns = [
+            kit.Column("Term"),
+            kit.Column("Texts with it", "number"),
+            kit.Column("z", "number"),
+            kit.Column("q", "number"),
+        ]
+        title = kit.line("More frequent in ", kit.Span(names[which], "g" if which else "f"))
+        sides.append(kit.Panel(title, [kit.Table(columns, rows, f"More frequent in {names[which]}", kind="terms")]))
+    note = kit.line(
+        "Shares of the texts of ", kit.name(names[0]), " → ", kit.name(names[1]), " that hold the word or pair of "
+        "words. z: weighted log odds in standard errors, what the order goes by; above 0: more in ", kit.name(names[1]),
+        f". ✓: q, adjusted for all terms, is at most {kit.level(terms['fdr'])}."
     )  # fmt: skip
-    blocks: list[Block] = [Prose(verdict)] if verdict else []
-    return Section("words", "Distinguishing terms", [*blocks, Columns(sides), Prose(note, "quiet")], nav="Terms")
+    blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
+    return kit.Section(
+        "words", "Distinguishing terms", [*blocks, kit.Columns(sides), kit.Prose(note, "quiet")], nav="Terms"
+    )
 
 
-def _term(term: Data, fdr: float) -> list[Cell | Line]:
+def _term(term: kit.Data, fdr: float) -> list[kit.Cell | kit.Line]:
     return [
-        cut(term["term"], _LABEL),
-        f"{percent(term['share_F'])} → {percent(term['share_G'])}",
+        kit.cut(term["term"], _LABEL),
+        f"{kit.percent(term['share_F'])} → {kit.percent(term['share_G'])}",
         f"{term['z']:+.1f}",
-        Cell(p_value(term["qvalue"]), sure=term["qvalue"] <= fdr),
+        kit.Cell(kit.p_value(term["qvalue"]), sure=term["qvalue"] <= fdr),
     ]
 
 
 # ---- surface features
 
 
-def surface_section(surface: Data, names: Names, separability: float | None, *, verdict: str = "") -> Section:
+def surface_section(surface: kit.Data, names: Names, separability: float | None, *, verdict: str = "") -> kit.Section:
     """Return surface features; ``separability`` is the AUC of the embeddings, to compare with theirs."""
     sure = [feature["qvalue"] <= surface["fdr"] for feature in surface["features"]]
     rows = [_feature(feature, surface["fdr"]) for feature in surface["features"]]
     different = [row for row, is_sure in zip(rows, sure, strict=True) if is_sure]
     alike = [row for row, is_sure in zip(rows, sure, strict=True) if not is_sure]
-    blocks: list[Block] = []
+    blocks: list[kit.Block] = []
     if verdict and surface_is_suspicious(surface):
-        before = strong("Check this before you call it a change of content.")
-        blocks.append(Prose([before, f" {verdict}"], "note alert"))
+        before = kit.strong("Check this before you call it a change of content.")
+        blocks.append(kit.Prose([before, f" {verdict}"], "note alert"))
     elif verdict:
-        blocks.append(Prose(verdict))
+        blocks.append(kit.Prose(verdict))
     compared = _against_embeddings(surface["auc"], separability)
     if compared:
-        blocks.append(Prose(compared))
+        blocks.append(kit.Prose(compared))
     if verdict:
-        blocks += [Prose(note, "note") for note in surface["warnings"]]
+        blocks += [kit.Prose(note, "note") for note in surface["warnings"]]
     if different:
         blocks.append(_feature_table("Features that differ", names, different))
     if alike:
-        summary = f"{count(len(alike), 'feature')} without a significant difference"
-        blocks.append(Fold(summary, [_feature_table("Features that do not differ", names, alike)]))
-    note = line(
-        "Effect: in how many more pairs of texts the one of ", name(names[1]), " has more, from -1 to +1; 0 is no "
-        f"difference. ✓: q, adjusted for all features, is at most {level(surface['fdr'])}. Embeddings see the surface, "
-        "too: corpora that were collected or cleaned in different ways can differ by nothing else.",
+        summary = f"{kit.count(len(alike), 'feature')} without a significant difference"
+        blocks.append(kit.Fold(summary, [_feature_table("Features that do not differ", names, alike)]))
+    note = kit.line(
+        "Effect: in how many more pairs of texts the one of ", kit.name(names[1]), " has more, from -1 to +1; 0 is no "
+        f"difference. ✓: q, adjusted for all features, is at most {kit.level(surface['fdr'])}. Embeddings see the "
+        "surface, too: corpora that were collected or cleaned in different ways can differ by nothing else."
     )  # fmt: skip
-    return Section("form", "Surface features", [*blocks, Prose(note, "quiet")])
+    return kit.Section("form", "Surface features", [*blocks, kit.Prose(note, "quiet")])
 
 
-def _feature_table(label: str, names: Names, rows: Sequence[Sequence[Cell | Line]]) -> Table:
+def _feature_table(label: str, names: Names, rows: Sequence[Sequence[kit.Cell | kit.Line]]) -> kit.Table:
     columns = [
-        Column("Per text"),
-        Column(["Mean ", name(names[0]), " → ", name(names[1])], "number", "mean"),
-        Column("Effect, 95% interval", name="effect"),
-        Column("q", "number"),
+        kit.Column("Per text"),
+        kit.Column(["Mean ", kit.name(names[0]), " → ", kit.name(names[1])], "number", "mean"),
+        kit.Column("Effect, 95% interval", name="effect"),
+        kit.Column("q", "number"),
     ]
-    return Table(columns, rows, label, layout="stack")
+    return kit.Table(columns, rows, label, layout="stack")
 
 
-def _feature(feature: Data, fdr: float) -> list[Cell | Line]:
+def _feature(feature: kit.Data, fdr: float) -> list[kit.Cell | kit.Line]:
     low, high = feature["interval"]
     return [
         feature["label"],
         f"{feature['mean_F']:.3g} → {feature['mean_G']:.3g}",
-        Cell(
-            [strong(f"{feature['effect']:+.2f}"), " ", quiet(f"({low:+.2f} to {high:+.2f})")],
-            graphic=Whisker(feature["effect"], low, high),
+        kit.Cell(
+            [kit.strong(f"{feature['effect']:+.2f}"), " ", kit.quiet(f"({low:+.2f} to {high:+.2f})")],
+            graphic=kit.Whisker(feature["effect"], low, high),
         ),
-        Cell(p_value(feature["qvalue"]), sure=feature["qvalue"] <= fdr),
+        kit.Cell(kit.p_value(feature["qvalue"]), sure=feature["qvalue"] <= fdr),
     ]
 
 
-def surface_is_suspicious(surface: Data) -> bool:
+def surface_is_suspicious(surface: kit.Data) -> bool:
     """Return whether surface features alone could make embeddings differ."""
     large = any(
         feature["qvalue"] <= surface["fdr"] and abs(feature["effect"]) >= _SURFACE_EFFECT
@@ -304,27 +289,27 @@ def _against_embeddings(surface: float | None, embeddings: float | None) -> str:
         return ""
     sentence = (
         "From length, spacing, case and punctuation alone, a text of each corpus is told apart in "
-        f"{percent(surface)} of pairs"
+        f"{kit.percent(surface)} of pairs"
     )
     if embeddings is None:
         return f"{sentence} (50% is chance)."
-    return f"{sentence}; from the embeddings, in {percent(embeddings)} (50% is chance)."
+    return f"{sentence}; from the embeddings, in {kit.percent(embeddings)} (50% is chance)."
 
 
 # ---- coverage
 
 
-def coverage_section(coverage: Data, names: Names, texts: Texts | None, *, verdict: str = "") -> Section:
+def coverage_section(coverage: kit.Data, names: Names, texts: Texts | None, *, verdict: str = "") -> kit.Section:
     """Return how much of each corpus the other covers, and the texts that it does not."""
-    blocks: list[Block] = [Prose(verdict)] if verdict else []
+    blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
     if verdict:
-        blocks += [Prose(note, "note") for note in coverage["warnings"]]
+        blocks += [kit.Prose(note, "note") for note in coverage["warnings"]]
     sides = ((1, "G", 0), (0, "F", 1))
     cards = [
-        Card(
-            [name(names[which]), " covered by ", name(names[other])],
-            percent(coverage[f"covered_{letter}"]),
-            f"of its texts; {percent(coverage[f'expected_{letter}'])} if nothing shifted",
+        kit.Card(
+            [kit.name(names[which]), " covered by ", kit.name(names[other])],
+            kit.percent(coverage[f"covered_{letter}"]),
+            f"of its texts; {kit.percent(coverage[f'expected_{letter}'])} if nothing shifted",
         )
         for which, letter, other in sides
     ]
@@ -333,42 +318,44 @@ def coverage_section(coverage: Data, names: Names, texts: Texts | None, *, verdi
     if coverage["score"] == "contrast":
         score += ", less that with those of its own"
     note = f"Score: {score}; low is remote. q: conformal p-value, adjusted for all texts of the corpus."
-    return Section(
+    return kit.Section(
         "coverage", "Texts that the other corpus does not cover",
-        [*blocks, Cards(cards), Columns(panels), Prose(note, "quiet")], nav="Coverage",
+        [*blocks, kit.Cards(cards), kit.Columns(panels), kit.Prose(note, "quiet")], nav="Coverage"
     )  # fmt: skip
 
 
-def _uncovered(coverage: Data, names: Names, texts: Texts | None, which: int, letter: str, other: int) -> Panel:
+def _uncovered(coverage: kit.Data, names: Names, texts: Texts | None, which: int, letter: str, other: int) -> kit.Panel:
     uncovered, scores = coverage[f"uncovered_{letter}"], coverage[f"scores_{letter}"]
     rows = uncovered[:_TOP] or np.argsort(np.round(scores, 9), kind="stable")[: _TOP // 2].tolist()
-    title: list[str | Span] = ["Least covered texts of ", name(names[which])]
+    title: list[str | kit.Span] = ["Least covered texts of ", kit.name(names[which])]
     if uncovered:
-        title = ["Texts of ", name(names[which]), " that ", name(names[other]), " does not cover"]
-    numbers = [Column("Row", "number"), Column("Score", "number"), Column("q", "number")]
-    lines: list[list[Cell | Line]] = [
-        [str(row), f"{scores[row]:.3f}", p_value(coverage[f"qvalues_{letter}"][row])] for row in rows
+        title = ["Texts of ", kit.name(names[which]), " that ", kit.name(names[other]), " does not cover"]
+    numbers = [kit.Column("Row", "number"), kit.Column("Score", "number"), kit.Column("q", "number")]
+    lines: list[list[kit.Cell | kit.Line]] = [
+        [str(row), f"{scores[row]:.3f}", kit.p_value(coverage[f"qvalues_{letter}"][row])] for row in rows
     ]
     note = _uncovered_note(len(uncovered), len(rows), coverage[f"n_{letter}"], coverage["fdr"])
-    return Panel(title, [Prose(note, "quiet"), text_table(numbers, lines, rows, texts and texts[which], _LENGTH)])
+    return kit.Panel(
+        title, [kit.Prose(note, "quiet"), text_table(numbers, lines, rows, texts and texts[which], _LENGTH)]
+    )
 
 
 def text_table(
-    columns: Sequence[Column],
-    lines: Sequence[list[Cell | Line]],
+    columns: Sequence[kit.Column],
+    lines: Sequence[list[kit.Cell | kit.Line]],
     rows: Sequence[int],
     texts: Sequence[str] | None,
     length: int,
-) -> Table:
+) -> kit.Table:
     """Return a table of rows, with their texts where there are any."""
     if texts:
-        columns = [*columns, Column("Text", "text")]
-        lines = [[*line, cut(texts[row], length)] for line, row in zip(lines, rows, strict=True)]
-    return Table(columns, lines, layout="stack", headed=False, kind="texts")
+        columns = [*columns, kit.Column("Text", "text")]
+        lines = [[*line, kit.cut(texts[row], length)] for line, row in zip(lines, rows, strict=True)]
+    return kit.Table(columns, lines, layout="stack", headed=False, kind="texts")
 
 
 def _uncovered_note(found: int, listed: int, n: int, fdr: float) -> str:
-    rate = f"false discovery rate {level(fdr)}"
+    rate = f"false discovery rate {kit.level(fdr)}"
     if not found:
         return f"None of {n:,} is beyond what chance explains ({rate})."
     return f"{found:,} of {n:,} ({rate})" + (f"; the {listed} least covered:" if listed < found else ":")
@@ -377,30 +364,30 @@ def _uncovered_note(found: int, listed: int, n: int, fdr: float) -> str:
 # ---- self-check
 
 
-def self_check_section(check: Data, *, verdict: str = "") -> Section:
+def self_check_section(check: kit.Data, *, verdict: str = "") -> kit.Section:
     """Return F against itself: the rejection rate, and the p-values of all splits."""
     low, high = check["interval"]
     cards = [
-        Card(
+        kit.Card(
             "Rejection rate without a shift",
-            percent(check["rejection_rate"]),
-            f"of {count(check['n_splits'], 'random split')}; 95% interval {percent(low)} to {percent(high)}; "
-            f"the level is {level(check['alpha'])}",
+            kit.percent(check["rejection_rate"]),
+            f"of {kit.count(check['n_splits'], 'random split')}; 95% interval {kit.percent(low)} to {kit.percent(high)}"
+            f"; the level is {kit.level(check['alpha'])}",
         ),
-        Card(
+        kit.Card(
             "First half against second",
-            f"p = {p_value(check['ordered_pvalue'])}",
+            f"p = {kit.p_value(check['ordered_pvalue'])}",
             "in the order given; small if neighboring texts belong together",
         ),
     ]
-    figure = Figure(
+    figure = kit.Figure(
         "self-check-plot",
         "p-values of F against itself",
         f"Where the level holds, p-values are spread evenly: about {check['n_splits'] / 20:.0f} of "
         f"{check['n_splits']} in each twentieth.",
-        histogram(np.asarray(check["pvalues"]), title="p-value", bounds=(0.0, 1.0)),
+        kit.histogram(np.asarray(check["pvalues"]), title="p-value", bounds=(0.0, 1.0)),
         size="small",
     )
-    blocks: list[Block] = [Prose(verdict)] if verdict else []
+    blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
     title = "Self-check: does the level hold on these data?"
-    return Section("self-check", title, [*blocks, Columns([Cards(cards), figure])], nav="Self-check")
+    return kit.Section("self-check", title, [*blocks, kit.Columns([kit.Cards(cards), figure])], nav="Self-check")

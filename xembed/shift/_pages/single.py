@@ -6,24 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xembed.reports.kit import (
-    Block,
-    Card,
-    Data,
-    Figure,
-    Finding,
-    Page,
-    Section,
-    count,
-    effect,
-    histogram,
-    interval,
-    level,
-    name,
-    p_value,
-    percent,
-    short_names,
-)
+from xembed.reports import kit
 from xembed.shift._pages import methods
 from xembed.shift._pages.sections import (
     Names,
@@ -35,37 +18,37 @@ from xembed.shift._pages.sections import (
 )
 
 
-def test(data: Data) -> Page:
+def test(data: kit.Data) -> kit.Page:
     """Return the page of a single permutation test."""
     adjusted = data["adjusted_pvalue"]
     found = (data["pvalue"] if adjusted is None else adjusted) <= 1 - data["confidence_level"]
-    cards = [Card("p-value", p_value(data["pvalue"]), f"statistic {data['statistic']:.4g}")]
+    cards = [kit.Card("p-value", kit.p_value(data["pvalue"]), f"statistic {data['statistic']:.4g}")]
     if adjusted is not None:
-        cards.append(Card("Adjusted p-value", p_value(adjusted), "with all tests of its battery"))
+        cards.append(kit.Card("Adjusted p-value", kit.p_value(adjusted), "with all tests of its battery"))
     cards += [
-        Card(
+        kit.Card(
             "Effect",
-            effect(data["effect_size"]),
-            f"{data['confidence_level']:.0%} interval {interval(data['confidence_interval'])}; {data['effect']}",
+            kit.effect(data["effect_size"]),
+            f"{data['confidence_level']:.0%} interval {kit.interval(data['confidence_interval'])}; {data['effect']}",
         ),
-        Card("Detectable", f"{data['detectable']:.2g}", "smallest effect that would show with a power of 80%"),
-        Card("Texts", f"{data['n_F']:,} / {data['n_G']:,}", "F / G"),
+        kit.Card("Detectable", f"{data['detectable']:.2g}", "smallest effect that would show with a power of 80%"),
+        kit.Card("Texts", f"{data['n_F']:,} / {data['n_G']:,}", "F / G"),
     ]
     null = np.asarray(data["null"])
-    blocks: list[Block] = []
+    blocks: list[kit.Block] = []
     if len(null):
         extreme = int((null >= data["statistic"]).sum())
         caption = (
             f"The statistic under {len(null):,} random permutations, and as observed. {extreme:,} of them are at least "
             "as large."
         )
-        spec = histogram(null, title="statistic", mark=data["statistic"])
-        figure = Figure("null-plot", "The statistic under permutations", caption, spec, size="wide")
-        blocks = [Section("null", "Null distribution", [figure])]
-    return Page(
+        spec = kit.histogram(null, title="statistic", mark=data["statistic"])
+        figure = kit.Figure("null-plot", "The statistic under permutations", caption, spec, size="wide")
+        blocks = [kit.Section("null", "Null distribution", [figure])]
+    return kit.Page(
         title="F and G",
         kind=f"test by {data['title']}",
-        finding=Finding("Difference found" if found else "No difference found", found),
+        finding=kit.Finding("Difference found" if found else "No difference found", found),
         verdict=data["verdict"],
         blocks=blocks,
         names=("F", "G"),
@@ -75,56 +58,58 @@ def test(data: Data) -> Page:
     )
 
 
-def regions(data: Data) -> Page:
+def regions(data: kit.Data) -> kit.Page:
     """Return the page of `what_shifted`."""
-    names, total, changed = short_names(data["names"]), len(data["regions"]), data["n_changed"]
+    names, total, changed = kit.short_names(data["names"]), len(data["regions"]), data["n_changed"]
     counted = " / ".join(f"{sum(region[key] for region in data['regions']):,}" for key in ("count_F", "count_G"))
     cards = [
-        Card("Regions changed", f"{changed} of {total}", f"false discovery rate {level(data['fdr'])}"),
-        Card("Texts counted", counted, "the half that did not make the regions" if data["split"] else "all of them"),
+        kit.Card("Regions changed", f"{changed} of {total}", f"false discovery rate {kit.level(data['fdr'])}"),
+        kit.Card(
+            "Texts counted", counted, "the half that did not make the regions" if data["split"] else "all of them"
+        ),
     ]
-    finding = Finding(f"{changed} of {count(total, 'region')} changed", changed > 0)
+    finding = kit.Finding(f"{changed} of {kit.count(total, 'region')} changed", changed > 0)
     section = regions_section(data, names, None, linked=False)
     return _page(data, names, "what shifted", finding, cards, section, methods.how("regions"))
 
 
-def terms(data: Data) -> Page:
+def terms(data: kit.Data) -> kit.Page:
     """Return the page of `distinguishing_terms`."""
-    names, found = short_names(data["names"]), data["n_significant"]
-    rate = f"false discovery rate {level(data['fdr'])}"
-    cards = [Card("Terms that differ", f"{found:,} of {data['n_terms']:,}", rate)]
-    finding = Finding(f"{count(found, 'term')} found" if found else "No term found", found > 0)
+    names, found = kit.short_names(data["names"]), data["n_significant"]
+    rate = f"false discovery rate {kit.level(data['fdr'])}"
+    cards = [kit.Card("Terms that differ", f"{found:,} of {data['n_terms']:,}", rate)]
+    finding = kit.Finding(f"{kit.count(found, 'term')} found" if found else "No term found", found > 0)
     return _page(data, names, "distinguishing terms", finding, cards, terms_section(data, names), methods.how("terms"))
 
 
-def surface(data: Data) -> Page:
+def surface(data: kit.Data) -> kit.Page:
     """Return the page of `compare_surface`."""
-    names, found, total = short_names(data["names"]), data["n_different"], len(data["features"])
-    cards = [Card("Features that differ", f"{found} of {total}", f"false discovery rate {level(data['fdr'])}")]
+    names, found, total = kit.short_names(data["names"]), data["n_different"], len(data["features"])
+    cards = [kit.Card("Features that differ", f"{found} of {total}", f"false discovery rate {kit.level(data['fdr'])}")]
     if data["auc"] is not None:
-        note = f"all features together order {percent(data['auc'])} of pairs of texts; 50% is chance"
-        cards.append(Card("Separability (AUC)", f"{data['auc']:.3f}", note))
+        note = f"all features together order {kit.percent(data['auc'])} of pairs of texts; 50% is chance"
+        cards.append(kit.Card("Separability (AUC)", f"{data['auc']:.3f}", note))
     words = "Surface features differ" if found else "No notable difference in surface features"
     section = surface_section(data, names, None)
-    return _page(data, names, "surface features", Finding(words, found > 0), cards, section, methods.how("surface"))
+    return _page(data, names, "surface features", kit.Finding(words, found > 0), cards, section, methods.how("surface"))
 
 
-def coverage(data: Data) -> Page:
+def coverage(data: kit.Data) -> kit.Page:
     """Return the page of `coverage`."""
-    names, found = short_names(data["names"]), len(data["uncovered_F"]) + len(data["uncovered_G"])
-    finding = Finding(f"{count(found, 'text')} not covered" if found else "All texts are covered", found > 0)
+    names, found = kit.short_names(data["names"]), len(data["uncovered_F"]) + len(data["uncovered_G"])
+    finding = kit.Finding(f"{kit.count(found, 'text')} not covered" if found else "All texts are covered", found > 0)
     return _page(data, names, "coverage", finding, [], coverage_section(data, names, None), methods.how("coverage"))
 
 
-def self_check(data: Data) -> Page:
+def self_check(data: kit.Data) -> kit.Page:
     """Return the page of a self-check."""
     low, high = data["interval"]
-    finding = Finding("Level holds", sign="✓")
+    finding = kit.Finding("Level holds", sign="✓")
     if low > data["alpha"] or data["ordered_pvalue"] <= data["alpha"]:
-        finding = Finding("Level in doubt", True, "!")
+        finding = kit.Finding("Level in doubt", True, "!")
     elif high < data["alpha"]:
-        finding = Finding("Conservative (rejection rate below the level)")
-    return Page(
+        finding = kit.Finding("Conservative (rejection rate below the level)")
+    return kit.Page(
         title="F against itself",
         kind="self-check",
         finding=finding,
@@ -135,18 +120,24 @@ def self_check(data: Data) -> Page:
 
 
 def _page(
-    data: Data, names: Names, kind: str, finding: Finding, cards: Sequence[Card], section: Section, how: Block
-) -> Page:
+    data: kit.Data,
+    names: Names,
+    kind: str,
+    finding: kit.Finding,
+    cards: Sequence[kit.Card],
+    section: kit.Section,
+    how: kit.Block,
+) -> kit.Page:
     """Return the page of a section of the shift report that stands alone: verdict and notes are at its top."""
     n_F, n_G = f"{data['n_F']:,}", f"{data['n_G']:,}"
-    return Page(
+    return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind=kind,
         finding=finding,
         verdict=data["verdict"],
         blocks=[section],
         names=names,
-        cards=[*cards, Card("Texts", f"{n_F} / {n_G}", [name(names[0]), " / ", name(names[1])])],
+        cards=[*cards, kit.Card("Texts", f"{n_F} / {n_G}", [kit.name(names[0]), " / ", kit.name(names[1])])],
         caveats=data.get("warnings", ()),
         methods=[how, methods.how("limits")],
         sizes=f"{n_F} and {n_G} texts",

@@ -9,24 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports.kit import (
-    Block,
-    Column,
-    Columns,
-    Data,
-    Line,
-    Panel,
-    Prose,
-    Section,
-    Span,
-    TextTable,
-    cut,
-    name,
-    pack,
-    packed_words,
-    plain,
-    short_names,
-)
+from xembed.reports import kit
 from xembed.shift._pages.sections import text_table
 
 Array = npt.NDArray[Any]
@@ -57,7 +40,7 @@ class Rows:
     length: int  # characters of a text
 
     @classmethod
-    def of(cls, data: Data) -> Rows:
+    def of(cls, data: kit.Data) -> Rows:
         """Choose the rows of a shift result."""
         depths = np.asarray(data["depths"])
         n_G = int(data["test"]["n_G"])
@@ -65,7 +48,7 @@ class Rows:
         corpus = np.repeat([0, 1], [n_F, n_G])
         kept = sample_rows(depths, corpus, _MAX_ROWS)
         return cls(
-            names=short_names(data["names"]),
+            names=kit.short_names(data["names"]),
             depths=depths,
             in_F=np.asarray(data["depths_in_F"]),
             in_G=np.asarray(data["depths_in_G"]),
@@ -77,24 +60,26 @@ class Rows:
             length=int(np.clip(_TEXT_BUDGET // max(len(kept), 1), _SHORTEST, _LONGEST)),
         )
 
-    def section(self, regions: Data | None, explained: Data | None = None) -> Section:
+    def section(self, regions: kit.Data | None, explained: kit.Data | None = None) -> kit.Section:
         """Return the section of all texts.
 
         With ``regions``, each text has its region and how it leans; with an explanation of the same shift, its words.
         """
         first, second = self.names
-        numbers: list[tuple[str, Line, str]] = [
+        numbers: list[tuple[str, kit.Line, str]] = [
             ("depth", "Depth", ""),
-            ("inF", ["in ", name(first)], f"Depth in {first}"),
-            ("inG", ["in ", name(second)], f"Depth in {second}"),
+            ("inF", ["in ", kit.name(first)], f"Depth in {first}"),
+            ("inG", ["in ", kit.name(second)], f"Depth in {second}"),
         ]
         if regions is not None:
             numbers.append(("lean", "Leaning", f"Above 0: where {second} has more; below 0: where {first} has more"))
         last = "Text" if self.texts is not None else "Region" if regions is not None else ""
-        table = TextTable(pack(self._columns(regions, explained)), numbers, last, self._note(regions, explained))
-        return Section("all", "All texts", [table], nav="Texts")
+        table = kit.TextTable(
+            kit.pack(self._columns(regions, explained)), numbers, last, self._note(regions, explained)
+        )
+        return kit.Section("all", "All texts", [table], nav="Texts")
 
-    def _columns(self, regions: Data | None, explained: Data | None) -> dict[str, Any]:
+    def _columns(self, regions: kit.Data | None, explained: kit.Data | None) -> dict[str, Any]:
         columns = {
             "names": self.names,
             "numbers": [{"key": "depth", "label": "depth", "csv": "depth"}]
@@ -107,12 +92,14 @@ class Rows:
             "depth": self.depths[self.kept].round(4).tolist(),
             "inF": self.in_F[self.kept].round(4).tolist(),
             "inG": self.in_G[self.kept].round(4).tolist(),
-            "text": None if self.texts is None else [cut(self.texts[i], self.length) for i in self.kept],
+            "text": None if self.texts is None else [kit.cut(self.texts[i], self.length) for i in self.kept],
         }
         if regions is not None:
             columns |= {
                 "region": np.asarray(regions["membership"])[self.kept].tolist(),
-                "regions": [f"{cut(region['label'], _LABEL)} ({region['status']})" for region in regions["regions"]],
+                "regions": [
+                    f"{kit.cut(region['label'], _LABEL)} ({region['status']})" for region in regions["regions"]
+                ],
                 "groups": _groups(regions["regions"]),
                 "lean": np.asarray(regions["scores"])[self.kept].round(3).tolist(),
             }
@@ -123,7 +110,7 @@ class Rows:
                 text["row"] + (n_F if place >= explained["n_F"] else 0) for place, text in enumerate(explained["texts"])
             ]
             words = {
-                place: {"component": text["component"]} | packed_words(text["words"], text["values"])
+                place: {"component": text["component"]} | kit.packed_words(text["words"], text["values"])
                 for place, text in zip(places, explained["texts"], strict=True)
             }
             columns |= {
@@ -132,9 +119,9 @@ class Rows:
             }
         return columns
 
-    def _note(self, regions: Data | None, explained: Data | None) -> Line:
-        first, second = map(name, self.names)
-        note: list[str | Span] = []
+    def _note(self, regions: kit.Data | None, explained: kit.Data | None) -> kit.Line:
+        first, second = map(kit.name, self.names)
+        note: list[str | kit.Span] = []
         if len(self.kept) < len(self.depths):
             note.append(f"{sampled(len(self.kept), len(self.depths))} ")
         if self.texts is not None and any(len(self.texts[i]) > self.length for i in self.kept):
@@ -142,7 +129,7 @@ class Rows:
         if regions is not None:
             note += [
                 "Leaning: the share of ", second, " among a text's nearest other texts, less what chance gives; above "
-                "0 it lies where ", second, " has more, below 0 where ", first, " has more. ",
+                "0 it lies where ", second, " has more, below 0 where ", first, " has more. "
             ]  # fmt: skip
         note.append("Draw around dots on the map or the plot of depths to see their texts here, or click on one;")
         if explained is not None:
@@ -153,23 +140,25 @@ class Rows:
         )
         return note
 
-    def extremes(self) -> Section:
+    def extremes(self) -> kit.Section:
         """Return the section of the deepest and the shallowest texts of each corpus."""
-        panels: list[Block] = []
+        panels: list[kit.Block] = []
         for ends, sign in (("Most typical", -1), ("Most outlying", 1)):
             for which, one in enumerate(self.names):
                 members = np.flatnonzero(self.corpus == which)
                 best = members[np.argsort(sign * self.depths[members], kind="stable")][:_TOP].tolist()
                 lines: list[list[Any]] = [[str(int(self.row[i])), f"{self.depths[i]:.3f}"] for i in best]
-                columns = [Column("Row", "number"), Column("Depth", "number")]
+                columns = [kit.Column("Row", "number"), kit.Column("Depth", "number")]
                 table = text_table(columns, lines, best, self.texts, self.length)
-                panels.append(Panel([f"{ends} texts of ", name(one)], [table]))
+                panels.append(kit.Panel([f"{ends} texts of ", kit.name(one)], [table]))
         note = (
             "By depth in both corpora together. Deep texts say what the corpora have in common; shallow ones are where "
             "to look for errors and out-of-distribution texts."
         )
         title = "The most typical and the most outlying texts"
-        return Section("extremes", title, [Prose(note, "quiet"), Columns(panels)], nav="Typical and outlying")
+        return kit.Section(
+            "extremes", title, [kit.Prose(note, "quiet"), kit.Columns(panels)], nav="Typical and outlying"
+        )
 
     @property
     def all_drawn(self) -> bool:
@@ -186,17 +175,17 @@ class Rows:
         )
 
 
-def _component(component: Data) -> str:
-    label = plain(component["label"], _LABEL)
+def _component(component: kit.Data) -> str:
+    label = kit.plain(component["label"], _LABEL)
     return "the center" if component["kind"] == "location" else f"{component['kind']}: {label}"
 
 
-def _groups(regions: Sequence[Data]) -> list[dict[str, Any]]:
+def _groups(regions: Sequence[kit.Data]) -> list[dict[str, Any]]:
     """Return what can be switched on and off: each changed region, and all others together, or each if none changed."""
     changed = [i for i, region in enumerate(regions) if region["status"] != "unchanged"]
     single = changed or range(len(regions))
     groups = [
-        {"label": cut(regions[i]["label"], _LABEL), "status": regions[i]["status"], "regions": [i]} for i in single
+        {"label": kit.cut(regions[i]["label"], _LABEL), "status": regions[i]["status"], "regions": [i]} for i in single
     ]
     others = [i for i in range(len(regions)) if i not in single]
     return [*groups, {"label": "other texts", "status": None, "regions": others}] if others else groups
