@@ -323,8 +323,8 @@ def _warn_of_resolution(n_calibration: int, n_tested: int, fdr: float) -> list[s
     )
     return [
         f"With {n_calibration} calibration texts no p-value is below 1/{n_calibration + 1}, so that of {n_tested} "
-        f"texts {reportable}. A single one can be found with a reference of {enough} texts or more, or by testing fewer "
-        "at a time."
+        f"texts {reportable}. A single one can be found with a reference of {enough} texts or more, or by testing "
+        "fewer at a time."
     ]
 
 
