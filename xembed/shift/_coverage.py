@@ -392,11 +392,7 @@ def _warn_of_resolution(fdr: float, reference: tuple[str, int], tested: tuple[st
 
 
 def _verdict(
-    names: Sequence[str],
-    uncovered: tuple[int, int],
-    sizes: tuple[int, int],
-    covered: tuple[float, float],
-    fdr: float,
+    names: Sequence[str], uncovered: tuple[int, int], sizes: tuple[int, int], covered: tuple[float, float], fdr: float
 ) -> str:
     """Say how many texts of each corpus the other does not cover; pairs are in the order F, G."""
     if not any(uncovered):

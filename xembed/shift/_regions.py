@@ -11,26 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import PooledRows, UnitRows
-from xembed._core.neighbors import (
-    BLOCK_ELEMENTS,
-    MAX_CANDIDATES,
-    cosine_dtype,
-    cosine_tolerance,
-    neighbor_sums,
-)
+from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype, cosine_tolerance, neighbor_sums
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.text import in_sentence, short_names
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_names,
-    check_number,
-    check_rng,
-    check_texts,
-    describe_rng,
-)
+from xembed._core.validation import RNG, check_count, check_names, check_number, check_rng, check_texts, describe_rng
 from xembed.shift._battery import check_pair
 from xembed.shift._terms import (
     MIN_COUNT,
@@ -391,10 +377,7 @@ def _compare_shares(
 ) -> tuple[list[Region], Ints]:
     """Return the regions, strongest evidence first, and which cluster each of them is."""
     sizes = int(tested[:n].sum()), int(tested[n:].sum())
-    counts = (
-        np.bincount(clusters[:n][tested[:n]], minlength=k),
-        np.bincount(clusters[n:][tested[n:]], minlength=k),
-    )
+    counts = (np.bincount(clusters[:n][tested[:n]], minlength=k), np.bincount(clusters[n:][tested[n:]], minlength=k))
     totals = np.bincount(clusters[:n], minlength=k), np.bincount(clusters[n:], minlength=k)
     pvalues = share_pvalues(counts[0], counts[1], sizes[0], sizes[1])
     qvalues = benjamini_hochberg(pvalues)
