@@ -263,10 +263,10 @@ def drift_over_time(
     -----
     The p-values of windows against all that came before are independent and uniform or larger without a change [1]_
     [2]_. Each becomes an e-value [3]_; the products from window k on are averaged with weights :math:`3/((k+2)(k+3))`.
-    The result is a martingale :math:`M_t` that starts at 1, and :math:`P(\sup_t M_t \ge 1/\alpha) \le \alpha`. Each test
-    has a martingale and a share of alpha; the shares sum to 3/4. The last quarter is for windows alone: window t raises
-    the alarm if the combined p-value is at most :math:`\alpha / (4 t (t + 1))`. The proof, and what it does not cover,
-    is in docs/explanation/depth_and_shift.md.
+    The result is a martingale :math:`M_t` that starts at 1, and :math:`P(\sup_t M_t \ge 1/\alpha) \le \alpha`. Each
+    test has a martingale and a share of alpha; the shares sum to 3/4. The last quarter is for windows alone: window t
+    raises the alarm if the combined p-value is at most :math:`\alpha / (4 t (t + 1))`. The proof, and what it does not
+    cover, is in docs/explanation/depth_and_shift.md.
 
     After an alarm the guarantee has been spent, and later windows are compared with what came before ``change_window``.
     Texts that depend on each other and daily or weekly rhythms are not exchangeable and raise alarms: pass ``groups``,
