@@ -9,17 +9,14 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from xembed.cli.cache import cache_app
-from xembed.cli.demo import demo
 from xembed.cli.depth import depth
-from xembed.cli.drift import drift
-from xembed.cli.embed import embed
+from xembed.cli.embed import cache_app, embed
 from xembed.cli.explain import explain
 from xembed.cli.geco import geco
 from xembed.cli.isotropy import isotropy
 from xembed.cli.options import add_commands
 from xembed.cli.report import report
-from xembed.cli.shift import shift
+from xembed.cli.shift import demo, drift, shift
 
 app = typer.Typer(
     name="xembed",
@@ -32,20 +29,10 @@ app = typer.Typer(
 )
 
 # Did my corpus change? Which texts? Is the space sound? Which words? Then what serves all of them.
-add_commands(
-    app,
-    {
-        "demo": demo,
-        "shift": shift,
-        "drift": drift,
-        "depth": depth,
-        "isotropy": isotropy,
-        "explain": explain,
-        "geco": geco,
-        "report": report,
-        "embed": embed,
-    },
-)
+add_commands(app, {
+    "demo": demo, "shift": shift, "drift": drift, "depth": depth, "isotropy": isotropy, "explain": explain,
+    "geco": geco, "report": report, "embed": embed,
+})  # fmt: skip
 app.add_typer(cache_app, name="cache")
 
 
