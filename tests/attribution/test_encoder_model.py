@@ -446,7 +446,7 @@ def test_an_object_that_gives_nan_for_the_empty_text():
                     [[len(text.split())] for text in texts]
                 )
 
-    with pytest.raises(ValueError, match="Mean gives NaN or infinity: choose 'occlusion'"):
+    with pytest.raises(ValueError, match="Mean gives as NaN or infinity: choose 'occlusion'"):
         explain(Mean(), ["a cat"], target=Projection([1.0, 0.0]), method="shapley_sampling")
     assert np.isfinite(explain(Mean(), ["a cat"], target=Projection([1.0, 0.0]), method="occlusion").values[0]).all()
 

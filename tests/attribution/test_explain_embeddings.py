@@ -289,8 +289,8 @@ def test_targets_of_embeddings_are_for_encoders():
     [
         ({"tokenizer": tiny_tokenizer()}, ValueError, "'tokenizer' and 'output' of explain are for classifiers"),
         ({"output": "probability"}, ValueError, "'tokenizer' and 'output' of explain are for classifiers"),
-        ({"target": None}, TypeError, "'target' parameter of explain must say which number of the embedding"),
-        ({"target": 0}, TypeError, "'target' parameter of explain must say which number of the embedding"),
+        ({"target": None}, TypeError, "'target' parameter of explain must be a number of the embedding"),
+        ({"target": 0}, TypeError, "'target' parameter of explain must be a number of the embedding"),
         ({"method": "nothing"}, ValueError, "method of explain must be one of"),
         ({"deletion": "zero"}, ValueError, "'deletion' parameter of explain must be one of"),
         ({"site": "nowhere"}, ValueError, "'site' parameter of explain must be one of"),

@@ -513,7 +513,7 @@ def test_what_is_not_linear_behind_the_pooling_is_refused(folder):
     from sentence_transformers.sentence_transformer.modules import Pooling
 
     encoder = with_modules(folder, Pooling(WIDTH, "mean"), Dense(WIDTH, 6))  # tanh
-    with pytest.raises(ValueError, match=r"needs linear modules behind the pooling\. Got Dense"):
+    with pytest.raises(ValueError, match=r"needs linear modules after the pooling\. Got Dense"):
         explain_similarity(encoder, A, B, method="last_layer")
     check_sums(explain_similarity(encoder, "the king", "she", method="shapley"))
 

@@ -86,11 +86,11 @@ def test_deep_lift_is_the_way_times_the_gradient_without_rules(of_bert):
     found = health(tiny_bert(initializer_range=0.02), methods=["deep_lift"])["deep_lift"]
     assert found.status == "degenerate"
     assert found.reason.startswith("equal to (x − b) × gradient (rank correlation 1.000): no rule for the activations")
-    assert re.search(r"misses the sum that it promises by \d+ % \(median\)$", found.reason)
+    assert re.search(r"its completeness error is \d+ % \(median\)$", found.reason)
     # With a tanh that saturates it is something of its own, and not what it promises.
     assert of_bert["deep_lift"].status == "degenerate"
     assert re.fullmatch(
-        r"misses the sum that it promises by \d+ % \(median\): it has no rule for the model's activations",
+        r"its completeness error is \d+ % \(median\): it has no rule for the model's activations",
         of_bert["deep_lift"].reason,
     )
 
@@ -194,7 +194,7 @@ def test_scores_that_depend_on_the_batch_are_found():
     found = health(Gossip())
     for name in ("saliency_l1", "integrated_gradients", "input_x_gradient"):
         assert found[name].status == "unsupported"
-        assert found[name].reason.startswith("what it gives for a text depends on the other texts of the batch (by ")
+        assert found[name].reason.startswith("its values of a text depend on the other texts of the batch (by ")
     assert health(Relu())["integrated_gradients"].status == "valid"
 
 

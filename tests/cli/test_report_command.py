@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from xembed.cli import app, main
 from xembed.isotropy import measure
-from xembed.reports import _several, compare_results, render_page
+from xembed.reports import _write, compare_results, render_page
 from xembed.shift import rank_sum_test
 
 
@@ -137,7 +137,7 @@ def test_a_failure_while_writing_leaves_nothing(files, monkeypatch):
     def full(contents):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(_several, "write_together", full)
+    monkeypatch.setattr(_write, "write_together", full)
     with pytest.raises(OSError, match="No space left"):
         call(files / "old.json", files / "new.json", "--out", files / "page.html")
     assert names(files) == INPUTS

@@ -4,8 +4,8 @@ import base64
 import dataclasses
 import json
 import re
-from html import escape
 
+import markupsafe
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,8 +16,9 @@ from xembed.depth import find_outliers
 from xembed.geco._leaderboard import BenchmarkResult, LeaderboardRow, SchemeRow, Score
 from xembed.isotropy import measure
 from xembed.reports import compare_results, render_page, write_combined, write_comparison
-from xembed.reports._legacy import prefix_ids
+from xembed.reports._render import Place, block_html
 from xembed.reports._write import combine
+from xembed.reports.kit import Prose, Section
 from xembed.shift import compare_corpora, drift_over_time, rank_sum_test
 
 SCRIPT = "</script><script>window.hacked=9</script>"
@@ -242,12 +243,13 @@ def test_files_that_are_no_results(tmp_path, text, message):
 # ---- ids
 
 
-@given(st.text(), st.text())
-def test_no_text_of_a_user_is_changed(attribute, text):
-    attribute, text = (escape(one, quote=True) for one in (attribute, text))
-    assert prefix_ids(f'<p title="{attribute}" id="a">{text}</p>', "p-") == (
-        f'<p title="{attribute}" id="p-a">{text}</p>'
-    )
+@given(st.text())
+def test_no_text_of_a_user_is_changed(text):
+    """The prefix of a part is put before ids, and nothing else."""
+    html = block_html(Section("a", text, [Prose(text)]), Place("p-"))
+    escaped = markupsafe.escape(text)
+    assert '<section id="p-a" ' in html
+    assert f'id="p-a-title" dir="auto">{escaped}</h2>' in html and f'<p dir="auto">{escaped}</p>' in html
 
 
 # ---- in a browser

@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,8 @@ from xembed.attribution import (
     AxesExplanation,
     DeletionTrust,
     DepthExplanation,
+    MethodHealth,
+    MethodStatus,
     MethodTrust,
     PlantedExample,
     ShiftComponent,
@@ -23,7 +24,7 @@ from xembed.attribution import (
     SimilarityExplanation,
     TrustResult,
 )
-from xembed.reports import _explanation_words, render_page
+from xembed.reports import _words, render_page
 
 SCRIPT = "</script><script>window.hacked=9</script>"
 IMAGE = "<img src=x onerror='window.hacked=3'>"
@@ -220,6 +221,20 @@ def axes(n=80, **changes):
     return AxesExplanation(**fields | changes)
 
 
+def health(**changes):
+    fields = {
+        "model": "BertForSequenceClassification",
+        "methods": (
+            MethodStatus("lime", "LIME", "valid", ""),
+            MethodStatus("guided_backprop", "Guided Backprop", "degenerate", "equals Saliency, L1"),
+            MethodStatus("attention_rollout", "Attention rollout", "unsupported", f"it fails: {IMAGE}"),
+        ),
+        "notes": (f"A note {IMAGE}.",),
+        "provenance": made_by("method_health", methods=["lime"]),
+    }
+    return MethodHealth(**fields | changes)
+
+
 MAKERS = {
     "attributions": attributions,
     "one_text": lambda: attributions(1),
@@ -234,6 +249,7 @@ MAKERS = {
     "shift": shift,
     "trust": a_trust,
     "axes": axes,
+    "health": health,
 }
 
 
@@ -340,14 +356,14 @@ def test_long_words_and_long_texts_are_cut():
     page = page_of(attributions(2, **changes))
     assert page.count("… and 1601 more words") == 2
     page = page_of(attributions(4))  # a line to click may be longer than a word
-    assert "x" * 59 + "…" in page and "x" * _explanation_words._LINE not in page
+    assert "x" * 59 + "…" in page and "x" * _words._LINE not in page
     assert len(page_of(attributions(2, **changes))) < 1_200_000
 
 
 def test_the_static_part_holds_as_many_words_as_a_page_can_bear():
     words = tuple(("word",) * 200 for _ in range(60))
     page = page_of(attributions(60, words=words, values=(np.ones(200),) * 60))
-    assert section(page, "texts").count("word word") <= _explanation_words._STATIC_WORDS
+    assert section(page, "texts").count("word word") <= _words._STATIC_WORDS
     assert "first 7 of 60 texts" in section(page, "texts")
 
 
@@ -355,12 +371,12 @@ def test_the_static_part_holds_as_many_words_as_a_page_can_bear():
     ("words", "expected"), [((".", "שלום", "a"), "rtl"), (("1", "مرحبا"), "rtl"), (("a", "ש"), "ltr"), ((), "ltr")]
 )
 def test_words_stand_in_the_order_of_their_script(words, expected):
-    assert _explanation_words.direction(words) == expected
+    assert _words.direction(words) == expected
 
 
 def test_words_in_sentences_do_not_disturb_them():
-    assert _explanation_words.plain("word") == "word" and _explanation_words.plain("a\u202eb\n") == "a b"
-    assert _explanation_words.plain("שלום") == "\u2068שלום\u2069"
+    assert _words.plain("word") == "word" and _words.plain("a\u202eb\n") == "a b"
+    assert _words.plain("שלום") == "\u2068שלום\u2069"
 
 
 def test_words_over_all_texts_are_sums():
@@ -432,14 +448,14 @@ def test_a_method_that_finds_planted_words_is_said_to():
 
 
 @pytest.mark.parametrize(("output", "how"), [("similarity", "trust_check plants"), ("logit", "method_health tests")])
-def test_attributions_say_that_nobody_checked_them(output, how):
-    assert "Nobody checked" in warned(page_of(attributions(output=output)))
+def test_attributions_say_that_they_were_not_validated(output, how):
+    assert "The explanation was not validated" in warned(page_of(attributions(output=output)))
     assert how in warned(page_of(attributions(output=output)))
 
 
-def test_what_nobody_checked_is_said():
-    page = page_of(depths(4, notes=("Nobody checked.",)))
-    assert chip(page) == "? Not checked whether words can be trusted" and "Nobody checked." in warned(page)
+def test_what_was_not_validated_is_said():
+    page = page_of(depths(4, notes=("Not checked.",)))
+    assert chip(page) == "? Not validated on this corpus" and "Not checked." in warned(page)
     assert 'id="trust"' not in page
 
 
@@ -460,7 +476,7 @@ def test_the_check_speaks_of_the_method_of_the_page():
     assert "Occlusion on the similarity to the nearest texts, which this page shows, finds planted" in warned(page)
     assert "AUROC 0.80 (0.76 to 0.84)" in warned(page) and "use LIME on the similarity to the nearest" in warned(page)
     page = page_of(depths(trust=a_trust(methods=methods[:1])))
-    assert chip(page) == "? The method of this page was not checked" and "It recommends LIME" in warned(page)
+    assert chip(page) == "? The method of this page was not validated" and "It recommends LIME" in warned(page)
 
 
 def test_trust_page_shows_each_method_against_chance_and_threshold():
@@ -534,13 +550,13 @@ def test_the_heat_map_has_the_colors_of_the_theme(open_page, tmp_path):
 @pytest.mark.parametrize(
     ("agreement", "said"),
     [
-        (0.75, "✓ Borne out by leaving words out"),
-        (0.25, "! Borne out only in part by leaving words out"),
-        (-0.25, "! Not borne out by leaving words out"),
-        (None, "! Not borne out by leaving words out"),
+        (0.75, "✓ Confirmed by leaving words out"),
+        (0.25, "! Confirmed only in part by leaving words out"),
+        (-0.25, "! Not confirmed by leaving words out"),
+        (None, "! Not confirmed by leaving words out"),
     ],
 )
-def test_a_similarity_says_whether_it_was_borne_out(agreement, said):
+def test_a_similarity_says_whether_it_was_confirmed(agreement, said):
     page = page_of(similarity(trust=deletion(agreement)))
     assert chip(page) == said and "Checked by leaving words out" in verdict(page)
     assert f"Check by leaving out {'–' if agreement is None else f'{agreement:.2f}'} rank correlation" in section(page)
@@ -554,26 +570,28 @@ def test_a_similarity_says_whether_it_was_borne_out(agreement, said):
 def test_shift_components_add_up_and_name_their_terms():
     page = page_of(shift())
     text = section(page, "component-0")
-    assert "2 of 80 terms are sure to add to it. Came: “scam”. Went: “landline”." in text
-    assert "+0.12 by the 3 terms shown, +0.05 by the same terms in other company and +0.08 by what" in text
+    assert "2 of 80 terms contribute significantly. Gained: “scam”. Lost: “landline”." in text
+    assert "+0.12 by the 3 terms shown, +0.05 by the same terms in other contexts and +0.08 by what" in text
     rows = rows_of(page, "component-0")
     assert "scam +0.060 +0.050 to +0.080 3 → 1,200 0.001 ✓" in rows
     assert any(row.startswith("t<img") and row.endswith("0.4") for row in rows)
-    came, went = figure(page, "component-0-plot")["data"]
-    assert came["name"] == "+ came" and went["marker"]["pattern"]["shape"]  # not by color alone
-    assert numbers(came["x"])[0] == pytest.approx(0.06) and numbers(came["error_x"]["array"])[0] == pytest.approx(0.02)
+    gained, lost = figure(page, "component-0-plot")["data"]
+    assert gained["name"] == "+ gained" and lost["marker"]["pattern"]["shape"]  # not by color alone
+    assert numbers(gained["x"])[0] == pytest.approx(0.06) and numbers(gained["error_x"]["array"])[0] == pytest.approx(
+        0.02
+    )
     ticks = figure(page, "component-0-plot")["layout"]["yaxis"]["ticktext"]
     assert ticks[0] == "scam +" and ticks[2] == "landline −" and "<" not in "".join(ticks)
     assert "A region that is new: scam" in section(page, "component-1") and "scam+" in text
     assert "No term is in enough texts." in section(page, "component-2")
-    assert "75% of the first terms that came" in section(page, "counts")
+    assert "75% of the first terms gained" in section(page, "counts")
 
 
-def test_a_shift_without_a_sure_term_says_so():
+def test_a_shift_without_a_significant_term_says_so():
     data = shift().to_dict()
     for component in data["components"]:
         component["n_significant"] = 0
-    assert chip(render_page(data)) == "○ No word is sure to make the shift"
+    assert chip(render_page(data)) == "○ No term contributes significantly"
 
 
 def test_every_text_of_a_shift_can_be_opened():
@@ -592,6 +610,24 @@ def test_a_shift_says_whether_planted_words_are_found():
     doubtful = page_of(shift(trusted=False))
     assert "Words can’t be trusted as reasons in these texts" in warned(doubtful)
     assert "AUROC of planted" not in section(page_of(shift(trust=None, trusted=None)))
+
+
+# ---- methods on a model
+
+
+def test_health_says_which_methods_are_valid_and_why_others_are_not():
+    page = page_of(health())
+    assert chip(page) == "● Some methods are not valid"
+    assert verdict(page) == (
+        "1 of 3 methods is valid on BertForSequenceClassification. Guided Backprop is degenerate. Attention rollout is "
+        "unsupported."
+    )
+    rows = rows_of(page, "methods")
+    assert "LIME perturbation ✓ valid –" in rows
+    assert "Guided Backprop gradient ≈ degenerate equals Saliency, L1" in rows
+    assert "Explaining the Predictions of Any Classifier" in section(page, "method") and "A note" in warned(page)
+    valid = health(methods=(MethodStatus("lime", "LIME", "valid", ""),))
+    assert chip(page_of(valid)) == "○ All methods are valid"
 
 
 # ---- axes
@@ -628,9 +664,3 @@ def test_a_page_needs_only_the_data():
     data = attributions(3).to_dict() | {"output": "<lambda>", "words": [["a"]] * 3, "values": [[0.0]] * 3}
     page = render_page(copy.deepcopy(data))
     assert "The &lt;lambda&gt; of 3 texts" in page and "0 words" not in page
-
-
-def test_reports_import_no_analysis():
-    folder = Path(_explanation_words.__file__).parent
-    for path in folder.glob("_expl*.py"):
-        assert "xembed.attribution " not in path.read_text() and "import torch" not in path.read_text()

@@ -8,7 +8,7 @@ import pytest
 from pages import check_accessible, section
 
 from xembed._core.schemas import result_classes
-from xembed.reports._names import with_short_names
+from xembed.reports.kit import short_names
 
 pytestmark = pytest.mark.slow  # as a whole: it takes many seconds
 
@@ -95,16 +95,10 @@ def test_hostile_texts_are_only_read(open_page, hostile_page, kind):
 
 
 def test_names_are_short_whole_and_told_apart():
-    given = {"names": ["a" * 100, "a" * 99, "x\u202ey"], "classes": ["\u0628"], "n": 3, "texts": ["a" * 100]}
-    given |= {"verdict": f"“{'a' * 100}” moved", "sides": [{"name": "a" * 99}], "of": {"a" * 100: 1.5}}
-    shown = with_short_names(given)
     first = "a" * 59 + "…"
-    assert shown["names"] == [first, f"{first} (2)", "x y"] and shown["classes"] == ["\u2068\u0628\u2069"]
-    assert shown["verdict"] == f"“{first}” moved" and shown["sides"] == [{"name": f"{first} (2)"}]
-    assert shown["of"] == {first: 1.5} and shown["n"] == 3
-    assert shown["texts"] == given["texts"]  # a text is no name
-    plain = {"names": ["F", "G"], "verdict": "“F” moved"}
-    assert with_short_names(plain) is plain
+    assert short_names(["a" * 100, "a" * 99, "x\u202ey"]) == (first, f"{first} (2)", "x y")
+    assert short_names(["\u0628"]) == ("\u2068\u0628\u2069",)
+    assert short_names(["F", "G"]) == ("F", "G")
 
 
 def test_halves_of_characters_are_written_and_read_back(tmp_path):

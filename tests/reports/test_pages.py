@@ -17,7 +17,7 @@ from xembed._core.schemas import result_classes
 from xembed.depth import find_outliers
 from xembed.reports import _render as _page
 from xembed.reports import render_page
-from xembed.reports._names import with_short_names
+from xembed.reports.kit import short_names
 from xembed.shift import (
     compare_corpora,
     compare_many,
@@ -150,10 +150,9 @@ def test_a_result_without_a_page_of_its_own_has_its_numbers(results):
 
 
 def test_a_name_that_stands_twice_stays_as_it_is():
-    data = {"correction": "center", "recommendation": "center", "verdict": "“center” is best"}
-    assert with_short_names(data) == data
-    long = with_short_names({"names": ["a" * 100, "a" * 99], "name": "a" * 100, "verdict": "a" * 100})
-    assert long["names"][0] == long["name"] == long["verdict"] != long["names"][1]
+    assert short_names(("center", "center")) == ("center", "center")
+    first, second, again = short_names(("a" * 100, "a" * 99, "a" * 100))
+    assert first == again != second and len(first) == 60
 
 
 def test_numbers_of_the_battery_and_the_facets(results):

@@ -63,7 +63,7 @@ class DepthExplanation(Attributions):
     """
 
     schema: ClassVar[str] = "xembed.attribution.DepthExplanation/1"
-    page: ClassVar[str | None] = "xembed.reports._explanations:depth_explanation_context"
+    page: ClassVar[str | None] = "xembed.attribution._pages.texts:depth"
 
     texts: Annotated[tuple[str, ...], UserText]
     depths: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]

@@ -19,25 +19,29 @@ from xembed.encoders import encode_texts
 if TYPE_CHECKING:
     import torch
 
-    # From embeddings, (n_rows, d), to outputs, (n_rows, n_outputs), by operations that have a gradient.
+    # From embeddings, (n_rows, d), to outputs, (n_rows, n_outputs).
     Head = Callable[[torch.Tensor], torch.Tensor]
 
 Floats = npt.NDArray[np.float64]
+# What the targets here are called in sentences, by name.
+LABELS = {
+    "similarity": "similarity",
+    "nearest_similarity": "similarity to the nearest texts",
+    "depth": "depth in the whole corpus",
+    "projection": "projection on a direction",
+}
 # Where the cosine is 1 the slope of arc and chord is infinite. Nearer than this they are kept constant.
 _NEAR_ONE = 1e-6
 
 
 class EmbeddingTarget(ABC):
-    """A number that an embedding gives. `explain` attributes it to the words of a text.
-
-    Subclasses say in ``prepare`` what the number is for some texts, in terms that have a gradient.
-    """
+    """A number of an embedding, which `explain` attributes to the words of a text."""
 
     name: str
 
     @abstractmethod
     def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
-        """Return the head, from embeddings to outputs, and which output each text is explained for."""
+        """Return the head, from embeddings to outputs by operations with gradients, and the output of each text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +51,7 @@ class Similarity(EmbeddingTarget):
     Parameters
     ----------
     to : str, sequence of str, or array of shape (n_dims,) or (n_texts, n_dims)
-        A text or a vector for all texts, or one for each.
+        Text or vector for all texts, or for each.
     """
 
     to: Any
@@ -61,7 +65,7 @@ class Similarity(EmbeddingTarget):
                 f"The 'to' parameter of Similarity must be one text or vector, or one for each of the {len(texts)} "
                 f"texts. Got {len(vectors)}."
             )
-        # Equal ones share a column: what goes through the model has one for each.
+        # Equal ones share an output.
         different, places = np.unique(unit_rows(vectors), axis=0, return_inverse=True)
         return linear_head(different, unit=True), np.broadcast_to(places.ravel(), len(texts)).astype(np.int64)
 
@@ -75,7 +79,7 @@ class Depth(EmbeddingTarget):
     reference : sequence of str, or array of shape (n_reference, n_dims)
         The corpus.
     distance : {'cosine', 'chord', 'angular'}, default='cosine'
-        As in `tte_depth`.
+        Distance, as in `tte_depth`.
     exclude : sequence of int, optional
         For each text the row of the reference that it is itself, which is not counted.
     """
@@ -92,13 +96,13 @@ class Depth(EmbeddingTarget):
             embeddings_of(encoder, self.reference, name="reference", caller="Depth"), name="reference"
         )
         own = check_exclude(self.exclude, len(texts), len(reference), caller="Depth")
-        chosen = first_output(len(texts)) if own is None else np.arange(len(texts))
+        outputs = _outputs(len(texts), own)
         if self.distance != "cosine":
-            return _depth_head(reference, self.distance, own), chosen
+            return _depth_head(reference, self.distance, own), outputs
         # The mean of the distances is the distance of the mean.
         total = reference.sum(axis=0, keepdims=True)
         means = total / len(reference) if own is None else (total - reference[own]) / (len(reference) - 1)
-        return linear_head(means, unit=True, shift=1.0), chosen
+        return linear_head(means, unit=True, shift=1.0), outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,10 +114,10 @@ class NearestSimilarity(EmbeddingTarget):
     reference : sequence of str, or array of shape (n_reference, n_dims)
         The corpus.
     n_neighbors : int, default=10
-        How many texts are nearest; of a smaller corpus all.
+        Number of nearest texts; at most all of the corpus.
     fixed : bool, default=False
-        Keep the nearest texts of the whole text while words are left out. Otherwise those of what is left count: a text
-        may come near others that its odd words kept it away from.
+        Whether to keep the nearest texts of the whole text while words are left out. Otherwise they are those of the
+        words that are left, which may be nearer to other texts.
     exclude : sequence of int, optional
         For each text the row of the reference that it is itself, which is not counted.
     """
@@ -133,9 +137,7 @@ class NearestSimilarity(EmbeddingTarget):
         own = check_exclude(self.exclude, len(texts), len(reference), caller="NearestSimilarity")
         count = min(count, len(reference) - (own is not None))
         if not self.fixed:
-            if own is None:
-                return _nearest_head(reference, count), first_output(len(texts))
-            return _nearest_other_head(reference, count, own), np.arange(len(texts))
+            return _nearest_head(reference, count, own), _outputs(len(texts), own)
         rows = UnitRows.of_unit(unit_rows(encode_texts(encoder, texts).embeddings))
         nearest = top_k(rows, UnitRows.of_unit(reference), count, exclude=own).rows
         means = np.stack([reference[places].mean(axis=0) for places in nearest])
@@ -150,9 +152,9 @@ class Projection(EmbeddingTarget):
     Parameters
     ----------
     direction : array of shape (n_dims,)
-        Of any length; it is brought to length 1.
+        Direction of any length.
     origin : array of shape (n_dims,), optional
-        Subtracted from embeddings first.
+        Vector to subtract from embeddings first.
     """
 
     direction: Any
@@ -174,7 +176,7 @@ class Projection(EmbeddingTarget):
                     f"Got {np.shape(self.origin)}."
                 )
             shift = -float((origin @ direction.T)[0, 0])
-        return linear_head(direction, unit=False, shift=shift), first_output(len(texts))
+        return linear_head(direction, unit=False, shift=shift), _outputs(len(texts), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +186,9 @@ class Logit(EmbeddingTarget):
     Parameters
     ----------
     classifier : fitted scikit-learn classifier with ``coef_``, ``intercept_`` and ``classes_``
-        Such as LogisticRegression or LinearSVC.
+        Classifier, such as LogisticRegression or LinearSVC.
     label : optional
-        One of its ``classes_``. By default the class that it finds most likely for each text.
+        One of its ``classes_``. By default the most likely class of each text.
     """
 
     classifier: Any
@@ -208,12 +210,12 @@ class Logit(EmbeddingTarget):
         bias = np.broadcast_to(bias, len(weights)).copy()
         classes = list(classes)
         if self.label is None:
-            chosen = (encode_texts(encoder, texts).embeddings @ weights.T + bias).argmax(axis=1).astype(np.int64)
+            outputs = (encode_texts(encoder, texts).embeddings @ weights.T + bias).argmax(axis=1).astype(np.int64)
         elif self.label in classes:
-            chosen = np.full(len(texts), classes.index(self.label), dtype=np.int64)
+            outputs = np.full(len(texts), classes.index(self.label), dtype=np.int64)
         else:
             raise ValueError(f"The 'label' parameter of Logit must be one of {classes!r:.200}. Got {self.label!r}.")
-        return linear_head(weights, unit=False, shift=bias), chosen
+        return linear_head(weights, unit=False, shift=bias), outputs
 
 
 # ---- heads
@@ -252,21 +254,8 @@ def _depth_head(reference: Floats, distance: str, own: npt.NDArray[np.int64] | N
     return head
 
 
-def _nearest_head(reference: Floats, count: int) -> Head:
-    import torch
-
-    matrix = torch.from_numpy(reference)
-
-    def head(embeddings: torch.Tensor) -> torch.Tensor:
-        _check_width(embeddings, matrix)
-        rows = unit_tensor(embeddings)
-        return (rows @ matrix.to(rows).T).topk(count, dim=1).values.mean(dim=1, keepdim=True)
-
-    return head
-
-
-def _nearest_other_head(reference: Floats, count: int, own: npt.NDArray[np.int64]) -> Head:
-    """Return the mean cosine with the nearest but one's own row, an output for each text."""
+def _nearest_head(reference: Floats, count: int, own: npt.NDArray[np.int64] | None) -> Head:
+    """Return the mean cosine with the nearest; with ``own`` without one's own row, an output for each text."""
     import torch
 
     matrix = torch.from_numpy(reference)
@@ -275,11 +264,11 @@ def _nearest_other_head(reference: Floats, count: int, own: npt.NDArray[np.int64
         _check_width(embeddings, matrix)
         rows = unit_tensor(embeddings)
         cosines = rows @ matrix.to(rows).T
-        # With one more than asked for: where a text itself is among them it goes, elsewhere the last one does.
+        if own is None:
+            return cosines.topk(count, dim=1).values.mean(dim=1, keepdim=True)
+        # One more than asked for: where a text itself is among them it is dropped, elsewhere the last one is.
         nearest = cosines.topk(count + 1, dim=1).values
-        last, of_own = nearest[:, -1:], cosines[:, own]
-        dropped = torch.where(of_own >= last, of_own, last)
-        return (nearest.sum(dim=1, keepdim=True) - dropped) / count
+        return (nearest.sum(dim=1, keepdim=True) - torch.maximum(cosines[:, own], nearest[:, -1:])) / count
 
     return head
 
@@ -294,14 +283,14 @@ def unit_tensor(embeddings: torch.Tensor) -> torch.Tensor:
 def _check_width(embeddings: torch.Tensor, matrix: torch.Tensor) -> None:
     if embeddings.shape[-1] != matrix.shape[-1]:
         raise ValueError(
-            f"The target must be of as many dimensions as the embeddings, {embeddings.shape[-1]}. Got "
+            f"The target must have as many dimensions as the embeddings, {embeddings.shape[-1]}. Got "
             f"{matrix.shape[-1]}: is it made with another encoder?"
         )
 
 
-def first_output(n_texts: int) -> npt.NDArray[np.int64]:
-    """Return the places of the only output."""
-    return np.zeros(n_texts, dtype=np.int64)
+def _outputs(n_texts: int, own: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
+    """Return the output of each text: the only one, or its own where it is left out of its own corpus."""
+    return np.zeros(n_texts, dtype=np.int64) if own is None else np.arange(n_texts)
 
 
 def check_exclude(exclude: Any, n_texts: int, n_reference: int, *, caller: str) -> npt.NDArray[np.int64] | None:
@@ -340,8 +329,7 @@ def embeddings_of(encoder: Any, given: Any, *, name: str, caller: str) -> Floats
             f"The {name!r} parameter of {caller} must be texts, or vectors as a numeric array with two dimensions. Got "
             f"{given!r:.60} instead."
         )
-    found = np.asarray(check_embeddings(array, name=name, caller=caller), dtype=np.float64)
-    raise_for_bad_rows(
-        np.atleast_1d(~np.isfinite(found).all(axis=1)), name=name, problem="not finite", remedy="Drop them first."
-    )
-    return found
+    vectors = np.asarray(check_embeddings(array, name=name, caller=caller), dtype=np.float64)
+    bad = np.atleast_1d(~np.isfinite(vectors).all(axis=1))
+    raise_for_bad_rows(bad, name=name, problem="not finite", remedy="Drop them first.")
+    return vectors

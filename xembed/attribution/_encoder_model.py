@@ -19,7 +19,7 @@ from xembed.encoders._words import EncodedWords
 
 Floats = npt.NDArray[np.float64]
 Head = Callable[[torch.Tensor], torch.Tensor]
-# By how much embeddings taken apart may differ from those that the encoder gives, relative to their length.
+# Relative errors up to which embeddings of an `EmbeddingModel` are those of its encoder, and a correction is affine.
 _SAME = 1e-3
 _AFFINE = 1e-4
 
@@ -30,13 +30,13 @@ class EmbeddingModel(torch.nn.Module):
     Parameters
     ----------
     encoder : Encoder, or one with corrections around it (`xembed.isotropy.wrap`)
-        Made of a transformer.
+        An encoder made of a transformer.
     head : callable
-        From embeddings to outputs.
+        Function from embeddings to outputs.
     needs_gradients : bool, default=True
         Whether corrections around the encoder must be affine, which have gradients. Others are applied as they are.
     caller : str
-        Who asks, for messages.
+        Name of the caller, for messages.
 
     Raises
     ------
@@ -74,22 +74,22 @@ class EmbeddingModel(torch.nn.Module):
 
     @property
     def transformer(self) -> Any:
-        """The model of transformers in it."""
+        """The model of transformers."""
         return self.pipeline[0].auto_model
 
     @property
     def base_model(self) -> Any:
-        """As models of transformers call it."""
+        """The transformer without a head."""
         return getattr(self.transformer, "base_model", self.transformer)
 
     @property
     def config(self) -> Any:
-        """Of the transformer."""
+        """Configuration of the transformer."""
         return self.transformer.config
 
     @property
     def attention_reader(self) -> str:
-        """Which tokens the pooling reads, for attention methods."""
+        """Tokens that the pooling reads, for attention methods."""
         from xembed.encoders import _pipeline
 
         return {"cls": "first", "last_token": "last"}.get(_pipeline.find_pooling(self.pipeline) or "", "mean")
@@ -109,44 +109,45 @@ class EmbeddingModel(torch.nn.Module):
         if output_attentions:  # the pipeline would drop them
             from xembed.encoders import _pipeline
 
-            found = self.transformer(**features, output_attentions=True, output_hidden_states=True, return_dict=True)
+            states = self.transformer(**features, output_attentions=True, output_hidden_states=True, return_dict=True)
             layer = _pipeline.find_layer(self.pipeline)  # later ones are not read
-            attentions = found.attentions if layer == -1 else found.attentions[:layer]
-            features |= {"token_embeddings": found.last_hidden_state, "all_layer_embeddings": found.hidden_states}
+            attentions = states.attentions if layer == -1 else states.attentions[:layer]
+            features |= {"token_embeddings": states.last_hidden_state, "all_layer_embeddings": states.hidden_states}
         else:
             features = self.pipeline[0](features)
         return SimpleNamespace(logits=self.head(self.pool(features)), attentions=attentions)
 
     def embed(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings, (n_rows, n_dims), as the encoder gives them."""
+        """Return the embeddings of the encoder, (n_rows, n_dims)."""
         return self.pool(self.token_features(**inputs))
 
     def token_features(self, **inputs: torch.Tensor) -> dict[str, Any]:
-        """Return what the transformer makes of ids or word embeddings and their mask, token embeddings among it."""
-        found: dict[str, Any] = self.pipeline[0](dict(inputs))
-        return found
+        """Return the features, with token embeddings, of ids or word embeddings and their mask."""
+        features: dict[str, Any] = self.pipeline[0](dict(inputs))
+        return features
 
     def pool(self, features: dict[str, Any]) -> torch.Tensor:
-        """Return the embeddings of what the transformer gave."""
+        """Return the embeddings of the features of the transformer."""
         if self._prompt_length is not None:
             features["prompt_length"] = self._prompt_length
         for module in list(self.pipeline)[1:]:
             features = module(features)
         return self.finish(features["sentence_embedding"])
 
-    def finish(self, found: torch.Tensor) -> torch.Tensor:
-        """Do to the output of the pipeline what the encoder does."""
+    def finish(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Apply truncation, normalization and corrections, as the encoder does, to the output of the pipeline."""
         if self.pipeline.truncate_dim is not None:
-            found = found[:, : self.pipeline.truncate_dim]
+            embeddings = embeddings[:, : self.pipeline.truncate_dim]
         if self._normalize:
-            found = torch.nn.functional.normalize(found, dim=-1)
+            embeddings = torch.nn.functional.normalize(embeddings, dim=-1)
         for matrix, bias in self._affine:
-            found = found @ matrix.to(found) + bias.to(found)
+            embeddings = embeddings @ matrix.to(embeddings) + bias.to(embeddings)
         for correction in self._others:
-            if found.requires_grad:
-                raise ValueError(f"{type(correction).__name__} has no gradients: it is no matrix with a shift")
-            found = torch.as_tensor(np.asarray(correction.transform(found.cpu().numpy()))).to(found)
-        return found
+            if embeddings.requires_grad:
+                raise ValueError(f"{type(correction).__name__} has no gradients: it is not a matrix with a shift")
+            corrected = np.asarray(correction.transform(embeddings.cpu().numpy()))
+            embeddings = torch.as_tensor(corrected).to(embeddings)
+        return embeddings
 
 
 class ScoredEncoder(ScoredModel):
@@ -178,34 +179,28 @@ class ScoredEncoder(ScoredModel):
         )
 
     def verify(self, row: EncodedWords, text: str) -> None:
-        """Compare the embedding taken apart with the one that the encoder gives.
-
-        Raises
-        ------
-        ValueError
-            If they differ: the pipeline does something else besides.
-        """
+        """Compare the embedding with that of the encoder; ValueError if they differ."""
         ids, mask = self.tensors([row.ids])
         with self.frozen(), torch.no_grad():
-            found = self.module.embed(input_ids=ids, attention_mask=mask).double().cpu().numpy()[0]  # type: ignore[operator]
+            own = self.module.embed(input_ids=ids, attention_mask=mask).double().cpu().numpy()[0]  # type: ignore[operator]
         expected = np.asarray(encode_texts(self.module.encoder, [text]).embeddings[0], dtype=np.float64)
-        if found.shape != expected.shape or np.abs(found - expected).max() > _SAME * np.linalg.norm(expected):
+        if own.shape != expected.shape or np.abs(own - expected).max() > _SAME * np.linalg.norm(expected):
             raise ValueError(
-                f"The encoder of {self.caller} can't be taken apart: its embedding of {text!r:.40} is not the one that "
-                "its tokens and modules give. Choose a method that leaves words out and wrap the encoder in an object "
+                f"The encoder of {self.caller} can't be taken apart: its embedding of {text!r:.40} is not the output "
+                "of its tokens and modules. Choose a method that leaves words out and wrap the encoder in an object "
                 "that has .encode only."
             )
 
 
 class ScoredTexts(ScoredModel):
-    """Any object with ``.encode``, as methods that leave words out see it: words are what blanks separate.
+    """Any object with ``.encode``, for methods that leave words out: words are separated by blanks.
 
-    The ids of a row are numbers of words, and rows are put together to texts again. Nothing but deletion can stand for
-    an absent word, because there is no token that could.
+    The ids of a row are numbers of words, and rows are joined to texts again. Without tokens, absent words can only be
+    deleted.
     """
 
     def __init__(self, encoder: Any, head: Head, *, caller: str) -> None:
-        # Not ScoredModel's: there is no module and no tokenizer.
+        # Not ScoredModel.__init__: there is no module and no tokenizer.
         self.encoder, self.head, self.caller = encoder, head, caller
         self.site, self.output = "word", "logit"
         self.words = _BlankWords(caller)  # type: ignore[assignment]
@@ -218,17 +213,17 @@ class ScoredTexts(ScoredModel):
         texts = [" ".join(self.words.vocabulary[number] for number in row) for row in places]  # type: ignore[attr-defined]
         vectors = _encode_with_empty(self.encoder, texts, caller=self.caller)
         with torch.no_grad():
-            found = self.head(torch.from_numpy(vectors)).double().numpy()
+            outputs = self.head(torch.from_numpy(vectors)).double().numpy()
         self.n_forward += len(places)
         if progress is not None:
             progress(len(places))
-        return np.asarray(found[[places[row] for row in rows]])
+        return np.asarray(outputs[[places[row] for row in rows]])
 
     def filler(self, kind: str) -> int:
         """Refuse: only deletion is possible."""
         raise ValueError(
-            f"{self.caller} can only delete words of texts for {type(self.encoder).__name__}, which has no tokens that "
-            f"stand for absent ones: use deletion='delete'. Got {kind!r}."
+            f"{self.caller} can only delete words of texts for {type(self.encoder).__name__}, which has no tokens to "
+            f"replace absent ones: use deletion='delete'. Got {kind!r}."
         )
 
     @contextlib.contextmanager
@@ -248,19 +243,13 @@ class _BlankWords:
         self._numbers: dict[str, int] = {}
 
     def encode(self, texts: Any) -> list[EncodedWords]:
-        rows = [text if isinstance(text, str) else " ".join(text) for text in texts]
-        found = []
-        for text in check_texts(rows):
-            words = text.split()
-            ids = tuple(self._number(word) for word in words)
-            found.append(EncodedWords(tuple(words), ids, tuple(range(len(words)))))
-        return found
-
-    def _number(self, word: str) -> int:
-        if word not in self._numbers:
-            self._numbers[word] = len(self.vocabulary)
-            self.vocabulary.append(word)
-        return self._numbers[word]
+        rows = []
+        for text in check_texts([text if isinstance(text, str) else " ".join(text) for text in texts]):
+            words = tuple(text.split())
+            ids = tuple(self._numbers.setdefault(word, len(self._numbers)) for word in words)
+            rows.append(EncodedWords(words, ids, tuple(range(len(words)))))
+        self.vocabulary = list(self._numbers)
+        return rows
 
 
 def as_scored_encoder(
@@ -272,7 +261,7 @@ def as_scored_encoder(
     max_length: int | None = None,
     caller: str,
 ) -> ScoredModel:
-    """Return what methods read of an encoder, by its tokens if it can be taken apart, else by its texts."""
+    """Return an encoder as methods read it: by its tokens if it is made of a transformer, else by its texts."""
     if has_gradients(unwrap(encoder)[0]):
         return ScoredEncoder(
             encoder, head, needs_gradients=needs_model, site=site, max_length=max_length, caller=caller
@@ -287,12 +276,11 @@ def prepare_target(
 ) -> tuple[Head, npt.NDArray[np.int64], str]:
     """Return the head, the output to explain for each text, and the name of the target."""
     if isinstance(target, EmbeddingTarget):
-        head, chosen = target.prepare(encoder, texts, caller=caller)
-        return head, chosen, target.name
+        return *target.prepare(encoder, texts, caller=caller), target.name
     if callable(target):
         return _checked_callable(target, caller), np.zeros(len(texts), dtype=np.int64), "score"
     raise TypeError(
-        f"The 'target' parameter of {caller} must say which number of the embedding is explained: Similarity, Depth, "
+        f"The 'target' parameter of {caller} must be a number of the embedding to explain: Similarity, Depth, "
         "NearestSimilarity, Projection or Logit of xembed.attribution, or a function from embeddings, a torch.Tensor "
         f"of shape (n, d), to numbers of shape (n,). Got {target!r:.60} instead."
     )
@@ -300,20 +288,20 @@ def prepare_target(
 
 def _checked_callable(target: Callable[[torch.Tensor], torch.Tensor], caller: str) -> Head:
     def head(embeddings: torch.Tensor) -> torch.Tensor:
-        found = target(embeddings)
-        if not isinstance(found, torch.Tensor) or found.shape not in {(len(embeddings),), (len(embeddings), 1)}:
-            shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        outputs = target(embeddings)
+        if not isinstance(outputs, torch.Tensor) or outputs.shape not in {(len(embeddings),), (len(embeddings), 1)}:
+            got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
             raise ValueError(
                 f"The 'target' of {caller}, a function, must return a tensor of shape ({len(embeddings)},), a number "
-                f"for each embedding. Got {shape}."
+                f"for each embedding. Got {got}."
             )
-        return found.reshape(-1, 1)
+        return outputs.reshape(-1, 1)
 
     return head
 
 
 def unwrap(encoder: Any) -> tuple[Any, list[Any]]:
-    """Return the encoder inside, and the corrections around it in the order in which rows meet them."""
+    """Return the encoder inside, and the corrections around it in the order of their application."""
     from xembed.isotropy import WrappedEncoder
 
     corrections: list[Any] = []
@@ -338,13 +326,13 @@ def has_gradients(encoder: Any) -> bool:
 
 
 def _affine(correction: Any, width: int, *, caller: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return matrix and bias of a correction of ``width`` dimensions, found by what it does to the unit vectors."""
+    """Return matrix and bias of a correction of ``width`` dimensions, from its values at the unit vectors."""
     zero = np.asarray(correction.transform(np.zeros((1, width))), dtype=np.float64)
     matrix = np.asarray(correction.transform(np.eye(width)), dtype=np.float64) - zero
     probe = np.random.default_rng(0).normal(size=(8, width))
-    found = np.asarray(correction.transform(probe), dtype=np.float64)
-    # Turned round, so that NaN is refused too.
-    if not np.abs(probe @ matrix + zero - found).max() <= _AFFINE * max(1.0, np.abs(found).max()):
+    expected = np.asarray(correction.transform(probe), dtype=np.float64)
+    # Not ">", so that NaN is refused too.
+    if not np.abs(probe @ matrix + zero - expected).max() <= _AFFINE * max(1.0, np.abs(expected).max()):
         raise ValueError(
             f"{caller} needs a correction that is a matrix and a shift. {type(correction).__name__} is not: choose a "
             "method that leaves words out, such as 'occlusion' or 'shapley_sampling'."
@@ -359,39 +347,33 @@ def _prompt_length(encoder: Encoder) -> int | None:
     prompt = model.prompts.get(model.default_prompt_name or "") or None
     if prompt is None or not any(isinstance(module, Pooling) and not module.include_prompt for module in model):
         return None
-    found = model.preprocess(["a"], prompt=prompt).get("prompt_length")
-    return None if found is None else int(found)
+    length = model.preprocess(["a"], prompt=prompt).get("prompt_length")
+    return None if length is None else int(length)
 
 
 def _encode_with_empty(encoder: Any, texts: list[str], *, caller: str) -> Floats:
-    """Return embeddings; of an empty text, all words deleted, what the encoder itself makes of it."""
+    """Return embeddings; that of an empty text, all words deleted, comes from the model of the encoder."""
     filled = [text for text in texts if text]
     rows = np.zeros((0, 0)) if not filled else np.asarray(encode_texts(encoder, filled).embeddings, dtype=np.float64)
     if len(filled) == len(texts):
         return rows
+    problem = f"{caller} needs the embedding of a text without words, which {type(encoder).__name__}"
+    remedy = "choose 'occlusion' for texts of more than one word."
     try:
         empty = np.asarray(_encode_nothing(encoder), dtype=np.float64).reshape(1, -1)
-    except Exception as error:  # what an object of the user's says of an empty text can't be foreseen
-        raise ValueError(
-            f"{caller} needs the embedding of a text without words, which {type(encoder).__name__} refuses "
-            f"({error!s:.80}): choose 'occlusion' for texts of more than one word."
-        ) from error
+    except Exception as error:  # from an object of the user's, any error is possible
+        raise ValueError(f"{problem} refuses ({error!s:.80}): {remedy}") from error
     if not np.isfinite(empty).all():
-        raise ValueError(
-            f"{caller} needs the embedding of a text without words. {type(encoder).__name__} gives NaN or infinity: "
-            "choose 'occlusion' for texts of more than one word."
-        )
-    found = np.empty((len(texts), empty.shape[1]))
-    of_filled = iter(rows)
-    for place, text in enumerate(texts):
-        found[place] = next(of_filled) if text else empty[0]
-    return found
+        raise ValueError(f"{problem} gives as NaN or infinity: {remedy}")
+    embeddings = np.repeat(empty, len(texts), axis=0)
+    embeddings[[place for place, text in enumerate(texts) if text]] = rows if filled else empty[:0]
+    return embeddings
 
 
 def _encode_nothing(encoder: Any) -> Any:
     """Return the embedding of an empty text: an `Encoder` refuses it, but its model has one."""
     inside, corrections = unwrap(encoder)
-    found = inside._run_model([""]) if isinstance(inside, Encoder) else inside.encode([""])
+    embeddings = inside._run_model([""]) if isinstance(inside, Encoder) else inside.encode([""])
     for correction in corrections:
-        found = correction.transform(found)
-    return found
+        embeddings = correction.transform(embeddings)
+    return embeddings

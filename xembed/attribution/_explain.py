@@ -82,7 +82,7 @@ class Attributions(Result):
     """
 
     schema: ClassVar[str] = "xembed.attribution.Attributions/1"
-    page: ClassVar[str | None] = "xembed.reports._explanations:attributions_context"
+    page: ClassVar[str | None] = "xembed.attribution._pages.texts:attributions"
 
     method: str
     label: str

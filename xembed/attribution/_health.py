@@ -1,4 +1,4 @@
-"""Which methods say something of their own on a model, and which are another method under a different name."""
+"""Which methods are valid on a model, and which are equivalent to another method on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey
 from xembed.attribution._embedding_targets import Depth
 from xembed.attribution._explain import as_scored_model, is_encoder, read_encoder
-from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets
+from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, sum_words
 from xembed.attribution._methods import METHODS, find_methods
 from xembed.attribution._scored_model import ScoredModel
 from xembed.encoders._words import EncodedWords
@@ -33,33 +33,33 @@ _PROBES = (
 )
 # Methods that are the same but for rounding differ by less; different ones by far more.
 _SAME = 1e-5
-# DeepLIFT without rules for the model's activations is the way times the gradient but for the one tanh it knows.
+# DeepLIFT without rules for the model's activations is (x - b) times the gradient but for the one tanh it knows.
 _NEARLY_SAME, _SAME_ORDER = 0.02, 0.999
 _BATCH = 1e-3
-# Shares of the promised sum that are missed: worth a remark, and too much for a method that draws nothing.
+# Completeness errors from which there is a remark, and from which a method that draws nothing is degenerate.
 _SUM, _BROKEN = 0.1, 0.5
-# By what each method could be degenerate: (method, what it would be).
-_TWINS = {
+# Methods that each method may be equivalent to.
+EQUIVALENT_METHODS = {
     "guided_backprop": ("saliency_l1",),
     "deconvolution": ("saliency_l1", "guided_backprop"),
-    "deep_lift": ("way_x_gradient",),
+    "deep_lift": ("difference_x_gradient",),
     "attention_gradient": ("attention_rollout",),
 }
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MethodStatus(Result):
-    """Whether one method says something of its own on a model.
+    """Whether one method is valid on a model.
 
     Attributes
     ----------
     method, label : str
-        Name, and how it is written.
+        Name, and name in tables.
     status : {'valid', 'degenerate', 'unsupported'}
-        'degenerate': it equals another method, or does not do what it promises; 'unsupported': it fails, or gives the
-        same for all words.
+        'degenerate': it is equivalent to another method, or far from complete; 'unsupported': it fails, or is the same
+        for all words.
     reason : str
-        Why, in plain words, with the number that shows it; blank if valid and nothing is to be said.
+        Reason in plain words, with its number; blank if valid without a remark.
     """
 
     schema: ClassVar[str] = "xembed.attribution.MethodStatus/1"
@@ -79,14 +79,15 @@ class MethodHealth(Result):
     model : str
         Class of the model.
     methods : tuple of MethodStatus
-        One for each method.
+        Status of each method.
     notes : tuple of str
-        What holds for the model as a whole.
+        Caveats about the model as a whole.
     provenance : dict
         Function, parameters and versions.
     """
 
     schema: ClassVar[str] = "xembed.attribution.MethodHealth/1"
+    page: ClassVar[str | None] = "xembed.attribution._pages.corpora:health"
 
     model: str
     methods: tuple[MethodStatus, ...]
@@ -95,25 +96,22 @@ class MethodHealth(Result):
 
     def __getitem__(self, method: str) -> MethodStatus:
         """Return the status of a method by name."""
-        for found in self.methods:
-            if found.method == method:
-                return found
-        raise KeyError(method)
+        return {status.method: status for status in self.methods}[method]
 
     @property
     def valid(self) -> tuple[str, ...]:
         """Names of the valid methods."""
-        return tuple(found.method for found in self.methods if found.status == VALID)
+        return tuple(status.method for status in self.methods if status.status == VALID)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row for each method."""
         import pandas as pd
 
-        return pd.DataFrame([dataclasses.asdict(found) for found in self.methods])
+        return pd.DataFrame([dataclasses.asdict(status) for status in self.methods])
 
     def _scalars(self) -> dict[str, Any]:
         counts = {
-            f"n_{status}": sum(found.status == status for found in self.methods)
+            f"n_{status}": sum(method.status == status for method in self.methods)
             for status in (VALID, DEGENERATE, UNSUPPORTED)
         }
         return {"model": self.model} | counts
@@ -128,25 +126,25 @@ def method_health(
     target: Any = None,
     options: MethodOptions | None = None,
 ) -> MethodHealth:
-    """Find out, before anything is ranked, which attribution methods work on a model.
+    """Find out, before anything is ranked, which attribution methods are valid on a model.
 
     Parameters
     ----------
     model, tokenizer
-        As in `explain`.
+        The model, as in `explain`.
     methods : str or iterable of str, default='all'
         Names in `METHODS`. Reference methods, which don't look at the model, are left out of 'all'.
     texts : list of str or of lists of str
-        What is explained to find out. By default five sentences of different lengths.
+        Texts to explain. By default five sentences of different lengths.
     target : optional
-        Of an encoder, as in `explain`. By default depth in ``texts``.
+        Target of an encoder, as in `explain`. By default depth in ``texts``.
     options : MethodOptions, optional
-        With which options.
+        Options of the methods.
 
     Returns
     -------
     MethodHealth
-        ``result["guided_backprop"].status`` and ``.reason``.
+        The ``status`` and ``reason`` of ``result["guided_backprop"]`` and so on.
 
     Raises
     ------
@@ -157,15 +155,10 @@ def method_health(
 
     Notes
     -----
-    Everything is measured, not looked up by the name of the model:
-
-    - Guided Backprop and Deconvolution change the gradient at ReLU modules. Without one they are the gradient.
-    - DeepLIFT needs a rule for each nonlinearity. Where captum has none it uses the gradient, and the result is the way
-      from the baseline times the gradient. It is degenerate if it equals that, or misses the sum that it promises by
-      more than half.
-    - Attention methods need attention weights, which the fast implementations don't give.
-    - A method whose attributions of a text depend on the other texts of its batch is unsupported.
-    - Gradients through ``inputs_embeds`` are those of the model only if it gives the same scores that way.
+    Everything is measured, not looked up by the name of the model. Without ReLU modules Guided Backprop and
+    Deconvolution are the gradient; without rules for the activations DeepLIFT is the difference to the baseline times
+    the gradient. Attention methods need attention weights. Attributions of a text must not depend on the other texts of
+    its batch, and scores through ``inputs_embeds`` must be those of ``input_ids``.
 
     Examples
     --------
@@ -180,8 +173,9 @@ def method_health(
     """
     caller = "method_health"
     of_encoder = is_encoder(model)
-    chosen = [method for method in find_methods(methods, caller=caller) if methods != "all" or method.fit is None]
-    chosen = [method for method in chosen if methods != "all" or method.family != "reference"]
+    wanted = [
+        method for method in find_methods(methods, caller=caller) if methods != "all" or method.family != "reference"
+    ]
     if len(texts) < 2:
         raise ValueError(f"The 'texts' parameter of {caller} must hold at least 2 texts. Got {len(texts)}.")
     if of_encoder:
@@ -196,17 +190,17 @@ def method_health(
         scores = scored.score_ids([row.ids for row in rows])
         targets = np.asarray(scores.argmax(axis=1), dtype=np.int64)
     probe = _Probe(scored, rows, targets, options or MethodOptions(n_samples=20))
-    found = tuple(probe.check(method) for method in chosen)
+    statuses = tuple(probe.check(method) for method in wanted)
     return MethodHealth(
         model=type(model if of_encoder else scored.module).__name__,
-        methods=found,
+        methods=statuses,
         notes=tuple(probe.notes()),
-        provenance=provenance(caller, methods=[method.name for method in chosen], n_texts=len(rows)),
+        provenance=provenance(caller, methods=[method.name for method in wanted], n_texts=len(rows)),
     )
 
 
 class _Probe:
-    """One model and a few texts, and what methods gave for them."""
+    """One model and a few texts, and the outputs of methods for them."""
 
     def __init__(self, model: ScoredModel, rows: list[EncodedWords], targets: Targets, options: MethodOptions) -> None:
         self.model, self.rows, self.targets, self.options = model, rows, targets, options
@@ -214,7 +208,7 @@ class _Probe:
 
     @property
     def has_tokens(self) -> bool:
-        """Whether there is more to read than texts and embeddings."""
+        """Whether methods can read tokens."""
         return hasattr(self.model, "tokenizer")
 
     def notes(self) -> list[str]:
@@ -227,12 +221,12 @@ class _Probe:
         if gap > _BATCH:
             return [
                 f"The model gives other scores for inputs_embeds than for input_ids (by {gap:.1g} of their spread): "
-                "gradient methods explain something else than what it says."
+                "gradient methods explain other scores than those of its texts."
             ]
         return []
 
     def embedding_gap(self) -> float:
-        """Return the largest difference of scores between the way by ids and the way by embeddings."""
+        """Return the largest difference of scores between ids and embeddings, relative to their spread."""
         import torch
 
         ids, mask = self.model.tensors([row.ids for row in self.rows])
@@ -242,15 +236,14 @@ class _Probe:
         return float(np.abs(by_embeds - by_ids).max() / max(np.ptp(by_ids), np.abs(by_ids).max() * 1e-3, 1e-12))
 
     def run(self, name: str) -> MethodOutput | str:
-        """Return the output of a method, or what was wrong."""
+        """Return the output of a method, or its error."""
         if name not in self.outputs:
-            self.outputs[name] = _attempt(
-                lambda: self._way_x_gradient() if name == "way_x_gradient" else self._run(METHODS[name], self.rows)
-            )
+            run = self._difference_x_gradient if name == "difference_x_gradient" else None
+            self.outputs[name] = _attempt(run or (lambda: self._run(METHODS[name], self.rows)))
         return self.outputs[name]
 
     def alone(self, method: Method) -> MethodOutput | str:
-        """Return the output of a method for one text at a time, or what was wrong."""
+        """Return the output of a method for one text at a time, or its error."""
         return _attempt(
             lambda: MethodOutput.of([self._run(method, [row], place).words[0] for place, row in enumerate(self.rows)])
         )
@@ -282,41 +275,40 @@ class _Probe:
         if (gap := _difference(values, np.concatenate(alone.words))) > _BATCH:
             return (
                 UNSUPPORTED,
-                f"what it gives for a text depends on the other texts of the batch (by {100 * gap:.0f} %)",
+                f"its values of a text depend on the other texts of the batch (by {100 * gap:.0f} %)",
             )
-        for twin in _TWINS.get(method.name, ()):
-            if reason := self._equals(method.name, values, twin, output):
+        for other in EQUIVALENT_METHODS.get(method.name, ()):
+            if reason := self._equivalent(values, other, output):
                 return DEGENERATE, reason
         remark = self._remark(method, output)
         if method.name == "deep_lift" and _median(output.completeness) > _BROKEN:
             return DEGENERATE, f"{remark}: it has no rule for the model's activations"
         return VALID, remark
 
-    def _equals(self, name: str, values: Floats, twin: str, output: MethodOutput) -> str:
-        other = self.run(twin)
-        if isinstance(other, str):
+    def _equivalent(self, values: Floats, other: str, output: MethodOutput) -> str:
+        """Return in what the values equal those of another method; blank if they don't."""
+        theirs = self.run(other)
+        if isinstance(theirs, str):
             return ""
-        theirs = np.concatenate(other.words)
-        if twin != "way_x_gradient":
-            if _difference(values, theirs) > _SAME:
-                return ""
+        expected = np.concatenate(theirs.words)
+        gap = _difference(values, expected)
+        if other != "difference_x_gradient":
             missing = "" if self._has_relu() else ": the model has no ReLU module"
-            return f"equal to {METHODS[twin].label}{missing}"
+            return f"equal to {METHODS[other].label}{missing}" if gap <= _SAME else ""
         from scipy import stats
 
-        order = stats.spearmanr(values, theirs).statistic
-        gap = _difference(values, theirs)
+        order = stats.spearmanr(values, expected).statistic
         if gap > _NEARLY_SAME and order < _SAME_ORDER:
             return ""
         error = float(np.nanmedian(output.completeness))
         return (
-            f"equal to (x − b) × gradient (rank correlation {order:.3f}): no rule for the activations; it misses "
-            f"the sum that it promises by {100 * error:.0f} % (median)"
+            f"equal to (x − b) × gradient (rank correlation {order:.3f}): no rule for the activations; its "
+            f"completeness error is {100 * error:.0f} % (median)"
         )
 
     def _remark(self, method: Method, output: MethodOutput) -> str:
         if (error := _median(output.completeness)) > _SUM:
-            return f"misses the sum that it promises by {100 * error:.0f} % (median)"
+            return f"its completeness error is {100 * error:.0f} % (median)"
         if method.name == "attention_rollout":
             return "the same for every class"
         return ""
@@ -326,11 +318,9 @@ class _Probe:
 
         return any(isinstance(module, torch.nn.ReLU) for module in self.model.module.modules())
 
-    def _way_x_gradient(self) -> MethodOutput:
-        """Return the way from the baseline times the gradient: one step of Integrated Gradients, at the input."""
+    def _difference_x_gradient(self) -> MethodOutput:
+        """Return the difference to the baseline times the gradient at the input."""
         import torch
-
-        from xembed.attribution._method import sum_words
 
         words = []
         with self.model.frozen():
@@ -339,16 +329,16 @@ class _Probe:
                 at = self.model.embed(ids, mask).requires_grad_()
                 score = self.model.score(at, mask)[0, int(self.targets[place])]
                 (gradient,) = torch.autograd.grad(score, at)
-                way = at.detach() - self.model.baseline_embeds([row], self.options.baseline)
-                words.append(sum_words((way * gradient).sum(-1)[0].double().cpu().numpy(), row)[0])
+                difference = at.detach() - self.model.baseline_embeds([row], self.options.baseline)
+                words.append(sum_words((difference * gradient).sum(-1)[0].double().cpu().numpy(), row)[0])
         return MethodOutput.of(words)
 
 
 def _attempt(run: Callable[[], MethodOutput]) -> MethodOutput | str:
-    """Return what ``run`` gives, or that it fails and why."""
+    """Return the output of ``run``, or that it fails and why."""
     try:
         return run()
-    except Exception as error:  # what a method does on a model it is not made for can't be foreseen
+    except Exception as error:  # on a model that a method is not made for, any error is possible
         return f"it fails: {error!s:.200}" if str(error) else f"it fails: {type(error).__name__}"
 
 

@@ -20,41 +20,29 @@ METHODS: dict[str, Method] = {
 
 
 def find_methods(names: str | Iterable[str], *, caller: str) -> list[Method]:
-    """Return methods by name; 'all' are all.
-
-    Raises
-    ------
-    ValueError
-        If there is no such method. The message lists those that there are.
-    """
+    """Return methods by name, 'all' for all; ValueError if there is no such method."""
     wanted = (
         list(METHODS) if isinstance(names, str) and names == "all" else [names] if isinstance(names, str) else names
     )
-    found: dict[str, Method] = {}
+    methods: dict[str, Method] = {}
     for name in wanted:
         if not isinstance(name, str) or name not in METHODS:
             raise ValueError(f"The method of {caller} must be one of {quote_options(METHODS)}. Got {name!r} instead.")
-        found[name] = METHODS[name]
-    if not found:
+        methods[name] = METHODS[name]
+    if not methods:
         raise ValueError(f"The methods of {caller} must be one or more of {quote_options(METHODS)}. Got none.")
-    return list(found.values())
+    return list(methods.values())
 
 
 def run_method(
     method: Method, model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Run a method and refuse what is not finite.
-
-    Raises
-    ------
-    RuntimeError
-        If an attribution is not finite: the model's scores are not, or the method does not work on this model.
-    """
+    """Run a method; RuntimeError if an attribution is not finite."""
     output = method.run(model, rows, targets, options)
     bad = [place for place, words in enumerate(output.words) if not np.isfinite(words).all()]
     if bad:
         raise RuntimeError(
             f"{method.label} gave attributions that are not finite for {len(bad)} of {len(rows)} texts (first: text "
-            f"{bad[0]}). Look at method_health: the method may not work on this model, or the model gives NaN."
+            f"{bad[0]}). See method_health: the method may not work on this model, or the model gives NaN."
         )
     return output

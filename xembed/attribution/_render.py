@@ -1,4 +1,4 @@
-"""Words with numbers in a notebook or a terminal: signed colors, and the sign beside the word, too."""
+"""Words with numbers in a notebook or a terminal: signed colors, and the sign at the word."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from xembed._core.text import cut
 if TYPE_CHECKING:
     from rich.text import Text
 
-# Orange and blue of Okabe and Ito's palette, which color-blind people can tell apart. They are laid over the ground of
-# the notebook, light or dark, no denser than its text can be read on.
+# Orange and blue of Okabe and Ito's palette for color-blind people, over the ground of the notebook, light or dark, no
+# denser than its text can be read on.
 _ORANGE, _BLUE, _DENSEST = "230,159,0", "0,114,178", 0.55
 _SHAPE = "padding:1px 3px;border-radius:4px"
 # In terminals, whose ground is not known: dark letters on a strong and on a weak color.
@@ -41,13 +41,13 @@ def words_html(
     words : sequence of str
         The words; cut after 60 characters.
     values : iterable of float
-        A number for each: above 0 orange with +, below 0 blue with −; also as the title of the word.
+        Number of each word: above 0 orange with +, below 0 blue with −; also its title.
     signed : bool, default=True
-        Whether signs mean something. Otherwise there is orange only, and no marks.
+        Whether signs have a meaning. Otherwise there is orange only, without marks.
     most : float, optional
-        The size that has the deepest color. By default the largest of ``values``.
+        Absolute value of the deepest color. By default the largest of ``values``.
     n_bytes : int, default=40000
-        Length in UTF-8 at which the other words are only counted.
+        Length in UTF-8 from which words are only counted.
 
     Returns
     -------
@@ -92,22 +92,9 @@ def _span(word: str, value: float, share: float, signed: bool) -> str:
 def words_text(
     words: Sequence[str], values: Iterable[float], *, signed: bool = True, most: float | None = None
 ) -> Text:
-    """Return words for a terminal: colored, with + or − behind those that count, and nothing that it would obey.
+    """Return one line of words for a terminal: colored, with + or − after those that count, without control characters.
 
-    Parameters
-    ----------
-    words, values, signed, most
-        As in `words_html`.
-
-    Returns
-    -------
-    rich.text.Text
-        One line; printed where colors can't be shown, the marks are still there.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many words as values.
+    Parameters and errors as in `words_html`.
 
     Examples
     --------

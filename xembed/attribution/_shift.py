@@ -187,7 +187,7 @@ class ShiftExplanation(Result):
     """
 
     schema: ClassVar[str] = "xembed.attribution.ShiftExplanation/1"
-    page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:shift_explanation_context"
+    page: ClassVar[str | None] = "xembed.attribution._pages.corpora:shift"
 
     verdict: str
     components: tuple[ShiftComponent, ...]

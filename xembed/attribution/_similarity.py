@@ -119,7 +119,7 @@ class SimilarityExplanation(Result):
     """
 
     schema: ClassVar[str] = "xembed.attribution.SimilarityExplanation/1"
-    page: ClassVar[str | None] = "xembed.reports._explanations:similarity_explanation_context"
+    page: ClassVar[str | None] = "xembed.attribution._pages.texts:similarity"
 
     similarity: float
     text_a: Annotated[str, UserText]

@@ -150,7 +150,7 @@ class TrustResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.attribution.TrustResult/1"
-    page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:trust_context"
+    page: ClassVar[str | None] = "xembed.attribution._pages.corpora:trust"
 
     verdict: str
     trusted: bool

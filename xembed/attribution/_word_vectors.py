@@ -1,4 +1,4 @@
-"""What each word of a text adds to its embedding, as a vector: similarities and projections of it are then sums."""
+"""Embeddings decomposed into a vector for each word: similarities and projections are then sums over words."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from xembed.attribution._encoder_model import EmbeddingModel
 
 Floats = npt.NDArray[np.float64]
-METHODS = ("integrated_jacobian", "last_layer", "leave_one_out", "shapley")
 LABELS = {
     "integrated_jacobian": "Integrated Jacobian",
     "last_layer": "Last-layer decomposition",
     "leave_one_out": "Leave one word out",
     "shapley": "Shapley values",
 }
+METHODS = tuple(LABELS)
+# Keys of the publications that they are from.
+SOURCES = {"integrated_jacobian": ("moeller2023",), "leave_one_out": ("zeiler2014",), "shapley": ("strumbelj2010",)}
 # Rows of forward-mode products at once: each is a forward pass with twice the memory.
 _ROWS_AT_ONCE = 32
 # Texts whose vectors are held at once: 64 texts of 60 words and 384 dimensions are 12 MB.
@@ -40,22 +42,11 @@ _SAME = 1e-4
 
 @dataclass(frozen=True)
 class WordVectors:
-    """What the words of one text add to its embedding, brought to length 1.
+    """Decomposition of the embedding of a text, of length 1, into vectors of its words.
 
-    Attributes
-    ----------
-    words : tuple of str
-        The words.
-    vectors : ndarray of shape (n_words, n_dims), float64
-        What each adds.
-    special : ndarray of shape (n_dims,), float64
-        What special tokens add.
-    reference : ndarray of shape (n_dims,), float64
-        What is there without any word: the embedding of the reference that the method starts at.
-    embedding : ndarray of shape (n_dims,), float64
-        The embedding, of length 1.
-    truncated : bool
-        Whether the text is longer than the encoder reads; words cut off have zeros.
+    ``vectors``, (n_words, n_dims), ``special``, (n_dims,), for special tokens, and ``reference``, (n_dims,), the
+    embedding without words that the method starts at, add up to ``embedding``. Words that were cut off (``truncated``)
+    have zeros.
     """
 
     words: tuple[str, ...]
@@ -67,7 +58,7 @@ class WordVectors:
 
     @property
     def error(self) -> float:
-        """By how much the parts miss the embedding, as the length of the difference."""
+        """Length of the difference of the embedding and the sum of its parts."""
         total = self.vectors.sum(axis=0) + self.special + self.reference
         return float(np.linalg.norm(self.embedding - total))
 
@@ -81,14 +72,14 @@ def word_vectors(
     options: MethodOptions,
     caller: str,
 ) -> Iterator[WordVectors]:
-    """Yield what each word of each text adds to its embedding, some texts computed together.
+    """Yield the decomposition of each text, some texts computed together.
 
     - 'last_layer': the share of the pooled output of the last layer at the word's own tokens. Exact.
-    - 'integrated_jacobian': the Jacobian integrated along the straight way of word embeddings from the reference, times
-      the word's part of the way, by forward-mode products.
+    - 'integrated_jacobian': the Jacobian integrated along the straight path of word embeddings from the reference,
+      times the word's part of the difference, by forward-mode products.
     - 'leave_one_out': the embedding less that without the word. It has no sum.
-    - 'shapley': Shapley values of the words, of each dimension; exact up to ``2**n_words <= n_samples``. A text without
-      words counts as zero, so the words hold the whole embedding.
+    - 'shapley': Shapley values of the words, for each dimension; exact up to ``2**n_words <= n_samples``. A text
+      without words counts as zero, so the words hold the whole embedding.
     """
     from xembed.attribution._encoder_model import ScoredEncoder, as_scored_encoder
 
@@ -130,33 +121,30 @@ def _last_layer(scored: ScoredModel, rows: Sequence[EncodedWords]) -> list[WordV
     import torch
 
     module: Any = scored.module
-    found: list[Any] = [None] * len(rows)
+    vectors: list[Any] = [None] * len(rows)
     with scored.frozen(), torch.no_grad():
-        for batch in scored.batches([len(row.ids) for row in rows]):
-            ids, mask = scored.tensors([rows[place].ids for place in batch])
+        for places, batch, ids, mask in scored.row_batches(rows):
             features = module.token_features(input_ids=ids, attention_mask=mask)
             parts, bias = token_parts(module, dict(features), mask, scored.caller)
             embeddings = unit_tensor(module.pool(features)).double().cpu().numpy()
             scored.n_forward += len(batch)
-            for place, of_tokens, added, embedding in zip(
-                batch, parts.double().cpu().numpy(), bias.double().cpu().numpy(), embeddings, strict=True
+            for place, row, of_tokens, added, embedding in zip(
+                places, batch, parts.double().cpu().numpy(), bias.double().cpu().numpy(), embeddings, strict=True
             ):
-                vectors, special = _sum_words(of_tokens, rows[place])
-                found[place] = WordVectors(rows[place].words, vectors, special, added, embedding, rows[place].truncated)
-    worst = max(one.error for one in found)
+                vectors[place] = WordVectors(row.words, *_sum_words(of_tokens, row), added, embedding, row.truncated)
+    worst = max(of_text.error for of_text in vectors)
     if worst > _SAME:
         raise ValueError(
-            f"The last-layer decomposition of {scored.caller} must add up to the embedding. It misses it by "
-            f"{worst:.2g}: the encoder does something behind the pooling that is not linear. Choose another "
-            "method."
+            f"The last-layer decomposition of {scored.caller} must add up to the embedding. Its error is {worst:.2g}: "
+            "the encoder is not linear after the pooling. Choose another method."
         )
-    return found
+    return vectors
 
 
 def token_parts(
     module: EmbeddingModel, features: dict[str, Any], mask: torch.Tensor, caller: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what each token adds to the embeddings of length 1, (n_rows, n_tokens, d), and what is added besides."""
+    """Return the parts of the tokens in the embeddings of length 1, (n_rows, n_tokens, d), and the bias."""
     import torch
     from sentence_transformers.base.modules import Dense, Normalize
     from sentence_transformers.sentence_transformer.modules import Dropout, Pooling
@@ -177,7 +165,7 @@ def token_parts(
             parts, bias = parts @ weight.T, bias @ weight.T + (0 if part.linear.bias is None else part.linear.bias)
         elif not isinstance(part, Dropout):  # which does nothing here
             raise ValueError(
-                f"The last-layer decomposition of {caller} needs linear modules behind the pooling. Got "
+                f"The last-layer decomposition of {caller} needs linear modules after the pooling. Got "
                 f"{type(part).__name__}: choose another method."
             )
     if module.pipeline.truncate_dim is not None:
@@ -217,7 +205,7 @@ def _integrated_jacobian(
 ) -> list[WordVectors]:
     import torch
 
-    # Forward-mode products of the fast attention don't exist.
+    # The fast attention has no forward-mode products.
     with scored.frozen(), eager_attention(scored.module), torch.no_grad():
         return [_one_jacobian(scored, row, reference, options) for row in rows]
 
@@ -237,7 +225,7 @@ def _one_jacobian(scored: ScoredModel, row: EncodedWords, reference: str, option
 
     def products(points: Sequence[float]) -> Floats:
         jobs = [(point, word) for point in points for word in range(len(numbers))]
-        found = []
+        blocks = []
         for start in range(0, len(jobs), _ROWS_AT_ONCE):
             some = jobs[start : start + _ROWS_AT_ONCE]
             back = torch.tensor([1 - point for point, _ in some], dtype=x.dtype, device=x.device)
@@ -245,9 +233,9 @@ def _one_jacobian(scored: ScoredModel, row: EncodedWords, reference: str, option
             tangent = tangents[[word for _, word in some]]
             full = mask.expand(len(some), -1)
             product = torch.func.jvp(lambda embeds, full=full: scored.score(embeds, full), (at,), (tangent,))[1]
-            found.append(product.double().cpu().numpy())
+            blocks.append(product.double().cpu().numpy())
             scored.n_forward += 2 * len(some)
-        return np.concatenate(found).reshape(len(points), len(numbers), -1)
+        return np.concatenate(blocks).reshape(len(points), len(numbers), -1)
 
     known: dict[int, Floats] = {}
     finest, steps = options.max_steps, min(FIRST_STEPS, options.max_steps)

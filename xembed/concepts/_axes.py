@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
-# Axes whose directions are nearer to dependent than this can't be told apart.
+# Smallest singular value of axes that are linearly independent.
 _DEPENDENT = 1e-6
-# Embeddings of length 1 that are nearer are the same but for the rounding of float32.
+# Distance of embeddings of length 1 up to which they differ by the rounding of float32.
 _ROUNDING = 1e-7
 
 
@@ -32,16 +32,16 @@ class Axes:
     Parameters
     ----------
     directions : mapping of str to array of shape (n_dims,)
-        A vector of any length for each name.
+        Vector of any length for each name.
 
     Attributes
     ----------
     names : tuple of str
-        The names.
+        Names of the axes.
     vectors : ndarray of shape (n_axes, n_dims), float64
-        The directions, of length 1.
+        Directions, of length 1.
     orthogonal : ndarray of shape (n_axes, n_dims), float64
-        The orthonormal system that is nearest to them [1]_: shares along it add up, and no axis comes before another.
+        Nearest orthonormal system [1]_: shares along it add up, and do not depend on the order of the axes.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class Axes:
         left, sizes, right = np.linalg.svd(vectors, full_matrices=False)
         if len(vectors) > vectors.shape[1] or sizes[-1] < _DEPENDENT:
             raise ValueError(
-                f"The directions of Axes must not depend on each other. Got {len(vectors)} of {vectors.shape[1]} "
+                f"The directions of Axes must be linearly independent. Got {len(vectors)} of {vectors.shape[1]} "
                 "dimensions, of which one follows from the others: leave one out."
             )
         object.__setattr__(self, "names", tuple(str(name) for name in self.directions))
@@ -94,35 +94,35 @@ class Axes:
 
 @dataclass(frozen=True, repr=False)
 class AxesExplanation(Result):
-    """Result of `explain_axes`: what lies along each axis, for pairs of texts.
+    """Result of `explain_axes`: parts of similarities and differences along each axis, for pairs of texts.
 
     Attributes
     ----------
     names : tuple of str
-        Of the axes.
+        Names of the axes.
     similarity : ndarray of shape (n_pairs,), float64
-        The cosines.
+        Cosines.
     similarity_parts : ndarray of shape (n_pairs, n_axes), float64
-        What of the cosine lies along each axis. With ``similarity_rest`` they add up to it.
+        Part of the cosine along each axis. With ``similarity_rest`` they add up to it.
     similarity_rest : ndarray of shape (n_pairs,), float64
-        What lies along none.
+        Residual.
     difference : ndarray of shape (n_pairs,), float64
         Distance of the two embeddings, of length 1 each.
     difference_shares : ndarray of shape (n_pairs, n_axes), float64
         Shares of the squared distance along each axis, in [0, 1]. With ``difference_rest`` they add up to 1; all are 0
-        where there is no difference but rounding.
+        where the difference is rounding.
     difference_rest : ndarray of shape (n_pairs,), float64
-        The share along none.
+        Residual share.
     first : tuple of str or None
-        The axis that most of the difference of each pair lies along; None where there is no difference.
+        Axis with the largest share of each pair; None where there is no difference.
     encoder : dict
-        The encoder.
+        Description of the encoder.
     provenance : dict
         Function, parameters and versions.
     """
 
     schema: ClassVar[str] = "xembed.concepts.AxesExplanation/1"
-    page: ClassVar[str | None] = "xembed.reports._explanations_of_corpora:axes_context"
+    page: ClassVar[str | None] = "xembed.concepts._pages:axes"
 
     names: Annotated[tuple[str, ...], UserText]
     similarity: Annotated[npt.NDArray[np.float64], PerRow("pairs")]
@@ -147,25 +147,25 @@ class AxesExplanation(Result):
 
 
 def make_axes(encoder: Any, ends: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> Axes:
-    """Make named axes of texts or words at their two ends.
+    """Make named axes from texts or words at their two ends.
 
     Parameters
     ----------
     encoder : Encoder or object with ``.encode``
         The encoder.
     ends : mapping of str to pair of sequences of str
-        For each name texts or words at the low end and at the high end. The axis is the difference of their means, and
-        for pairs so the mean of their differences.
+        For each name texts or words at the low end and at the high end. The axis is the difference of their means,
+        which for pairs is the mean of their differences.
 
     Returns
     -------
     Axes
-        From low to high.
+        The axes, from low to high.
 
     Raises
     ------
     ValueError
-        If an end is empty, both ends are the same, or axes depend on each other.
+        If an end is empty, both ends are the same, or axes are linearly dependent.
     TypeError
         If an end is not a list of strings.
 
@@ -182,7 +182,7 @@ def make_axes(encoder: Any, ends: Mapping[str, tuple[Sequence[str], Sequence[str
         raise TypeError(
             f"The 'ends' parameter of make_axes must be a mapping of names to pairs of lists. Got {ends!r:.60}."
         )
-    found = {}
+    directions = {}
     for name, pair in ends.items():
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(
@@ -196,26 +196,26 @@ def make_axes(encoder: Any, ends: Mapping[str, tuple[Sequence[str], Sequence[str
         direction = high.mean(axis=0) - low.mean(axis=0)
         if not np.linalg.norm(direction) > _DEPENDENT:
             raise ValueError(f"The axis {name!r} of make_axes must have two different ends. Got the same twice.")
-        found[str(name)] = direction
-    return Axes(found)
+        directions[str(name)] = direction
+    return Axes(directions)
 
 
 def explain_axes(encoder: Any, texts_a: Sequence[str], texts_b: Sequence[str], axes: Axes) -> AxesExplanation:
-    r"""Say how much of the similarity, and of the difference, of pairs of texts lies along named axes.
+    r"""Decompose the similarity, and the difference, of pairs of texts along named axes.
 
     Parameters
     ----------
     encoder : Encoder or object with ``.encode``
         The encoder that the axes were made with.
     texts_a, texts_b : sequence of str
-        Row i of both is a pair.
+        Pairs of texts, row by row.
     axes : Axes
         The axes.
 
     Returns
     -------
     AxesExplanation
-        Parts that add up, with what lies along none of the axes.
+        Parts that add up, with the residual.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def explain_axes(encoder: Any, texts_a: Sequence[str], texts_b: Sequence[str], a
     Notes
     -----
     With embeddings :math:`a, b` of length 1 and the orthonormal axes :math:`q_k`, the cosine is :math:`\sum_k (a \cdot
-    q_k)(b \cdot q_k)` plus a rest, and the squared distance :math:`\sum_k ((b - a) \cdot q_k)^2` plus a rest.
+    q_k)(b \cdot q_k)` plus a residual, and the squared distance :math:`\sum_k ((b - a) \cdot q_k)^2` plus a residual.
 
     Examples
     --------

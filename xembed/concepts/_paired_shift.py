@@ -1,4 +1,4 @@
-"""How embeddings of the two forms of the same sentences differ, and whether always in the same direction."""
+"""Differences between the embeddings of two forms of the same sentences, and their common direction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from xembed.stats._resampling import TIE, block_sizes, bootstrap_counts, sign_fl
 Floats = npt.NDArray[np.float64]
 
 _CALLER = "paired_shift"
-# Simulations of differences that point anywhere; their shares vary little.
+# Simulations of differences in random directions; their shares vary little.
 _CHANCE_DRAWS = 20
 # A cross-validation whose training part is one sentence says little.
 _FEWEST_PAIRS = 4
@@ -36,63 +36,53 @@ _FEWEST_PAIRS = 4
 class PairedShift(Result):
     """Result of `paired_shift`. n: sentences with both forms; d: dimensions.
 
+    Every ``..._interval`` is a bootstrap interval over pairs, (2,).
+
     Attributes
     ----------
     name : str
-        Of the data.
+        Name of the data.
     forms : tuple of str, (2,)
-        Differences are those of the second form minus the first.
+        The two forms; differences are second minus first.
     n_pairs, n_unpaired : int
-        Sentences with both forms, and rows whose other form is not there.
-    length : float
-        Of the mean difference.
-    length_interval : tuple of float, (2,)
-        By pairs. Random differences have a mean with a length too: see ``pvalue``.
+        Sentences with both forms, and rows without their other form.
+    length, length_interval : float, tuple of float
+        Length of the mean difference. Random differences have a mean with a length, too: see ``pvalue``.
     spread : float
         Root mean square distance of the differences from their mean.
     pvalue : float
-        That the differences have no common direction (random signs of pairs).
-    mean_share : float
+        p-value of no common direction (random signs of pairs).
+    mean_share, mean_share_interval : float, tuple of float
         Share of the differences' energy (sum of squared lengths) along their mean direction.
-    mean_share_interval : tuple of float, (2,)
-        By pairs.
     mean_share_chance : float
-        What it is on average if differences of the same lengths point anywhere, in d dimensions.
-    axis_share : float
-        The largest share of the energy along any axis: the first principal axis of the differences, not centered.
-    axis_share_chance : float
-        The same as ``mean_share_chance`` for this axis.
+        Its mean for differences of the same lengths in random directions, in d dimensions.
+    axis_share, axis_share_chance : float
+        Largest share of the energy along any axis, the first principal axis of the differences, not centered; and its
+        mean for random directions.
     axis_cosine : float
         ``|cosine|`` of this axis and the mean direction.
-    cosine : float
+    cosine, cosine_interval : float, tuple of float
         Mean cosine of the two forms of a sentence.
-    cosine_interval : tuple of float, (2,)
-        By pairs.
     pair_cosines : ndarray of shape (n,)
         Cosine of the two forms of each sentence, in the order of ``groups``.
-    alignment : float
+    alignment, alignment_interval : float, tuple of float
         Mean cosine of each difference with the mean of all others; 0 without a common direction.
-    alignment_interval : tuple of float, (2,)
-        By pairs.
-    heldout_accuracy : float
+    heldout_accuracy, heldout_interval : float, tuple of float
         Share of held-out sentences whose difference points along the mean of the training ones; chance is 0.5.
-    heldout_interval : tuple of float, (2,)
-        By pairs.
-    heldout_row_accuracy : float
-        Share of held-out rows on the right side of the middle of the training means, without their twin; chance is 0.5.
-    heldout_row_interval : tuple of float, (2,)
-        By pairs.
+    heldout_row_accuracy, heldout_row_interval : float, tuple of float
+        Share of held-out rows on the right side of the midpoint of the training means, without their other form; chance
+        is 0.5.
     direction : ndarray of shape (d,)
-        The mean difference, of length 1 (0 if there is none).
+        Mean difference, of length 1 (0 if there is none).
     groups : ndarray of shape (n,), int
-        The sentences.
+        Numbers of the sentences.
     provenance : dict
         Function, parameters and versions.
     """
 
     schema: ClassVar[str] = "xembed.concepts.PairedShift/1"
 
-    name: str
+    name: Annotated[str, UserText]
     forms: Annotated[tuple[str, ...], UserText]
     n_pairs: int
     n_unpaired: int
@@ -130,26 +120,26 @@ def paired_shift(
     confidence_level: float = 0.95,
     rng: RNG = None,
 ) -> PairedShift:
-    """Describe the differences between the embeddings of the two forms of the same sentences.
+    """Describe the differences between the embeddings of two forms of the same sentences.
 
     Parameters
     ----------
     embeddings : array-like of shape (n_rows, d)
-        One row for each row of the data, of any encoder.
+        Embedding of each row of the data, by any encoder.
     data : PairedSentences
         The sentences.
     forms : pair of str, optional
-        The difference is second minus first; by default the first two classes (male minus female).
+        The two forms; the difference is second minus first. By default the first two classes (male minus female).
     n_folds : int of at least 2, default=5
-        Parts of the sentences for the held-out accuracies; at most one a sentence.
+        Number of folds for the held-out accuracies, at most that of the sentences.
     n_resamples, confidence_level, rng
-        As in `xembed.geco.clustered_interval`.
+        Options of the intervals, as in `xembed.stats.clustered_interval`.
 
     Returns
     -------
     PairedShift
-        Length and spread of the mean difference, how much of the differences lies along one direction, the cosines of
-        the pairs, and whether the direction tells unseen sentences apart.
+        Length and spread of the mean difference, its share along one direction, the cosines of the pairs, and whether
+        the direction separates unseen sentences.
 
     Raises
     ------

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +15,12 @@ from xembed._core.validation import RNG, check_count, check_number, check_option
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
 from xembed.defsent._definitions import Definitions, hold_out, read_definitions
-from xembed.defsent._entry_task import EMBED_AT_ONCE, evaluation
 from xembed.defsent._estimator import DefinitionTrainer
 from xembed.defsent._result import TrainingStep
-from xembed.defsent._training import Evaluation
+from xembed.defsent._training import Task
 from xembed.encoders._masked_lm import load_masked_lm, single_tokens
 from xembed.encoders._prompt import TEMPLATE
-from xembed.encoders._training import Settings, Tensors
+from xembed.encoders._training import Settings
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -208,41 +206,30 @@ class DefSent(DefinitionTrainer):
         return self._check_settings(decay=False, eps=1e-8, learning_rate=rate, caller=_CALLER), notes
 
 
-@dataclasses.dataclass
-class _WordTask:
+class _WordTask(Task):
     """Definitions against the words of the vocabulary."""
 
-    body: Body
-    head: torch.nn.Module
-    definitions: Definitions
-    tokens: npt.NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        self._train = self.definitions.rows(held_out=False)
-        self._validation = self.definitions.rows(held_out=True)
-        self.n_pairs = len(self._train)
-        self.arrays: Tensors = {}
+    def __init__(
+        self, body: Body, head: torch.nn.Module, definitions: Definitions, tokens: npt.NDArray[np.int64]
+    ) -> None:
+        super().__init__(body, head, definitions)
+        self.tokens = tokens
+        self.arrays = {}
         names = ("entry_isoscore", "entry_average_cosine", "target_isoscore", "target_average_cosine")
-        self.facts: Mapping[str, Any] = {**dict.fromkeys(names), "projected": False}
+        self.facts = {**dict.fromkeys(names), "projected": False}
 
-    def loss(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def loss(self, rows: npt.NDArray[np.int64], generator: torch.Generator) -> torch.Tensor:
         """Return the mean cross-entropy over the vocabulary."""
-        logits, targets = self._logits(self._train[rows.numpy()])
-        return torch.nn.functional.cross_entropy(logits, targets)
+        logits = self.vectors(rows)
+        return torch.nn.functional.cross_entropy(logits, self._targets(rows).to(logits.device))
 
-    def validate(self) -> Evaluation | None:
-        """Look for the words of held-out definitions in the whole vocabulary."""
-        if not len(self._validation):
-            return None
-        losses, ranks = [], []
-        for start in range(0, len(self._validation), EMBED_AT_ONCE):
-            logits, targets = self._logits(self._validation[start : start + EMBED_AT_ONCE])
-            right = logits.gather(1, targets[:, None])
-            losses.append(torch.nn.functional.cross_entropy(logits, targets, reduction="none").double().cpu().numpy())
-            ranks.append((logits >= right).sum(dim=1).cpu().numpy())  # the right one is among them
-        return evaluation(np.concatenate(losses), np.concatenate(ranks))
+    def losses_and_ranks(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Look for the words of definitions in the whole vocabulary."""
+        logits = self.vectors(rows)
+        targets = self._targets(rows).to(logits.device)
+        right = logits.gather(1, targets[:, None])
+        losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+        return losses, (logits >= right).sum(dim=1)  # the right one is among them
 
-    def _logits(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        vectors = self.body.pool([self.definitions.texts[i] for i in rows])
-        targets = torch.from_numpy(self.tokens[self.definitions.owners[rows]]).to(vectors.device)
-        return self.head(vectors), targets
+    def _targets(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        return torch.from_numpy(self.tokens[self.definitions.owners[rows]])

@@ -16,7 +16,6 @@ from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
 from xembed.defsent._definitions import Definitions, hold_out, read_definitions
 from xembed.defsent._entry_task import (
-    EMBED_AT_ONCE,
     ENTRY_POOLINGS,
     HEADS,
     PROJECTIONS,
@@ -27,6 +26,7 @@ from xembed.defsent._entry_task import (
 )
 from xembed.defsent._estimator import DefinitionTrainer
 from xembed.defsent._result import TrainingStep
+from xembed.defsent._training import EMBED_AT_ONCE
 from xembed.encoders import Encoder, load_encoder
 from xembed.encoders._layers import require_transformer
 from xembed.encoders._prompt import TEMPLATE

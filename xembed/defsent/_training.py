@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from xembed._core.files import atomic_write
 from xembed._core.provenance import dump_json
@@ -36,6 +37,10 @@ from xembed.encoders._training import (
 if TYPE_CHECKING:
     import torch
 
+    from xembed.defsent._body import Body
+    from xembed.defsent._definitions import Definitions
+
+EMBED_AT_ONCE = 64
 _FORMAT = "xembed.defsent_checkpoint/1"
 _STATE = "defsent-state.json"
 
@@ -48,18 +53,43 @@ class Evaluation(NamedTuple):
     mrr: float
 
 
-class Task(Protocol):
-    """One round's data and loss."""
+class Task:
+    """One round: definitions, pooled and put through a head, against what they define.
 
-    n_pairs: int
-    arrays: Tensors  # what it was made of and can't be made again in the middle of the round
-    facts: Mapping[str, Any]  # fields of the round's record
+    ``arrays`` is what it was made of and can't be made again in the middle of the round; ``facts`` are fields of the
+    round's record.
+    """
 
-    def loss(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Return the mean loss of the pairs ``rows``; random choices come from ``generator``."""
+    arrays: Tensors
+    facts: Mapping[str, Any]
+
+    def __init__(self, body: Body, head: torch.nn.Module, definitions: Definitions) -> None:
+        self.body, self.head, self.definitions = body, head, definitions
+        self.train_rows = definitions.rows(held_out=False)
+        self.held_out_rows = definitions.rows(held_out=True)
+
+    def loss(self, rows: npt.NDArray[np.int64], generator: torch.Generator) -> torch.Tensor:
+        """Return the mean loss of definitions; random choices come from ``generator``."""
+        raise NotImplementedError
+
+    def losses_and_ranks(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the loss of each definition, and the rank of what it defines, from 1; ties count against it."""
+        raise NotImplementedError
+
+    def vectors(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        """Return what the head makes of definitions."""
+        vectors: torch.Tensor = self.head(self.body.pool([self.definitions.texts[i] for i in rows]))
+        return vectors
 
     def validate(self) -> Evaluation | None:
         """Evaluate the held-out definitions, if there are any."""
+        if not len(self.held_out_rows):
+            return None
+        starts = range(0, len(self.held_out_rows), EMBED_AT_ONCE)
+        batches = [self.losses_and_ranks(self.held_out_rows[start : start + EMBED_AT_ONCE]) for start in starts]
+        losses = np.concatenate([losses.double().cpu().numpy() for losses, _ in batches])
+        ranks = np.concatenate([ranks.cpu().numpy() for _, ranks in batches])
+        return Evaluation(float(losses.mean()), float(np.mean(ranks == 1)), float(np.mean(1 / ranks)))
 
 
 class _Round(TrainingLoop):
@@ -72,7 +102,7 @@ class _Round(TrainingLoop):
         super().__init__(
             trainer.trained,
             trainer.settings,
-            n_rows=task.n_pairs,
+            n_rows=len(task.train_rows),
             device=trainer.device,
             seed=seed,
             log=log,
@@ -82,7 +112,7 @@ class _Round(TrainingLoop):
             self.name = f"Round {number} of {trainer.n_rounds}"
 
     def loss(self, rows: torch.Tensor) -> torch.Tensor:
-        return self.task.loss(rows, self.generator)
+        return self.task.loss(self.task.train_rows[rows.numpy()], self.generator)
 
     def validate(self) -> Evaluation | None:
         return self.task.validate()

@@ -302,22 +302,8 @@ class Encoder:
                 missing.append(i)
             else:
                 n_tokens[i], vectors[i] = hit
-        if missing:
-            self._encode_missing(texts, missing, keys, vectors, n_tokens, batch_size, show, store)
-        return vectors, n_tokens, len(texts) - len(missing)
-
-    def _encode_missing(
-        self,
-        texts: list[str],
-        missing: list[int],
-        keys: list[bytes],
-        vectors: FloatArray,
-        n_tokens: npt.NDArray[np.int64],
-        batch_size: int,
-        show: bool,
-        store: EmbeddingCache | None,
-    ) -> None:
-        """Fill the rows ``missing`` of ``vectors`` and ``n_tokens``."""
+        if not missing:
+            return vectors, n_tokens, len(texts)
         from tqdm import tqdm
 
         from xembed.encoders import _pipeline
@@ -338,6 +324,7 @@ class Encoder:
                 if store is not None:
                     writer.add([keys[i] for i in batch], n_tokens[batch].tolist(), embeddings)
                 bar.update(len(batch))
+        return vectors, n_tokens, len(texts) - len(missing)
 
     def _run_model(self, texts: list[str]) -> FloatArray:
         embeddings = self.model.encode(

@@ -122,8 +122,7 @@ def prediction_gap(
 
     References
     ----------
-    R. Wilming et al. "GECOBench: A Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in
-    Explanations". Frontiers in Artificial Intelligence, 2025.
+    R. Wilming et al. "GECOBench". Frontiers in Artificial Intelligence, 2025.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -246,6 +246,16 @@ def above_chance(score: npt.ArrayLike, expected: npt.ArrayLike) -> Any:
     return result if result.ndim else float(result)
 
 
+def _score(name: str, attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
+    return float(KERNELS[name](_one_row(name, attributions, ground_truth))[0])
+
+
+def _one_row(name: str, attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> Rows:
+    values = check_attributions(attributions, where=f"The 'attributions' parameter of {name}")
+    where = f"The 'ground_truth' parameter of {name}"
+    return Rows([values], [check_truth(ground_truth, where=where, n_words=len(values), names=(name,))])
+
+
 @dataclass(frozen=True)
 class Metric:
     """A score of an attribution.
@@ -279,21 +289,13 @@ class Metric:
     high: float = 1.0
 
 
-def _mass_accuracy_above_chance(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
-    return _score("mass_accuracy_above_chance", attributions, ground_truth)
-
-
-def _gini_of_row(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
-    return _score("gini", attributions, ground_truth)
-
-
 _TABLE = (
     Metric(
         "mass_accuracy", mass_accuracy, "Mass accuracy",
         "share of the attribution that lies on the changed words", "Arras et al. 2022", ("arras2022",),
     ),
     Metric(
-        "mass_accuracy_above_chance", _mass_accuracy_above_chance, "Mass accuracy above chance",
+        "mass_accuracy_above_chance", partial(_score, "mass_accuracy_above_chance"), "Mass accuracy above chance",
         "0: as a constant explanation, 1: perfect", "Arras et al. 2022, rescaled", ("arras2022",), low=-np.inf,
     ),
     Metric(
@@ -315,7 +317,7 @@ _TABLE = (
         "whether the largest attribution is on a changed word", "Zhang et al. 2018", ("zhang2018",),
     ),
     Metric(
-        "gini", _gini_of_row, "Sparsity (Gini)",
+        "gini", partial(_score, "gini"), "Sparsity (Gini)",
         "0: all words alike, near 1: one word has all; neither end is better", "Hurley and Rickard 2009",
         ("hurley2009",), higher_is_better=None,
     ),
@@ -421,16 +423,6 @@ def score_rows(
         truths.append(check_truth(marks, where=where, n_words=len(values[-1]), names=names))
     rows = Rows(values, truths)
     return {name: KERNELS[name](rows) for name in names}
-
-
-def _score(name: str, attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> float:
-    return float(KERNELS[name](_one_row(name, attributions, ground_truth))[0])
-
-
-def _one_row(name: str, attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> Rows:
-    values = check_attributions(attributions, where=f"The 'attributions' parameter of {name}")
-    where = f"The 'ground_truth' parameter of {name}"
-    return Rows([values], [check_truth(ground_truth, where=where, n_words=len(values), names=(name,))])
 
 
 # ---- the arithmetic, for many rows at once

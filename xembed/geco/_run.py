@@ -166,16 +166,8 @@ class Settings:
 
     def options(self, seed: int, fitted: Any = None, progress: Callable[[int], object] | None = None) -> MethodOptions:
         """Return what methods are told."""
-        return MethodOptions(
-            baseline=self.baseline,
-            deletion=self.deletion,
-            n_samples=self.n_samples,
-            tolerance=self.tolerance,
-            max_steps=self.max_steps,
-            seed=seed,
-            fitted=fitted,
-            progress=progress,
-        )
+        shared = {name: getattr(self, name) for name in ("baseline", "deletion", "n_samples", "tolerance", "max_steps")}
+        return MethodOptions(**shared, seed=seed, fitted=fitted, progress=progress)
 
 
 class ConditionRun:

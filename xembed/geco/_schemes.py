@@ -59,9 +59,7 @@ class Scheme:
 
     References
     ----------
-    .. [1] Wilming, R., Dox, A., Schulz, H., Oliveira, M., Clark, B. and Haufe, S. (2024). "GECOBench: A
-       Gender-Controlled Text Dataset and Benchmark for Quantifying Biases in Explanations".
-       https://arxiv.org/abs/2406.11547
+    .. [1] R. Wilming et al. (2024). "GECOBench". https://arxiv.org/abs/2406.11547
     """
 
     name: str

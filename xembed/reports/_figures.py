@@ -156,3 +156,28 @@ def bin_edges(values: Array, smallest: int) -> Array:
 def name_label(name: str) -> str:
     """Return a name for a legend or an axis: plotly.js reads markup there."""
     return escape(cut(name, 40)).replace("&quot;", "&#34;")  # plotly.js reads numbers, and few names
+
+
+def word_ticks(words: Sequence[str], length: int = 18) -> dict[str, Any]:
+    """Return the labels of an axis on which words stand, at most ``length`` characters of each.
+
+    Plotly reads markup in them, and what is unprintable may turn a line around.
+    """
+    return {
+        "tickmode": "array",
+        "tickvals": list(range(len(words))),
+        "ticktext": [name_label(cut("".join(c if c.isprintable() else " " for c in word), length)) for word in words],
+        "range": [-0.5, len(words) - 0.5],
+    }
+
+
+def error_bars(values: Sequence[float], intervals: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Return intervals around the values of a trace."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(high - value, 0.0) for value, (_, high) in zip(values, intervals, strict=True)],
+        "arrayminus": [max(value - low, 0.0) for value, (low, _) in zip(values, intervals, strict=True)],
+        "thickness": 1.5,
+        "width": 4,
+    }

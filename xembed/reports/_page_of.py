@@ -6,12 +6,10 @@ import importlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from xembed._core.schemas import class_of
 from xembed.reports._blocks import Block, Column, Data, Prose, Section, Table
 from xembed.reports._format import cut, number
-from xembed.reports._legacy import legacy_page
 from xembed.reports._numbers import Number, numbers_of
 from xembed.reports._page import Finding, Page, provenance_rows
 from xembed.reports._text import plain
@@ -27,9 +25,7 @@ def page_of(data: Data) -> Page:
         page = plain_page(data, kind.__name__, (kind.__doc__ or "").partition("\n")[0])
     else:
         module, function = kind.page.split(":")
-        make: Callable[[Data], Any] = getattr(importlib.import_module(module), function)
-        if function.endswith("_context"):
-            return legacy_page(make, data)
+        make: Callable[[Data], Page] = getattr(importlib.import_module(module), function)
         page = make(data)
     return replace(page, provenance=provenance_rows(data, page.sizes))
 

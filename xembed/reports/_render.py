@@ -15,7 +15,6 @@ from xembed.reports._bibliography import work
 from xembed.reports._blocks import Block, Data, Line, Span, plain_text
 from xembed.reports._combined import combined_page
 from xembed.reports._comparison_page import comparison_page
-from xembed.reports._legacy import legacy_html
 from xembed.reports._page import Page
 from xembed.reports._page_of import page_of
 from xembed.reports._script_data import pack_text
@@ -210,6 +209,6 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"html": block_html, "head": head_html, "body": body_html, "legacy": legacy_html}
+    environment.globals |= {"html": block_html, "head": head_html, "body": body_html}
     environment.filters |= {"line": line_html, "plain": plain_sentence, "text": plain_text}
     return environment

@@ -7,35 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from xembed.reports.kit import (
-    DASHES,
-    Bar,
-    Block,
-    Card,
-    Cell,
-    Column,
-    Columns,
-    Data,
-    Figure,
-    Line,
-    Prose,
-    Section,
-    Span,
-    Table,
-    bounds,
-    count,
-    cut,
-    estimate,
-    level,
-    name,
-    name_label,
-    new_figure,
-    number,
-    number_columns,
-    percent,
-    plain,
-    to_script,
-)
+from xembed.reports import kit
+from xembed.reports.kit import Block, Data, Line
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,12 +28,12 @@ _NOTHING = 1e-8
 
 def short(correction: str | None) -> str:
     """Return the name of a correction as pages show it."""
-    return plain(correction or "corrected", _NAME)
+    return kit.plain(correction or "corrected", _NAME)
 
 
 def size(space: Data) -> str:
     """Write how many texts and dimensions a space has."""
-    return f"{count(space['n'], 'text')} with {count(space['n_dims'], 'dimension')}"
+    return f"{kit.count(space['n'], 'text')} with {kit.count(space['n_dims'], 'dimension')}"
 
 
 def by_name(measures: Sequence[Data]) -> dict[str, Data]:
@@ -68,11 +41,11 @@ def by_name(measures: Sequence[Data]) -> dict[str, Data]:
     return {measure["name"]: measure for measure in measures}
 
 
-def measured(measure: Data | None) -> Cell:
+def measured(measure: Data | None) -> kit.Cell:
     """Return a measure with its interval."""
     if measure is None:
-        return Cell("–")
-    return estimate(number(measure["value"]), bounds(measure["low"], measure["high"]))
+        return kit.Cell("–")
+    return kit.estimate(kit.number(measure["value"]), kit.bounds(measure["low"], measure["high"]))
 
 
 def listed_dimensions(dimensions: Sequence[int]) -> str:
@@ -81,66 +54,69 @@ def listed_dimensions(dimensions: Sequence[int]) -> str:
     return ", ".join(str(dimension) for dimension in dimensions[:_LISTED]) + more or "none"
 
 
-def space_cards(before: Data, after: Data | None) -> list[Card]:
+def space_cards(before: Data, after: Data | None) -> list[kit.Card]:
     """Return the numbers to see first; an arrow leads from raw to corrected ones."""
     raw, corrected = by_name(before["measures"]), by_name(() if after is None else after["measures"])
     cards = []
     for key in _CARDS:
         if key in raw and raw[key]["value"] is not None:
-            values = [number(raw[key]["value"]), *([number(corrected[key]["value"])] if key in corrected else [])]
-            note = f"isotropic value {number(raw[key]['perfect'])}; {_BETTER[raw[key]['better']]}"
-            cards.append(Card(raw[key]["label"], " → ".join(values), note))
+            values = [
+                kit.number(raw[key]["value"]),
+                *([kit.number(corrected[key]["value"])] if key in corrected else []),
+            ]
+            note = f"isotropic value {kit.number(raw[key]['perfect'])}; {_BETTER[raw[key]['better']]}"
+            cards.append(kit.Card(raw[key]["label"], " → ".join(values), note))
     if before["contributions"] is not None:
         rogue, dead = len(before["rogue_dimensions"]), len(before["dead_dimensions"])
-        note = f"largest contribution to the average cosine {number(float(np.max(before['contributions'])))}"
-        cards.append(Card("Rogue dimensions", f"{rogue:,}", note + (f"; {dead:,} dead" if dead else "")))
+        note = f"largest contribution to the average cosine {kit.number(float(np.max(before['contributions'])))}"
+        cards.append(kit.Card("Rogue dimensions", f"{rogue:,}", note + (f"; {dead:,} dead" if dead else "")))
     return cards
 
 
 # ---- measures
 
 
-def measures_section(before: Data, after: Data | None, correction: str | None) -> Section:
+def measures_section(before: Data, after: Data | None, correction: str | None) -> kit.Section:
     """Return all measures with their intervals, ranges and caveats, raw and after the correction."""
     spaces = {"Value": before} if after is None else {RAW: before, short(correction): after}
     measures = [by_name(space["measures"]) for space in spaces.values()]
     rows = [_measure_row(raw, [space.get(key) for space in measures], [*spaces]) for key, raw in measures[0].items()]
     notes = [
-        f"In brackets: {level(before['confidence_level'])} intervals."
+        f"In brackets: {kit.level(before['confidence_level'])} intervals."
         if any(measure["low"] is not None for space in measures for measure in space.values())
         else "",
         "Range: what the measure can be at this size. Isotropic value: that of a space in which all directions are "
         "alike; it is not the best one for every task.",
         *dict.fromkeys(note for space in spaces.values() for note in space["notes"]),
     ]
-    heads = [name(label) if after is not None else label for label in spaces]
+    heads = [kit.name(label) if after is not None else label for label in spaces]
     columns = ["Measure", *heads, "Range", "Isotropic value"]
-    table = Table(columns, rows, "Measures", note=" ".join(filter(None, notes)), layout="stack")
-    return Section("measures", "Measures of the space", [table], nav="Measures")
+    table = kit.Table(columns, rows, "Measures", note=" ".join(filter(None, notes)), layout="stack")
+    return kit.Section("measures", "Measures of the space", [table], nav="Measures")
 
 
-def _measure_row(raw: Data, measures: Sequence[Data | None], names: Sequence[str]) -> list[Cell | Line]:
+def _measure_row(raw: Data, measures: Sequence[Data | None], names: Sequence[str]) -> list[kit.Cell | Line]:
     """Return a row of the table; where the caveats differ each says which space it is of."""
     caveats = ["" if measure is None else measure["warning"] or "" for measure in measures]
     if len(set(caveats)) > 1:
         caveats = [f"{label}: {caveat}" for label, caveat in zip(names, caveats, strict=True) if caveat]
     low, high = raw["minimum"], raw["maximum"]
-    span = bounds(low, high) or (f"{number(low)} or more" if low is not None else f"{number(high)} or less")
+    span = kit.bounds(low, high) or (f"{kit.number(low)} or more" if low is not None else f"{kit.number(high)} or less")
     return [
-        Cell(
+        kit.Cell(
             raw["label"],
-            [_BETTER[raw["better"]], *(Span(caveat, "caution") for caveat in dict.fromkeys(caveats) if caveat)],
+            [_BETTER[raw["better"]], *(kit.Span(caveat, "caution") for caveat in dict.fromkeys(caveats) if caveat)],
         ),
         *map(measured, measures),
         "no bounds" if low is None and high is None else span,
-        number(raw["perfect"]),
+        kit.number(raw["perfect"]),
     ]
 
 
 # ---- figures
 
 
-def space_section(before: Data, after: Data | None, correction: str | None) -> Section:
+def space_section(before: Data, after: Data | None, correction: str | None) -> kit.Section:
     """Return the figures of a space: spectrum, cosines, and dimensions."""
     spaces = {"this space": before} if after is None else {RAW: before, short(correction): after}
     blocks: list[Block] = [_spectrum(spaces)]
@@ -153,10 +129,10 @@ def space_section(before: Data, after: Data | None, correction: str | None) -> S
             later = (short(correction), np.asarray(after["contributions"], np.float64))
         rogue, dead = before["rogue_dimensions"], before["dead_dimensions"]
         blocks.append(contributions_figure(values, later, rogue, dead, float(values.sum())))
-    return Section("space", "Spectrum, cosines, dimensions", [Columns(blocks)])
+    return kit.Section("space", "Spectrum, cosines, dimensions", [kit.Columns(blocks)])
 
 
-def _spectrum(spaces: dict[str, Data]) -> Figure:
+def _spectrum(spaces: dict[str, Data]) -> kit.Figure:
     spectra = {label: np.asarray(space["spectrum"], dtype=np.float64) for label, space in spaces.items()}
     shares = [(label, values / max(float(values.sum()), 1e-300)) for label, values in spectra.items()]
     longest = max(len(share) for _, share in shares)
@@ -172,8 +148,8 @@ def _spectrum(spaces: dict[str, Data]) -> Figure:
         f"flat. Components that hold half of the variance: {halves}. Eigenvalues that are nothing but rounding are "
         "left out."
     )
-    table = Table(number_columns(heads), body, "Spectrum")
-    return Figure("spectrum", "Spectrum", caption, _draw_spectra(shares), size="wide", table=table)
+    table = kit.Table(kit.number_columns(heads), body, "Spectrum")
+    return kit.Figure("spectrum", "Spectrum", caption, _draw_spectra(shares), size="wide", table=table)
 
 
 def _share_cells(share: Floats, rank: int) -> list[str]:
@@ -186,7 +162,7 @@ def _share_cells(share: Floats, rank: int) -> list[str]:
     ]
 
 
-def _cosines(histograms: Sequence[tuple[str, Data]]) -> Figure:
+def _cosines(histograms: Sequence[tuple[str, Data]]) -> kit.Figure:
     first = histograms[0][1]
     rows = [(label, histogram["edges"], histogram["counts"]) for label, histogram in histograms]
     rows.append(("random directions", first["edges"], first["expected"]))
@@ -197,8 +173,8 @@ def _cosines(histograms: Sequence[tuple[str, Data]]) -> Figure:
     )
     heads = ["Space", *(f"{place}% of pairs are below" for place in _LEVELS)]
     body = [[label, *(f"{value:.2f}" for value in _quantiles(edges, counts))] for label, edges, counts in rows]
-    table = Table(number_columns(heads), body, "Cosines of random pairs")
-    return Figure("cosines", "Cosines of random pairs", caption, _draw_cosines(histograms), table=table)
+    table = kit.Table(kit.number_columns(heads), body, "Cosines of random pairs")
+    return kit.Figure("cosines", "Cosines of random pairs", caption, _draw_cosines(histograms), table=table)
 
 
 def _quantiles(edges: Sequence[float], counts: Sequence[float]) -> Floats:
@@ -221,29 +197,29 @@ def contributions_figure(
     average: float,
     *,
     wide: bool = False,
-) -> Figure:
+) -> kit.Figure:
     """Return the contribution of each dimension to the average cosine, with a table of the largest."""
     order = np.argsort(-values, kind="stable")[: max(_TOP_DIMENSIONS, min(len(rogue), _LISTED))]
     later = [f"Contribution, {after[0]}"] if after else []
     body = [
         [
             str(dimension),
-            number(values[dimension]),
-            percent(float(values[dimension]) / average) if average > 0.01 else "–",
-            *([number(after[1][dimension])] if after else []),
+            kit.number(values[dimension]),
+            kit.percent(float(values[dimension]) / average) if average > 0.01 else "–",
+            *([kit.number(after[1][dimension])] if after else []),
             "rogue" if dimension in rogue else "",
         ]
         for dimension in order.tolist()
     ]
     caption = (
-        f"The contribution of each dimension to the average cosine, {number(average)}. Rogue dimensions (stars), which "
-        "contribute at least 0.01 and ten times the mean, unless other limits were asked for: "
+        f"The contribution of each dimension to the average cosine, {kit.number(average)}. Rogue dimensions (stars), "
+        "which contribute at least 0.01 and ten times the mean, unless other limits were asked for: "
         f"{listed_dimensions(rogue)}. Dead dimensions, constant within rounding: {listed_dimensions(dead)}."
     )
     title = "Dimensions in the average cosine"
-    table = Table(number_columns(["Dimension", "Contribution", "Share", *later, "Rogue"]), body, title)
+    table = kit.Table(kit.number_columns(["Dimension", "Contribution", "Share", *later, "Rogue"]), body, title)
     spec = _draw_contributions(values, rogue)
-    return Figure("contributions", title, caption, spec, size="wide" if wide else "square", table=table)
+    return kit.Figure("contributions", title, caption, spec, size="wide" if wide else "square", table=table)
 
 
 # ---- drawings
@@ -251,7 +227,7 @@ def contributions_figure(
 
 def _draw_spectra(shares: Sequence[tuple[str, Floats]]) -> str:
     """Return the eigenvalues of each space as percentages of its variance, over their rank, on a logarithmic scale."""
-    figure = new_figure()
+    figure = kit.new_figure()
     low = 1.0
     for which, (label, share) in enumerate(shares):
         seen = share >= max(_NOTHING * float(share.max()), 1e-300)
@@ -260,8 +236,8 @@ def _draw_spectra(shares: Sequence[tuple[str, Floats]]) -> str:
             x=np.arange(1, len(share) + 1),
             y=np.where(seen, 100 * share, np.nan),
             mode="lines" if len(share) > 1 else "markers",
-            line={"width": 2, "dash": DASHES[which]},
-            name=name_label(label),
+            line={"width": 2, "dash": kit.DASHES[which]},
+            name=kit.name_label(label),
             meta=_COLORS[which],
             hovertemplate="direction %{x}: %{y:.3g}% of the variance<extra></extra>",
         )
@@ -281,17 +257,17 @@ def _draw_spectra(shares: Sequence[tuple[str, Floats]]) -> str:
     )
     bottom, top = np.log10([100 * min(low, 1 / rank), 100 * high])
     figure.update_yaxes(type="log", range=[bottom - 0.1, top + 0.15], dtick=1, exponentformat="power")
-    return to_script(figure)
+    return kit.to_script(figure)
 
 
 def _draw_cosines(histograms: Sequence[tuple[str, Data]]) -> str:
     """Return the cosines of random pairs of each space, as percentages of the pairs, and of random directions."""
-    figure = new_figure()
+    figure = kit.new_figure()
     ends: list[float] = []
     # Random directions are the same for spaces of as many dimensions, and drawn once.
     expected = {tuple(round(pairs, 6) for pairs in histogram["expected"]): histogram for _, histogram in histograms}
     lines = [
-        (label, histogram, "counts", _COLORS[which], DASHES[which], 2.0)
+        (label, histogram, "counts", _COLORS[which], kit.DASHES[which], 2.0)
         for which, (label, histogram) in enumerate(histograms)
     ]
     lines += [("random directions", histogram, "expected", "quiet", "dot", 1.5) for histogram in expected.values()]
@@ -307,18 +283,18 @@ def _draw_cosines(histograms: Sequence[tuple[str, Data]]) -> str:
             mode="lines",
             line={"shape": "hvh", "width": width, "dash": dash},
             fill="tozeroy" if key == "counts" else None,
-            name=name_label(label),
+            name=kit.name_label(label),
             meta=color,
             hovertemplate="cosine %{x:.2f}: %{y:.2f}% of pairs<extra></extra>",
         )
     figure.update_xaxes(range=[max(-1.0, min(ends) - 0.04), min(1.0, max(ends) + 0.04)])
     figure.update_layout(xaxis_title="cosine of two different texts", yaxis_title="% of pairs", hovermode="closest")
-    return to_script(figure)
+    return kit.to_script(figure)
 
 
 def _draw_contributions(values: Floats, rogue: Sequence[int]) -> str:
     """Return the contribution of each dimension to the average cosine, rogue ones marked."""
-    figure = new_figure()
+    figure = kit.new_figure()
     # One path for all stems: a bar for each of thousands of dimensions would be slow.
     gaps = np.full(len(values), np.nan)
     index = np.arange(len(values), dtype=np.float64)
@@ -350,30 +326,30 @@ def _draw_contributions(values: Floats, rogue: Sequence[int]) -> str:
         showlegend=bool(rogue),
         hovermode="closest",
     )
-    return to_script(figure)
+    return kit.to_script(figure)
 
 
 # ---- hubs
 
 
-def hubs_section(hubs: Sequence[Data], n_neighbors: int, n: int, when: str = "") -> Section:
+def hubs_section(hubs: Sequence[Data], n_neighbors: int, n: int, when: str = "") -> kit.Section:
     """Return the texts that are among the nearest neighbors of very many others."""
     most = max(float(hub["occurrences"]) for hub in hubs)
     note = (
-        f"In how many of the {n:,} lists of the {count(n_neighbors, 'nearest neighbor')} a text is{when}. The mean is "
-        f"{n_neighbors}: a text with many times as many comes up whatever one searches for."
+        f"In how many of the {n:,} lists of the {kit.count(n_neighbors, 'nearest neighbor')} a text is{when}. The mean "
+        f"is {n_neighbors}: a text with many times as many comes up whatever one searches for."
     )
-    rows: list[list[Cell | Line]] = [
+    rows: list[list[kit.Cell | Line]] = [
         [
             str(hub["row"]),
             f"{hub['occurrences']:.4g}",
             f"{hub['occurrences'] / n_neighbors:.1f} ×",
-            Cell(cut(hub["text"] or "", _TEXT), graphic=Bar(hub["occurrences"] / max(most, 1e-300))),
+            kit.Cell(kit.cut(hub["text"] or "", _TEXT), graphic=kit.Bar(hub["occurrences"] / max(most, 1e-300))),
         ]
         for hub in hubs
     ]
-    text = Column("Text" if any(hub["text"] is not None for hub in hubs) else "", "text")
-    columns = [*(Column(label, "number") for label in ("Row", "k-occurrence", "Of the mean")), text]
-    table = Table(columns, rows, "Hubs", layout="stack", headed=False, kind="texts")
+    text = kit.Column("Text" if any(hub["text"] is not None for hub in hubs) else "", "text")
+    columns = [*(kit.Column(label, "number") for label in ("Row", "k-occurrence", "Of the mean")), text]
+    table = kit.Table(columns, rows, "Hubs", layout="stack", headed=False, kind="texts")
     title = "Hubs: texts that are neighbors of very many others"
-    return Section("hubs", title, [Prose(note), table], nav="Hubs")
+    return kit.Section("hubs", title, [kit.Prose(note), table], nav="Hubs")
