@@ -8,28 +8,14 @@ from typing import Literal
 
 from xembed.attribution._embedding_targets import LABELS
 from xembed.attribution._methods import METHODS
-from xembed.reports.kit import (
-    Block,
-    Columns,
-    Data,
-    Panel,
-    Prose,
-    Section,
-    Table,
-    WordItem,
-    cut,
-    method,
-    methods_of,
-    number_columns,
-    signed,
-)
+from xembed.reports import kit
 
 _MANY = 14  # rows that fit into a square figure
 _TARGET, _WORD = 80, 60  # characters of what a target is called, and of a word
 _FREQUENT = 10  # words in each table over all texts
 _SPACED = re.compile(r" (?=[.,;:!?)])")  # what joining words puts before signs
 
-how = methods_of("xembed.attribution._pages")
+how = kit.methods_of("xembed.attribution._pages")
 
 
 def size_for(n_rows: int) -> Literal["square", "tall"]:
@@ -39,7 +25,7 @@ def size_for(n_rows: int) -> Literal["square", "tall"]:
 
 def target_label(output: str) -> str:
     """Return what was attributed to words, in words; targets of users are called as they call themselves."""
-    return LABELS.get(output, cut(str(output), _TARGET))
+    return LABELS.get(output, kit.cut(str(output), _TARGET))
 
 
 def agree(verb: str, words: Sequence[str]) -> str:
@@ -48,31 +34,31 @@ def agree(verb: str, words: Sequence[str]) -> str:
     return " ".join([first if len(words) > 1 else f"{first}s", *more])
 
 
-def attribution_method(data: Data) -> list[Block]:
+def attribution_method(data: kit.Data) -> list[kit.Block]:
     """Return what the method does and where it is from; nothing for one that is not of this package."""
     known = METHODS.get(data["method"])
     if known is None:
         return []
     sentence = known.sentence
-    return [method(data["label"], sentence[:1].upper() + sentence[1:], *known.source)]
+    return [kit.method(data["label"], sentence[:1].upper() + sentence[1:], *known.source)]
 
 
 def word_item(
-    data: Data,
+    data: kit.Data,
     row: int,
     facts: Sequence[tuple[str, str]],
     keys: Mapping[str, float],
     text: str | None = None,
     near: tuple[str, str] | None = None,
-) -> WordItem:
+) -> kit.WordItem:
     """Return a text of attributions, to be opened."""
     words, values = data["words"][row], data["values"][row]
     text = _SPACED.sub("", " ".join(words)) if text is None else text
     cut_off = ["Longer than the model reads: words that were cut off have 0 or are not shown."]
-    return WordItem(row, words, values, facts, keys, text, cut_off if data["truncated"][row] else [], near)
+    return kit.WordItem(row, words, values, facts, keys, text, cut_off if data["truncated"][row] else [], near)
 
 
-def frequent_words(data: Data, up: str, down: str) -> list[Section]:
+def frequent_words(data: kit.Data, up: str, down: str) -> list[kit.Section]:
     """Return the words with the largest sums over all texts, or nothing for too few texts."""
     if len(data["words"]) < 5:
         return []
@@ -90,10 +76,12 @@ def frequent_words(data: Data, up: str, down: str) -> list[Section]:
         sides.append((down, [word for word in reversed(order) if sums[word] < 0]))
     panels = []
     for title, words in sides:
-        rows = [[cut(word, _WORD), signed(sums[word]), f"{len(texts[word]):,}"] for word in words[:_FREQUENT]]
-        panels.append(Panel(title, [Table(number_columns(["Word", "Sum", "Texts"]), rows, title, kind="terms")]))
+        rows = [[kit.cut(word, _WORD), kit.signed(sums[word]), f"{len(texts[word]):,}"] for word in words[:_FREQUENT]]
+        panels.append(
+            kit.Panel(title, [kit.Table(kit.number_columns(["Word", "Sum", "Texts"]), rows, title, kind="terms")])
+        )
     note = (
         "Sum: what the word adds in all texts that were explained, in lower case, together. A word that is in many "
         "texts can have a large sum and be small in each."
     )
-    return [Section("words", "Words over all texts", [Columns(panels), Prose(note, "quiet")])]
+    return [kit.Section("words", "Words over all texts", [kit.Columns(panels), kit.Prose(note, "quiet")])]

@@ -8,45 +8,7 @@ from xembed.attribution._methods import METHODS
 from xembed.attribution._pages.common import attribution_method, how, size_for, target_label
 from xembed.attribution._pages.figures import terms_figure, trust_figure
 from xembed.attribution._word_vectors import SOURCES
-from xembed.reports.kit import (
-    Block,
-    Card,
-    Cell,
-    Column,
-    Columns,
-    Data,
-    Figure,
-    Finding,
-    Fold,
-    Heading,
-    Line,
-    Page,
-    Panel,
-    Prose,
-    Section,
-    Table,
-    WordItem,
-    WordList,
-    Words,
-    bounds,
-    count,
-    cut,
-    effect,
-    interval,
-    largest,
-    legend,
-    level,
-    line,
-    listed,
-    name,
-    number,
-    number_columns,
-    p_value,
-    percent,
-    plain,
-    short_names,
-    signed,
-)
+from xembed.reports import kit
 
 _LABEL, _TERM, _CORPUS = 60, 40, 24  # characters of the name of a component, of a term, and of a corpus in a line
 _UNTRUSTED = "Words can’t be trusted as reasons here"
@@ -56,31 +18,35 @@ _POINT = ". Point at a word for its number."
 # ---- shift
 
 
-def shift(data: Data) -> Page:
+def shift(data: kit.Data) -> kit.Page:
     """Return the page of `explain_shift`."""
-    names, components, trust = short_names(data["names"]), data["components"], data["trust"]
+    names, components, trust = kit.short_names(data["names"]), data["components"], data["trust"]
     n_changed = len(components) - 1
     cards = [
-        Card("Centers apart", f"{components[0]['size']:.3f}", "length of the difference of the mean directions"),
-        Card("Regions that changed", f"{n_changed:,}", "explained below, each against all other texts"),
-        Card(
+        kit.Card("Centers apart", f"{components[0]['size']:.3f}", "length of the difference of the mean directions"),
+        kit.Card("Regions that changed", f"{n_changed:,}", "explained below, each against all other texts"),
+        kit.Card(
             "Significant terms",
             " / ".join(f"{component['n_significant']:,}" for component in components[:4]),
-            f"of the center{' and of each region' if n_changed else ''}; false discovery rate {level(data['fdr'])}",
+            f"of the center{' and of each region' if n_changed else ''}; false discovery rate {kit.level(data['fdr'])}",
         ),
-        Card("Texts", f"{data['n_F']:,} / {data['n_G']:,}", line(name(names[0]), " / ", name(names[1]))),
+        kit.Card(
+            "Texts", f"{data['n_F']:,} / {data['n_G']:,}", kit.line(kit.name(names[0]), " / ", kit.name(names[1]))
+        ),
     ]
     if trust is not None:
         low, high = trust["interval"]
         note = f"{low:.2f} to {high:.2f}; chance that a planted word is told from others, 0.5 is guessing"
-        cards.append(Card("AUROC of planted words", f"{trust['auroc']:.2f}", note))
+        cards.append(kit.Card("AUROC of planted words", f"{trust['auroc']:.2f}", note))
     doubt = ["Words can’t be trusted as reasons in these texts: see the verdict."] if data["trusted"] is False else []
     significant = any(component["n_significant"] for component in components)
-    return Page(
+    return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="explanation of a shift",
         names=names,
-        finding=Finding("Terms explain the shift" if significant else "No term contributes significantly", significant),
+        finding=kit.Finding(
+            "Terms explain the shift" if significant else "No term contributes significantly", significant
+        ),
         verdict=data["verdict"],
         cards=cards,
         caveats=[*doubt, *data["notes"]],
@@ -94,15 +60,15 @@ def shift(data: Data) -> Page:
     )
 
 
-def _component(data: Data, names: Sequence[str], component: Data, place: int) -> Section:
-    id_, center, label = f"component-{place}", component["kind"] == "location", plain(component["label"], _LABEL)
+def _component(data: kit.Data, names: Sequence[str], component: kit.Data, place: int) -> kit.Section:
+    id_, center, label = f"component-{place}", component["kind"] == "location", kit.plain(component["label"], _LABEL)
     gained, lost, size = component["came"], component["went"], component["size"]
     terms = [*gained, *lost]
     in_terms = sum(term["contribution"] for term in terms)
-    parts = line(
-        f"The size of {number(size)} is made of {signed(in_terms)} by the {count(len(terms), 'term')} shown, "
-        f"{signed(component['context'])} by the same terms in other contexts and "
-        f"{signed(size - in_terms - component['context'])} by what no frequent term holds, and terms not shown."
+    parts = kit.line(
+        f"The size of {kit.number(size)} is made of {kit.signed(in_terms)} by the {kit.count(len(terms), 'term')} "
+        f"shown, {kit.signed(component['context'])} by the same terms in other contexts and "
+        f"{kit.signed(size - in_terms - component['context'])} by what no frequent term holds, and terms not shown."
     )
     inside, outside = (
         (f"texts of “{names[1]}”", f"those of “{names[0]}”") if center else ("texts of the region", "all others")
@@ -111,76 +77,80 @@ def _component(data: Data, names: Sequence[str], component: Data, place: int) ->
         f"What each term adds to the distance of {size:.3f} by being in more of the {inside} (+, gained) or in fewer "
         f"(−, lost) than of {outside}, with 95% intervals over texts."
     )
-    note = line(
-        "In small print: 95% intervals over texts. Texts: those of ", name(names[0]), " → ", name(names[1]),
-        f" that hold the term. ✓: q, adjusted for all terms, is at most {level(data['fdr'])}.",
+    note = kit.line(
+        "In small print: 95% intervals over texts. Texts: those of ", kit.name(names[0]), " → ", kit.name(names[1]),
+        f" that hold the term. ✓: q, adjusted for all terms, is at most {kit.level(data['fdr'])}.",
     )  # fmt: skip
-    blocks: list[Block] = [Prose(_component_sentence(component, data["fdr"])), Prose(parts, "quiet")]
+    blocks: list[kit.Block] = [kit.Prose(_component_sentence(component, data["fdr"])), kit.Prose(parts, "quiet")]
     if terms:
         sides = [("Terms gained", gained), ("Terms lost", lost)]
         blocks += [
-            Figure(f"{id_}-plot", "Terms", caption, terms_figure(gained, lost), size=size_for(len(terms))),
-            Columns([Panel(title, [_terms(title, side, data["fdr"])]) for title, side in sides]),
-            Prose(note, "quiet"),
+            kit.Figure(f"{id_}-plot", "Terms", caption, terms_figure(gained, lost), size=size_for(len(terms))),
+            kit.Columns([kit.Panel(title, [_terms(title, side, data["fdr"])]) for title, side in sides]),
+            kit.Prose(note, "quiet"),
         ]
     else:
-        blocks.append(Prose("No term is in enough texts.", "quiet"))
+        blocks.append(kit.Prose("No term is in enough texts.", "quiet"))
     if component["examples"]:
-        colors = legend("lies along the change", "against it")
-        blocks += [Heading("Texts farthest along it"), Prose([*colors, _POINT], "quiet")]
-        most = largest([value for example in component["examples"] for value in example["values"]])
+        colors = kit.legend("lies along the change", "against it")
+        blocks += [kit.Heading("Texts farthest along it"), kit.Prose([*colors, _POINT], "quiet")]
+        most = kit.largest([value for example in component["examples"] for value in example["values"]])
         corpora = dict(zip(data["names"], names, strict=True))
         blocks += [
-            Words(
+            kit.Words(
                 example["words"],
                 example["values"],
-                title=line(name(corpora.get(example["corpus"], plain(example["corpus"]))), f", row {example['row']}"),
+                title=kit.line(
+                    kit.name(corpora.get(example["corpus"], kit.plain(example["corpus"]))), f", row {example['row']}"
+                ),
                 most=most,
             )
             for example in component["examples"]
         ]
     title = "The center" if center else f"A region that is {component['kind']}: {label}"
-    nav = title if center else f"{component['kind'].capitalize()}: {cut(label, 30)}"
-    return Section(id_, title, blocks, nav=nav)
+    nav = title if center else f"{component['kind'].capitalize()}: {kit.cut(label, 30)}"
+    return kit.Section(id_, title, blocks, nav=nav)
 
 
-def _component_sentence(component: Data, fdr: float) -> str:
-    n_terms = count(component["n_terms"], "term")
+def _component_sentence(component: kit.Data, fdr: float) -> str:
+    n_terms = kit.count(component["n_terms"], "term")
     sentence = f"{component['n_significant']:,} of {n_terms} contribute significantly."
     for what, side in (("Gained", "came"), ("Lost", "went")):
-        if terms := [f"“{plain(term['term'], _TERM)}”" for term in component[side] if term["qvalue"] <= fdr][:6]:
-            sentence += f" {what}: {listed(terms)}."
+        if terms := [f"“{kit.plain(term['term'], _TERM)}”" for term in component[side] if term["qvalue"] <= fdr][:6]:
+            sentence += f" {what}: {kit.listed(terms)}."
     return sentence
 
 
-def _terms(title: str, terms: Sequence[Data], fdr: float) -> Table:
-    rows: list[list[Cell | Line]] = [
+def _terms(title: str, terms: Sequence[kit.Data], fdr: float) -> kit.Table:
+    rows: list[list[kit.Cell | kit.Line]] = [
         [
-            cut(term["term"], _TERM),
-            Cell(effect(term["contribution"]), interval(term["interval"])),
+            kit.cut(term["term"], _TERM),
+            kit.Cell(kit.effect(term["contribution"]), kit.interval(term["interval"])),
             f"{term['count_F']:,} → {term['count_G']:,}",
-            Cell(p_value(term["qvalue"]), sure=term["qvalue"] <= fdr),
+            kit.Cell(kit.p_value(term["qvalue"]), sure=term["qvalue"] <= fdr),
         ]
         for term in terms
     ]
-    return Table(number_columns(["Term", "Contribution", "Texts", "q"]), rows, title, kind="terms")
+    return kit.Table(kit.number_columns(["Term", "Contribution", "Texts", "q"]), rows, title, kind="terms")
 
 
-def _shift_texts(data: Data) -> Section:
+def _shift_texts(data: kit.Data) -> kit.Section:
     """Return every text that was explained, to be opened: its words along the component that it lies in."""
     called = [
-        "the center" if component["kind"] == "location" else f"{component['kind']}: {plain(component['label'], _LABEL)}"
+        "the center"
+        if component["kind"] == "location"
+        else f"{component['kind']}: {kit.plain(component['label'], _LABEL)}"
         for component in data["components"]
     ]
     items = [
-        WordItem(
+        kit.WordItem(
             row=text["row"],
             words=text["words"],
             values=text["values"],
             facts=[
-                ("", plain(text["corpus"], _CORPUS)),
+                ("", kit.plain(text["corpus"], _CORPUS)),
                 ("row", f"{text['row']}"),
-                ("along", signed(float(f"{text['along']:.3g}"))),
+                ("along", kit.signed(float(f"{text['along']:.3g}"))),
             ],
             keys={"along": text["along"], "component": text["component"], "place": place},
             notes=[f"Along: {called[text['component']]}."],
@@ -194,51 +164,53 @@ def _shift_texts(data: Data) -> Section:
         ("place", "as given", False),
     ]
     items.sort(key=lambda item: -item.keys["along"])
-    words = WordList(items, orders, "takes the text along", "holds it back")
-    return Section("texts", "Texts: which words take each along", [words], nav="Texts")
+    words = kit.WordList(items, orders, "takes the text along", "holds it back")
+    return kit.Section("texts", "Texts: which words take each along", [words], nav="Texts")
 
 
-def _by_counts(data: Data, names: Sequence[str]) -> Section:
+def _by_counts(data: kit.Data, names: Sequence[str]) -> kit.Section:
     note = "Words by their counts alone, without the encoder. "
     if data["agreement"] is not None:
-        note += f"{percent(data['agreement'])} of the first terms gained are among the significant ones here. "
+        note += f"{kit.percent(data['agreement'])} of the first terms gained are among the significant ones here. "
     note += "A word can become more frequent and move nothing, if it means what others meant."
     sides = (data["by_counts_F"], data["by_counts_G"])
     rows = [
-        [f"{place + 1}", *(cut(side[place], _TERM) if place < len(side) else "" for side in sides)]
+        [f"{place + 1}", *(kit.cut(side[place], _TERM) if place < len(side) else "" for side in sides)]
         for place in range(max(map(len, sides)))
     ]
     title = "Baseline: term frequencies"
-    columns = ["Place", *(line("More in ", name(corpus)) for corpus in names)]
-    return Section("counts", title, [Table(columns, rows, title, note=note)], nav="Term frequencies")
+    columns = ["Place", *(kit.line("More in ", kit.name(corpus)) for corpus in names)]
+    return kit.Section("counts", title, [kit.Table(columns, rows, title, note=note)], nav="Term frequencies")
 
 
 # ---- validation by planted words
 
 
-def trust(data: Data) -> Page:
+def trust(data: kit.Data) -> kit.Page:
     """Return the page of `trust_check`."""
     best = data["methods"][0]
     cards = [
-        Card(
+        kit.Card(
             "AUROC of the best",
             f"{best['auroc']:.2f}",
-            f"{bounds(*best['interval'])}; {best['label']}; 0.5 is guessing",
+            f"{kit.bounds(*best['interval'])}; {best['label']}; 0.5 is guessing",
         ),
-        Card("Planted word first", percent(best["first"]), "of texts have a planted word in the first place"),
-        Card(
+        kit.Card("Planted word first", kit.percent(best["first"]), "of texts have a planted word in the first place"),
+        kit.Card(
             "Random weights",
             "–" if data["untrained"] is None else f"{data['untrained']:.2f}",
             "AUROC of the same method on the untrained encoder; should be lower",
         ),
-        Card("Deletion", percent(data["deletion"]), "of texts gain more without the first word than without another"),
-        Card("Planted", f"{data['n_planted']:,}", f"words in {count(data['n_texts'], 'text')}"),
+        kit.Card(
+            "Deletion", kit.percent(data["deletion"]), "of texts gain more without the first word than without another"
+        ),
+        kit.Card("Planted", f"{data['n_planted']:,}", f"words in {kit.count(data['n_texts'], 'text')}"),
     ]
     trusted = data["trusted"]
-    return Page(
+    return kit.Page(
         title=f"Can words say why a text is an outlier in these {data['n_texts'] + data['n_reference']:,} texts?",
         kind="trust check",
-        finding=Finding("Planted words are found", sign="✓") if trusted else Finding(_UNTRUSTED, True, "!"),
+        finding=kit.Finding("Planted words are found", sign="✓") if trusted else kit.Finding(_UNTRUSTED, True, "!"),
         verdict=data["verdict"],
         cards=cards,
         caveats=data["warnings"],
@@ -253,7 +225,7 @@ def trust(data: Data) -> Page:
     )
 
 
-def trust_section(data: Data) -> Section:
+def trust_section(data: kit.Data) -> kit.Section:
     """Return how well each method finds planted words, as a figure with its numbers."""
     rows = [
         [
@@ -261,39 +233,39 @@ def trust_section(data: Data) -> Section:
             target_label(trial["target"]),
             f"{trial['auroc']:.3f}",
             f"{trial['interval'][0]:.3f} to {trial['interval'][1]:.3f}",
-            number(trial["content"]),
-            percent(trial["first"]),
-            number(trial["completeness"]),
-            number(trial["seconds"]),
+            kit.number(trial["content"]),
+            kit.percent(trial["first"]),
+            kit.number(trial["completeness"]),
+            kit.number(trial["seconds"]),
         ]
         for trial in data["methods"]
     ]
-    columns = number_columns([
+    columns = kit.number_columns([
         "Method", "Explained", "AUROC", "95% interval", "Against longer words", "Planted word first",
         "Completeness error", "Seconds a text",
     ])  # fmt: skip
     caption = (
         "Chance that a planted word pulls a text away more than one of its own, mean of "
-        f"{count(data['n_texts'], 'text')} with 95% intervals. Right of the dotted line: better than guessing. An "
+        f"{kit.count(data['n_texts'], 'text')} with 95% intervals. Right of the dotted line: better than guessing. An "
         f"interval right of the dashed line, {data['threshold']:.2f}, is asked for."
     )
     size = size_for(2 * len({trial["label"] for trial in data["methods"]}))
     spec = trust_figure(data["methods"], data["threshold"])
-    figure = Figure("trust-plot", "Which method finds planted words", caption, spec, size=size)
-    blocks = [figure, Heading("The numbers"), Table(columns, rows, "Methods")]
-    return Section("trust", "Are planted words found?", blocks, nav="Trust check")
+    figure = kit.Figure("trust-plot", "Which method finds planted words", caption, spec, size=size)
+    blocks = [figure, kit.Heading("The numbers"), kit.Table(columns, rows, "Methods")]
+    return kit.Section("trust", "Are planted words found?", blocks, nav="Trust check")
 
 
-def _examples(data: Data) -> list[Section]:
+def _examples(data: kit.Data) -> list[kit.Section]:
     if not data["examples"]:
         return []
     # Values say how far a word pulls away. Where they have signs, they are turned to those of other pages.
     has_signs = any(value < 0 for example in data["examples"] for value in example["values"])
     turn = -1.0 if has_signs else 1.0
-    colors = legend("pulls the text toward the corpus", "away from it", has_signs=has_signs)
+    colors = kit.legend("pulls the text toward the corpus", "away from it", has_signs=has_signs)
     note = f"What {data['methods'][0]['label']} says of the words. Boxed (▣ in tables): planted. "
     texts = [
-        Words(
+        kit.Words(
             example["words"],
             [turn * value for value in example["values"]],
             title=f"Text {place}",
@@ -302,14 +274,14 @@ def _examples(data: Data) -> list[Section]:
         )
         for place, example in enumerate(data["examples"], 1)
     ]
-    head = Prose([note, *colors, _POINT], "quiet")
-    return [Section("examples", "Texts with planted words", [head, *texts], nav="Examples")]
+    head = kit.Prose([note, *colors, _POINT], "quiet")
+    return [kit.Section("examples", "Texts with planted words", [head, *texts], nav="Examples")]
 
 
-def _planted(data: Data) -> Section:
-    words = ", ".join(cut(word, _TERM) for word in data["off_topic"][:400])
-    title = f"{count(len(data['off_topic']), 'word')} to draw from"
-    return Section("planted", title, [Fold("Show them", [Prose(words, "quiet")])], nav="Words to plant")
+def _planted(data: kit.Data) -> kit.Section:
+    words = ", ".join(kit.cut(word, _TERM) for word in data["off_topic"][:400])
+    title = f"{kit.count(len(data['off_topic']), 'word')} to draw from"
+    return kit.Section("planted", title, [kit.Fold("Show them", [kit.Prose(words, "quiet")])], nav="Words to plant")
 
 
 # ---- methods on a model
@@ -322,15 +294,15 @@ _STATUS = {
 }
 
 
-def health(data: Data) -> Page:
+def health(data: kit.Data) -> kit.Page:
     """Return the page of `method_health`."""
-    model, n = plain(data["model"]), len(data["methods"])
+    model, n = kit.plain(data["model"]), len(data["methods"])
     labels = {status: [trial["label"] for trial in data["methods"] if trial["status"] == status] for status in _STATUS}
     valid = labels["valid"]
-    verdict = f"{len(valid):,} of {count(n, 'method')} {'is' if len(valid) == 1 else 'are'} valid on {model}."
+    verdict = f"{len(valid):,} of {kit.count(n, 'method')} {'is' if len(valid) == 1 else 'are'} valid on {model}."
     for status in ("degenerate", "unsupported"):
         if names := labels[status]:
-            verdict += f" {listed(names)} {'is' if len(names) == 1 else 'are'} {status}."
+            verdict += f" {kit.listed(names)} {'is' if len(names) == 1 else 'are'} {status}."
     methods = {trial["method"]: METHODS[trial["method"]] for trial in data["methods"] if trial["method"] in METHODS}
     rows = [
         [
@@ -341,14 +313,18 @@ def health(data: Data) -> Page:
         ]
         for trial in data["methods"]
     ]
-    columns = [Column("Method"), Column("Family"), Column("Status"), Column("Reason", "text")]
-    return Page(
+    columns = [kit.Column("Method"), kit.Column("Family"), kit.Column("Status"), kit.Column("Reason", "text")]
+    return kit.Page(
         title=f"Attribution methods on {model}",
         kind="method health",
-        finding=Finding("All methods are valid" if len(valid) == n else "Some methods are not valid", len(valid) < n),
+        finding=kit.Finding(
+            "All methods are valid" if len(valid) == n else "Some methods are not valid", len(valid) < n
+        ),
         verdict=verdict,
-        cards=[Card(key.capitalize(), f"{len(labels[key]):,}", meaning) for key, (_, meaning) in _STATUS.items()],
+        cards=[kit.Card(key.capitalize(), f"{len(labels[key]):,}", meaning) for key, (_, meaning) in _STATUS.items()],
         caveats=data["notes"],
-        blocks=[Section("methods", "Methods and their status", [Table(columns, rows, "Methods")], nav="Status")],
+        blocks=[
+            kit.Section("methods", "Methods and their status", [kit.Table(columns, rows, "Methods")], nav="Status")
+        ],
         methods=[how("health", *(key for known in methods.values() for key in known.source))],
     )
