@@ -91,7 +91,6 @@ def test_importing_packages_loads_no_model_library():
     assert not modules & {*HEAVY, "scipy", "jinja2", "typer"}
 
 
-@pytest.mark.xfail(reason="until shift imports scipy inside of functions", strict=False)
 def test_a_result_is_read_without_what_made_it(tmp_path):
     X = np.random.default_rng(0).normal(size=(40, 4))
     path = tmp_path / "result.json"

@@ -1,10 +1,16 @@
-"""Cases of xembed.geco."""
+"""Cases of xembed.geco, and of the reproduction of published code in docs/measurements."""
+
+import sys
+from pathlib import Path
 
 import net_inputs as inputs
 import numpy as np
 from net_record import family, own_folder, variants
 
 import xembed
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "measurements"))
+import geco_reference
 
 case = family("geco")
 FEW = {"n_resamples": 100}
@@ -49,7 +55,7 @@ def metrics():
 def reference_metrics():
     rows, truth = _attributions()
     return [
-        xembed.geco.reference_metrics(row, marks, mass_accuracy_zero_shot=0.2)
+        geco_reference.reference_metrics(row, marks, mass_accuracy_zero_shot=0.2)
         for row, marks in zip(rows, truth, strict=True)
     ]
 
@@ -206,7 +212,7 @@ _REFERENCES = (
 @variants("geco", **{name: name for name in _REFERENCES})
 def reference_attributions(method):
     model, tokenizer = xembed.geco.make_classifier(inputs.bert_folder(), 2, seed=1)
-    run = xembed.geco.reference_attributions
+    run = geco_reference.reference_attributions
     return [
         run(model, tokenizer, inputs.small_pairs(4), method, n_steps=20),
         run(model, tokenizer, inputs.small_pairs(2), method, n_steps=5, n_samples=8, rng=3),
@@ -216,13 +222,13 @@ def reference_attributions(method):
 # ---- the benchmark
 
 
-def _benchmark(**options):
+def _benchmark(kind=xembed.geco.Benchmark, **options):
     data = inputs.small_pairs(28).split(8, rng=0)
     defaults = {
         "backbone": inputs.bert_folder(), "n_sentences": 6, "n_samples": 15, "n_faithful": 3, "n_randomised": 2,
         "n_resamples": 60, "device": "cpu",
     }  # fmt: skip
-    return xembed.geco.Benchmark(data, **defaults | options)
+    return kind(data, **defaults | options)
 
 
 @case
@@ -244,7 +250,7 @@ def benchmark():
 @case
 def benchmark_as_published():
     runner = _benchmark(
-        schemes=["OLA"], seeds=(0,), methods=["lime", "saliency_l1", "pattern"], reference_mode="gecobench",
+        geco_reference.ReferenceBenchmark, schemes=["OLA"], seeds=(0,), methods=["lime", "saliency_l1", "pattern"],
         target="predicted", training={"OLA": {"epochs": 2}},
     )  # fmt: skip
     return runner.run(own_folder() / "run", progress=False)

@@ -157,13 +157,13 @@ class Stream(Blocks):
         return self._open() if opened is None else opened
 
     def _open(self) -> Iterator[Any]:
-        found = self._read()
-        if isinstance(found, str | bytes) or not isinstance(found, Iterable):
+        blocks = self._read()
+        if isinstance(blocks, str | bytes) or not isinstance(blocks, Iterable):
             raise TypeError(
                 f"The function given as {self.name} must return an iterator of 2-D blocks. "
-                f"Got {type(found).__name__} instead."
+                f"Got {type(blocks).__name__} instead."
             )
-        return iter(found)
+        return iter(blocks)
 
     def _check(self, item: Any, number: int, start: int) -> FloatArray:
         where = f"Block {number} of {self.name} (from row {start})"
@@ -272,13 +272,13 @@ def read_blocks(X: Any, *, name: str, caller: str, min_rows: int = 1, again: boo
 
 def read_array(X: Any, *, name: str, caller: str, blocks_for: str, min_rows: int = 1) -> FloatArray:
     """Return ``X`` as an array; blocks are refused, with ``blocks_for`` saying where they can be used."""
-    found = open_source(X, name=name, caller=caller, min_rows=min_rows)
-    if isinstance(found, Blocks):
+    source = open_source(X, name=name, caller=caller, min_rows=min_rows)
+    if isinstance(source, Blocks):
         raise ValueError(
             f"{name} must be an array or the path of a .npy file for this call: {caller} can read blocks only for "
             f"{blocks_for}. Got {type(X).__name__} instead: if the blocks fit into memory, pass np.concatenate(blocks)."
         )
-    return check_embeddings(found, name=name, caller=caller, min_rows=min_rows)
+    return check_embeddings(source, name=name, caller=caller, min_rows=min_rows)
 
 
 def open_source(X: Any, *, name: str, caller: str, min_rows: int) -> Any:

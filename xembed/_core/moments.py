@@ -222,11 +222,11 @@ def block_sums(
     threaded = d <= _THREADED_DIMS
     with one_blas_thread() if threaded else nullcontext():
 
-        def one(item: tuple[int, Selection]) -> Array:
+        def sum_selection(item: tuple[int, Selection]) -> Array:
             with np.errstate(all="ignore"):
                 return _selection_sums(X, item[1], shift, squares, unit=unit)
 
-        parts = ordered_map(one, items) if threaded else map(one, items)
+        parts = ordered_map(sum_selection, items) if threaded else map(sum_selection, items)
         for (group, _), part in zip(items, parts, strict=True):
             sums[group] += part
     where = name_part(name, start, X, part_of)
@@ -256,8 +256,8 @@ def row_chunks(X: FloatArray, rows: Selection, dtype: np.dtype[Any]) -> Iterator
     """Yield a few of the rows at a time, in the working dtype and in C order."""
     start, stop = (rows.start, rows.stop) if isinstance(rows, slice) else (0, len(rows))
     for part in row_blocks(start, stop, _BLOCK):
-        chosen = part if isinstance(rows, slice) else rows[part]
-        yield chosen, np.asarray(X[chosen], dtype=dtype, order="C")
+        selection = part if isinstance(rows, slice) else rows[part]
+        yield selection, np.asarray(X[selection], dtype=dtype, order="C")
 
 
 def _selection_sums(X: FloatArray, rows: Selection, shift: FloatArray, squares: FloatArray, *, unit: bool) -> Array:
@@ -267,9 +267,9 @@ def _selection_sums(X: FloatArray, rows: Selection, shift: FloatArray, squares: 
     shifted, strip = np.empty((_BLOCK, d), shift.dtype), np.empty((_STRIP, d), shift.dtype)
     factors = np.ones((2, _STRIP), shift.dtype)
     n = 0
-    for chosen, block in row_chunks(X, rows, shift.dtype):
+    for selection, block in row_chunks(X, rows, shift.dtype):
         n += len(block)
-        lengths = squares[chosen] = np.vecdot(block, block)
+        lengths = squares[selection] = np.vecdot(block, block)
         for part in row_blocks(0, len(block), _STRIP):  # several steps while the rows are in the cache
             m = part.stop - part.start
             # What a large mean would round away stays.

@@ -6,7 +6,7 @@ tied ones come in the order of the rows; where they are shares, tied ones share 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,11 +136,19 @@ def largest(similarities: FloatArray, k: int, *, tolerance: float = 0.0) -> Indi
     return np.take_along_axis(places, np.argsort(ranks, axis=1, kind="stable"), axis=1)
 
 
-def neighbor_sums(similarities: FloatArray, k: int, values: FloatArray, *, tolerance: float) -> FloatArray:
+def neighbor_sums(
+    similarities: FloatArray,
+    k: int,
+    values: FloatArray,
+    *,
+    tolerance: float,
+    exact: Callable[[Indices], Floats] | None = None,
+) -> FloatArray:
     """Return the sum of the ``values``, (m, B), of the ``k`` largest columns of each row, (n, B).
 
     Columns within ``tolerance`` of the k-th share the places that larger ones leave, so that what is returned does not
-    depend on the order of the columns.
+    depend on the order of the columns. For similarities in float32, ``exact`` returns those of some rows in float64, to
+    tell copies from what is merely near.
     """
     from scipy.sparse import csr_matrix
 
@@ -149,7 +157,10 @@ def neighbor_sums(similarities: FloatArray, k: int, values: FloatArray, *, toler
     nearest = csr_matrix((np.ones(places.size, values.dtype), places.ravel(), ends), shape=similarities.shape)
     sums: FloatArray = nearest @ values
     if len(tied):
-        shares = place_shares(similarities[tied], k, tolerance=tolerance)
+        if exact is None:
+            shares = place_shares(similarities[tied], k, tolerance=tolerance)
+        else:
+            shares = place_shares(exact(tied), k, tolerance=cosine_tolerance(np.dtype(np.float64)))
         columns = np.flatnonzero(shares.any(axis=0))
         sums = sums.astype(np.float64)
         sums[tied] = shares[:, columns] @ values[columns].astype(np.float64)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer import Option
 
 from xembed.cli.cache import cache_app
-from xembed.cli.demo import demo
-from xembed.cli.depth import depth
-from xembed.cli.drift import drift
-from xembed.cli.embed import embed
-from xembed.cli.explain import explain
-from xembed.cli.geco import geco
-from xembed.cli.isotropy import isotropy
-from xembed.cli.options import add_commands
-from xembed.cli.report import report
-from xembed.cli.shift import shift
+from xembed.cli.options import Command, add_commands
 
 app = typer.Typer(
     name="xembed",
@@ -31,21 +25,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _commands() -> dict[str, Command]:
+    """Return the command of each module that has one of its own name, in the order of their places."""
+    names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name != "app"]
+    modules = {name: importlib.import_module(f"xembed.cli.{name}") for name in names}
+    commands = {name: getattr(module, name, None) for name, module in modules.items()}
+    own = {name: item for name, item in commands.items() if isinstance(item, Command)}
+    return dict(sorted(own.items(), key=lambda item: item[1].place))
+
+
 # Did my corpus change? Which texts? Is the space sound? Which words? Then what serves all of them.
-add_commands(
-    app,
-    {
-        "demo": demo,
-        "shift": shift,
-        "drift": drift,
-        "depth": depth,
-        "isotropy": isotropy,
-        "explain": explain,
-        "geco": geco,
-        "report": report,
-        "embed": embed,
-    },
-)
+add_commands(app, _commands())
 app.add_typer(cache_app, name="cache")
 
 

@@ -17,7 +17,7 @@ _CORPORA: dict[str, tuple[str, Any, Any, tuple[str, str]]] = {
 }
 
 
-@command("xembed demo", "xembed demo support_tickets --words --out tickets.html")
+@command("xembed demo", "xembed demo support_tickets --words --out tickets.html", place=0)
 def demo(
     corpus: Annotated[
         Literal["support_tickets", "product_reviews"], Argument(help="Which bundled pair of corpora.")

@@ -14,7 +14,7 @@ from xembed.cli.options import INPUT, Distance, EncoderOptions, ReadingOptions, 
 from xembed.cli.outputs import warn
 
 
-@command("xembed depth reviews.csv --out depths.csv", "xembed depth new.txt --reference reviews.csv --top 10")
+@command("xembed depth reviews.csv --out depths.csv", "xembed depth new.txt --reference reviews.csv --top 10", place=30)
 def depth(
     texts: Annotated[Path, Argument(help=f"The texts to rank: {INPUT}.")],
     reading: ReadingOptions,

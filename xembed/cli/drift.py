@@ -16,6 +16,7 @@ from xembed.cli.outputs import say_where, stamped, warn
 @command(
     "xembed drift tickets.csv --reference 2024-03-01 --window 7D --time-column date",
     "xembed drift stream.npy --reference 500 --window 50 --fail-on-shift",
+    place=20,
 )
 def drift(
     stream: Annotated[Path, Argument(help=f"The texts in the order of time: {INPUT}.")],

@@ -16,6 +16,7 @@ from xembed.cli.outputs import warn
 @command(
     "xembed embed reviews.csv --out reviews.npy",
     "xembed embed notes.txt --out notes.npy --model BAAI/bge-small-en-v1.5 --pooling cls",
+    place=80,
 )
 def embed(
     texts: Annotated[Path, Argument(help=f"The texts: {TEXTS}.")],

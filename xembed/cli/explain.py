@@ -31,6 +31,7 @@ _NOT_VALIDATED = "The explanation was not validated on this corpus."
     'xembed explain --similarity "The king greeted his guests." "The queen welcomed visitors."',
     "xembed explain --depth new.txt --reference reviews.csv --limit 5 --out outliers.html",
     "xembed explain --shift last_week.csv this_week.csv --method last_layer",
+    place=50,
 )
 def explain(
     reading: ReadingOptions,

@@ -21,6 +21,7 @@ _METHODS = (
 @command(
     "xembed geco --profile quick --plan",
     "xembed geco --schemes C,OLA --methods lime,integrated_gradients,linear_tfidf --seeds 0,1,2",
+    place=60,
 )
 def geco(
     out: ReportPath = Path("geco.html"),

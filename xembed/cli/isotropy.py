@@ -18,6 +18,7 @@ _PAIRS = "pairs with scores: STS-B, SICK, a SemEval folder, or a table with sent
 @command(
     "xembed isotropy reviews.csv --layers",
     "xembed isotropy reviews.csv --tune sts-train.csv --test sts-dev.csv --save correction.safetensors",
+    place=40,
 )
 def isotropy(
     texts: Annotated[Path, Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],

@@ -100,10 +100,11 @@ class Command(NamedTuple):
     run: Callable[..., None]
     short_help: str
     epilog: str
+    place: int
 
 
-def command(*examples: str) -> Callable[[Callable[..., None]], Command]:
-    """Make a function a command, with examples of it.
+def command(*examples: str, place: int = 50) -> Callable[[Callable[..., None]], Command]:
+    """Make a function a command, with examples of it and its place among the commands.
 
     A parameter that is annotated with a dataclass, such as `EncoderOptions`, stands for the dataclass's fields: each
     becomes an option, after those of the command's own, and the function gets the object.
@@ -133,7 +134,7 @@ def command(*examples: str) -> Callable[[Callable[..., None]], Command]:
         question = re.match(r"[^.?]*[.?]", inspect.getdoc(function) or "")
         # The backspace keeps the examples from being wrapped.
         epilog = "\n".join(["\b", "Examples:", *(f"  {example}" for example in examples)])
-        return Command(run, question[0] if question else "", epilog)
+        return Command(run, question[0] if question else "", epilog, place)
 
     return decorate
 

@@ -15,6 +15,7 @@ from xembed.cli.outputs import command_line_provenance, say_where
 @command(
     "xembed report shift.json isotropy.json --out all.html",
     "xembed report old.json new.json --compare --out difference.html",
+    place=70,
 )
 def report(
     results: Annotated[list[Path], Argument(help="The .json files that lie beside reports.")],

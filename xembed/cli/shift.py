@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @command(
     "xembed shift last_week.csv this_week.csv --text-column message --words",
     "xembed shift F.npy G.npy --fail-on-shift --out check.html",
+    place=10,
 )
 def shift(
     f: Annotated[Path, Argument(metavar="F", help=f"The reference corpus: {INPUT}.")],

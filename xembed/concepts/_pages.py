@@ -19,10 +19,8 @@ from xembed.reports.kit import (
     Section,
     Table,
     count,
-    cut,
     effect,
     error_bars,
-    line,
     listed,
     methods_of,
     name,
@@ -147,7 +145,7 @@ def _pairs(data: Data, names: Sequence[str]) -> Section:
         ]
         for row in range(min(n, _ROWS))
     ]
-    along = [line("Along ", name(cut(axis, _HEAD))) for axis in names]
+    along = [f"Along {plain(axis, _HEAD)}" for axis in names]
     columns = number_columns(["Pair", "Cosine", "Distance", *along, "Residual", "First"])
     note = f"The first {_ROWS} of {n:,} pairs; all are in the .json file beside this page." if n > _ROWS else ""
     return Section("pairs", "The pairs", [Table(columns, rows, "The pairs", note=note)], nav="Pairs")

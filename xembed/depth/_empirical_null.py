@@ -99,8 +99,8 @@ def _fit(edges: Array, x: Array, start: Array) -> Array:
         return float(fit + 0.5 * (_PRECISION * (parameters - _START) ** 2).sum())
 
     # Without derivatives: the loss is flat far from its minimum, where steps by derivatives fail.
-    found = minimize(loss, start, method="Nelder-Mead", bounds=_BOUNDS, options={"xatol": 1e-3, "fatol": 1e-3})
-    parameters: Array = found.x
+    optimum = minimize(loss, start, method="Nelder-Mead", bounds=_BOUNDS, options={"xatol": 1e-3, "fatol": 1e-3})
+    parameters: Array = optimum.x
     return parameters
 
 
@@ -127,9 +127,9 @@ def _predictive_tail(x: Array, parameters: Array, covariance: Array) -> Array:
     root = np.linalg.cholesky(covariance)
     grid = np.linspace(x.min(), x.max(), _GRID)
     tail = np.zeros(_GRID)
-    for chosen in itertools.product(range(_NODES), repeat=3):
-        moved = parameters + root @ nodes[list(chosen)]
+    for nodes_at in itertools.product(range(_NODES), repeat=3):
+        moved = parameters + root @ nodes[list(nodes_at)]
         moved[2] = np.clip(moved[2], *_BOUNDS[2])
-        tail += np.prod(weights[list(chosen)]) * _tail(grid, moved)
+        tail += np.prod(weights[list(nodes_at)]) * _tail(grid, moved)
     interpolated: Array = np.interp(x, grid, np.log(np.maximum(tail, 1e-300)))
     return np.minimum(np.exp(interpolated), 1.0)

@@ -1,4 +1,4 @@
-"""Outliers with a bound on the share of false ones: p-values of depth, and Benjamini-Hochberg."""
+"""Outliers with a bound on the false discovery rate: p-values of depth, and Benjamini-Hochberg."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.directions import direction_weights
+from xembed._core.directions import UnitRows
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import (
     RNG,
-    FloatArray,
     check_count,
     check_embeddings,
     check_number,
@@ -22,8 +21,8 @@ from xembed._core.validation import (
     check_same_dims,
     describe_rng,
 )
-from xembed.depth._depth import DECIMALS, tte_depth
-from xembed.depth._local import local_depth, raise_if_too_few
+from xembed.depth._depth import DECIMALS, unit_depths
+from xembed.depth._local import nearest_similarity, raise_if_too_few
 from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class OutlierResult(Result):
     Attributes
     ----------
     verdict : str
-        What was found, in words.
+        The finding in words.
     rows : ndarray of int
         Rows of ``X`` that are reported, in ascending order.
     pvalues, qvalues, scores : ndarray of shape (n_tested,)
@@ -128,9 +127,9 @@ def find_outliers(
         What makes an outlier: being far from the common center (`tte_depth`), or far from the nearest texts
         (`local_depth`), as texts between clusters are.
     n_neighbors : int, default=10
-        For ``score='local'``.
+        Neighbors of the local depth.
     rng : int, numpy.random.Generator or None, default=None
-        For the random halves of the reference; nothing else is random. None is seed 0.
+        Source of the random halves of the reference; nothing else is random. None is seed 0.
 
     Returns
     -------
@@ -223,13 +222,15 @@ def find_outliers(
     generator = check_rng(rng, caller=caller)
     if reference is None:
         points = check_embeddings(X, name="X", caller="find_outliers with reference=None", min_rows=_FEWEST)
-        scores, pvalues, n_calibration, warnings = _against_the_bulk(points, score, neighbors)
+        unit = UnitRows.of(points, name="X")
+        scores, pvalues, n_calibration, warnings = _against_the_bulk(unit, score, neighbors)
         method = "empirical_null"
     else:
         points = check_embeddings(X, name="X", caller=caller)
         corpus = check_embeddings(reference, name="reference", caller=caller, min_rows=4)
         check_same_dims(("X", points), ("reference", corpus))
-        scores, pvalues, n_calibration = _against_a_reference(points, corpus, score, neighbors, generator)
+        unit, known = UnitRows.of(points, name="X"), UnitRows.of(corpus, name="reference")
+        scores, pvalues, n_calibration = _against_a_reference(unit, known, score, neighbors, generator)
         warnings = _warn_of_resolution(n_calibration, len(points), level)
         method = "conformal"
     qvalues = benjamini_hochberg(pvalues)
@@ -272,22 +273,21 @@ def conformal_pvalues(calibration: npt.NDArray[np.float64], scores: npt.NDArray[
 
 
 def _against_a_reference(
-    points: FloatArray, corpus: FloatArray, score: str, n_neighbors: int, generator: np.random.Generator
+    points: UnitRows, corpus: UnitRows, score: str, n_neighbors: int, generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
     half, rest = np.split(generator.permutation(len(corpus)), [len(corpus) // 2])
     if score == "local":
         where = "the half of reference that scores are measured in"
         raise_if_too_few(len(half), n_neighbors, where=where, caller="find_outliers")
-    direction_weights(corpus, name="reference")  # so that bad rows have their own numbers in the message
-    measured_in = corpus[np.sort(half)]
+    measured_in = corpus.take(np.sort(half))
     scores = _score(points, measured_in, score, n_neighbors)
-    calibration = _score(corpus[np.sort(rest)], measured_in, score, n_neighbors)
+    calibration = _score(corpus.take(np.sort(rest)), measured_in, score, n_neighbors)
     pvalues = conformal_pvalues(calibration.round(DECIMALS), scores.round(DECIMALS))
     return scores, pvalues, len(calibration)
 
 
 def _against_the_bulk(
-    points: FloatArray, score: str, n_neighbors: int
+    points: UnitRows, score: str, n_neighbors: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int, list[str]]:
     from xembed.depth._empirical_null import empirical_null
 
@@ -305,8 +305,10 @@ def _against_the_bulk(
     return scores, null.pvalues, null.n_bulk, _warn_of_the_null(null)
 
 
-def _score(points: FloatArray, corpus: FloatArray | None, score: str, n_neighbors: int) -> npt.NDArray[np.float64]:
-    return local_depth(points, corpus, n_neighbors=n_neighbors) if score == "local" else tte_depth(points, corpus)
+def _score(points: UnitRows, corpus: UnitRows | None, score: str, n_neighbors: int) -> npt.NDArray[np.float64]:
+    if score == "depth":
+        return unit_depths(points, corpus)
+    return nearest_similarity(points, points if corpus is None else corpus, n_neighbors, skip_self=corpus is None)
 
 
 def _warn_of_resolution(n_calibration: int, n_tested: int, fdr: float) -> list[str]:
@@ -314,15 +316,15 @@ def _warn_of_resolution(n_calibration: int, n_tested: int, fdr: float) -> list[s
     if together <= 1:
         return []
     enough = 2 * int(np.ceil(n_tested / fdr - 1e-9)) - 3  # the larger half calibrates
-    found = (
+    reportable = (
         "none can be reported, whatever they are"
         if together > n_tested
         else f"none is reported unless at least {together} are as extreme as that"
     )
     return [
         f"With {n_calibration} calibration texts no p-value is below 1/{n_calibration + 1}, so that of {n_tested} "
-        f"texts {found}. A single one can be found with a reference of {enough} texts or more, or by testing fewer at "
-        "a time."
+        f"texts {reportable}. A single one can be found with a reference of {enough} texts or more, or by testing "
+        "fewer at a time."
     ]
 
 

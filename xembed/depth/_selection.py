@@ -1,4 +1,4 @@
-"""Choosing texts that stand for a corpus: by depth, with diversity, by herding, per class."""
+"""Selection of texts that represent a corpus: by depth, with diversity, by herding, per class."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.directions import affine_projection, direction_weights, resultant
+from xembed._core.directions import UnitRows
 from xembed._core.validation import (
     RNG,
-    FloatArray,
     check_count,
     check_embeddings,
     check_number,
@@ -19,7 +18,7 @@ from xembed._core.validation import (
     check_rng,
     check_same_dims,
 )
-from xembed.depth._depth import DECIMALS, tte_depth
+from xembed.depth._depth import DECIMALS, leave_one_out
 
 _STRATEGIES = ("depth", "herding", "mmr", "random")
 _BY_RELEVANCE = ("depth", "mmr")
@@ -37,7 +36,7 @@ def select(
     labels: npt.ArrayLike | Sequence[Any] | None = None,
     rng: RNG = None,
 ) -> Rows:
-    r"""Choose texts that stand for a corpus.
+    r"""Select texts that represent a corpus.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def select(
         be divided goes to the larger classes first. The classes take turns, the larger ones first, so that the
         beginning of the result is balanced, too.
     rng : int, numpy.random.Generator or None, default=None
-        For 'random'. None is seed 0.
+        Source of randomness for 'random'; None is seed 0.
 
     Returns
     -------
@@ -116,12 +115,11 @@ def select(
     check_option(strategy, _STRATEGIES, name="strategy", caller=caller)
     weight = check_number(diversity, name="diversity", caller=caller, low=0, high=1)
     generator = check_rng(rng, caller=caller)
-    points = check_embeddings(X, name="X", caller=caller)
+    points = UnitRows.of(check_embeddings(X, name="X", caller=caller), name="X")
     size = _check_size(k, len(points), caller=caller)
-    direction_weights(points, name="X")  # so that bad rows have their own numbers in the message
     codes = np.zeros(len(points), np.int64) if labels is None else _check_labels(labels, len(points), caller=caller)
 
-    def choose(part: FloatArray, count: int) -> Rows:
+    def choose(part: UnitRows, count: int) -> Rows:
         return _choose(part, count, strategy, weight, generator, None)
 
     return _by_class(points, codes, size, choose)
@@ -151,7 +149,7 @@ def select_examples(
         Embedding of the text that the prompt is about. The relevance of an example is then the mean of its depth in its
         class and its similarity to the query, each scaled from 0 to 1 within the class. For 'mmr' and 'depth' only.
     strategy, diversity, rng
-        As in `select`, within each class.
+        Options of `select`, within each class.
 
     Returns
     -------
@@ -194,7 +192,7 @@ def select_examples(
     check_option(strategy, _STRATEGIES, name="strategy", caller=caller)
     weight = check_number(diversity, name="diversity", caller=caller, low=0, high=1)
     generator = check_rng(rng, caller=caller)
-    points = check_embeddings(X, name="X", caller=caller)
+    points = UnitRows.of(check_embeddings(X, name="X", caller=caller), name="X")
     codes = _check_labels(labels, len(points), caller=caller)
     size = _check_size(k, len(points), caller=caller)
     n_classes = int(codes.max()) + 1
@@ -203,26 +201,25 @@ def select_examples(
             f"The 'k' parameter of select_examples must be at least {n_classes}, the number of classes. Got {size!r} "
             "instead: drop classes, or use select."
         )
-    direction_weights(points, name="X")
     target = None if query is None else _check_query(query, points, strategy)
 
-    def choose(part: FloatArray, count: int) -> Rows:
+    def choose(part: UnitRows, count: int) -> Rows:
         return _choose(part, count, strategy, weight, generator, target)
 
     return _by_class(points, codes, size, choose)
 
 
-def _by_class(points: FloatArray, codes: Rows, k: int, choose: Callable[[FloatArray, int], Rows]) -> Rows:
-    """Let the classes take turns, the larger ones first, each with its own choice."""
+def _by_class(points: UnitRows, codes: Rows, k: int, choose: Callable[[UnitRows, int], Rows]) -> Rows:
+    """Let the classes take turns, the larger ones first, each with its own selection."""
     sizes = np.bincount(codes)
     turns = _turns(sizes, k)
-    chosen = np.empty(k, np.int64)
+    selected = np.empty(k, np.int64)
     for label, count in enumerate(np.bincount(turns, minlength=len(sizes))):
         if count:
             rows = np.flatnonzero(codes == label)
-            part = points if len(rows) == len(points) else points[rows]
-            chosen[turns == label] = rows[choose(part, int(count))]
-    return chosen
+            part = points if len(rows) == len(points) else points.take(rows)
+            selected[turns == label] = rows[choose(part, int(count))]
+    return selected
 
 
 def _turns(sizes: npt.NDArray[np.int64], k: int) -> Rows:
@@ -237,14 +234,14 @@ def _turns(sizes: npt.NDArray[np.int64], k: int) -> Rows:
 
 
 def _choose(
-    points: FloatArray,
+    points: UnitRows,
     k: int,
     strategy: str,
     diversity: float,
     generator: np.random.Generator,
     query: Scores | None,
 ) -> Rows:
-    """Choose among the texts of one class."""
+    """Select among the texts of one class."""
     if strategy == "random":
         return generator.choice(len(points), size=k, replace=False)
     if strategy == "herding":
@@ -255,12 +252,10 @@ def _choose(
     return _mmr(points, k, relevance, diversity)
 
 
-def _relevance(points: FloatArray, query: Scores | None) -> Scores:
+def _relevance(points: UnitRows, query: Scores | None) -> Scores:
     """Return the depth within the class, or its mean with the similarity to the query, from 0 to 1."""
-    depth = _rescale(tte_depth(points)) if len(points) > 1 else np.ones(1)
-    if query is None:
-        return depth
-    return (depth + _rescale(_cosines(points, direction_weights(points, name="X"), query))) / 2
+    depth = _rescale(leave_one_out(points)) if len(points) > 1 else np.ones(1)
+    return depth if query is None else (depth + _rescale(points.project(query))) / 2
 
 
 def _rescale(values: Scores) -> Scores:
@@ -270,46 +265,39 @@ def _rescale(values: Scores) -> Scores:
     return (values - low) / spread if round(spread, DECIMALS) > 0 else np.ones(len(values))
 
 
-def _cosines(points: FloatArray, weights: npt.NDArray[np.floating[Any]], direction: Scores) -> Scores:
-    """Return the products of the unit rows with a vector; equal rows give equal products."""
-    return affine_projection(points, direction, weights, scale=1.0, shift=0.0)
-
-
-def _mmr(points: FloatArray, k: int, relevance: Scores, diversity: float) -> Rows:
-    weights = direction_weights(points, name="X")
-    chosen = np.empty(k, np.int64)
-    chosen[0] = _best(relevance)
+def _mmr(points: UnitRows, k: int, relevance: Scores, diversity: float) -> Rows:
+    selected = np.empty(k, np.int64)
+    selected[0] = _best(relevance)
     free = np.ones(len(points), bool)
     similarity = np.full(len(points), -np.inf)
     low = 0.0
     for i in range(1, k):
-        last = chosen[i - 1]
+        last = selected[i - 1]
         free[last] = False
-        cosines = _cosines(points, weights, _unit(points, weights, last))
+        cosines = points.project(_direction(points, last))
         if i == 1:
             low = float(cosines.min())
         np.maximum(similarity, cosines, out=similarity)
         scale = 1 - low if round(1 - low, DECIMALS) > 0 else 1.0
         redundancy = (similarity - low) / scale
-        chosen[i] = _best((1 - diversity) * relevance - diversity * redundancy, free)
-    return chosen
+        selected[i] = _best((1 - diversity) * relevance - diversity * redundancy, free)
+    return selected
 
 
-def _herd(points: FloatArray, k: int) -> Rows:
-    total, weights = resultant(points, name="X")
-    mean = total / len(points)
-    chosen = np.empty(k, np.int64)
+def _herd(points: UnitRows, k: int) -> Rows:
+    mean = points.total / len(points)
+    selected = np.empty(k, np.int64)
     free = np.ones(len(points), bool)
     target = mean.copy()  # Chen, Welling & Smola (2010), equation 3
     for i in range(k):
-        chosen[i] = _best(_cosines(points, weights, target), free)
-        free[chosen[i]] = False
-        target += mean - _unit(points, weights, chosen[i])
-    return chosen
+        selected[i] = _best(points.project(target), free)
+        free[selected[i]] = False
+        target += mean - _direction(points, selected[i])
+    return selected
 
 
-def _unit(points: FloatArray, weights: npt.NDArray[np.floating[Any]], row: np.int64) -> Scores:
-    unit: Scores = points[row].astype(np.float64) * float(weights[row])
+def _direction(points: UnitRows, row: np.int64) -> Scores:
+    unit: Scores = points.rows[row].astype(np.float64) * float(points.weights[row])
     return unit
 
 
@@ -353,7 +341,7 @@ def _check_labels(labels: Any, n_texts: int, *, caller: str) -> Rows:
         ) from None
 
 
-def _check_query(query: Any, points: FloatArray, strategy: str) -> Scores:
+def _check_query(query: Any, points: UnitRows, strategy: str) -> Scores:
     if strategy not in _BY_RELEVANCE:
         raise ValueError(
             f"The 'query' parameter of select_examples goes with strategy 'mmr' or 'depth'. Got {strategy!r}, which "
@@ -366,5 +354,5 @@ def _check_query(query: Any, points: FloatArray, strategy: str) -> Scores:
             f"{vector.shape} instead."
         )
     row = check_embeddings(vector[None], name="query", caller="select_examples")
-    check_same_dims(("X", points), ("query", row))
-    return _unit(row, direction_weights(row, name="query"), np.int64(0))
+    check_same_dims(("X", points.rows), ("query", row))
+    return _direction(UnitRows.of(row, name="query"), np.int64(0))

@@ -192,13 +192,13 @@ def check_tests(tests: Any, *, caller: str) -> tuple[str, ...]:
     """Return the names of tests, the default ones for 'default'."""
     if isinstance(tests, str) and tests == "default":
         return DEFAULT
-    chosen = (tests,) if isinstance(tests, str) else tests
-    if not isinstance(chosen, Collection) or not chosen or not all(name in KINDS for name in chosen):
+    names = (tests,) if isinstance(tests, str) else tests
+    if not isinstance(names, Collection) or not names or not all(name in KINDS for name in names):
         raise ValueError(
             f"The 'tests' parameter of {caller} must be 'default' or names of {quote_options(KINDS)}. "
             f"Got {tests!r} instead."
         )
-    return tuple(dict.fromkeys(chosen))
+    return tuple(dict.fromkeys(names))
 
 
 def run_battery(pool: Pool, tests: tuple[str, ...], distance: str = "cosine") -> Battery:

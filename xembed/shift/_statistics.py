@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from xembed._core.neighbors import neighbor_sums
 from xembed._core.parallel import row_blocks
@@ -336,7 +338,9 @@ def pass_over_pairs(
         itself = np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)
         if n_neighbors:
             cosines[itself] = -np.inf
-            near = neighbor_sums(cosines, n_neighbors, labels, tolerance=_TIED[cosines.dtype.itemsize])
+            exact = None if unit.dtype == np.float64 else partial(_exact_cosines, unit, rows.start)
+            tolerance = _TIED[cosines.dtype.itemsize]
+            near = neighbor_sums(cosines, n_neighbors, labels, tolerance=tolerance, exact=exact)
             neighbors.of_F += near.sum(axis=0, dtype=np.float64)
             neighbors.within += np.einsum("ij,ij->j", labels[rows], near)
             neighbors.to_F[rows] = near[:, 0]
@@ -350,3 +354,11 @@ def pass_over_pairs(
             of_kernel.total += float(to_all.sum())
             of_kernel.to_F[rows], of_kernel.to_all[rows] = products[:, 0], to_all
     return sums, neighbors
+
+
+def _exact_cosines(unit: FloatArray, start: int, places: npt.NDArray[np.int64]) -> Floats:
+    """Return the cosines of the rows ``start + places`` with all rows in float64, -inf with themselves."""
+    rows = start + places
+    cosines: Floats = unit[rows].astype(np.float64) @ unit.T.astype(np.float64)
+    cosines[np.arange(len(rows)), rows] = -np.inf
+    return cosines

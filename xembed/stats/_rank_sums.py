@@ -120,8 +120,7 @@ def _exact_tails(ranks: Sample, n: int, m: int) -> tuple[float, float]:
     """
     doubled = np.rint(2 * ranks).astype(np.int64)
     k = min(n, m)
-    chosen = doubled[:n] if n <= m else doubled[n:]
-    observed = int(chosen.sum())
+    observed = int((doubled[:n] if n <= m else doubled[n:]).sum())
     largest = int(np.sort(doubled)[-k:].sum())
     subsets = np.zeros((k + 1, largest + 1))
     subsets[0, 0] = 1.0
