@@ -25,26 +25,10 @@ _AFFINE = 1e-4
 
 
 class EmbeddingModel(torch.nn.Module):
-    """An encoder with a function of its embeddings behind it, called as a classifier of transformers is.
+    """An encoder with a function of its embeddings, the head, called as a classifier of transformers is.
 
-    Parameters
-    ----------
-    encoder : Encoder, or one with corrections around it (`xembed.isotropy.wrap`)
-        An encoder made of a transformer.
-    head : callable
-        Function from embeddings to outputs.
-    needs_gradients : bool, default=True
-        Whether corrections around the encoder must be affine, which have gradients. Others are applied as they are.
-    caller : str
-        Name of the caller, for messages.
-
-    Raises
-    ------
-    TypeError
-        If the encoder is of another kind: it has no gradients.
-    ValueError
-        If a correction around it is not affine and gradients are needed, or the pipeline can't be run from word
-        embeddings.
+    Corrections around the encoder must be affine if gradients are needed (else ValueError); otherwise they are applied
+    as they are. TypeError if the encoder is not made of a transformer.
     """
 
     def __init__(self, encoder: Any, head: Head, *, needs_gradients: bool = True, caller: str) -> None:

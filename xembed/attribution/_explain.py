@@ -246,7 +246,7 @@ def explain(
 
     See Also
     --------
-    method_health : whether a method says anything on this model.
+    method_health : whether a method is valid on this model.
 
     Examples
     --------
@@ -404,7 +404,7 @@ def as_scored_model(
     max_length: int | None = None,
     caller: str,
 ) -> ScoredModel:
-    """Return what methods read, from a module and its tokenizer or from an object that holds both."""
+    """Return the model as methods read it, from a module and its tokenizer or from an object that holds both."""
     import torch
 
     if isinstance(model, ScoredModel):
@@ -415,12 +415,12 @@ def as_scored_model(
             f"The 'model' parameter of {caller} must be a sequence classifier of transformers, with its tokenizer as "
             f"'tokenizer', or an object with .model and .tokenizer. Got {type(model).__name__}."
         )
-    found = getattr(model, "tokenizer", None) if tokenizer is None else tokenizer
-    if found is None:
+    tokenizer = getattr(model, "tokenizer", None) if tokenizer is None else tokenizer
+    if tokenizer is None:
         raise ValueError(
             f"The 'tokenizer' parameter of {caller} must be given for a {type(module).__name__}. Got none."
         )
-    return ScoredModel(module, found, site=site, output=output, max_length=max_length, caller=caller)
+    return ScoredModel(module, tokenizer, site=site, output=output, max_length=max_length, caller=caller)
 
 
 def check_targets(target: Any, scores: np.ndarray, *, caller: str) -> Targets:

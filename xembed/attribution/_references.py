@@ -42,13 +42,7 @@ def constant(
 def gendered_lexicon(
     _model: ScoredModel | None, rows: Sequence[EncodedWords], _targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Give 1 to the words of a lexicon, whole and without regard to case; of `GENDERED_WORDS` if none was fitted.
-
-    Raises
-    ------
-    TypeError
-        If ``options.fitted`` is neither None nor a set or list of words.
-    """
+    """Give 1 to the words of a lexicon, whole and without regard to case; of `GENDERED_WORDS` if none was fitted."""
     lexicon = GENDERED_WORDS if options.fitted is None else _lexicon(options.fitted)
     return _output(rows, [np.array([float(word.lower() in lexicon) for word in row.words]) for row in rows])
 
@@ -72,16 +66,8 @@ def _output(rows: Sequence[EncodedWords], words: Sequence[Floats]) -> MethodOutp
 class WordWeights:
     """A fitted bag-of-words method.
 
-    Attributes
-    ----------
-    vocabulary : mapping of str to int
-        Column of each word in lower case.
-    idf : ndarray of shape (n_words,)
-        Inverse document frequencies.
-    weights : ndarray of shape (n_classes, n_words)
-        For each class and word: a coefficient, or a covariance.
-    times_value : bool
-        Whether the attribution is the weight times the word's tf-idf in the row, or the weight.
+    Columns of words in lower case, their inverse document frequencies, (n_words,), and for each class and word a
+    coefficient or a covariance, (n_classes, n_words). ``times_value``: attributions are weights times tf-idf values.
     """
 
     vocabulary: Mapping[str, int]
@@ -160,13 +146,7 @@ def _lower(words: Sequence[str]) -> list[str]:
 def weigh_words(
     _model: ScoredModel | None, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
 ) -> MethodOutput:
-    """Attribute by the fitted weights of words; words that the training data did not have get 0.
-
-    Raises
-    ------
-    ValueError
-        If nothing was fitted, or a target is no class of the training data.
-    """
+    """Attribute by the fitted weights of words; words that the training data did not have get 0."""
     weights = options.fitted
     if not isinstance(weights, WordWeights):
         raise ValueError(

@@ -34,34 +34,12 @@ def words_html(
     most: float | None = None,
     n_bytes: int = CELL_BYTES,
 ) -> str:
-    """Return words on colored grounds as HTML that needs no style sheet and holds no markup of theirs.
+    """Return a paragraph of words on colored grounds, as HTML without a style sheet and without markup of theirs.
 
-    Parameters
-    ----------
-    words : sequence of str
-        The words; cut after 60 characters.
-    values : iterable of float
-        Number of each word: above 0 orange with +, below 0 blue with −; also its title.
-    signed : bool, default=True
-        Whether signs have a meaning. Otherwise there is orange only, without marks.
-    most : float, optional
-        Absolute value of the deepest color. By default the largest of ``values``.
-    n_bytes : int, default=40000
-        Length in UTF-8 from which words are only counted.
+    Above 0 a word is orange with +, below 0 blue with −; without ``signed`` all are orange without marks. ``most`` is
+    the absolute value of the deepest color, by default the largest. Words are cut after 60 characters, and only counted
+    from ``n_bytes`` of UTF-8 on. ValueError if there are not as many words as values.
 
-    Returns
-    -------
-    str
-        A paragraph.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many words as values.
-
-    Examples
-    --------
-    >>> from xembed.attribution._render import words_html
     >>> "−</sup>" in words_html(["wifi", "violin"], [0.1, -0.2])
     True
     """
@@ -94,11 +72,6 @@ def words_text(
 ) -> Text:
     """Return one line of words for a terminal: colored, with + or − after those that count, without control characters.
 
-    Parameters and errors as in `words_html`.
-
-    Examples
-    --------
-    >>> from xembed.attribution._render import words_text
     >>> words_text(["My", "wifi", "violin"], [0.0, 0.1, -0.2]).plain
     'My wifi+ violin−'
     """

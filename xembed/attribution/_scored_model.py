@@ -189,13 +189,7 @@ class ScoredModel:
             yield places, batch, *self.tensors([row.ids for row in batch])
 
     def score_ids(self, rows: Sequence[Ids], *, progress: Any = None) -> Scores:
-        """Return the outputs, (n_rows, n_outputs), of rows of ids; equal rows are computed once.
-
-        Raises
-        ------
-        RuntimeError
-            If outputs are not finite.
-        """
+        """Return the outputs, (n_rows, n_outputs), of rows of ids; RuntimeError if they are not finite."""
         import torch
 
         different = list(dict.fromkeys(rows))

@@ -455,28 +455,9 @@ def _parts(units: list[Floats], regions: RegionsResult | None) -> list[_Part]:
 class _Sample:
     """The explained texts.
 
-    Attributes
-    ----------
-    words : list of tuple of str
-        Words of each text.
-    values : list of ndarray of shape (n_words, n_parts), float64
-        Contribution of each word along each direction.
-    along : ndarray of shape (n_texts, n_parts), float64
-        Coordinates of the texts.
-    inside : ndarray of shape (n_texts, n_parts), bool
-        Membership of the texts in each component.
-    is_G : ndarray of shape (n_texts,), bool
-        Whether a text is of G.
-    rows : ndarray of shape (n_texts,), int64
-        Row in its corpus.
-    names : tuple of str
-        Names of the corpora.
-    terms : list of str
-        All different terms.
-    numbers : list of ndarray of shape (n_words,), int64
-        For each text the number of the term of each word; -1 for words that are none.
-    held : ndarray of shape (n_texts, n_terms), bool
-        Which text holds which term.
+    ``values`` are (n_words, n_parts) for each text, ``along`` and ``inside`` (n_texts, n_parts): coordinates along the
+    directions, and membership in the components. ``numbers`` are those of the term of each word, -1 for words that are
+    none; ``held``, (n_texts, n_terms): which text holds which term.
     """
 
     words: list[tuple[str, ...]]
