@@ -12,12 +12,7 @@ from xembed._core.validation import check_count, check_embeddings, check_same_di
 Floats = npt.NDArray[np.float64]
 
 
-def local_depth(
-    X: npt.ArrayLike,
-    reference: npt.ArrayLike | None = None,
-    *,
-    n_neighbors: int = 10,
-) -> Floats:
+def local_depth(X: npt.ArrayLike, reference: npt.ArrayLike | None = None, *, n_neighbors: int = 10) -> Floats:
     r"""Return how close each text is to its nearest neighbors in a corpus.
 
     The local depth of :math:`x` is :math:`1 + \frac{1}{k}\sum_{h \in N_k(x)} \cos(x, h)`, where :math:`N_k(x)` are the

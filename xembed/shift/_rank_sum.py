@@ -8,15 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import (
-    Advance,
-    check_same_width,
-    known_rows,
-    no_progress,
-    read_array,
-    read_rows,
-    row_progress,
-)
+from xembed._core.blocks import Advance, check_same_width, known_rows, no_progress, read_array, read_rows, row_progress
 from xembed._core.directions import Directions, UnitRows, directions
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result

@@ -199,13 +199,7 @@ def distinguishing_terms(
 
 
 def compare_terms(
-    known: Presence,
-    n: int,
-    *,
-    names: tuple[str, str],
-    top: int = _TOP,
-    min_count: int = MIN_COUNT,
-    fdr: float = 0.05,
+    known: Presence, n: int, *, names: tuple[str, str], top: int = _TOP, min_count: int = MIN_COUNT, fdr: float = 0.05
 ) -> TermsResult:
     """Return `distinguishing_terms` of which texts hold which terms, those of F being the first ``n``."""
     terms, presence = known
