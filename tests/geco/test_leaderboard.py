@@ -24,7 +24,7 @@ from xembed.geco._leaderboard import (
     sentences_to_show,
 )
 from xembed.geco._metrics import score_rows
-from xembed.geco._test_set import TestSet
+from xembed.geco._run import TestSet
 
 HOW = Resampling(200, 0.9, 0)
 TRUTH = [[1, 0, 1, 0], [1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]

@@ -102,13 +102,7 @@ class Stream(Blocks):
     """
 
     def __init__(
-        self,
-        read: Callable[[], Iterable[Any]],
-        *,
-        name: str,
-        caller: str,
-        n_rows: int | None = None,
-        min_rows: int = 1,
+        self, read: Callable[[], Iterable[Any]], *, name: str, caller: str, n_rows: int | None = None, min_rows: int = 1
     ) -> None:
         super().__init__(name=name, caller=caller, min_rows=min_rows)
         self._read = read

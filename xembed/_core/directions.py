@@ -110,12 +110,7 @@ class UnitBlocks:
     ) -> Array:
         """Return ``scale * u_i . direction + shift``, shape (n,), float64."""
         task = partial(
-            _block_projection,
-            direction=direction,
-            scale=scale,
-            shift=shift,
-            name=self.name,
-            part_of=self.blocks.size,
+            _block_projection, direction=direction, scale=scale, shift=shift, name=self.name, part_of=self.blocks.size
         )
         return np.concatenate(list(self.blocks.map(task, advance)))
 
@@ -213,13 +208,7 @@ def mean_cosines(totals: Array, counts: npt.NDArray[np.integer[Any]]) -> Array:
 
 
 def affine_projection(
-    X: FloatArray,
-    direction: Array,
-    weights: Weights,
-    *,
-    scale: float,
-    shift: float,
-    advance: Advance = no_progress,
+    X: FloatArray, direction: Array, weights: Weights, *, scale: float, shift: float, advance: Advance = no_progress
 ) -> Array:
     """Return ``scale * u_i . direction + shift`` for the unit rows ``u_i = weights_i * x_i``, shape (n,), float64.
 
@@ -280,14 +269,7 @@ def _block_resultant(block: FloatArray, start: int, *, name: str, part_of: int) 
 
 
 def _block_projection(
-    block: FloatArray,
-    start: int,
-    *,
-    direction: Array,
-    scale: float,
-    shift: float,
-    name: str,
-    part_of: int,
+    block: FloatArray, start: int, *, direction: Array, scale: float, shift: float, name: str, part_of: int
 ) -> Array:
     weights = direction_weights(block, name=name_part(name, start, block, part_of), part_of=part_of, first_row=start)
     return affine_projection(block, direction, weights, scale=scale, shift=shift)

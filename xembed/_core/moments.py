@@ -201,16 +201,7 @@ def check_rows(X: FloatArray, *, name: str, unit: bool) -> None:
             raise_for_squares(wide, np.vecdot(wide, wide), name=name)
 
 
-def block_sums(
-    X: FloatArray,
-    start: int,
-    *,
-    name: str,
-    part_of: int,
-    unit: bool,
-    n_groups: int,
-    seed: int,
-) -> Array:
+def block_sums(X: FloatArray, start: int, *, name: str, part_of: int, unit: bool, n_groups: int, seed: int) -> Array:
     """Return the sums over the rows of each random group of a block, (n_groups, length)."""
     dtype = working_dtype(X, part_of)
     with np.errstate(over="ignore", invalid="ignore"):  # rows that are not finite are found below

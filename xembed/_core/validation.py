@@ -40,10 +40,7 @@ def check_number(
     above = is_number and (value >= low if closed in {"both", "left"} else value > low)
     below = is_number and (value <= high if closed in {"both", "right"} else value < high)
     if not (above and below):
-        left, right = (
-            ("[" if closed in {"both", "left"} else "("),
-            ("]" if closed in {"both", "right"} else ")"),
-        )
+        left, right = (("[" if closed in {"both", "left"} else "("), ("]" if closed in {"both", "right"} else ")"))
         raise (ValueError if is_number else TypeError)(
             f"The {name!r} parameter of {caller} must be a number in {left}{low:g}, {high:g}{right}. "
             f"Got {value!r} instead."

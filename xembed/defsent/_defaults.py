@@ -21,17 +21,9 @@ PROJECTION_SCALE = 100.0  # of ICA and whitening, whose own output has unit vari
 
 # DefSent, published: one learning rate for each model and pooling.
 PUBLISHED_LEARNING_RATES = {
-    ("bert-base-uncased", "cls"): 5.66e-6,
-    ("bert-base-uncased", "mean"): 1.131e-5,
-    ("bert-base-uncased", "max"): 1.131e-5,
-    ("bert-large-uncased", "cls"): 5.66e-6,
-    ("bert-large-uncased", "mean"): 1.131e-5,
-    ("bert-large-uncased", "max"): 8e-6,
-    ("roberta-base", "cls"): 5.66e-6,
-    ("roberta-base", "mean"): 8e-6,
-    ("roberta-base", "max"): 4e-6,
-    ("roberta-large", "cls"): 4e-6,
-    ("roberta-large", "mean"): 4e-6,
-    ("roberta-large", "max"): 5.66e-6,
+    "bert-base-uncased": {"cls": 5.66e-6, "mean": 1.131e-5, "max": 1.131e-5},
+    "bert-large-uncased": {"cls": 5.66e-6, "mean": 1.131e-5, "max": 8e-6},
+    "roberta-base": {"cls": 5.66e-6, "mean": 8e-6, "max": 4e-6},
+    "roberta-large": {"cls": 4e-6, "mean": 4e-6, "max": 5.66e-6},
 }
 OTHER_LEARNING_RATE = 1e-5

@@ -198,7 +198,7 @@ class DefSent(DefinitionTrainer):
         rate = self.learning_rate
         if rate is None:
             name = Path(os.fspath(self.model)).name.lower() if isinstance(self.model, str | os.PathLike) else ""
-            published = defaults.PUBLISHED_LEARNING_RATES.get((name, self.pooling))
+            published = defaults.PUBLISHED_LEARNING_RATES.get(name, {}).get(self.pooling)
             rate = defaults.OTHER_LEARNING_RATE if published is None else published
             origin = f"published for {name}" if published else "chosen for a model that none is published for"
             notes.append(f"The learning rate {rate:g} is the one {origin} with the pooling {self.pooling!r}.")

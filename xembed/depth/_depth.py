@@ -21,13 +21,7 @@ _METHODS = ("auto", "closed_form", "pairwise", "moments")
 _BLOCKS_FOR = "distance='cosine' (in closed form) and method='moments'"
 
 
-def tte_depth(
-    X: Any,
-    reference: Any = None,
-    *,
-    distance: str = "cosine",
-    method: str = "auto",
-) -> Floats:
+def tte_depth(X: Any, reference: Any = None, *, distance: str = "cosine", method: str = "auto") -> Floats:
     r"""Return the depth of each text with respect to a corpus.
 
     The depth of :math:`x` with respect to the corpus F is :math:`\sup\delta - E_{h \sim F}\,\delta(x, h)` [1]_, a

@@ -234,12 +234,7 @@ def _turns(sizes: npt.NDArray[np.int64], k: int) -> Rows:
 
 
 def _choose(
-    points: UnitRows,
-    k: int,
-    strategy: str,
-    diversity: float,
-    generator: np.random.Generator,
-    query: Scores | None,
+    points: UnitRows, k: int, strategy: str, diversity: float, generator: np.random.Generator, query: Scores | None
 ) -> Rows:
     """Select among the texts of one class."""
     if strategy == "random":

@@ -40,9 +40,8 @@ from xembed.geco._leaderboard import (
     sentences_to_show,
 )
 from xembed.geco._one_layer import make_one_layer
-from xembed.geco._run import ConditionRun, Settings, Store
+from xembed.geco._run import ConditionRun, Settings, Store, digest, prepare
 from xembed.geco._schemes import SCHEMES, find_scheme
-from xembed.geco._test_set import digest, prepare
 from xembed.geco._training import TrainedModel, train
 
 # What the two profiles compute; every number can be given by itself.

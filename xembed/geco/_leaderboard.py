@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from xembed.attribution import MethodHealth, MethodOutput, PairShapley
-    from xembed.geco._run import ConditionRun
-    from xembed.geco._test_set import TestSet
+    from xembed.geco._run import ConditionRun, TestSet
     from xembed.geco._training import TrainingRecord
 
 Floats = npt.NDArray[np.float64]
@@ -124,19 +123,19 @@ class LeaderboardRow(Result):
     family: str
     status: str
     reason: Annotated[str, UserText]
-    metrics: dict[str, Any]
-    forms: Annotated[dict[str, Any], UserText]
-    form_difference: FormDifference | None
-    correct_only: Score | None
-    quantiles: tuple[float, ...]
-    against_best: float | None
-    model_truth: dict[str, Any]
-    faithfulness: dict[str, Any]
-    stability: dict[str, Any]
-    randomisation: dict[str, Any]
-    completeness: float | None
-    special: float | None
-    seconds: float | None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    forms: Annotated[dict[str, Any], UserText] = field(default_factory=dict)
+    form_difference: FormDifference | None = None
+    correct_only: Score | None = None
+    quantiles: tuple[float, ...] = ()
+    against_best: float | None = None
+    model_truth: dict[str, Any] = field(default_factory=dict)
+    faithfulness: dict[str, Any] = field(default_factory=dict)
+    stability: dict[str, Any] = field(default_factory=dict)
+    randomisation: dict[str, Any] = field(default_factory=dict)
+    completeness: float | None = None
+    special: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -445,27 +444,8 @@ def _blank_row(scheme: str, name: str, status: str, reason: str) -> LeaderboardR
     from xembed.attribution import METHODS
 
     known = METHODS.get(name)
-    return LeaderboardRow(
-        scheme=scheme,
-        method=name,
-        label=known.label if known else name.capitalize(),
-        family=known.family if known else _REFERENCE,
-        status=status,
-        reason=reason,
-        metrics={},
-        forms={},
-        form_difference=None,
-        correct_only=None,
-        quantiles=(),
-        against_best=None,
-        model_truth={},
-        faithfulness={},
-        stability={},
-        randomisation={},
-        completeness=None,
-        special=None,
-        seconds=None,
-    )
+    label, family = (known.label, known.family) if known else (name.capitalize(), _REFERENCE)
+    return LeaderboardRow(scheme, name, label, family, status, reason)
 
 
 def _scored_row(

@@ -71,57 +71,24 @@ class Scheme:
     pretrained: bool = True
 
 
-SCHEMES: Mapping[str, Scheme] = types.MappingProxyType(
-    {
-        scheme.name: scheme
-        for scheme in (
-            Scheme(
-                "C",
-                "the head alone, on a frozen encoder",
-                ("head",),
-                Recipe(20, 32, 1e-2),
-                Recipe(20, 32, 1e-2),
-            ),
-            Scheme(
-                "CE",
-                "head and embeddings, the embeddings from scratch",
-                ("embeddings", "head"),
-                Recipe(3, 32, 1e-3),
-                Recipe(20, 32, 1e-4),
-                fresh_embeddings=True,
-            ),
-            Scheme(
-                "CEf",
-                "head and embeddings, the embeddings fine-tuned",
-                ("embeddings", "head"),
-                Recipe(3, 32, 1e-3),
-                Recipe(20, 32, 1e-2),
-            ),
-            Scheme(
-                "CEfAf",
-                "all of the model, fine-tuned",
-                _PARTS,
-                Recipe(3, 32, 5e-5),
-                Recipe(20, 32, 5e-6),
-            ),
-            Scheme(
-                "OLA",
-                "one layer of attention, all from scratch",
-                _PARTS,
-                Recipe(10, 64, 1e-2, 0.1),
-                Recipe(200, 64, 1e-2, 0.1),
-                pretrained=False,
-            ),
-            Scheme(
-                "ZS",
-                "nothing: a masked language model fills in a prompt (zero-shot)",
-                (),
-                None,
-                None,
-            ),
-        )
-    }
-)
+_TABLE = (
+    Scheme("C", "the head alone, on a frozen encoder", ("head",), Recipe(20, 32, 1e-2), Recipe(20, 32, 1e-2)),
+    Scheme(
+        "CE", "head and embeddings, the embeddings from scratch", ("embeddings", "head"),
+        Recipe(3, 32, 1e-3), Recipe(20, 32, 1e-4), fresh_embeddings=True,
+    ),
+    Scheme(
+        "CEf", "head and embeddings, the embeddings fine-tuned", ("embeddings", "head"),
+        Recipe(3, 32, 1e-3), Recipe(20, 32, 1e-2),
+    ),
+    Scheme("CEfAf", "all of the model, fine-tuned", _PARTS, Recipe(3, 32, 5e-5), Recipe(20, 32, 5e-6)),
+    Scheme(
+        "OLA", "one layer of attention, all from scratch", _PARTS,
+        Recipe(10, 64, 1e-2, 0.1), Recipe(200, 64, 1e-2, 0.1), pretrained=False,
+    ),
+    Scheme("ZS", "nothing: a masked language model fills in a prompt (zero-shot)", (), None, None),
+)  # fmt: skip
+SCHEMES: Mapping[str, Scheme] = types.MappingProxyType({scheme.name: scheme for scheme in _TABLE})
 
 
 def find_scheme(scheme: Any, *, caller: str) -> Scheme:

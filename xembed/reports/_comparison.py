@@ -9,7 +9,7 @@ from xembed._core.provenance import provenance
 from xembed.reports._blocks import plain_text
 from xembed.reports._format import count, number
 from xembed.reports._numbers import Number, numbers_of, words
-from xembed.reports._page_of import page_of
+from xembed.reports._page import page_of
 
 SCHEMA = "xembed.comparison/1"
 Data = Mapping[str, Any]

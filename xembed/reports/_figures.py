@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed.reports._format import cut
-from xembed.reports._script_data import script_json
+from xembed.reports._text import script_json
 
 Array = npt.NDArray[Any]
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")

@@ -15,10 +15,8 @@ from xembed.reports._bibliography import work
 from xembed.reports._blocks import Block, Data, Line, Span, plain_text
 from xembed.reports._combined import combined_page
 from xembed.reports._comparison_page import comparison_page
-from xembed.reports._page import Page
-from xembed.reports._page_of import page_of
-from xembed.reports._script_data import pack_text
-from xembed.reports._text import plain_sentence
+from xembed.reports._page import Page, page_of
+from xembed.reports._text import pack_text, plain_sentence
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -1,9 +1,13 @@
-"""Texts of users in sentences: short, on one line, and without what turns the words around them."""
+"""Texts of users in sentences, short and on one line; and data for scripts, in which no text can end an element."""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 from xembed._core.text import in_sentence, printable
 from xembed._core.text import short_names as short_names
@@ -32,3 +36,19 @@ def direction(words: Sequence[str]) -> str:
 def listed(items: Sequence[str]) -> str:
     """Write a list as a part of a sentence."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def pack(data: Any) -> str:
+    """Return base64 of gzipped JSON: for many texts."""
+    return pack_text(json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+
+
+def pack_text(text: str) -> str:
+    """Return base64 of a gzipped text, the same for the same text. UTF-8 holds no halves of characters."""
+    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode("ascii")
+
+
+def script_json(data: Any) -> str:
+    """Return JSON without the characters that HTML or a script could take for something else."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

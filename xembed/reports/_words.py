@@ -10,8 +10,7 @@ import numpy as np
 
 from xembed.reports._blocks import Block, Line, Span, Table, number_columns
 from xembed.reports._format import cut
-from xembed.reports._script_data import pack
-from xembed.reports._text import direction, plain
+from xembed.reports._text import direction, pack, plain
 
 _WORD = 60  # characters of a word
 _WORDS = 400  # words of a text; the others are in the .json file

@@ -9,6 +9,5 @@ from xembed.reports._figures import *  # noqa: F403
 from xembed.reports._format import *  # noqa: F403
 from xembed.reports._methods import *  # noqa: F403
 from xembed.reports._page import *  # noqa: F403
-from xembed.reports._script_data import *  # noqa: F403
 from xembed.reports._text import *  # noqa: F403
 from xembed.reports._words import *  # noqa: F403

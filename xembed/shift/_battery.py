@@ -90,13 +90,7 @@ def make_pool(
 
 
 def _permute(
-    n: int,
-    m: int,
-    n_resamples: int,
-    rng: np.random.Generator,
-    groups: Groups | None,
-    paired: bool,
-    caller: str,
+    n: int, m: int, n_resamples: int, rng: np.random.Generator, groups: Groups | None, paired: bool, caller: str
 ) -> Permutations:
     if paired:
         if n != m:

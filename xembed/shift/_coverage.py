@@ -178,17 +178,10 @@ def coverage(
 
     Notes
     -----
-    *P-values.* For a text :math:`g` of G, put :math:`g` among the texts of F and give every member :math:`z` of this
-    set the score :math:`s(z)` by the other members. The p-value is the share of members, :math:`g` with them, that
-    score no higher than :math:`g`. If :math:`g` is from the distribution of F, all members are
-    exchangeable, and the p-value is valid without any assumption on that distribution (full conformal prediction
-    [1]_). It uses all of F both as neighbors and to compare with, where a split into halves would lose half
-    and double the smallest p-value. The scores of the members change with :math:`g` only where it is among their
-    neighbors, so this costs one product of the two matrices.
-
-    With 'contrast' the second term of :math:`s(z)` is by the texts of G without :math:`g`, the same for all
-    members, so that the argument holds, whatever those are. The idea of scores that learn from the mixed corpus is
-    that of [2]_.
+    *P-values* are by full conformal prediction [1]_: a text of G is put among those of F, each member gets the score by
+    the other members, and the p-value is the share of members that score no higher. With 'contrast' the second term
+    is by the texts of G without the one tested, the same for all members [2]_. Valid without any assumption on the
+    distribution of F (docs/explanation/depth_and_shift.md).
 
     *Many texts.* p-values are adjusted by Benjamini and Hochberg. For conformal p-values of a split sample the false
     discovery rate is then proved to hold [3]_; for those here it is measured (tests/shift).
@@ -392,11 +385,7 @@ def _warn_of_resolution(fdr: float, reference: tuple[str, int], tested: tuple[st
 
 
 def _verdict(
-    names: Sequence[str],
-    uncovered: tuple[int, int],
-    sizes: tuple[int, int],
-    covered: tuple[float, float],
-    fdr: float,
+    names: Sequence[str], uncovered: tuple[int, int], sizes: tuple[int, int], covered: tuple[float, float], fdr: float
 ) -> str:
     """Say how many texts of each corpus the other does not cover; pairs are in the order F, G."""
     if not any(uncovered):

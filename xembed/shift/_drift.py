@@ -23,8 +23,7 @@ from xembed._core.validation import (
     describe_rng,
 )
 from xembed.shift._kinds import DEFAULT, KINDS
-from xembed.shift._martingale import bet, calibrator, no_bets
-from xembed.shift._monitor import SHARES, Alarm, Look, columns, summaries, watch, window_limit
+from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, read_stream, read_times
 
 if TYPE_CHECKING:
@@ -261,32 +260,16 @@ def drift_over_time(
 
     Notes
     -----
-    Why it holds. Let nothing change: rows (groups) are exchangeable, given their times. Let :math:`B_t` be the rows of
-    the reference and of windows 1 to t, and :math:`p_t` a permutation p-value of window t against :math:`B_{t-1}`.
-    Given :math:`B_t` as a set and all that follows, the order within :math:`B_t` is uniform, so :math:`p_t` is uniform
-    (ties broken at random; larger otherwise), and all later p-values are functions of what is given. So the p-values
-    are independent and uniform or larger. This is the theorem behind conformal test martingales [1]_ [2]_, for windows
-    in place of single examples. It stays true if :math:`B_{t-1}` is replaced by a random part of it, of a size that
-    does not depend on the order. It would not if a suspicious window were kept out of the later ones' :math:`B`, so
-    drift that goes unnoticed for long becomes the new normal; the larger the reference, the later.
+    The p-values of windows against all that came before are independent and uniform or larger without a change [1]_
+    [2]_. Each becomes an e-value [3]_; the products from window k on are averaged with weights :math:`3/((k+2)(k+3))`.
+    The result is a martingale :math:`M_t` that starts at 1, and :math:`P(\sup_t M_t \ge 1/\alpha) \le \alpha`. Each
+    test has a martingale and a share of alpha; the shares sum to 3/4. The last quarter is for windows alone: window t
+    raises the alarm if the combined p-value is at most :math:`\alpha / (4 t (t + 1))`. The proof, and what it does not
+    cover, is in docs/explanation/depth_and_shift.md.
 
-    Each p-value becomes an e-value, whose mean is at most 1 [3]_. The products of independent e-values from window k on
-    are averaged over k with weights :math:`3/((k+2)(k+3))`, since nobody knows when the change will come. The result is
-    a martingale that starts at 1 (or below one, where p-values are larger than uniform ones), so by Ville's
-    inequality :math:`P(\sup_t M_t \ge 1/\alpha) \le \alpha`. Each test of the battery has a martingale of its own and
-    a share of alpha; the evidence is the largest of :math:`\pi_j M_{t,j}`, with :math:`\sum_j \pi_j = 3/4`. Tests that
-    see nothing then cost their share once, and not in every window.
-
-    Bets need two windows at least. So a quarter of alpha is for windows alone: window t raises the alarm if the
-    combined p-value of the battery is at most :math:`\alpha / (4 t (t + 1))`. These limits sum to :math:`\alpha / 4`.
-
-    After an alarm the guarantee has been spent. Later windows are compared with what came before ``change_window``, so
-    that they show whether the drift goes on. To watch on, start again with a new reference.
-
-    Limits. A change takes a window or more to be seen, a slow one many: longer windows see smaller changes. Texts that
-    depend on each other (chunks of a document, a conversation) and daily or weekly rhythms are not
-    exchangeable and raise alarms; pass ``groups`` for the former, and windows and a reference of whole periods for the
-    latter. The last window of time counts as complete: call when it is.
+    After an alarm the guarantee has been spent, and later windows are compared with what came before ``change_window``.
+    Texts that depend on each other and daily or weekly rhythms are not exchangeable and raise alarms: pass ``groups``,
+    and windows and a reference of whole periods. The last window of time counts as complete.
 
     References
     ----------

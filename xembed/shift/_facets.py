@@ -73,12 +73,7 @@ def measure_dispersion(F: UnitRows, G: UnitRows) -> Dispersion:
 
 
 def find_facets(
-    tests: Sequence[TestResult],
-    dispersion: Dispersion,
-    *,
-    alpha: float,
-    confidence_level: float,
-    names: Sequence[str],
+    tests: Sequence[TestResult], dispersion: Dispersion, *, alpha: float, confidence_level: float, names: Sequence[str]
 ) -> tuple[Facet, ...]:
     """Say for each facet whether it was found, how strongly, and in which direction; ``names`` fit into a sentence."""
     by_name = {test.name: test for test in tests}

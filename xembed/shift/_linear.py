@@ -85,13 +85,7 @@ class Labels:
 
 
 def linear_mmd(
-    F: Any,
-    G: Any,
-    *,
-    n_resamples: int,
-    rng: RNG = None,
-    progress: bool | None = None,
-    caller: str = "linear_mmd",
+    F: Any, G: Any, *, n_resamples: int, rng: RNG = None, progress: bool | None = None, caller: str = "linear_mmd"
 ) -> LinearMMD:
     """Return unbiased squared MMD with the cosine kernel, observed and under random labels.
 

@@ -69,11 +69,7 @@ def umap_map(unit: FloatArray, rng: np.random.Generator) -> Points:
     from umap import UMAP
 
     reducer = UMAP(
-        n_neighbors=_UMAP_NEIGHBORS,
-        metric="cosine",
-        random_state=int(rng.integers(2**31)),
-        n_jobs=1,
-        low_memory=True,
+        n_neighbors=_UMAP_NEIGHBORS, metric="cosine", random_state=int(rng.integers(2**31)), n_jobs=1, low_memory=True
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -11,26 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import PooledRows, UnitRows
-from xembed._core.neighbors import (
-    BLOCK_ELEMENTS,
-    MAX_CANDIDATES,
-    cosine_dtype,
-    cosine_tolerance,
-    neighbor_sums,
-)
+from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype, cosine_tolerance, neighbor_sums
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.text import in_sentence, short_names
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_names,
-    check_number,
-    check_rng,
-    check_texts,
-    describe_rng,
-)
+from xembed._core.validation import RNG, check_count, check_names, check_number, check_rng, check_texts, describe_rng
 from xembed.shift._battery import check_pair
 from xembed.shift._terms import (
     MIN_COUNT,
@@ -235,17 +221,11 @@ def what_shifted(
 
     Notes
     -----
-    *Honesty.* Regions must not be drawn by the difference that is then tested in them. With ``split=True`` the
-    texts counted had no part in the clusters: given the regions, the counts are those of two independent samples, and
-    each p-value is valid whatever else shifted. The price is half of the texts. With ``split=False`` the clusters
-    do not know which text is whose. If nothing shifted, every assignment of texts to corpora is equally likely given
-    the regions, and the p-values are exact. If something shifted, that proof no longer covers the regions
-    that did not; in simulation 1.6 % of the findings were false at a rate of 5 %, and 1.0 % with a split.
-
-    *Clusters.* Unit rows, k-means started from Ward's clusters of at most 2,000 of them, which needs no seed and came
-    to a better fit than a hundred random starts on the tickets that come with xembed. With ``split=True`` both corpora
-    weigh the same whatever their sizes. Above 20,000 rows a random sample of that size makes the clusters, and all
-    texts are assigned to them. Above 10,000 texts the terms are those of a random sample, too.
+    *Clusters.* Unit rows, k-means started from Ward's clusters of at most 2,000 of them. With ``split=True`` the texts
+    counted had no part in the clusters, and each p-value is valid whatever else shifted; with ``split=False`` the
+    clusters do not know which text is whose, and the p-values are exact where nothing shifted
+    (docs/explanation/depth_and_shift.md). Above 20,000 rows a random sample makes the clusters; above 10,000 texts the
+    terms are those of a random sample.
 
     *Tests.* Twice the smaller tail of the hypergeometric distribution (for equal sizes Fisher's exact test), adjusted
     by Benjamini and Hochberg [1]_. Odds ratios have half a text added to each count (Haldane and Anscombe),
@@ -391,10 +371,7 @@ def _compare_shares(
 ) -> tuple[list[Region], Ints]:
     """Return the regions, strongest evidence first, and which cluster each of them is."""
     sizes = int(tested[:n].sum()), int(tested[n:].sum())
-    counts = (
-        np.bincount(clusters[:n][tested[:n]], minlength=k),
-        np.bincount(clusters[n:][tested[n:]], minlength=k),
-    )
+    counts = (np.bincount(clusters[:n][tested[:n]], minlength=k), np.bincount(clusters[n:][tested[n:]], minlength=k))
     totals = np.bincount(clusters[:n], minlength=k), np.bincount(clusters[n:], minlength=k)
     pvalues = share_pvalues(counts[0], counts[1], sizes[0], sizes[1])
     qvalues = benjamini_hochberg(pvalues)

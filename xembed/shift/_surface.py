@@ -168,11 +168,7 @@ class SurfaceResult(Result):
 
 
 def compare_surface(
-    texts_F: Sequence[str],
-    texts_G: Sequence[str],
-    *,
-    fdr: float = 0.05,
-    names: tuple[str, str] = ("F", "G"),
+    texts_F: Sequence[str], texts_G: Sequence[str], *, fdr: float = 0.05, names: tuple[str, str] = ("F", "G")
 ) -> SurfaceResult:
     """Compare the surface features of two corpora: what is no part of the meaning and may still explain a shift.
 

@@ -1,6 +1,6 @@
 /* ---- tables: sorted by their headers, searched, and saved ---- */
-const SORTED = "table.sheet:not(.matrix, .summary), table.plain, table.stack:not(.summary), table.grid:not(.shown), table.terms, table.texts:not(.rows)";
-const SAVED_ONLY = "table.grid.shown, table.matrix, table.sheet.matrix";
+const SORTED = "table.sheet:not(.matrix, .summary), table.plain, table.grid:not(.shown)";
+const SAVED_ONLY = "table.grid.shown, table.sheet.matrix";
 const FEW = 3;  // rows that are worth sorting
 const MANY = 12;  // rows at most that need no search
 const BESIDE = "small, .quiet:not(.badge), .caution";  // what stands beside the number or word of a cell
