@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from xembed.cli.cache import cache_app
+from xembed.cli.embed import cache_app
 from xembed.cli.options import Command, add_commands
 
 app = typer.Typer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from typer import Argument, Option
+from typer import Argument
 
 from xembed.cli.options import EncoderOptions, Progress, command
 from xembed.cli.shift import compare_sources, write_shift
@@ -22,10 +22,8 @@ def demo(
     corpus: Annotated[
         Literal["support_tickets", "product_reviews"], Argument(help="Which bundled pair of corpora.")
     ] = "product_reviews",
-    out: Annotated[Path | None, Option(help="Where the report goes. Default: xembed-demo/CORPUS.html")] = None,
-    words: Annotated[
-        bool, Option("--words", help="Say which words the shift is made of, text by text, on the same page.")
-    ] = False,
+    out: Annotated[Path | None, "Where the report goes. Default: xembed-demo/CORPUS.html"] = None,
+    words: Annotated[bool, "Say which words the shift is made of, text by text, on the same page."] = False,
     progress: Progress = None,
 ) -> None:
     """Compare two bundled corpora and write the report: needs no data and no network."""

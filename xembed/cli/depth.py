@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Option
 
 from xembed._core.text import one_line
-from xembed.cli.inputs import embed_source, read_source, texts_of
+from xembed.cli.inputs import embed_with_reference, read_source, texts_of
 from xembed.cli.options import INPUT, Distance, EncoderOptions, ReadingOptions, command
 from xembed.cli.outputs import warn
 
@@ -19,9 +19,7 @@ def depth(
     texts: Annotated[Path, Argument(help=f"The texts to rank: {INPUT}.")],
     reading: ReadingOptions,
     encoding: EncoderOptions,
-    reference: Annotated[
-        Path | None, Option(help="Corpus to measure depth in. Default: the texts themselves, each left out.")
-    ] = None,
+    reference: Annotated[Path | None, "Corpus to measure in. Default: the texts themselves, each left out."] = None,
     out: Annotated[Path | None, Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")] = None,
     distance: Distance = "cosine",
     top: Annotated[int, Option(min=0, help="How many of the deepest and of the shallowest to print.")] = 5,
@@ -36,11 +34,7 @@ def depth(
         check_table_path(out)
     source = read_source(texts, reading)
     corpus = None if reference is None else read_source(reference, reading)
-    X, warnings, _ = embed_source(source, encoding, texts.name)
-    R = None
-    if corpus is not None and reference is not None:
-        R, of_reference, _ = embed_source(corpus, encoding, reference.name)
-        warnings += of_reference
+    X, R, warnings = embed_with_reference((source, corpus), encoding, (texts, reference))
     depths = tte_depth(X, R, distance=distance)
     order = np.argsort(depths, kind="stable")
     lines = texts_of(source)

@@ -20,21 +20,17 @@ from xembed.cli.outputs import say_where, stamped, warn
 )
 def drift(
     stream: Annotated[Path, Argument(help=f"The texts in the order of time: {INPUT}.")],
-    reference: Annotated[
-        str, Option(help="What they are compared with: a file; a time, for the rows before it; a number of first rows.")
-    ],
-    window: Annotated[str, Option(help="Rows a window (50), or its length in time (7D, 12h, MS).")],
+    reference: Annotated[str, "What to compare with: a file; a time, for the rows before it; a number of first rows."],
+    window: Annotated[str, "Rows a window (50), or its length in time (7D, 12h, MS)."],
     reading: ReadingOptions,
     encoding: EncoderOptions,
     out: ReportPath = Path("drift.html"),
-    time_column: Annotated[
-        str | None, Option(help="Column of the times. Default: 'date' if there is one, else the row numbers.")
-    ] = None,
+    time_column: Annotated[str | None, "Column of times. Default: 'date' if there is one, else row numbers."] = None,
     group_column: GroupColumn = None,
-    alpha: Annotated[float, Option(help="Bound of the chance of any false alarm, ever.")] = 0.05,
+    alpha: Annotated[float, "Bound of the chance of any false alarm, ever."] = 0.05,
     resamples: Annotated[int, Option(min=19, help="Number of random permutations a window.")] = 999,
     seed: Seed = 0,
-    fail_on_shift: Annotated[bool, Option("--fail-on-shift", help="Exit with 3 if drift is found.")] = False,
+    fail_on_shift: Annotated[bool, "Exit with 3 if drift is found."] = False,
 ) -> None:
     """Since when has the corpus changed? Watch a stream of texts, looking as often as you like."""
     import numpy as np
@@ -57,22 +53,20 @@ def drift(
         warnings += of_reference
         if group_column is not None:
             groups = (column_of(earlier, group_column, file), groups)
-    result = stamped(
-        drift_over_time(
-            X,
-            times,
-            reference=start,
-            window=_number_or_text(window),
-            alpha=alpha,
-            groups=groups,
-            n_resamples=resamples,
-            names=("reference", stream.stem),
-            encoder=encoder,
-            warnings=warnings,
-            rng=seed,
-        )
+    result = drift_over_time(
+        X,
+        times,
+        reference=start,
+        window=_number_or_text(window),
+        alpha=alpha,
+        groups=groups,
+        n_resamples=resamples,
+        names=("reference", stream.stem),
+        encoder=encoder,
+        warnings=warnings,
+        rng=seed,
     )
-    result.report(out)
+    stamped(result).report(out)
     warn(result.warnings)
     typer.echo(result.verdict)
     say_where(out)

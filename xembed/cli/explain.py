@@ -10,7 +10,7 @@ import typer
 from typer import Option
 
 from xembed._core.text import one_line
-from xembed.cli.inputs import different_names, embed_source, read_text_source
+from xembed.cli.inputs import different_names, embed_with_reference, read_text_source
 from xembed.cli.options import TEXTS, EncoderOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import say_where, stamped, warn
 
@@ -37,48 +37,33 @@ def explain(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     similarity: Annotated[
-        tuple[str, str] | None,
-        Option(metavar="A B", help="Why are two texts similar? Give both as arguments, in quotes."),
+        tuple[str, str] | None, Option(metavar="A B", help="Why are two texts similar? Give both, in quotes.")
     ] = None,
-    depth: Annotated[
-        Path | None, Option(metavar="FILE", help=f"Why are texts outliers of a corpus? A file: {TEXTS}.")
-    ] = None,
+    depth: Annotated[Path | None, Option(metavar="FILE", help=f"Why are texts outliers? A file: {TEXTS}.")] = None,
     shift: Annotated[
         tuple[Path, Path] | None,
         Option(metavar="F G", help="Which words is a shift made of? The reference corpus and the other one."),
     ] = None,
-    reference: Annotated[
-        Path | None,
-        Option(help="With --depth: the corpus. Default: the texts themselves, each left out of its own corpus."),
-    ] = None,
+    reference: Annotated[Path | None, "With --depth: the corpus. Default: the texts themselves, each left out."] = None,
     method: Annotated[
         str | None,
-        Option(
-            help="How words are found: integrated_jacobian, last_layer, leave_one_out or shapley; with --depth an "
-            "attribution method (xembed geco --help lists them). Default: what did best where the truth "
-            "was known."
-        ),
+        "How words are found: integrated_jacobian, last_layer, leave_one_out or shapley; with --depth an attribution "
+        "method (xembed geco --help lists them). Default: what did best where the truth was known.",
     ] = None,
     target: Annotated[
         Literal["nearest_similarity", "depth"] | None,
-        Option(help="With --depth: similarity to the nearest texts (default), or depth in the whole corpus."),
+        "With --depth: similarity to the nearest texts (default), or depth in the whole corpus.",
     ] = None,
     trust: Annotated[
         bool | None,
-        Option(
-            "--trust/--no-trust",
-            help="With --depth: plant words in the corpus first, to see whether they are found. Default: yes.",
-        ),
+        "With --depth: plant words in the corpus first, to see whether they are found. Default: yes.",
     ] = None,
     limit: Annotated[
-        int | None,
-        Option(min=1, help=f"With --depth: how many texts to explain, the least deep ones. Default: {_LIMIT}."),
+        int | None, Option(min=1, help=f"With --depth: number of texts, the least deep. Default: {_LIMIT}.")
     ] = None,
     samples: Annotated[int | None, Option(min=2, help="Perturbed rows a text, for methods that draw.")] = None,
     top: Annotated[int | None, Option(min=1, help=f"Pairs of words, words or terms to print. Default: {_TOP}.")] = None,
-    out: Annotated[
-        Path | None, Option("--out", "-o", help="Write a report, too; its numbers go to a .json beside it.")
-    ] = None,
+    out: Annotated[Path | None, Option("--out", "-o", help="Write a report, too, and its numbers beside it.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Which words make two texts similar, a text an outlier, a corpus drift? Give one of the first three options."""
@@ -94,7 +79,8 @@ def explain(
     if similarity is not None:
         result = _explain_similarity(similarity, encoding, options, n_printed)
     elif depth is not None:
-        files = (depth, None if reference is None or _is_same_file(depth, reference) else reference)
+        itself = reference is not None and depth.exists() and reference.exists() and depth.samefile(reference)
+        files = (depth, None if itself else reference)
         options |= {"trust": trust, "progress": encoding.progress} | ({} if target is None else {"target": target})
         sources = [None if file is None else _read(file, reading) for file in files]
         result = _explain_depth(files, sources, encoding, options, limit or _LIMIT, n_printed)
@@ -114,14 +100,9 @@ def _check_usage(similarity: Any, depth: Any, shift: Any, **of_depth: Any) -> No
             "exactly one of --similarity A B, --depth FILE and --shift F G must be given. "
             f"Got {('none', '', 'two', 'all three')[n_given]}."
         )
-    if depth is None:
-        for name, value in of_depth.items():
-            if value is not None:
-                raise typer.BadParameter("goes with --depth only.", param_hint=f"--{name}")
-
-
-def _is_same_file(first: Path, second: Path) -> bool:
-    return first.exists() and second.exists() and first.samefile(second)
+    for name, value in of_depth.items():
+        if depth is None and value is not None:
+            raise typer.BadParameter("goes with --depth only.", param_hint=f"--{name}")
 
 
 def _read(path: Path, reading: ReadingOptions) -> TextTable:
@@ -184,15 +165,10 @@ def _explain_depth(
     texts, reference = ([] if source is None else list(source.texts) for source in sources)
     corpus = reference or texts
     if len(corpus) < 2:
-        raise ValueError(
-            f"{str(files[1] or files[0])!r} must hold at least 2 texts: depth is taken in a corpus. Got one."
-        )
+        name = str(files[1] or files[0])
+        raise ValueError(f"{name!r} must hold at least 2 texts: depth is taken in a corpus. Got one.")
     options["trust"], why_not_validated = _can_validate(corpus, options["trust"])
-    X, notes, _ = embed_source(sources[0], encoding, files[0].name)  # type: ignore[arg-type]
-    R = None
-    if files[1] is not None:
-        R, of_reference, _ = embed_source(sources[1], encoding, files[1].name)  # type: ignore[arg-type]
-        notes += of_reference
+    X, R, notes = embed_with_reference(sources, encoding, files)
     rows = np.argsort(tte_depth(X, R), kind="stable")[:limit]
     result = explain_depth(
         encoding.encoder, [texts[row] for row in rows], corpus, exclude=None if reference else rows.tolist(), **options
@@ -228,15 +204,8 @@ def _can_validate(corpus: list[str], trust: bool | None) -> tuple[bool, str]:
     if trust is False:
         return False, f"{_NOT_VALIDATED} Leave out --no-trust to validate it."
     try:
-        plant(
-            corpus,
-            None,
-            n_texts=2,
-            n_words=(2, 4),
-            off_topic=None,
-            rng=np.random.default_rng(0),
-            caller="xembed explain --trust",
-        )
+        rng = np.random.default_rng(0)
+        plant(corpus, None, n_texts=2, n_words=(2, 4), off_topic=None, rng=rng, caller="xembed explain --trust")
     except ValueError as error:
         if trust:
             raise
@@ -253,17 +222,9 @@ def _explain_shift(
     for file, source in zip(files, sources, strict=True):
         if len(source) < 2:
             raise ValueError(f"{str(file)!r} must hold at least 2 texts. Got one.")
-    notes = [
-        note
-        for source, file in zip(sources, files, strict=True)
-        for note in embed_source(source, encoding, file.name).warnings
-    ]
-    result = explain_shift(
-        encoding.encoder,
-        *(source.texts for source in sources),
-        names=different_names(*(f.stem for f in files)),
-        **options,
-    )
+    _, _, notes = embed_with_reference(sources, encoding, files)
+    names = different_names(*(file.stem for file in files))
+    result = explain_shift(encoding.encoder, *(source.texts for source in sources), names=names, **options)
     _say(one_line(result.verdict, 2_000))
     for component in result.components:
         _say(

@@ -26,36 +26,29 @@ _METHODS = (
 def geco(
     out: ReportPath = Path("geco.html"),
     run_dir: Annotated[
-        Path | None,
-        Option(help="Folder of models and attributions, to go on from. Default: the name of --out with '-run'."),
+        Path | None, "Folder of models and attributions, to go on from. Default: the name of --out with '-run'."
     ] = None,
     geco_dir: Annotated[
         Path | None, Option("--geco", help="Folder of the official GECO files. Default: the bundled sentences.")
     ] = None,
     variant: Annotated[
         str,
-        Option(
-            help="Of the bundled sentences: all or subject. Of GECO: binary_gender_all, binary_gender_subj, "
-            "non_binary_gender_all or non_binary_gender_subj."
-        ),
+        "Of the bundled sentences: all or subject. Of GECO: binary_gender_all, binary_gender_subj, "
+        "non_binary_gender_all or non_binary_gender_subj.",
     ] = "all",
-    profile: Annotated[str, Option(help="quick: one seed, 40 sentences. full: three seeds, all sentences.")] = "quick",
-    schemes: Annotated[str, Option(help="What is trained, by commas: C, CE, CEf, CEfAf, OLA.")] = "all",
-    methods: Annotated[str, Option(help=f"Attribution methods, by commas, or all: {_METHODS}.")] = "all",
-    seeds: Annotated[str | None, Option(help="One model of each scheme for each, such as 0,1,2.")] = None,
+    profile: Annotated[str, "quick: one seed, 40 sentences. full: three seeds, all sentences."] = "quick",
+    schemes: Annotated[str, "What is trained, by commas: C, CE, CEf, CEfAf, OLA."] = "all",
+    methods: Annotated[str, f"Attribution methods, by commas, or all: {_METHODS}."] = "all",
+    seeds: Annotated[str | None, "One model of each scheme for each, such as 0,1,2."] = None,
     sentences: Annotated[int | None, Option(min=2, help="Random test sentences, with all their forms.")] = None,
     samples: Annotated[int | None, Option(min=2, help="Perturbed rows a text.")] = None,
     faithful: Annotated[int | None, Option(min=0, help="Sentences for the test by deletion.")] = None,
     randomised: Annotated[int | None, Option(min=0, help="Sentences for the test by random weights.")] = None,
-    target: Annotated[
-        str, Option(help="Explain the score of the true class (label) or of the predicted one (predicted).")
-    ] = "label",
-    model: Annotated[
-        str | None, Option(help="Pretrained model: a folder or a hub id. Default: all-MiniLM-L6-v2 from its package.")
-    ] = None,
-    device: Annotated[str, Option(help="auto, cpu, cuda, mps.")] = "auto",
-    plan: Annotated[bool, Option("--plan", help="Say what would be done at what cost, and stop.")] = False,
-    no_resume: Annotated[bool, Option("--no-resume", help="Refuse a folder that holds a run already.")] = False,
+    target: Annotated[str, "Explain the score of the true class (label) or the predicted one (predicted)."] = "label",
+    model: Annotated[str | None, "Pretrained model: folder or hub id. Default: all-MiniLM-L6-v2, offline."] = None,
+    device: Annotated[str, "auto, cpu, cuda, mps."] = "auto",
+    plan: Annotated[bool, "Say what would be done at what cost, and stop."] = False,
+    no_resume: Annotated[bool, "Refuse a folder that holds a run already."] = False,
     progress: Progress = None,
 ) -> None:
     """Which attribution method tells the truth about this model? Train, explain, score and write a report."""
@@ -116,6 +109,5 @@ def _integers(numbers: str) -> list[int]:
     try:
         return [int(number) for number in _names(numbers)]
     except ValueError:
-        raise ValueError(
-            f"--seeds must be integers with commas between them, such as 0,1,2. Got {numbers!r}."
-        ) from None
+        message = f"--seeds must be integers with commas between them, such as 0,1,2. Got {numbers!r}."
+        raise ValueError(message) from None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
@@ -81,3 +83,12 @@ def embed_source(source: TextTable | npt.NDArray[Any], encoding: EncoderOptions,
     if n_skipped := getattr(source, "n_skipped", 0):
         warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
     return Embedded(encoded.embeddings, warnings, encoder.describe())
+
+
+def embed_with_reference(
+    sources: Sequence[Any], encoding: EncoderOptions, files: Sequence[Path | None]
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.floating[Any]] | None, list[str]]:
+    """Return the embeddings of a source and of its reference corpus, if there is one, and what to warn of."""
+    parts = [embed_source(s, encoding, file.name) for s, file in zip(sources, files, strict=True) if file is not None]
+    warnings = [warning for part in parts for warning in part.warnings]
+    return parts[0].embeddings, parts[1].embeddings if len(parts) > 1 else None, warnings

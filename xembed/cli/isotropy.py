@@ -24,25 +24,16 @@ def isotropy(
     texts: Annotated[Path, Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
-    fit: Annotated[
-        Path | None,
-        Option(help="Other texts of the kind that corrections are fitted on. Default: the sentences of --tune."),
-    ] = None,
-    tune: Annotated[Path | None, Option(help=f"What chooses a correction: {_PAIRS}.")] = None,
-    test: Annotated[
-        list[Path] | None, Option(help="What judges it, of the same form; may be given several times.")
-    ] = None,
-    label_column: Annotated[
-        str | None, Option(help="Column of labels of the texts, for a linear probe in place of pairs.")
-    ] = None,
-    layers: Annotated[bool, Option("--layers", help="Measure every layer of the model, too.")] = False,
-    transductive: Annotated[
-        bool, Option("--transductive", help="Allow fitting on the test sentences; the report says so.")
-    ] = False,
-    save: Annotated[Path | None, Option(help="Write the recommended correction to this .safetensors file.")] = None,
+    fit: Annotated[Path | None, "Other texts, to fit corrections on. Default: the sentences of --tune."] = None,
+    tune: Annotated[Path | None, f"What chooses a correction: {_PAIRS}."] = None,
+    test: Annotated[list[Path] | None, "What judges it, of the same form; may be given several times."] = None,
+    label_column: Annotated[str | None, "Column of labels of the texts, for a linear probe in place of pairs."] = None,
+    layers: Annotated[bool, "Measure every layer of the model, too."] = False,
+    transductive: Annotated[bool, "Allow fitting on the test sentences; the report says so."] = False,
+    save: Annotated[Path | None, "Write the recommended correction to this .safetensors file."] = None,
     resamples: Annotated[int, Option(min=20, help="Resamples for the intervals.")] = 200,
     out: ReportPath = Path("isotropy.html"),
-    name: Annotated[str | None, Option(help="What the report calls the texts. Default: the file name.")] = None,
+    name: Annotated[str | None, "What the report calls the texts. Default: the file name."] = None,
     seed: Seed = 0,
 ) -> None:
     """Is the embedding space sound, and would a correction help? Measure it and write a report."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import operator
 import re
 import sys
 from collections.abc import Callable
@@ -27,35 +28,31 @@ TEXTS = "texts in .txt (one a line), .csv, .jsonl or .parquet"
 INPUT = f"{TEXTS}, or ready embeddings in .npy"
 
 ReportPath = Annotated[Path, Option("--out", "-o", help="The report; its numbers go to a .json beside it.")]
-GroupColumn = Annotated[
-    str | None, Option(help="Column of the document or author of each row: groups are permuted whole.")
-]
-Distance = Annotated[Literal["cosine", "chord", "angular"], Option(help="Distance of depth.")]
+GroupColumn = Annotated[str | None, "Column of the document or author of each row: groups are permuted whole."]
+Distance = Annotated[Literal["cosine", "chord", "angular"], "Distance of depth."]
 Seed = Annotated[int, Option(min=0, help="Seed of every random step.")]
-Progress = Annotated[bool | None, Option("--progress/--no-progress", help="Progress bar. Default: on a terminal only.")]
+Progress = Annotated[bool | None, "Progress bar. Default: on a terminal only."]
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadingOptions:
     """How files of texts are read."""
 
-    text_column: Annotated[str | None, Option(help="Column that holds the texts.")] = None
-    skip_blank: Annotated[bool, Option("--skip-blank", help="Drop blank texts instead of refusing them.")] = False
+    text_column: Annotated[str | None, "Column that holds the texts."] = None
+    skip_blank: Annotated[bool, "Drop blank texts instead of refusing them."] = False
 
 
 @dataclasses.dataclass(frozen=True)
 class EncoderOptions:
     """Which model embeds texts, and how."""
 
-    model: Annotated[str | None, Option(help="Hub id or local folder. Default: all-MiniLM-L6-v2, offline.")] = None
-    layer: Annotated[int, Option(help="Layer to read; -1 is the model's output.")] = -1
-    pooling: Annotated[PoolingName | None, Option(help="How tokens become one vector. Default: the model's own.")] = (
-        None
-    )
-    device: Annotated[str, Option(help="auto, cpu, cuda, mps, ...")] = "auto"
-    max_length: Annotated[int | None, Option(help="Tokens after which texts are cut. Default: the model's own.")] = None
+    model: Annotated[str | None, "Hub id or local folder. Default: all-MiniLM-L6-v2, offline."] = None
+    layer: Annotated[int, "Layer to read; -1 is the model's output."] = -1
+    pooling: Annotated[PoolingName | None, "How tokens become one vector. Default: the model's own."] = None
+    device: Annotated[str, "auto, cpu, cuda, mps, ..."] = "auto"
+    max_length: Annotated[int | None, "Tokens after which texts are cut. Default: the model's own."] = None
     batch_size: Annotated[int, Option(min=1, help="Texts encoded at once.")] = 32
-    cache: Annotated[bool, Option("--cache/--no-cache", help="Keep embeddings on disk.")] = True
+    cache: Annotated[bool, "Keep embeddings on disk."] = True
     progress: Progress = None
 
     @functools.cached_property
@@ -84,9 +81,7 @@ class EncoderOptions:
 class NormalizingEncoderOptions(EncoderOptions):
     """The same, and whether rows get length 1."""
 
-    normalize: Annotated[
-        bool | None, Option("--normalize/--no-normalize", help="Rows of length 1. Default: as the model does.")
-    ] = None
+    normalize: Annotated[bool | None, "Rows of length 1. Default: as the model does."] = None
 
     @functools.cached_property
     def encoder(self) -> Encoder:
@@ -107,18 +102,19 @@ def command(*examples: str, place: int = 50) -> Callable[[Callable[..., None]], 
     """Make a function a command, with examples of it and its place among the commands.
 
     A parameter that is annotated with a dataclass, such as `EncoderOptions`, stands for the dataclass's fields: each
-    becomes an option, after those of the command's own, and the function gets the object.
+    becomes an option, after those of the command's own, and the function gets the object. A sentence in place of an
+    ``Option`` is its help; what is false by default is then a flag.
     """
 
     def decorate(function: Callable[..., None]) -> Command:
         hints = get_type_hints(function, include_extras=True)
         groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
         own = [p for name, p in inspect.signature(function).parameters.items() if name not in groups]
-        options = [(p.name, p.default, hints[p.name]) for p in own] + [
-            (field.name, field.default, get_type_hints(group, include_extras=True)[field.name])
-            for group in groups.values()
-            for field in dataclasses.fields(group)
-        ]
+        options = [(p.name, p.default, hints[p.name]) for p in own]
+        for group in groups.values():
+            of_group = get_type_hints(group, include_extras=True)
+            options += [(field.name, field.default, of_group[field.name]) for field in dataclasses.fields(group)]
+        options = [(name, default, _with_option(name, default, hint)) for name, default, hint in options]
 
         @functools.wraps(function)
         def run(**values: Any) -> None:
@@ -137,6 +133,14 @@ def command(*examples: str, place: int = 50) -> Callable[[Callable[..., None]], 
         return Command(run, question[0] if question else "", epilog, place)
 
     return decorate
+
+
+def _with_option(name: str, default: Any, hint: Any) -> Any:
+    (about,) = hint.__metadata__
+    if not isinstance(about, str):
+        return hint
+    flags = [f"--{name.replace('_', '-')}"] if default is False else []
+    return operator.getitem(Annotated, (hint.__origin__, Option(*flags, help=about)))
 
 
 def add_commands(app: typer.Typer, commands: dict[str, Command]) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Argument
 
-from xembed.cli.options import command
+from xembed.cli.options import ReportPath, command
 from xembed.cli.outputs import command_line_provenance, say_where
 
 
@@ -19,19 +19,14 @@ from xembed.cli.outputs import command_line_provenance, say_where
 )
 def report(
     results: Annotated[list[Path], Argument(help="The .json files that lie beside reports.")],
-    out: Annotated[Path, Option("--out", "-o", help="The page; its data go to a .json beside it.")] = Path(
-        "report.html"
-    ),
-    title: Annotated[str | None, Option(help="Heading of the combined page.")] = None,
-    compare: Annotated[
-        bool, Option("--compare", help="Say what differs between two results of one kind: old, then new.")
-    ] = False,
+    out: ReportPath = Path("report.html"),
+    title: Annotated[str | None, "Heading of the combined page."] = None,
+    compare: Annotated[bool, "Say what differs between two results of one kind: old, then new."] = False,
 ) -> None:
     """Put results on one page, make a page again from its data, or compare two runs."""
     if compare and len(results) != 2:
-        raise typer.BadParameter(
-            f"takes two files, the old and the new result. Got {len(results)}.", param_hint="--compare"
-        )
+        problem = f"takes two files, the old and the new result. Got {len(results)}."
+        raise typer.BadParameter(problem, param_hint="--compare")
     if compare and title is not None:
         raise typer.BadParameter("is for combined pages. Leave it out with --compare.", param_hint="--title")
 

@@ -27,27 +27,19 @@ def shift(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     out: ReportPath = Path("shift.html"),
-    name_f: Annotated[str | None, Option(help="What the report calls F. Default: its file name.")] = None,
-    name_g: Annotated[str | None, Option(help="What the report calls G. Default: its file name.")] = None,
+    name_f: Annotated[str | None, "What the report calls F. Default: its file name."] = None,
+    name_g: Annotated[str | None, "What the report calls G. Default: its file name."] = None,
     group_column: GroupColumn = None,
-    paired: Annotated[bool, Option("--paired", help="Row i of F and of G are versions of one text.")] = False,
-    self_check: Annotated[
-        bool, Option("--self-check", help="Also test F against itself: does the level hold on these data?")
-    ] = False,
-    words: Annotated[
-        bool, Option("--words", help="Also say which words the shift is made of; the report has both.")
-    ] = False,
-    mode: Annotated[
-        Literal["auto", "battery", "fast"], Option(help="All tests (battery), sums only (fast), or by size.")
-    ] = "auto",
+    paired: Annotated[bool, "Row i of F and of G are versions of one text."] = False,
+    self_check: Annotated[bool, "Also test F against itself: does the level hold on these data?"] = False,
+    words: Annotated[bool, "Also say which words the shift is made of; the report has both."] = False,
+    mode: Annotated[Literal["auto", "battery", "fast"], "All tests (battery), sums only (fast), or by size."] = "auto",
     resamples: Annotated[int, Option(min=19, help="Number of random permutations.")] = 999,
     distance: Distance = "cosine",
-    alpha: Annotated[float, Option(help="Level of the verdict.")] = 0.05,
-    projection: Annotated[
-        Literal["pca", "umap", "none"], Option("--map", help="Projection of the map of texts.")
-    ] = "pca",
+    alpha: Annotated[float, "Level of the verdict."] = 0.05,
+    projection: Annotated[Literal["pca", "umap", "none"], Option("--map", help="Projection of the map.")] = "pca",
     seed: Seed = 0,
-    fail_on_shift: Annotated[bool, Option("--fail-on-shift", help="Exit with 3 if a shift is found.")] = False,
+    fail_on_shift: Annotated[bool, "Exit with 3 if a shift is found."] = False,
 ) -> None:
     """Did the corpus change? Compare G with F and write a report."""
     from xembed.reports import check_report_path
@@ -57,8 +49,9 @@ def shift(
     names = different_names(name_f or f.stem, name_g or g.stem)
     if words and None in map(texts_of, sources):
         raise ValueError("--words needs texts: these are embeddings. Give the files that they were made of.")
-    groups = None if group_column is None else (column_of(sources[0], group_column, f),
-                                                column_of(sources[1], group_column, g))  # fmt: skip
+    groups = None
+    if group_column is not None:
+        groups = tuple(column_of(source, group_column, file) for source, file in zip(sources, (f, g), strict=True))
     result = compare_sources(
         sources,
         encoding,
@@ -111,9 +104,8 @@ def write_shift(
         from xembed.reports import write_combined
 
         F, G = (texts_of(source) for source in explained)
-        explanation = stamped(
-            explain_shift(encoding.encoder, F, G, result=result, progress=encoding.progress, rng=seed)  # type: ignore[arg-type]
-        )
+        options: dict[str, Any] = {"progress": encoding.progress, "rng": seed}
+        explanation = stamped(explain_shift(encoding.encoder, F, G, result=result, **options))  # type: ignore[arg-type]
         write_combined([result, explanation], out, title=f"{result.names[0]} and {result.names[1]}, and their words")
         verdicts.append(explanation.verdict)
     warn(result.warnings)

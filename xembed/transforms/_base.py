@@ -28,8 +28,7 @@ _SHARES = ("shrinkage_",)
 class Transform(TransformerMixin, BaseEstimator, ABC):
     """Base of the transforms: a subclass learns in ``_learn`` and says in ``_apply`` what happens to rows.
 
-    A subclass of this package that says what it learns (``_arrays``, ``_numbers``) is registered under its name, and
-    can be saved and loaded.
+    One of this package that says what it learns (``_arrays``, ``_numbers``) can be saved and loaded.
     """
 
     # What pages and documentation say: the name, one sentence, and keys of the bibliography.
@@ -54,7 +53,7 @@ class Transform(TransformerMixin, BaseEstimator, ABC):
             Transform._registered[cls.__name__] = cls
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn from the rows of ``X``.
+        """Learn from the rows of ``X``, and return the transform.
 
         Parameters
         ----------
@@ -62,11 +61,6 @@ class Transform(TransformerMixin, BaseEstimator, ABC):
             Embeddings, two rows at least.
         y : None
             Not used.
-
-        Returns
-        -------
-        Self
-            The fitted transform.
 
         Raises
         ------
@@ -99,16 +93,14 @@ class Transform(TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         ndarray of shape (n_texts, n_dims_out)
-            In float32 if ``X`` is of float32 or float16, otherwise in float64; computed in float64. Rows are not
-            scaled to unit length.
+            In float32 if ``X`` is of float32 or float16, otherwise in float64. Rows are not scaled to unit length.
 
         Raises
         ------
         NotFittedError
             If `fit` was not called.
         ValueError
-            If ``X`` is not as described, has another number of dimensions than in `fit`, or rows that are not finite
-            (they are named), also if only the transformed ones are not.
+            If ``X`` has another number of dimensions than in `fit`, or rows that are not finite, before or after.
         TypeError
             If ``X`` does not hold real numbers.
         """
@@ -131,11 +123,8 @@ class Transform(TransformerMixin, BaseEstimator, ABC):
     def describe(self) -> dict[str, Any]:
         """Return what a report says about the transform, as plain data.
 
-        Returns
-        -------
-        dict
-            ``class``, ``parameters``, ``n_fit`` (rows it was fitted to), ``n_dims`` (of what goes in) and ``rank``
-            (directions that it keeps). The last three are None before `fit`.
+        A dict with ``class``, ``parameters``, ``n_fit`` (rows it was fitted to), ``n_dims`` (of what goes in) and
+        ``rank`` (directions that it keeps). The last three are None before `fit`.
         """
         return {
             "class": type(self).__name__,
@@ -146,19 +135,12 @@ class Transform(TransformerMixin, BaseEstimator, ABC):
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted transform to one .safetensors file, whole or not at all.
-
-        Parameters
-        ----------
-        path : path-like
-            The file; an existing one is replaced. `load_transform` reads it.
+        """Write the fitted transform to one .safetensors file, whole or not at all; `load_transform` reads it.
 
         Raises
         ------
-        NotFittedError
-            If `fit` was not called.
-        OSError
-            If the file can't be written.
+        NotFittedError, OSError
+            If `fit` was not called, or the file can't be written.
         """
         content = transform_bytes(self)
         with atomic_write(path) as file:
@@ -198,9 +180,7 @@ class Transform(TransformerMixin, BaseEstimator, ABC):
 
 
 def load_transform(path: str | os.PathLike[str]) -> Transform:
-    """Read a transform that its ``save`` wrote.
-
-    Nothing in a file is executed: it holds numbers and the name of a class of this package.
+    """Read a transform that its ``save`` wrote; nothing in the file is executed.
 
     Parameters
     ----------
@@ -210,8 +190,7 @@ def load_transform(path: str | os.PathLike[str]) -> Transform:
     Returns
     -------
     AllButTheTop, ClusterIsotropy, ICAProjection, Standardize or Whitening
-        The fitted transform: it gives the same bits as the one that was saved. A ``random_state`` that was a generator
-        is None.
+        The fitted transform: it gives the same bits as the one saved. A ``random_state`` that was a generator is None.
 
     Raises
     ------
@@ -245,21 +224,11 @@ load_correction = load_transform  # its first name
 
 
 def transform_bytes(transform: Transform) -> bytes:
-    """Return the content of the file: the same bytes for the same fitted transform.
-
-    Raises
-    ------
-    NotFittedError
-        If it is not fitted.
-    TypeError
-        If its class is not one that can be read back.
-    """
+    """Return the content of the file: the same bytes for the same fitted transform."""
     kind = type(transform)
     if Transform._registered.get(kind.__name__) is not kind:
-        raise TypeError(
-            f"Only transforms of xembed can be saved, not subclasses of them. Got {kind.__module__}."
-            f"{kind.__qualname__} instead."
-        )
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        raise TypeError(f"Only transforms of xembed can be saved, not subclasses of them. Got {name} instead.")
     check_is_fitted(transform, "n_samples_fit_")
     transform._check_parameters()
     parameters = transform._plain_parameters()
@@ -329,6 +298,5 @@ def check_random_state_parameter(value: Any, *, caller: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
+    value = value.item() if isinstance(value, np.generic) else value
     return value if value is None or isinstance(value, str | int | float) else type(value).__name__

@@ -10,20 +10,8 @@ import numpy.typing as npt
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils import check_random_state
 
-from xembed._core.moments import (
-    Array,
-    Indices,
-    as_matrix,
-    block_slices,
-    column_means,
-    column_variances,
-    count_directions,
-    find_dead,
-    float_blocks,
-    principal_axes,
-    raise_if_all_dead,
-    scatter,
-)
+from xembed._core import moments
+from xembed._core.moments import Array, Indices, as_matrix, column_means, column_variances, find_dead, scatter
 from xembed._core.validation import FloatArray, check_count
 from xembed.transforms._base import Transform, check_random_state_parameter
 
@@ -34,23 +22,18 @@ _SAMPLE = 50_000
 class Standardize(OneToOneFeatureMixin, Transform):
     r"""Bring each dimension to mean 0 and standard deviation 1.
 
-    :math:`(x_j - m_j) / s_j`, with the mean and the standard deviation (of the population, as in scikit-learn's
-    ``StandardScaler``) of each dimension of the fitted rows. It reduces the weight of the few dimensions with a large
-    mean or spread that dominate the cosines of many language models [1]_.
+    :math:`(x_j - m_j) / s_j`, with the mean and the standard deviation (of the population) of each dimension of the
+    fitted rows. It reduces the weight of the few dimensions that dominate the cosines of many language models [1]_.
 
     Attributes
     ----------
     mean_, scale_ : ndarray of shape (n_dims,), float64
         The :math:`m_j` and :math:`s_j`; the scale of a dead dimension is 1.
     dead_dimensions_ : ndarray of int64
-        Dimensions that are constant in the fitted rows up to rounding: the standard deviation is at most twice the
-        rounding unit of the rows' type, times the largest absolute value. They are centered and not scaled.
-    n_samples_fit_ : int
-        Number of rows in `fit`.
-    rank_ : int
-        Number of dimensions that are not dead.
-    n_features_in_ : int
-        Dimensions of the embeddings.
+        Dimensions that are constant in the fitted rows: the standard deviation is at most twice the rounding unit of
+        the rows' type, times the largest absolute value. They are centered and not scaled.
+    n_samples_fit_, n_features_in_, rank_ : int
+        Numbers of rows in `fit`, of dimensions, and of dimensions that are not dead.
 
     References
     ----------
@@ -98,10 +81,7 @@ class Standardize(OneToOneFeatureMixin, Transform):
 
 
 class AllButTheTop(OneToOneFeatureMixin, Transform):
-    """Subtract the mean and the projections onto the directions in which the rows vary most.
-
-    All-but-the-top of Mu and Viswanath [1]_: subtract the mean of the fitted rows, then the projections onto their
-    first principal components.
+    """Subtract the mean, then the projections onto the first principal components (Mu and Viswanath [1]_).
 
     Parameters
     ----------
@@ -118,12 +98,8 @@ class AllButTheTop(OneToOneFeatureMixin, Transform):
         The directions that are removed, as rows of unit length, the strongest first.
     explained_variance_ratio_ : ndarray of shape (n_removed,), float64
         Share of the variance of the fitted rows along each of them.
-    n_samples_fit_ : int
-        Number of rows in `fit`.
-    rank_ : int
-        Number of directions that are kept: ``n_dims - n_removed``.
-    n_features_in_ : int
-        Dimensions of the embeddings.
+    n_samples_fit_, n_features_in_, rank_ : int
+        Numbers of rows in `fit`, of dimensions, and of directions that are kept (``n_dims - n_removed``).
 
     References
     ----------
@@ -166,11 +142,10 @@ class AllButTheTop(OneToOneFeatureMixin, Transform):
         n_removed = _count_removed(self.n_components, n_dims, caller=caller)
         mean = column_means(points)
         covariance = scatter(points, mean)
-        raise_if_all_dead(find_dead(points, covariance.diagonal() / n_rows), caller=caller, n_rows=n_rows)
-        values, axes = principal_axes(covariance)
-        _raise_if_nothing_stays(count_directions(values), n_removed, caller=caller)
-        self.mean_ = mean
-        self.components_ = as_matrix(axes[:, :n_removed].T)
+        moments.raise_if_all_dead(find_dead(points, covariance.diagonal() / n_rows), caller=caller, n_rows=n_rows)
+        values, axes = moments.principal_axes(covariance)
+        _raise_if_nothing_stays(moments.count_directions(values), n_removed, caller=caller)
+        self.mean_, self.components_ = mean, as_matrix(axes[:, :n_removed].T)
         self.explained_variance_ratio_ = values[:n_removed] / values.sum()
         return int(n_dims - n_removed)
 
@@ -202,31 +177,21 @@ class ClusterIsotropy(OneToOneFeatureMixin, Transform):
         Mean of all fitted rows.
     cluster_centers_ : ndarray of shape (n_clusters_, n_dims), float64
         Centers that rows are assigned by.
-    cluster_means_ : ndarray of shape (n_clusters_, n_dims), float64
-        Means of the fitted rows that are assigned to each center.
-    cluster_sizes_ : ndarray of shape (n_clusters_,), int64
-        Numbers of these rows.
+    cluster_means_, cluster_sizes_ : ndarray of shape (n_clusters_, n_dims), float64, and (n_clusters_,), int64
+        Means and numbers of the fitted rows that are assigned to each center.
     components_ : ndarray of shape (n_clusters_, n_removed, n_dims), float64
         The directions that are removed, as rows of unit length, the strongest first.
-    n_samples_fit_ : int
-        Number of rows in `fit`.
-    rank_ : int
-        Number of directions that are kept in each cluster: ``n_dims - n_removed``.
-    n_features_in_ : int
-        Dimensions of the embeddings.
-
-    See Also
-    --------
-    AllButTheTop : the same for all rows together.
+    n_samples_fit_, n_features_in_, rank_ : int
+        Numbers of rows in `fit`, of dimensions, and of directions kept in each cluster (``n_dims - n_removed``).
 
     Notes
     -----
     The differences between the means of clusters are removed: texts of different topics may become more similar, and
     classifiers that use clusters may lose accuracy [2]_. Evaluate it on a task.
 
-    A cluster that varies in no more directions than are removed would become zero. Such clusters are merged into the
-    others, the smallest first: each of their rows is assigned to the nearest remaining center. k-means runs once, from
-    a k-means++ start, on at most 50,000 random rows; means and directions are those of all rows.
+    Clusters that vary in no more directions than are removed are merged into the others, the smallest first: each of
+    their rows is assigned to the nearest remaining center. k-means runs once, from a k-means++ start, on at most 50,000
+    random rows; means and directions are those of all rows.
 
     References
     ----------
@@ -288,7 +253,7 @@ class ClusterIsotropy(OneToOneFeatureMixin, Transform):
             )
         mean = column_means(points)
         variances = column_variances(points, mean)
-        raise_if_all_dead(find_dead(points, variances), caller=caller, n_rows=n_rows)
+        moments.raise_if_all_dead(find_dead(points, variances), caller=caller, n_rows=n_rows)
         centers = mean[None]
         if self.n_clusters > 1:
             scale = float(np.sqrt(variances.max()))
@@ -318,20 +283,16 @@ def standardization(X: FloatArray, *, caller: str) -> tuple[Array, Array, npt.ND
     mean = column_means(X)
     variances = column_variances(X, mean)
     dead = find_dead(X, variances)
-    raise_if_all_dead(dead, caller=caller, n_rows=len(X))
+    moments.raise_if_all_dead(dead, caller=caller, n_rows=len(X))
     return mean, np.where(dead, 1.0, np.sqrt(variances)), dead
 
 
 def _check_removed(value: Any, *, caller: str) -> None:
-    """Check the parameter with the number of directions to remove."""
-    if isinstance(value, str):
-        if value != "auto":
-            raise ValueError(
-                f"The 'n_components' parameter of {caller} must be 'auto' or an integer of at least 0. "
-                f"Got {value!r} instead."
-            )
-    else:
+    if not isinstance(value, str):
         check_count(value, name="n_components", caller=caller, low=0)
+    elif value != "auto":
+        expected = "'auto' or an integer of at least 0"
+        raise ValueError(f"The 'n_components' parameter of {caller} must be {expected}. Got {value!r} instead.")
 
 
 def _count_removed(value: Any, n_dims: int, *, caller: str) -> int:
@@ -377,7 +338,7 @@ def _find_centers(X: FloatArray, mean: Array, scale: float, n_clusters: int, ran
     sample = X if len(X) <= _SAMPLE else X[np.sort(random.choice(len(X), _SAMPLE, replace=False))]
     # Centered and scaled as a whole, so that squares fit into float32.
     points = np.empty(sample.shape, np.float64 if sample.dtype == np.float64 else np.float32)
-    for part, block in zip(block_slices(*sample.shape), float_blocks(sample), strict=True):
+    for part, block in zip(moments.block_slices(*sample.shape), moments.float_blocks(sample), strict=True):
         points[part] = (block - mean) / scale
     labels = KMeans(int(n_clusters), n_init=1, random_state=random, copy_x=False).fit(points).labels_
     # k-means adds up by threads, in any order. Means of its clusters computed here are the same each time.
@@ -414,7 +375,7 @@ def _merge_poor_clusters(
 def _assign(X: FloatArray, mean: Array, centers: Array, rows: Indices | None = None) -> Indices:
     n_rows = len(X) if rows is None else len(rows)
     labels = np.empty(n_rows, dtype=np.intp)
-    for part, block in zip(block_slices(n_rows, X.shape[1]), float_blocks(X, rows), strict=True):
+    for part, block in zip(moments.block_slices(n_rows, X.shape[1]), moments.float_blocks(X, rows), strict=True):
         labels[part] = _nearest(block - mean, centers - mean)
     return labels
 
@@ -427,5 +388,5 @@ def _nearest(X: Array, centers: Array) -> Indices:
 
 def _describe_cluster(X: FloatArray, rows: Indices, n_removed: int) -> _Cluster:
     mean = column_means(X, rows)
-    values, axes = principal_axes(scatter(X, mean, rows=rows))
-    return _Cluster(len(rows), count_directions(values), mean, axes[:, :n_removed].T)
+    values, axes = moments.principal_axes(scatter(X, mean, rows=rows))
+    return _Cluster(len(rows), moments.count_directions(values), mean, axes[:, :n_removed].T)

@@ -26,15 +26,7 @@ def file_bytes(about: Mapping[str, Any], arrays: Arrays) -> bytes:
 
 
 def read_file(path: str, *, format: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    """Return the description and the arrays of a file whose description names the format.
-
-    Raises
-    ------
-    OSError
-        If the file can't be read.
-    ValueError
-        If it is of another kind, not complete or holds other numbers than float64 and int64. The message is the reason.
-    """
+    """Return the description and the arrays of a file of this format; the message of a ValueError is a reason."""
     from safetensors import SafetensorError, safe_open
 
     with open(path, "rb"):  # noqa: PTH123 - errors of the file system in their own words

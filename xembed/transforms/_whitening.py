@@ -9,19 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from xembed._core.moments import (
-    Array,
-    as_matrix,
-    block_slices,
-    column_means,
-    count_directions,
-    find_dead,
-    float_blocks,
-    fourth_powers,
-    principal_axes,
-    raise_if_all_dead,
-    scatter,
-)
+from xembed._core import moments
+from xembed._core.moments import Array, as_matrix, column_means, find_dead, scatter
 from xembed._core.validation import FloatArray, check_count, check_number, check_option
 from xembed.transforms._base import Transform, check_random_state_parameter
 from xembed.transforms._corrections import indices_of, standardization
@@ -89,35 +78,22 @@ class Whitening(_Projection):
 
     Attributes
     ----------
-    mean_ : ndarray of shape (n_dims,), float64
-        Mean of the fitted rows.
-    eigenvalues_ : ndarray of shape (n_dims,), float64
-        Variances of the fitted rows along their principal axes, largest first, before shrinkage.
+    mean_, eigenvalues_ : ndarray of shape (n_dims,), float64
+        Mean of the fitted rows, and their variances along the principal axes, largest first, before shrinkage.
     projection_ : ndarray of shape (n_dims, n_dims_out), float64
         Matrix that centered rows are multiplied by.
     shrinkage_ : float
         The shrinkage intensity :math:`a`.
     dead_dimensions_ : ndarray of int64
         Dimensions that are constant in the fitted rows up to rounding. Their variance counts as zero.
-    n_samples_fit_ : int
-        Number of rows in `fit`.
-    rank_ : int
-        Number of directions that are kept.
-    n_features_in_ : int
-        Dimensions of the embeddings.
-
-    See Also
-    --------
-    AllButTheTop : removes the strongest directions instead of scaling them.
+    n_samples_fit_, n_features_in_, rank_ : int
+        Numbers of rows in `fit`, of dimensions, and of directions that are kept.
 
     Notes
     -----
-    Directions without variance are mapped to 0 (the pseudo-inverse): ``rank_`` counts those that are kept, and the
-    number of dimensions that come out does not change: with 'pca' the last ones are 0. Without shrinkage, fit on more
-    rows than dimensions: n rows vary in at most n - 1 directions, and if these are fewer than the dimensions, all
-    fitted rows come out equally far from each other.
-
-    Time O(n d² + d³), memory O(d²) besides the rows.
+    Directions without variance are mapped to 0 (the pseudo-inverse); with 'pca' the last dimensions that come out are
+    0. Without shrinkage, fit on more rows than dimensions: n rows vary in at most n - 1 directions, and if these are
+    fewer than the dimensions, all fitted rows come out equally far from each other. O(n d² + d³) time.
 
     References
     ----------
@@ -189,11 +165,11 @@ class Whitening(_Projection):
         mean = column_means(points)
         covariance = scatter(points, mean) / (n_rows - 1)
         dead = find_dead(points, covariance.diagonal())
-        raise_if_all_dead(dead, caller="Whitening", n_rows=n_rows)
+        moments.raise_if_all_dead(dead, caller="Whitening", n_rows=n_rows)
         values, axes = _axes_without(covariance, dead)
         shrinkage = self._find_shrinkage(points, mean, values)
         shrunk = (1.0 - shrinkage) * values + shrinkage * values.mean()
-        rank = min(n_kept, count_directions(shrunk, floor=self.floor))
+        rank = min(n_kept, moments.count_directions(shrunk, floor=self.floor))
         axes = axes[:, :rank]
         if not shrinkage:
             axes[dead] = 0.0  # as they are, up to rounding
@@ -213,16 +189,14 @@ class ICAProjection(_Projection):
     r"""Bring rows to independent components of unit variance, times a scale.
 
     Each dimension is standardized, then FastICA [1]_ (logcosh) finds the rotation of the white rows whose dimensions
-    are farthest from a normal distribution. DefSent+ [2]_ applies this step to embeddings of dictionary entries before
-    training on them.
+    are farthest from a normal distribution, as DefSent+ [2]_ does before training on dictionary entries.
 
     Parameters
     ----------
     n_components : int, optional
         Number of the strongest principal directions of the standardized rows to keep and to rotate in, by default all.
     scale : float above 0, default=100.0
-        Standard deviation of each component on the fitted rows. 100 is the value of DefSent+'s program; cosines do not
-        depend on it.
+        Standard deviation of each component on the fitted rows; 100 is DefSent+'s. Cosines do not depend on it.
     random_state : int, RandomState instance or None, default=0
         Random state of FastICA's start. An integer gives the same result each time; None does not.
     max_iter : int, default=1000
@@ -238,30 +212,20 @@ class ICAProjection(_Projection):
         Matrix that centered rows are multiplied by.
     dead_dimensions_ : ndarray of int64
         Dimensions that are constant in the fitted rows up to rounding; they have no influence.
-    n_iter_ : int
-        Number of iterations of FastICA.
-    n_samples_fit_ : int
-        Number of rows in `fit`.
-    rank_ : int
-        Number of components that are kept.
-    n_features_in_ : int
-        Dimensions of the embeddings.
-
-    See Also
-    --------
-    Whitening : of standardized rows, it gives the same cosines at a fraction of the cost.
+    n_iter_, n_samples_fit_, n_features_in_, rank_ : int
+        Numbers of iterations of FastICA, of rows in `fit`, of dimensions, and of components that are kept.
 
     Warns
     -----
     ConvergenceWarning
-        If FastICA has not converged after ``max_iter`` iterations, as with normally distributed rows, which have no
-        independent components. The components are white nevertheless.
+        If FastICA has not converged after ``max_iter`` iterations, as with normally distributed rows. The components
+        are white nevertheless.
 
     Notes
     -----
-    The rotation changes neither distances nor cosines. Variances are those of the population (divided by n), as in
-    FastICA's ``whiten='unit-variance'``. Directions of the standardized rows with at most 1e-10 of the largest variance
-    are mapped to 0, as in `Whitening`. FastICA holds the white rows in float64, and a few arrays of their size.
+    The rotation changes neither distances nor cosines: `Whitening` of standardized rows gives the same cosines at a
+    fraction of the cost. Variances are those of the population. Directions of the standardized rows with at most 1e-10
+    of the largest variance are mapped to 0, as in `Whitening`.
 
     References
     ----------
@@ -323,7 +287,7 @@ class ICAProjection(_Projection):
         n_kept = self._check_n_components(points.shape[1])
         mean, deviations, dead = standardization(points, caller="ICAProjection")
         values, axes = _axes_without(scatter(points, mean, scale=deviations) / len(points), dead)
-        rank = min(n_kept, count_directions(values, floor=_FLOOR))
+        rank = min(n_kept, moments.count_directions(values, floor=_FLOOR))
         # The signs that FastICA's own whitening has, so that a seed leads to the same components.
         axes = axes[:, :rank] * np.where(axes[0, :rank] < 0, -1.0, 1.0)
         axes[dead] = 0.0
@@ -337,28 +301,21 @@ class ICAProjection(_Projection):
         from sklearn.decomposition import FastICA
 
         white = np.empty((len(X), whitener.shape[1]))
-        for part, block in zip(block_slices(*X.shape), float_blocks(X), strict=True):
+        for part, block in zip(moments.block_slices(*X.shape), moments.float_blocks(X), strict=True):
             block -= mean
             white[part] = block @ whitener
-        ica = FastICA(
-            whiten=False,
-            fun="logcosh",
-            random_state=self.random_state,
-            max_iter=int(self.max_iter),
-            tol=float(self.tol),
-        )
-        ica.fit(white)
+        options = {"max_iter": int(self.max_iter), "tol": float(self.tol), "random_state": self.random_state}
+        ica = FastICA(whiten=False, fun="logcosh", **options).fit(white)
         return ica.components_, int(ica.n_iter_)
 
 
 def _axes_without(covariance: Array, dead: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
     """Return the principal axes where dead dimensions have no variance; ``covariance`` is written to."""
     covariance[dead] = covariance[:, dead] = 0.0
-    return principal_axes(covariance)
+    return moments.principal_axes(covariance)
 
 
 def _pad_columns(matrix: Array, n_columns: int) -> Array:
-    """Return ``matrix`` with columns of zeros on the right."""
     padded: Array = np.pad(matrix, [(0, 0), (0, n_columns - matrix.shape[1])])
     return padded
 
@@ -373,5 +330,5 @@ def _ledoit_wolf(X: FloatArray, mean: Array, values: Array) -> float:
     values = values * ((n_rows - 1) / n_rows)
     squares = float(np.sum(values**2))
     difference = squares / n_dims - float(values.mean()) ** 2  # squared distance from the multiple of the identity
-    error = (fourth_powers(X, mean) / n_rows - squares) / (n_dims * n_rows)
+    error = (moments.fourth_powers(X, mean) / n_rows - squares) / (n_dims * n_rows)
     return max(0.0, min(error, difference) / difference) if difference > 0 else 0.0

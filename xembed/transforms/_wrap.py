@@ -36,8 +36,7 @@ class WrappedEncoder:
     max_length : int or None
         Maximum number of tokens that the wrapped encoder reads, if it says so.
     fingerprint : str or None
-        Hash (64 hexadecimal digits) of the fingerprint of the wrapped encoder and of the transform. None if the one has
-        none, or the other is not of this package.
+        Hash of the encoder's fingerprint and of the transform. None if the one has none, or the other is of your own.
     """
 
     def __init__(self, encoder: Any, correction: Any) -> None:
@@ -70,13 +69,7 @@ class WrappedEncoder:
         Returns
         -------
         ndarray of shape (n_texts, dimension)
-            One row a text, in the order of the texts; float32 from an `Encoder`. Rows are not scaled to unit length
-            after the correction.
-
-        Raises
-        ------
-        ValueError
-            Also if the correction was fitted to another number of dimensions.
+            One row a text; float32 from an `Encoder`. Rows are not scaled to unit length after the correction.
         """
         if hasattr(self.encoder, "encode_detailed"):  # its encode takes the options, and warns of texts that are cut
             raw = self.encoder.encode(texts, batch_size, progress=progress, cache=cache)
@@ -87,13 +80,7 @@ class WrappedEncoder:
     def encode_detailed(
         self, texts: Iterable[str], batch_size: int = 32, *, progress: bool | None = None, cache: CacheOption = True
     ) -> Encoding:
-        """Return the corrected embeddings with the numbers of cached, repeated and truncated texts.
-
-        Returns
-        -------
-        xembed.encoders.Encoding
-            The corrected embeddings and the counts.
-        """
+        """Return the corrected embeddings with the numbers of cached, repeated and truncated texts."""
         encoding = encode_texts(self.encoder, texts, batch_size=batch_size, progress=progress, cache=cache)
         return dataclasses.replace(encoding, embeddings=self._correct(encoding.embeddings))
 
@@ -101,8 +88,7 @@ class WrappedEncoder:
         """Return the description of the wrapped encoder, with that of the transform as ``correction``.
 
         Several transforms, of a pipeline or of nested wrappers, are a list in the order in which they are applied.
-        ``dimension``, ``fingerprint`` and ``normalize`` are those of the corrected embeddings, where the wrapped
-        encoder has them.
+        ``dimension``, ``fingerprint`` and ``normalize`` are those of the corrected embeddings.
         """
         described = dict(describe_encoder(self.encoder))
         changed = {
@@ -141,13 +127,12 @@ def wrap(encoder: Any, correction: Any) -> WrappedEncoder:
     encoder : Encoder or object with ``.encode(list of str)``
         The encoder, of the kinds that `xembed.encoders.encode_texts` takes.
     correction : fitted object with ``.transform``
-        The transform, for example one of this package or a scikit-learn pipeline of several.
+        The transform, fitted on embeddings of this encoder: one of this package or a scikit-learn pipeline of several.
 
     Returns
     -------
     WrappedEncoder
-        The encoder with ``encode``, ``encode_detailed``, ``describe``, ``dimension``, ``max_length`` and
-        ``fingerprint``.
+        The encoder, with the methods and attributes of the other.
 
     Raises
     ------
@@ -157,11 +142,6 @@ def wrap(encoder: Any, correction: Any) -> WrappedEncoder:
         If the correction is not fitted (a ``ValueError``, too).
     ValueError
         If the correction was fitted to another number of dimensions than the encoder gives, where both say how many.
-
-    Notes
-    -----
-    Fit the transform on embeddings of the same encoder: one that was fitted to rows of unit length is not right for
-    rows of other lengths. The corrected rows are not of unit length.
 
     Examples
     --------
