@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from xembed.depth import tte_depth
 from xembed.shift._drift import DriftResult, drift_over_time
 from xembed.shift._kinds import DEFAULT
-from xembed.shift._martingale import LIMIT, bet, calibrator, change_point, e_values, no_bets
+from xembed.shift._monitor import LIMIT, bet, calibrator, change_point, e_values, no_bets
 
 FULL = bool(os.environ.get("XEMBED_FULL"))
 DAY = np.datetime64("2024-01-01")

@@ -14,10 +14,7 @@ from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, UserText
 from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
-from xembed.attribution._embedding_targets import (
-    check_exclude,
-    embeddings_of,
-)
+from xembed.attribution._embedding_targets import check_exclude, embeddings_of
 from xembed.attribution._explain import Attributions, explain
 from xembed.attribution._trust import TARGETS, TrustResult, make_target, trust_check, trust_note
 from xembed.depth import tte_depth

@@ -237,13 +237,7 @@ class _BlankWords:
 
 
 def as_scored_encoder(
-    encoder: Any,
-    head: Head,
-    *,
-    needs_model: bool,
-    site: str = "word",
-    max_length: int | None = None,
-    caller: str,
+    encoder: Any, head: Head, *, needs_model: bool, site: str = "word", max_length: int | None = None, caller: str
 ) -> ScoredModel:
     """Return an encoder as methods read it: by its tokens if it is made of a transformer, else by its texts."""
     if has_gradients(unwrap(encoder)[0]):

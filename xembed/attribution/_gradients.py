@@ -120,11 +120,7 @@ def n_gradients(options: MethodOptions) -> int:
 
 
 def with_completeness(
-    model: ScoredModel,
-    rows: Sequence[EncodedWords],
-    targets: Targets,
-    options: MethodOptions,
-    output: MethodOutput,
+    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions, output: MethodOutput
 ) -> MethodOutput:
     """Add the relative error of the sum of the attributions against the difference of scores, and f(b)."""
     # Baselines without ids, and models that are fed embeddings twice, are scored by embeddings.

@@ -273,10 +273,7 @@ class _Probe:
         if isinstance(alone, str):
             return UNSUPPORTED, alone
         if (gap := _difference(values, np.concatenate(alone.words))) > _BATCH:
-            return (
-                UNSUPPORTED,
-                f"its values of a text depend on the other texts of the batch (by {100 * gap:.0f} %)",
-            )
+            return UNSUPPORTED, f"its values of a text depend on the other texts of the batch (by {100 * gap:.0f} %)"
         for other in EQUIVALENT_METHODS.get(method.name, ()):
             if reason := self._equivalent(values, other, output):
                 return DEGENERATE, reason

@@ -274,7 +274,7 @@ def trust_check(
         wanted = _possible(wanted, encoder, warnings)
     options = {"n_samples": n_samples, "deletion": deletion, "baseline": baseline, "rng": 0, "progress": False}
     results: list[tuple[MethodTrust, list[Floats]]] = []
-    drawn = resamples(planted, seeds[1])  # the same for all methods
+    drawn = bootstrap_rows(len(planted.rows), _N_RESAMPLES, seeds[1])  # the same for all methods
     embedded = embeddings_of(encoder, planted.reference, name="reference", caller=caller)
     for name in targets:
         target = make_target(name, embedded, neighbors)
@@ -564,11 +564,6 @@ def method_trust(
     )
 
 
-def resamples(planted: Planted, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return which texts to draw for intervals, (n_resamples, n_texts)."""
-    return bootstrap_rows(len(planted.rows), _N_RESAMPLES, rng)
-
-
 def against_content(away: Sequence[Floats], planted: Planted) -> float | None:
     """Return the AUC against words of some length only."""
     kept = []
@@ -583,13 +578,7 @@ def against_content(away: Sequence[Floats], planted: Planted) -> float | None:
 
 
 def trust_by_planting(
-    encoder: Any,
-    texts: Sequence[str],
-    *,
-    method: str,
-    options: MethodOptions,
-    rng: np.random.Generator,
-    caller: str,
+    encoder: Any, texts: Sequence[str], *, method: str, options: MethodOptions, rng: np.random.Generator, caller: str
 ) -> MethodTrust:
     """Make a shift of known words in texts of the corpora, and measure how well a method finds them.
 
@@ -620,7 +609,7 @@ def trust_by_planting(
     return method_trust(
         along,
         planted,
-        resamples(planted, rng),
+        bootstrap_rows(len(planted.rows), _N_RESAMPLES, rng),
         method=method,
         label=LABELS[method],
         target="shift",

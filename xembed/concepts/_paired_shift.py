@@ -230,11 +230,7 @@ def paired_shift(
         direction=direction,
         groups=pairs.groups,
         provenance=provenance(
-            _CALLER,
-            n_folds=folds,
-            n_resamples=n_draws,
-            confidence_level=confidence_level,
-            rng=describe_rng(rng),
+            _CALLER, n_folds=folds, n_resamples=n_draws, confidence_level=confidence_level, rng=describe_rng(rng)
         ),
     )
 

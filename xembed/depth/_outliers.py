@@ -150,44 +150,16 @@ def find_outliers(
 
     Notes
     -----
-    **With a reference** the p-values are conformal. A random half of the reference is what scores are measured in. The
-    :math:`n` texts of the other half calibrate: :math:`p_j = (1 + \#\{i : s_i \le s_j\}) / (n + 1)` for a text with
-    the score :math:`s_j`. Texts of one half scored against that half would look deeper than new texts do; the
-    calibrating texts never met it. The Benjamini-Hochberg procedure [1]_ on these p-values keeps the false discovery
-    rate at most at ``fdr`` times the share of good texts in ``X``: the p-values depend on each other, but positively
-    (PRDS) [2]_, and the exchangeability that [3]_ builds on gives the same bound where scores are tied. The conditions:
-    the good texts of ``X`` and those of the reference are independent draws from one population, and the outliers are
-    independent of them. Nothing is assumed about scores, dimensions or sizes. The rate is an average over draws of the
-    reference; with a small calibration half a single call can be off by more.
+    With a reference the p-values are conformal: scores are measured in a random half of it, and the :math:`n` texts of
+    the other half calibrate: :math:`p_j = (1 + \#\{i : s_i \le s_j\}) / (n + 1)`. The Benjamini-Hochberg procedure
+    [1]_ keeps the false discovery rate at most at ``fdr`` times the share of good texts in ``X`` [2]_ [3]_, if the
+    good texts and the reference are independent draws from one population. No p-value is below :math:`1/(n + 1)`;
+    ``warnings`` says when that matters.
 
-    No p-value is below :math:`1/(n + 1)`. So among :math:`m` texts none is reported unless about
-    :math:`m / (fdr \cdot (n + 1))` are as extreme at once; ``warnings`` says when that matters.
-
-    **Without a reference** there is no such bound, for any method: outliers in the calibrating texts make all
-    p-values of outliers large, and texts ranked among themselves have p-values that are uniform by construction. What
-    remains is an assumption about the shape of the scores of good texts. Here it is a normal distribution after a
-    Yeo-Johnson transformation, fitted to the bulk of the leave-one-out scores (an empirical null [4]_, [5]_), and the
-    p-values average over the uncertainty of the fit. Up to a tenth of ``X`` may be outliers. False discovery rate and
-    power at 5 %, simulated in 128 dimensions with texts of no topic planted (100 to 150 runs, the two scores alike;
-    the rate is the largest over isotropic data, cones, a power-law cone and clusters, the power that on cone and
-    clusters):
-
-    =====  =======  ==========  ============
-    texts  planted  rate up to  power
-    =====  =======  ==========  ============
-    300    0        0.04
-    2,000  0        0.04
-    100    5        0.05        0.76 to 0.97
-    300    15       0.05        0.96 to 1.00
-    2,000  40       0.04        0.98 to 1.00
-    =====  =======  ==========  ============
-
-    On isotropic data and the power-law cone nothing is found: the planted texts lie within the tail of the good ones.
-    Corpora with tails that their bulk does not show can exceed the rate.
-
-    Texts of real corpora seldom stand apart so clearly: in sentences embedded by all-MiniLM-L6-v2, questions planted
-    among film reviews have an AUROC of 0.93, and hardly any cut has few enough good texts below it. Where none is
-    reported, the lowest scores are still the ones to read first.
+    Without a reference there is no such bound, for any method. What remains is an assumption: a normal distribution
+    after a Yeo-Johnson transformation, fitted to the bulk of the leave-one-out scores (an empirical null [4]_, [5]_),
+    with p-values averaged over the uncertainty of the fit. Up to a tenth of ``X`` may be outliers. Measured rates and
+    power, and what texts of real corpora do: docs/explanation/depth_and_shift.md.
 
     References
     ----------

@@ -23,8 +23,7 @@ from xembed._core.validation import (
     describe_rng,
 )
 from xembed.shift._kinds import DEFAULT, KINDS
-from xembed.shift._martingale import bet, calibrator, no_bets
-from xembed.shift._monitor import SHARES, Alarm, Look, columns, summaries, watch, window_limit
+from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, read_stream, read_times
 
 if TYPE_CHECKING:

@@ -151,21 +151,9 @@ def rank_sum_test(
 
     Notes
     -----
-    Share of rejections at 5 % without any shift, two-sided but for the one with a star (1,500 to 5,000 runs each):
-
-    ==============================  ========  =======  =======
-    data                            'pooled'  'split'  'first'
-    ==============================  ========  =======  =======
-    isotropic, mean 0, 384, 20:20   0.048     0.054    0.112
-    isotropic, mean 0, 128, 50:500  0.039     0.056 *  0.161
-    cone, 128, 20:20                0.048     0.048    0.066
-    cone with clusters, 384, 20:20  0.056     0.051    0.101
-    cone with clusters, 16, 200     0.051     0.049    0.050
-    ==============================  ========  =======  =======
-
-    What depth can see: changes of spread and of the distance to the common center. It is nearly blind to shifts
-    orthogonal to the mean (0.04 to 0.09 power where a classifier has 0.85), to changes of covariance, and to topics
-    replaced by others of equal depth.
+    Depth sees changes of spread and of the distance to the common center. It is nearly blind to shifts orthogonal to
+    the mean, to changes of covariance, and to topics replaced by others of equal depth. The level of the three
+    references is measured in docs/measurements/shift.md.
 
     The authors' published code differs in three ways. Its Q is the share of the pooled sample below a depth, and moves
     with n/m; this one is Liu and Singh's [1]_. It does not correct z for ties. For :math:`|F| = |G|` it compares the

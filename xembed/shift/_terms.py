@@ -162,13 +162,9 @@ def distinguishing_terms(
     :math:`\alpha_w` the prior and :math:`\alpha_0` its sum, the log odds are
     :math:`\log\frac{y_w + \alpha_w}{n + \alpha_0 - y_w - \alpha_w}`; ``log_odds`` is their difference, its variance
     about :math:`1/(y_w^F + \alpha_w) + 1/(y_w^G + \alpha_w)`, and ``z`` the ratio (eqs. 15 to 23 of [1]_). The prior is
-    the distribution of terms in both sets together, worth a fifth of their counts. So stop words need no list: they
-    are frequent in the prior, and their differences are small for what they weigh. As odds are taken among terms,
-    longer texts in one set do not make every term look more frequent there.
+    the distribution of terms in both sets together, worth a fifth of their counts, so stop words need no list.
 
-    ``z`` is shrunk by the prior and can't reach the size that a term found in one set only deserves, so p-values
-    do not come from it. They are those of the exact (hypergeometric) test of the shares of texts with the term, doubled
-    for two sides.
+    P-values are those of the exact (hypergeometric) test of the shares of texts with the term, doubled for two sides.
 
     A term is a run of letters, digits and underscores of at least two characters, in lower case; contractions
     ("isn't") stay whole. In languages written without spaces, runs are not words.
