@@ -131,18 +131,14 @@ class CorrectionsResult(Result):
         The reason in one sentence with figures.
     rows : tuple of CorrectionRow
         One row a correction, raw embeddings first.
-    fit_on : str
-        Name of the texts that corrections were fitted on.
-    n_fit : int
-        Number of these texts.
+    fit_on, n_fit : str, int
+        Name and number of the texts that corrections were fitted on.
     measured_on : str
         Name of the texts of measures, neighbors and probe.
     tune, test : tuple of str
         Names of the sets of pairs.
-    fit_overlap : dict of str to float
-        Share of the sentences of each set that are among the texts of the fit.
-    tune_overlap : dict of str to float
-        Share of the sentences of each test set that are in the tune sets.
+    fit_overlap, tune_overlap : dict of str to float
+        Share of the sentences of each set that are in the fit, and of each test set that are in the tune sets.
     transductive : bool
         Whether corrections were fitted on sentences of a test set.
     n_resamples, confidence_level : int, float
@@ -253,8 +249,7 @@ def compare_corrections(
 ) -> CorrectionsResult:
     """Compare corrections of an embedding space by their isotropy and by their effect on a task.
 
-    Corrections are fitted on ``fit_texts`` alone, ``tune`` chooses among them, and ``test``, which is used for neither,
-    decides whether the chosen one is recommended.
+    Corrections are fitted on ``fit_texts``, ``tune`` chooses one, and ``test`` decides whether it is recommended.
 
     Parameters
     ----------
@@ -285,9 +280,8 @@ def compare_corrections(
     Returns
     -------
     CorrectionsResult
-        ``recommendation`` and ``reason``, and in ``rows`` for raw embeddings and each correction: ``measures``, the
-        correlations on ``tune`` and each set of ``test`` with intervals, gains over raw with paired intervals, the
-        overlap of nearest neighbors with raw, and the probe.
+        ``recommendation`` and ``reason``, and in ``rows`` for raw embeddings and each correction: measures,
+        correlations, gains over raw with paired intervals, the overlap of nearest neighbors with raw, and the probe.
 
     Raises
     ------

@@ -34,11 +34,9 @@ class OutlierDimensions(Result):
         Contribution of each dimension to the average cosine. They sum to it.
     top_share : float or None
         Share of the largest contribution in the average cosine; None where that is not above 0.01 and shares are noise.
-    rogue : tuple of int
+    rogue, dead : tuple of int
         Dimensions with a contribution of at least ``min_contribution`` and at least ``min_ratio`` times the mean,
-        largest first.
-    dead : tuple of int
-        Dimensions that are constant within rounding.
+        largest first, and dimensions that are constant within rounding.
     min_contribution, min_ratio : float
         The thresholds of rogue dimensions.
     provenance : dict

@@ -79,18 +79,14 @@ class Diagnosis(Result):
         The reason in one sentence with figures.
     before : IsotropyResult
         Measures of raw embeddings.
-    correction : str or None
-        Name of the correction of ``after``: the recommended one, else the best on the tune data. None without any.
-    after : IsotropyResult or None
-        Measures of corrected embeddings of the same texts.
+    correction, after : str or None, and IsotropyResult or None
+        The recommended correction, else the best on the tune data, and measures of embeddings corrected by it.
     hubs : tuple of Hub
         The texts that occur most often among the nearest neighbors of others, in raw embeddings.
     n_neighbors : int
         Number of nearest neighbors of a text that are counted for hubs.
-    corrections : CorrectionsResult or None
-        All corrections that were compared.
-    layers : LayerProfile or None
-        All layers of the model.
+    corrections, layers : CorrectionsResult or None, and LayerProfile or None
+        All corrections that were compared, and all layers of the model.
     encoder : dict or None
         Description of the encoder.
     warnings : tuple of str

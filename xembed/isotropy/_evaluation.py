@@ -188,8 +188,7 @@ def linear_probe(
 ) -> ProbeResult:
     """Measure how well a linear classifier predicts labels from embeddings.
 
-    Logistic regression (L2, C = 1) on standardized dimensions, cross-validated in stratified folds: each text is
-    classified by a model that was not trained on it.
+    Logistic regression (L2, C = 1) on standardized dimensions, cross-validated in stratified folds.
 
     Parameters
     ----------
@@ -200,7 +199,7 @@ def linear_probe(
     n_splits : int, default=5
         Number of folds, at least 2.
     n_resamples : int, default=1000
-        Number of bootstrap resamples for the intervals; 0 computes none.
+        Number of bootstrap resamples of texts (with fixed classifiers) for the intervals; 0 computes none.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
     rng : int, numpy.random.Generator or None, default=None
@@ -217,10 +216,6 @@ def linear_probe(
         If there are not as many labels as rows, a label is too rare, there is only one, or rows are not finite.
     TypeError
         If an argument is of the wrong type.
-
-    Notes
-    -----
-    Intervals are percentiles of the bootstrap over texts with the classifiers held fixed.
 
     Examples
     --------

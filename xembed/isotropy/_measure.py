@@ -93,10 +93,8 @@ class CosineHistogram(Result):
     ----------
     edges : ndarray of shape (n_bins + 1,)
         Edges of the bins, from -1 to 1.
-    counts : ndarray of shape (n_bins,), int
-        Number of pairs in each bin.
-    expected : ndarray of shape (n_bins,)
-        Expected number of pairs in each bin for uniformly random directions in as many dimensions.
+    counts, expected : ndarray of shape (n_bins,)
+        Number of pairs in each bin, and the expected one for uniformly random directions in as many dimensions.
     """
 
     schema: ClassVar[str] = "xembed.isotropy.CosineHistogram/1"
@@ -122,10 +120,8 @@ class IsotropyResult(Result):
         Histogram of cosines; None without cosine measures, and for blocks.
     contributions : ndarray of shape (n_dims,) or None
         Contribution of each dimension to the average cosine; None without cosine measures.
-    rogue_dimensions : tuple of int
-        Rogue dimensions by the rule of `outlier_dimensions`, largest contribution first.
-    dead_dimensions : tuple of int
-        Dimensions that are constant within rounding.
+    rogue_dimensions, dead_dimensions : tuple of int
+        Rogue dimensions by the rule of `outlier_dimensions`, largest contribution first, and constant dimensions.
     n_resamples, confidence_level : int, float
         Number of half-samples for the intervals, and their confidence level.
     notes : tuple of str
@@ -235,8 +231,7 @@ def measure(
     Returns
     -------
     IsotropyResult
-        ``measures`` (``result.measure("isoscore").value``), ``spectrum``, ``cosine_histogram``, ``contributions``,
-        ``rogue_dimensions`` and ``dead_dimensions``.
+        The measures (``result.measure("isoscore").value``), and what they are computed from.
 
     Raises
     ------

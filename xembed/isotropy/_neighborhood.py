@@ -50,10 +50,8 @@ class HubnessResult(Result):
     robin_hood : float
         Robin Hood index: the share of all places among nearest neighbors that would have to be redistributed for all
         texts to have the same number, in [0, 1).
-    antihub_rate : float
-        Share of antihubs, texts that are among the nearest neighbors of no other text, in [0, 1).
-    largest : float
-        The largest k-occurrence.
+    antihub_rate, largest : float
+        Share of antihubs, texts with a k-occurrence of 0, in [0, 1), and the largest k-occurrence.
     k_occurrences : ndarray of shape (n,)
         Number of other texts that have each text among their nearest neighbors.
     provenance : dict

@@ -310,7 +310,6 @@ def _count_removed(value: Any, n_dims: int, *, caller: str) -> int:
 
 
 def _raise_if_nothing_stays(n_directions: int, n_removed: int, *, caller: str) -> None:
-    """Refuse to remove all in which rows differ: all fitted rows would become zero."""
     if n_directions <= n_removed:
         raise ValueError(
             f"X must vary in more directions than {caller} removes. Got rows that vary in {n_directions} and "

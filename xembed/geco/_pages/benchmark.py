@@ -33,31 +33,8 @@ _REFERENCES = {
     "oracle": "exactly the changed words: the highest possible score",
     "chance": "the expected score of a constant or a random explanation",
 }
-_PARTS = {
-    "model_truth": (
-        "Pair Shapley",
-        "The K changed words of a pair span 2^K mixed sentences. Their scores give the exact Shapley value of each "
-        "changed word, with the other form as its counterfactual and no artificial baseline: what the model does, "
-        "beside what the annotation says. Rank correlation, same first word, cosine and overlap compare an explanation "
-        "with it on the changed words.",
-    ),
-    "faithfulness": (
-        "Faithfulness",
-        "Comprehensiveness: what the probability of the class loses without the first words of an explanation; "
-        "sufficiency: what it lacks with nothing else. Both are means over shares of words [@deyoung2020]. They depend "
-        "on what stands for a word that is left out.",
-    ),
-    "stability": (
-        "Stability",
-        "The words that the two forms share should get the same in both: L1 distance of the normalized attributions "
-        "and Kendall's tau on those words.",
-    ),
-    "randomisation": (
-        "Randomization",
-        "Rank correlation with the attributions of a model whose head or encoder was drawn anew [@adebayo2018]. Near "
-        "1: the method does not look at what was learned.",
-    ),
-}
+_PARTS = ("model_truth", "faithfulness", "stability", "randomisation")
+how = kit.methods_of("xembed.geco._pages")
 
 
 def benchmark(data: kit.Data) -> kit.Page:
@@ -257,38 +234,13 @@ def _caveats(data: kit.Data, board: Board) -> Sequence[str]:
 def _methods(data: kit.Data, board: Board) -> list[kit.Block]:
     """Say what was done, only of what is on the page."""
     rows = list(board.rows.values())
-    several = len(data["seeds"]) > 1
+    seeds = ", and seeds [@owen2007]" if len(data["seeds"]) > 1 else ""
     known = {key: METHODS[key] for key in board.methods if key in METHODS}
-    blocks: list[kit.Block] = [
-        kit.method(
-            "Benchmark",
-            "Classifiers learn to tell the forms of sentences apart that differ only in the changed words. So these "
-            "are the words that can decide, and an explanation is scored by how much of it lies on them [@wilming2024; "
-            "@arras2022]. Schemes differ in what of the model is trained. Explanations are of the score of one "
-            "class, a number for each word; words come from the tokenizer, and signed numbers are summed over the "
-            "tokens of a word.",
-        ),
-        kit.method(
-            f"Intervals ({board.level})",
-            f"They resample sentences, each with all its forms{', and seeds [@owen2007]' if several else ''}. p-values "
-            "are of sign flips by sentence, corrected by Holm's method [@holm1979] where they stand in a family.",
-        ),
-    ]
+    blocks: list[kit.Block] = [how("benchmark"), how("intervals", level=board.level, seeds=seeds)]
     if mode := data["options"].get("reference_mode"):
-        blocks.append(
-            kit.method("Reference mode", f"The recipe of {mode} was followed, for comparison with published figures.")
-        )
-    blocks += [kit.method(*_PARTS[key]) for key in _PARTS if any(row[key] for row in rows)]
+        blocks.append(how("reference", mode=mode))
+    blocks += [how(key) for key in _PARTS if any(row[key] for row in rows)]
     meanings = {key: of.meaning for key, of in known.items()} | _REFERENCES
     defined = [(kit.name(board.labels[key]), meanings[key]) for key in board.methods if meanings.get(key)]
-    return [
-        *blocks,
-        kit.method("Methods", "What each of them is.", *(work for of in known.values() for work in of.source)),
-        kit.Definitions(defined),
-        kit.method(
-            "Limits",
-            "Ground truth says which words can decide, not which ones a model uses; where a model uses only some of "
-            "them, a perfect explanation of it scores below 1. All numbers hold for these sentences, this backbone and "
-            "these options.",
-        ),
-    ]
+    sources = [work for of in known.values() for work in of.source]
+    return [*blocks, how("methods", *sources), kit.Definitions(defined), how("limits")]
