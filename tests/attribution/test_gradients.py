@@ -247,6 +247,6 @@ def test_attributions_that_are_not_finite_are_refused():
             return output
 
     model = ScoredModel(Broken(VALUES), tiny_tokenizer(), caller="this test")
-    message = r"Saliency, L1 gave attributions that are not finite for 1 of 2 texts \(first: text 1\). Look at method_"
+    message = r"Saliency, L1 gave attributions that are not finite for 1 of 2 texts \(first: text 1\). See method_"
     with pytest.raises(RuntimeError, match=message):
         attribute(model, "saliency_l1", [["she"], ["she"] * 5])

@@ -138,7 +138,7 @@ OWN = (
 )  # fmt: skip
 TOGETHER = (
     "rank_sum", "test", "regions", "terms", "surface", "coverage", "self_check", "outliers", "isotropy", "corrections",
-    "layers", "sts", "hubness", "outlier_dimensions", "overlap", "probe",
+    "layers", "sts", "hubness", "outlier_dimensions", "overlap", "probe", "health",
 )  # fmt: skip
 PAGES = (*OWN, "combined", "comparison")
 

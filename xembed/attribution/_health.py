@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, RowKey
+from xembed._core.results import Result, RowKey, UserText
 from xembed.attribution._embedding_targets import Depth
 from xembed.attribution._explain import as_scored_model, is_encoder, read_encoder
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, sum_words
@@ -67,7 +67,7 @@ class MethodStatus(Result):
     method: Annotated[str, RowKey]
     label: str
     status: str
-    reason: str
+    reason: Annotated[str, UserText]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,9 +89,9 @@ class MethodHealth(Result):
     schema: ClassVar[str] = "xembed.attribution.MethodHealth/1"
     page: ClassVar[str | None] = "xembed.attribution._pages.corpora:health"
 
-    model: str
+    model: Annotated[str, UserText]
     methods: tuple[MethodStatus, ...]
-    notes: tuple[str, ...]
+    notes: Annotated[tuple[str, ...], UserText]
     provenance: dict[str, Any]
 
     def __getitem__(self, method: str) -> MethodStatus:
