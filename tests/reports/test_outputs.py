@@ -2,6 +2,7 @@
 
 import io
 import re
+import tempfile
 import webbrowser
 
 import hostile
@@ -35,6 +36,15 @@ def test_a_page_in_an_open_file(result, tmp_path):
         result.report(file)
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]  # the page alone
+
+
+@pytest.mark.parametrize("kind", [tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile])
+@pytest.mark.parametrize("mode", ["w+", "w+b"])
+def test_a_page_in_a_file_that_wraps_another(result, kind, mode):
+    with kind(mode=mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": ""})) as file:
+        result.report(file)
+        file.seek(0)
+        assert file.read() == (result.html().encode("utf-8") if "b" in mode else result.html())
 
 
 def test_files_that_a_page_cannot_go_to(result, tmp_path):

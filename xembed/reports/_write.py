@@ -78,10 +78,10 @@ def _write_to_file(data: Mapping[str, Any], file: IO[Any]) -> None:
         raise TypeError(
             f"The 'path' parameter of report must be a path or an open file. Got {type(file).__name__} instead."
         )
-    if not isinstance(file, io.TextIOBase):
+    encoding = getattr(file, "encoding", None)  # also of files that only wrap one of text, as those of tempfile do
+    if encoding is None and not isinstance(file, io.TextIOBase):
         file.write(render_page(data).encode("utf-8"))
         return
-    encoding = getattr(file, "encoding", None)
     if encoding is not None and codecs.lookup(encoding).name != "utf-8":
         raise ValueError(
             f"A page is text in UTF-8. Got a file that is open as {encoding!r}: open it with encoding='utf-8', or as "
