@@ -308,7 +308,7 @@ def test_take_keeps_together_what_belongs_together():
     ("indices", "error"), [([3], IndexError), ([-4], IndexError), ([0.5], TypeError), ([[0]], TypeError)]
 )
 def test_take_refuses(indices, error):
-    with pytest.raises(error, match="[Rr]ows"):
+    with pytest.raises(error, match=r"[Rr]ows"):
         TextTable("t", ["a", "b", "c"]).take(indices)
 
 

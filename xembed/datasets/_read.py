@@ -47,7 +47,8 @@ def read_texts(
     TextTable
         Named after the file. A column 'label' of strings or integers becomes its labels (as strings), a column 'date'
         of ISO dates its dates; otherwise they are kept in the metadata, like all other columns. ``rows`` are the
-        numbers of the texts in the file, ``skipped`` those of the dropped ones, which ``n_skipped`` counts. A further column that is called 'text', too, is kept as 'text\_'.
+        numbers of the texts in the file, ``skipped`` those of the dropped ones, which ``n_skipped`` counts. A further
+        column that is called 'text', too, is kept as 'text\_'.
 
     Raises
     ------
