@@ -255,7 +255,7 @@ class TextTable:
                     f"of {self.name!r}."
                 )
             return self.take(np.flatnonzero(index))
-        return self.take(rows)  # type: ignore[arg-type]
+        return self.take(rows)
 
     def __repr__(self) -> str:
         names = ", ".join(repr(name) for name in self.columns[:_SHOWN_COLUMNS])
