@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from xembed._core.validation import quote_options
 from xembed.attribution import _attention, _gradients, _integrated, _perturbation, _references
 from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets
-from xembed.attribution._scored_model import ScoredModel
-from xembed.encoders._words import EncodedWords
+from xembed.attribution._scored_model import Rows, ScoredModel
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -35,12 +34,11 @@ def find_methods(names: str | Iterable[str], *, caller: str) -> list[Method]:
 
 
 def run_method(
-    method: Method, model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+    method: Method, model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions
 ) -> MethodOutput:
     """Run a method; RuntimeError if an attribution is not finite."""
     output = method.run(model, rows, targets, options)
-    bad = [place for place, words in enumerate(output.words) if not np.isfinite(words).all()]
-    if bad:
+    if bad := [place for place, words in enumerate(output.words) if not np.isfinite(words).all()]:
         raise RuntimeError(
             f"{method.label} gave attributions that are not finite for {len(bad)} of {len(rows)} texts (first: text "
             f"{bad[0]}). See method_health: the method may not work on this model, or the model gives NaN."
