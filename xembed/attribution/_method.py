@@ -22,6 +22,10 @@ Floats = npt.NDArray[np.float64]
 Targets = npt.NDArray[np.int64]
 
 
+# Options that every explanation reports.
+REPORTED = ("baseline", "deletion", "n_samples", "tolerance", "max_steps")
+
+
 @dataclass(frozen=True)
 class MethodOptions:
     """Options of methods; each takes what it needs.

@@ -128,7 +128,7 @@ def _last_layer(scored: ScoredModel, rows: Rows) -> list[WordVectors]:
     vectors: list[Any] = [None] * len(rows)
     with scored.frozen(), torch.no_grad():
         for places, batch, ids, mask in scored.row_batches(rows):
-            features = module.token_features(input_ids=ids, attention_mask=mask)
+            features = module.pipeline[0]({"input_ids": ids, "attention_mask": mask})
             parts, bias = token_parts(module, dict(features), mask, scored.caller)
             embeddings = unit_tensor(module.pool(features)).double().cpu().numpy()
             scored.n_forward += len(batch)

@@ -16,10 +16,10 @@ from typing import Any
 from xembed._core.provenance import provenance
 from xembed._core.torch import digest_tensors
 from xembed._core.validation import check_count, check_number, check_option, quote_options, shows_progress
-from xembed.attribution._explain import check_steps
 from xembed.attribution._health import MethodHealth
-from xembed.attribution._methods import METHODS, find_methods
-from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
+from xembed.attribution._method import REPORTED
+from xembed.attribution._methods import METHODS, check_options, find_methods
+from xembed.attribution._scored_model import ScoredModel
 from xembed.concepts import paired_shift
 from xembed.datasets import PairedSentences
 from xembed.encoders import Encoder, describe_encoder, load_encoder
@@ -189,13 +189,11 @@ class Benchmark:
         )
         if not self.seeds:
             raise ValueError(f"The 'seeds' of {caller} must be one or more integers. Got none.")
+        wanted = find_methods(methods, caller=caller)
+        options = check_options(baseline, deletion, numbers["n_samples"], tolerance, max_steps, caller=caller)
         self.settings = Settings(
-            methods=tuple(method.name for method in find_methods(methods, caller=caller)),
-            baseline=check_option(baseline, BASELINES, name="baseline", caller=caller),
-            deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
-            n_samples=check_count(numbers["n_samples"], name="n_samples", caller=caller, low=2),
-            tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
-            max_steps=check_steps(max_steps, caller=caller),
+            methods=tuple(method.name for method in wanted),
+            **{name: getattr(options, name) for name in REPORTED},
             target=check_option(target, _TARGETS, name="target", caller=caller),
             n_faithful=check_count(numbers["n_faithful"], name="n_faithful", caller=caller, low=0),
             n_randomised=check_count(numbers["n_randomised"], name="n_randomised", caller=caller, low=0),

@@ -23,7 +23,7 @@ from xembed._core.provenance import dump_json
 from xembed._core.validation import check_count
 from xembed.attribution._faithfulness import faithfulness
 from xembed.attribution._health import VALID, MethodHealth, method_health
-from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets
+from xembed.attribution._method import REPORTED, Method, MethodOptions, MethodOutput, Targets
 from xembed.attribution._methods import METHODS, run_method
 from xembed.attribution._pair_shapley import PairShapley, pair_shapley
 from xembed.attribution._randomisation import randomisation_similarity, randomise
@@ -241,7 +241,7 @@ class Settings:
 
     def options(self, seed: int, fitted: Any = None, progress: Callable[[int], object] | None = None) -> MethodOptions:
         """Return what methods are told."""
-        shared = {name: getattr(self, name) for name in ("baseline", "deletion", "n_samples", "tolerance", "max_steps")}
+        shared = {name: getattr(self, name) for name in REPORTED}
         return MethodOptions(**shared, seed=seed, fitted=fitted, progress=progress)
 
 
