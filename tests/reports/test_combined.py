@@ -230,7 +230,7 @@ def test_what_write_combined_refuses(results, tmp_path):
     ('{"schema": "other/1"}', r"must hold a result of xembed.* Got 'other/1'"),
     ('{"schema": "xembed.isotropy.IsotropyResult/1", "n": 3}', "lacks the fields"),
     ('{"schema": "xembed.combined/1", "title": "x"}', r"lacks the fields \['parts', 'provenance'\]"),
-    ('{"schema": "xembed.combined/1", "title": "x", "parts": [], "provenance": {}}', "must hold a list of results"),
+    ('{"schema": "xembed.combined/1", "title": "x", "parts": [], "provenance": {"function": "f", "parameters": {}, "versions": {}}}', "must hold a list of results"),
     ('{"schema": "xembed.combined/1", "title": "x", "parts": [3], "provenance": {}}', "Part 0 of '.*' must hold"),
 ])  # fmt: skip
 def test_files_that_are_no_results(tmp_path, text, message):
