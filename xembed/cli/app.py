@@ -44,7 +44,7 @@ app.add_typer(cache_app, name="cache")
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 3 a finding that ``--fail-on-shift`` asked for."""
+    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 3 a shift with ``--fail-on-shift``."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no reason to fail

@@ -132,7 +132,9 @@ def command(*examples: str, place: int = 50) -> Callable[[Callable[..., None]], 
             try:
                 function(**values)
             except (ValueError, TypeError) as error:
-                raise _as_usage_error(error, flags) or error
+                if (of_usage := _as_usage_error(error, flags)) is None:
+                    raise
+                raise of_usage from error
 
         kind = inspect.Parameter.KEYWORD_ONLY
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -37,7 +37,7 @@ def stamped(result: ResultT) -> ResultT:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print lines without what a terminal would obey, whoever wrote it: the one way out for everything that is printed."""
+    """Print lines without what a terminal would obey: the one way out for all that is printed."""
     typer.echo("\n".join(printable(line) for line in text.split("\n")), err=err)
 
 
