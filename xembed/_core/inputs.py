@@ -13,7 +13,6 @@ Embeddings: TypeAlias = npt.ArrayLike | Iterable[Any]
 
 _LIBRARIES = ("pandas", "polars", "pyarrow", "torch", "cupy")
 _PLAIN = {list, tuple, np.ndarray, int, float}
-_NO_ORDER = Mapping | set | frozenset
 
 
 def library_of(value: Any) -> str | None:
@@ -45,14 +44,15 @@ def list_items(texts: Any, *, name: str) -> list[Any]:
             f"{name} must be a list of strings. Got a {type(texts).__name__} with {len(names)} columns: pass the "
             f"column with the texts, as in table[{example!r:.60}]."
         )
-    if isinstance(texts, _NO_ORDER):
+    if isinstance(texts, Mapping | set | frozenset):
         raise TypeError(
             f"{name} must be a list of strings. Got a {type(texts).__name__}, which is no sequence of texts: pass a "
             "list of those that you mean, in their order."
         )
     if not isinstance(texts, Iterable):
         raise TypeError(f"{name} must be a list of strings. Got {type(texts).__name__} instead.")
-    return list(texts.to_pylist() if library_of(texts) == "pyarrow" else texts)
+    items: Any = texts
+    return list(items.to_pylist() if library_of(items) == "pyarrow" else items)
 
 
 def is_missing(item: Any) -> bool:
@@ -64,7 +64,7 @@ def holds_texts(value: Any) -> bool:
     """Return whether the first item of a list or column that is not missing is a text."""
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "SUT" or (value.dtype.kind == "O" and value.ndim == 1 and _starts_with_text(value))
-    if isinstance(value, str | bytes | Iterator | _NO_ORDER) or getattr(value, "ndim", 1) != 1:
+    if isinstance(value, str | bytes | Iterator | Mapping | set | frozenset) or getattr(value, "ndim", 1) != 1:
         return False
     return isinstance(value, Iterable) and isinstance(value, Sized) and _starts_with_text(value)
 
@@ -130,7 +130,7 @@ def _refuse(X: Any, name: str, caller: str) -> None:
         )
     if holds_texts(X) or hasattr(X, "texts"):
         raise_for_texts(name, caller)
-    if isinstance(X, str | bytes | bytearray | _NO_ORDER):
+    if isinstance(X, str | bytes | bytearray | Mapping | set | frozenset):
         remedy = {
             str: "a file is read by xembed.datasets.read_embeddings, and a text is embedded by encoder.encode([text])",
             dict: f"pass list({name}.values()) if its values are the vectors, in the order of the texts",
@@ -140,8 +140,7 @@ def _refuse(X: Any, name: str, caller: str) -> None:
 
 def _from_numpy(X: npt.NDArray[Any], name: str, caller: str) -> npt.NDArray[Any]:
     if isinstance(X, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(X)
-        _raise_for_masked(mask if mask.ndim < 2 else mask.any(axis=tuple(range(1, mask.ndim))), name)
+        _raise_for_masked(np.ma.getmaskarray(X), name)
         X = X.data
     return _stack(list(X), name, caller) if X.dtype == object and X.ndim == 1 else np.asarray(X)
 
@@ -191,7 +190,7 @@ def _plain_row(row: Any, name: str, caller: str) -> Any:
 
 
 def _raise_for_masked(masked: npt.NDArray[np.bool_], name: str) -> None:
-    rows = np.flatnonzero(masked)
+    rows = np.unique(np.atleast_1d(masked).nonzero()[0])
     if len(rows):
         raise ValueError(
             f"{name} holds {len(rows)} row{'s' * (len(rows) > 1)} with masked values (first: row {rows[0]}). Drop such "
