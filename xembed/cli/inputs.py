@@ -74,12 +74,7 @@ def embed_source(source: TextTable | npt.NDArray[Any], encoding: EncoderOptions,
         return Embedded(source, [], None)  # type: ignore[arg-type]
     encoder = encoding.encoder
     encoded = encoder.encode_detailed(texts)
-    warnings = []
-    if encoded.n_truncated:
-        warnings.append(
-            f"{encoded.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "
-            "comes after is not in their embeddings."
-        )
+    warnings = encoded.warnings(name)
     if n_skipped := getattr(source, "n_skipped", 0):
         warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
     return Embedded(encoded.embeddings, warnings, encoder.describe())
