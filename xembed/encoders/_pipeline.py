@@ -233,13 +233,14 @@ def count_tokens(model: SentenceTransformer, texts: Sequence[str]) -> npt.NDArra
         ]
     )
     counts[:, 1:] -= counts[0, 1:]  # those of the prompt
-    return np.maximum(counts[1:], 0)
+    of_texts: npt.NDArray[np.int64] = np.maximum(counts[1:], 0)
+    return of_texts
 
 
 class TokenKinds:
     """Which tokens of a tokenizer are unknown, and which say nothing: special and blank ones."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase | tokenizers.Tokenizer) -> None:
+    def __init__(self, tokenizer: Any) -> None:
         if isinstance(tokenizer, tokenizers.Tokenizer):
             special = {i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
             unknown = getattr(tokenizer.model, "unk_token", None)

@@ -60,7 +60,8 @@ class PromptTokens:
         from xembed.encoders._pipeline import TokenKinds
 
         counts = TokenKinds(self._transformer.tokenizer).count(self._sentences(texts))
-        return counts + np.array([self._n_prompt, 0, 0])
+        counts[:, 0] += self._n_prompt
+        return counts
 
     def features(self, texts: Sequence[str], device: Any) -> tuple[dict[str, Any], torch.Tensor]:
         """Return what the transformer reads, and the position that is read in each row."""
