@@ -40,6 +40,7 @@ class ReadingOptions:
 
     text_column: Annotated[str | None, "Column that holds the texts."] = None
     skip_blank: Annotated[bool, "Drop blank texts instead of refusing them."] = False
+    id_column: Annotated[str | None, "Column with an identifier of each text."] = None
 
 
 @dataclasses.dataclass(frozen=True)
