@@ -16,6 +16,7 @@ from xembed.cli.outputs import say_where, stamped, warn
 
 _CALENDAR = re.compile(r"(19|20)\d\d((0[1-9]|1[0-2])([0-2]\d|3[01])?)?")  # years, months, days without hyphens
 
+
 @command(
     "xembed drift tickets.csv --reference 2024-03-01 --window 7D --time-column date",
     "xembed drift stream.npy --reference 500 --window 50 --fail-on-shift",

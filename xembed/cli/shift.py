@@ -51,7 +51,9 @@ def shift(
         raise ValueError("--words needs texts: these are embeddings. Give the files that they were made of.")
     groups = None
     if group_column is not None:
-        groups = tuple(complete_column(source, group_column, file) for source, file in zip(sources, (f, g), strict=True))
+        groups = tuple(
+            complete_column(source, group_column, file) for source, file in zip(sources, (f, g), strict=True)
+        )
     result = compare_sources(
         sources,
         encoding,

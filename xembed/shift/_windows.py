@@ -275,9 +275,7 @@ def _number_windows(
         edges = _calendar_edges(times, length)
         return np.searchsorted(edges, times, side="right") - 1, lambda number: (edges[number], edges[number + 1])
     if not (length > (np.timedelta64(0, "us") if dated else 0.0) and np.isfinite(length)):
-        raise ValueError(
-            f"The 'window' parameter of {caller} must be a positive and finite length. Got {window!r} instead."
-        )
+        raise ValueError(f"The 'window' parameter of {caller} must be a positive length. Got {window!r} instead.")
     if origin is None:
         whole_days = isinstance(length, np.timedelta64) and length % _DAY == np.timedelta64(0, "us")
         origin = times[0].astype("datetime64[D]").astype(times.dtype) if whole_days else times[0]
