@@ -2,12 +2,15 @@
 
 import csv
 import json
+import re
 from unittest import mock
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.cli.test_commands import run
+from xembed.cli import app
 from xembed.cli.options import EncoderOptions
 
 WORDS = ["kettle", "ladder", "meadow", "napkin", "orchid", "pebble", "quilt", "rudder", "saddle", "teapot"]
@@ -17,7 +20,7 @@ def write(path, n=24, *, seed=0, **columns):
     """Write a table of ``n`` short texts with further columns, and return its path."""
     rng = np.random.default_rng(seed)
     texts = columns.pop("text", [" ".join(rng.choice(WORDS, 4)) for _ in range(n)])
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", *columns])
         writer.writerows(zip(texts, *columns.values(), strict=True))
@@ -31,6 +34,14 @@ def no_encoder():
         yield
 
 
+def refusal(*arguments):
+    """Return the exit code and what the command says of why it does nothing, on one line."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code in {1, 2}
+    message = result.output if result.exit_code == 2 else str(result.exception)
+    return result.exit_code, " ".join(message.split())
+
+
 def authors(n=24, blank=()):
     return ["  " if i in blank else f"author {i // 3}" for i in range(n)]
 
@@ -39,9 +50,9 @@ def authors(n=24, blank=()):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--alpha", "3"], "'alpha' parameter"),
-        (["--alpha", "nan"], "'alpha' parameter"),
-        (["--alpha", "inf"], "'alpha' parameter"),
+        (["--alpha", "3"], "--alpha"),
+        (["--alpha", "nan"], "--alpha"),
+        (["--alpha", "inf"], "--alpha"),
         (["--paired"], "as many rows in both"),
         (["--group-column", "author"], r"cell of 'author'. 2 are blank \((line|row)s \d+, \d+\)"),
         (["--group-column", "writer"], "must have the column"),
@@ -50,8 +61,7 @@ def authors(n=24, blank=()):
 def test_shift_refuses_before_it_encodes(tmp_path, options, message):
     f = write(tmp_path / "f.csv", author=authors(blank=(4, 7)))
     g = write(tmp_path / "g.csv", 21, seed=1, author=[f"writer {i // 3}" for i in range(21)])
-    with pytest.raises(ValueError, match=message):
-        run("shift", f, g, "--out", tmp_path / "r.html", *options)
+    assert re.search(message, refusal("shift", f, g, "--out", tmp_path / "r.html", *options)[1])
     assert not list(tmp_path.glob("r.*"))
 
 
@@ -59,31 +69,31 @@ def test_shift_refuses_before_it_encodes(tmp_path, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--window", "7Q"], "'window' parameter"),
-        (["--window", "inf"], "'window' parameter"),
+        (["--window", "7Q"], "--window"),
+        (["--window", "inf"], "--window"),
         (["--window", "-2."], "positive length"),
         (["--window", "4"], "at least min_rows"),
-        (["--window", "20", "--reference", "nonsense"], "'reference' parameter"),
-        (["--window", "20", "--reference", "nan"], "'reference' parameter"),
+        (["--window", "20", "--reference", "nonsense"], "--reference"),
+        (["--window", "20", "--reference", "nan"], "--reference"),
         (["--window", "20", "--reference", "59"], "does not fill a window"),
         (["--window", "20", "--reference", "5"], "must have at least 10 rows"),
-        (["--window", "20", "--alpha", "3"], "'alpha' parameter"),
+        (["--window", "20", "--alpha", "3"], "--alpha"),
         (["--window", "20", "--group-column", "author"], r"cell of 'author'. 1 is blank \((line|row) \d+\)"),
         (["--window", "20", "--time-column", "text"], "can't be read"),
     ],
 )
 def test_drift_refuses_before_it_encodes(tmp_path, options, message):
     stream = write(tmp_path / "s.csv", 60, day=range(60), author=authors(60, blank=(9,)))
-    with pytest.raises((ValueError, TypeError), match=message):
-        run("drift", stream, "--time-column", "day", "--reference", "20", "--out", tmp_path / "d.html", *options)
+    arguments = ("--time-column", "day", "--reference", "20", "--out", tmp_path / "d.html", *options)
+    assert re.search(message, refusal("drift", stream, *arguments)[1])
     assert not list(tmp_path.glob("d.*"))
 
 
 @pytest.mark.usefixtures("no_encoder")
 def test_isotropy_refuses_blank_labels_before_it_encodes(tmp_path):
     texts = write(tmp_path / "t.csv", topic=authors(blank=(5,)))
-    with pytest.raises(ValueError, match="each cell of 'topic'"):
-        run("isotropy", texts, "--label-column", "topic", "--fit", texts, "--out", tmp_path / "i.html")
+    arguments = ("--label-column", "topic", "--fit", texts, "--out", tmp_path / "i.html")
+    assert "each cell of 'topic'" in refusal("isotropy", texts, *arguments)[1]
 
 
 @pytest.mark.parametrize(("times", "window"), [(range(60), "10."), ([f"{i / 2}" for i in range(60)], "5.")])

@@ -55,7 +55,7 @@ def complete_column(source: TextTable | npt.NDArray[Any], column: str, path: Pat
     if missing:
         raise ValueError(
             f"{str(path)!r} must have a value in each cell of {column!r}. {len(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} blank ({_list_rows(source, missing)}): fill them in, or drop these "
+            f"{'is' if len(missing) == 1 else 'are'} blank ({_list_rows(source, missing)}): fill them in, or drop the "
             "rows."
         )
     return values
