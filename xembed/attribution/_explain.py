@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.fields import Floats, Ints, LengthsOf, MayBeNaN, NonNegative, Provenance, Sides
+from xembed._core.inputs import list_items
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import (
@@ -363,7 +364,7 @@ def read_encoder(
     """Return an encoder with a target as methods read it, the rows of texts, and the output to explain for each."""
     from xembed.attribution._encoder_model import ScoredEncoder, as_scored_encoder, prepare_target
 
-    listed = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str | bytes) else check_texts(texts)
+    listed = list_items(texts, name="texts")
     joined = check_texts([_joined(text, number) for number, text in enumerate(listed)])
     head, targets, name = prepare_target(encoder, target, joined, caller=caller)
     scored = as_scored_encoder(encoder, head, needs_model=needs_model, site=site, max_length=max_length, caller=caller)
