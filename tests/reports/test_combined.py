@@ -233,7 +233,7 @@ MADE = '{"function": "f", "parameters": {}, "versions": {}}'
     ('{"schema": "other/1"}', r"must hold a result of xembed.* Got 'other/1'"),
     ('{"schema": "xembed.isotropy.IsotropyResult/1", "n": 3}', "lacks the fields"),
     ('{"schema": "xembed.combined/1", "title": "x"}', r"lacks the fields \['parts', 'provenance'\]"),
-    (f'{{"schema": "xembed.combined/1", "title": "x", "parts": [], "provenance": {MADE}}}', "must hold a list of results"),
+    (f'{{"schema": "xembed.combined/1", "title": "x", "parts": [], "provenance": {MADE}}}', "must hold a list"),
     ('{"schema": "xembed.combined/1", "title": "x", "parts": [3], "provenance": {}}', r"parts\[0\] must be an object"),
 ])  # fmt: skip
 def test_files_that_are_no_results(tmp_path, text, message):
