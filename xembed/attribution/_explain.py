@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Floats, Ints, LengthsOf, MayBeNaN, NonNegative, Provenance, Sides
+from xembed._core.inputs import list_items
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import (
@@ -37,7 +39,6 @@ from xembed.encoders._words import EncodedWords
 if TYPE_CHECKING:
     import pandas as pd
 
-_MAY_BE_NAN = ("baseline_scores", "completeness", "special")
 _TEXTS_IN_CELL = 8  # of a notebook
 
 
@@ -88,18 +89,18 @@ class Attributions(Result):
     label: str
     signed: bool
     words: Annotated[tuple[tuple[str, ...], ...], UserText]
-    values: tuple[npt.NDArray[np.float64], ...]
-    targets: npt.NDArray[np.int64]
-    scores: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
-    baseline_scores: npt.NDArray[np.float64]
-    completeness: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
-    special: npt.NDArray[np.float64]
-    truncated: npt.NDArray[np.bool_]
+    values: Annotated[tuple[Floats, ...], LengthsOf("words")]
+    targets: Annotated[Ints, Sides("words")]
+    scores: Annotated[Floats, Sides("words"), PerRow("texts", "words")]
+    baseline_scores: Annotated[Floats, MayBeNaN, Sides("words")]
+    completeness: Annotated[Floats, MayBeNaN, Sides("words"), PerRow("texts", "words")]
+    special: Annotated[Floats, MayBeNaN, Sides("words")]
+    truncated: Annotated[npt.NDArray[np.bool_], Sides("words")]
     output: str
     baseline: str
     notes: tuple[str, ...]
-    seconds: float
-    provenance: dict[str, Any]
+    seconds: NonNegative
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row for each word: text, position, word, attribution."""
@@ -118,21 +119,6 @@ class Attributions(Result):
         """Return the ``n`` words of a text with the largest absolute attribution, largest first."""
         order = np.argsort(-np.abs(self.values[text]), kind="stable")[:n]
         return [(self.words[text][place], float(self.values[text][place])) for place in order]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data; NaN is None."""
-        data = super().to_dict()
-        for name in _MAY_BE_NAN:
-            data[name] = [None if not np.isfinite(value) else value for value in data[name]]
-        return data
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Attributions:
-        """Rebuild it from the data of `to_dict`."""
-        filled = {
-            name: [np.nan if value is None else value for value in data[name]] for name in _MAY_BE_NAN if name in data
-        }
-        return super().from_dict(dict(data) | filled)
 
     def _scalars(self) -> dict[str, Any]:
         return {"method": self.method, "n_texts": len(self.words), "output": self.output, "seconds": self.seconds}
@@ -378,7 +364,7 @@ def read_encoder(
     """Return an encoder with a target as methods read it, the rows of texts, and the output to explain for each."""
     from xembed.attribution._encoder_model import ScoredEncoder, as_scored_encoder, prepare_target
 
-    listed = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str | bytes) else check_texts(texts)
+    listed = list_items(texts, name="texts")
     joined = check_texts([_joined(text, number) for number, text in enumerate(listed)])
     head, targets, name = prepare_target(encoder, target, joined, caller=caller)
     scored = as_scored_encoder(encoder, head, needs_model=needs_model, site=site, max_length=max_length, caller=caller)
