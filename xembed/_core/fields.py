@@ -61,6 +61,16 @@ class Sides:
         object.__setattr__(self, "names", names)
 
 
+@dataclass(frozen=True, init=False)
+class OneOf:
+    """Marks a text that is one of some."""
+
+    options: tuple[str, ...]
+
+    def __init__(self, *options: str) -> None:
+        object.__setattr__(self, "options", options)
+
+
 @dataclass(frozen=True)
 class LengthsOf:
     """Marks a tuple of sequences, each as long as that of another field."""
@@ -274,8 +284,9 @@ def reader(hint: Any) -> Read:
         return _anything
     if kind in (Union, types.UnionType):
         return _one_of(tuple(_inner(option, marks) for option in options))
-    if kind is Literal:
-        return _literal(options)
+    one_of = next((mark.options for mark in marks if isinstance(mark, OneOf)), ())
+    if kind is Literal or (one_of and kind is str):
+        return _literal(one_of or options)
     if kind in (int, float):
         return _number(kind, limits)
     if kind is np.ndarray:
@@ -387,8 +398,7 @@ def _array(dtype: np.dtype[Any], ndim: int | None, limits: Between | None, may_b
     kinds = {"f": "iuf", "i": "iu", "b": "b"}[dtype.kind]
     what = {"f": "a number", "i": "an integer", "b": "true or false"}[dtype.kind]
     single = f"{what} {limits}" if limits else what
-    expected = "a list" if ndim in (None, 1) else f"{ndim} lists in each other, of one length each"
-    expected = f"{expected} with {what} in each place"
+    expected = f"a list, each item {what}" if ndim in (None, 1) else f"a {ndim}-D list, each item {what}"
     low, high = _bounds(limits, float)
 
     def read(value: Any, place: str) -> Any:
