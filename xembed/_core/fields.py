@@ -336,7 +336,7 @@ def _number(kind: type[Any], limits: Between | None) -> Read:
     def read(value: Any, place: str) -> Any:
         if type(value) not in kinds or not low <= value <= high or value in excluded:
             raise misfit(place, expected, value)
-        return value
+        return float(value) if type(value) is int and kind is float and abs(value) >= 2**63 else value
 
     return read
 

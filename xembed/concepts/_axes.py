@@ -132,7 +132,7 @@ class AxesExplanation(Result):
     difference: Annotated[Floats, Sides("pairs"), PerRow("pairs")]
     difference_shares: Annotated[Floats, Sides("pairs", "names")]
     difference_rest: Annotated[Floats, Sides("pairs"), PerRow("pairs")]
-    first: Annotated[tuple[str | None, ...], UserText]
+    first: Annotated[tuple[str | None, ...], UserText, Sides("pairs")]
     encoder: dict[str, Any]
     provenance: Provenance
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
-from xembed._core.fields import Count, Counts, Floats, Level, Probabilities, Provenance, Sides
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import (
@@ -78,7 +78,7 @@ class OutlierResult(Result):
     scores: Annotated[Floats, Sides("n_tested")]
     threshold: float | None
     fdr: Level
-    score: str
+    score: Annotated[str, OneOf("depth", "local")]
     method: str
     n_calibration: Count
     n_tested: Count

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.fields import Count, Level, NonNegative, Probability, Provenance
+from xembed._core.fields import Count, Has, Level, NonNegative, Probability, Provenance
 from xembed._core.results import NotCompared, Result, RowKey, UserText
 from xembed.geco._metrics import METRICS, chance, score_rows
 from xembed.geco._schemes import SCHEMES
@@ -177,6 +177,35 @@ class SchemeRow(Result):
     seconds: NonNegative
 
 
+_Failure = Annotated[
+    dict[str, Any],
+    Has((("scheme", str), ("method", str), ("group", int), ("form", str), ("mass_accuracy", float))),
+]
+_OfScheme = Annotated[
+    dict[str, Any],
+    Has(
+        (
+            ("probability", float),
+            ("correct", bool),
+            ("pair_shapley", dict[str, float]),
+            ("methods", dict[str, tuple[float, ...]]),
+        )
+    ),
+]
+_Form = Annotated[
+    dict[str, Any],
+    Has(
+        (
+            ("form", str),
+            ("words", tuple[str, ...]),
+            ("ground_truth", tuple[bool, ...]),
+            ("schemes", dict[str, _OfScheme]),
+        )
+    ),
+]
+_Sentence = Annotated[dict[str, Any], Has((("group", int), ("why", str), ("forms", tuple[_Form, ...])))]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BenchmarkResult(Result):
     """Result of `Benchmark.run`.
@@ -230,8 +259,8 @@ class BenchmarkResult(Result):
     seeds: tuple[int, ...]
     schemes: tuple[SchemeRow, ...]
     rows: tuple[LeaderboardRow, ...]
-    sentences: Annotated[tuple[dict[str, Any], ...], UserText, NotCompared]
-    failures: Annotated[tuple[dict[str, Any], ...], UserText, NotCompared]
+    sentences: Annotated[tuple[_Sentence, ...], UserText, NotCompared]
+    failures: Annotated[tuple[_Failure, ...], UserText, NotCompared]
     bias: Annotated[dict[str, Any], UserText]
     excluded: Annotated[dict[str, Any], NotCompared, UserText]
     n_resamples: Count

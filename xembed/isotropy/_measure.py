@@ -15,7 +15,7 @@ import numpy.typing as npt
 from xembed._core.blocks import Blocks, Rows, known_rows, read_rows
 from xembed._core.blocks import width as width_of
 from xembed._core.directions import working_dtype
-from xembed._core.fields import Count, Counts, Floats, Level, Provenance, Sides
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Provenance, Sides
 from xembed._core.moments import Array, Columns, Moments, grouped_moments
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
@@ -81,7 +81,7 @@ class Measure(Result):
     minimum: float | None
     maximum: float | None
     perfect: float | None
-    better: str
+    better: Annotated[str, OneOf("higher", "lower", "none")]
     n_rows_used: Count
     warning: str | None
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
-from xembed._core.fields import Cosine, Count, Level, Probability, Provenance
+from xembed._core.fields import Cosine, Count, Level, OneOf, Probability, Provenance
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
@@ -109,7 +109,7 @@ class STSResult(Result):
     sets: tuple[STSCorrelation, ...]
     all: STSCorrelation
     mean: STSCorrelation
-    similarity: str
+    similarity: Annotated[str, OneOf("cosine", "euclidean", "dot")]
     fit_on: Annotated[str | None, UserText]
     fit_overlap: Probability | None
     transductive: bool

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows, mean_cosines
-from xembed._core.fields import Cosine, Floats, Level, Probability, Provenance, Sides
+from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
 from xembed._core.text import format_p, in_sentence, short_names
@@ -134,7 +134,7 @@ class ShiftResult(Result):
     shifted: bool
     pvalue: Probability
     alpha: Level
-    mode: str
+    mode: Annotated[str, OneOf("fast", "battery")]
     tests: tuple[TestResult, ...]
     facets: tuple[Facet, ...]
     separability: Probability | None
@@ -150,9 +150,9 @@ class ShiftResult(Result):
     depths: Annotated[Floats, Sides("rows")]
     depths_in_F: Annotated[Floats, Sides("rows")]
     depths_in_G: Annotated[Floats, Sides("rows")]
-    coordinates: npt.NDArray[np.float64] | None
-    projection: str
-    explained_variance: tuple[float, ...] | None
+    coordinates: Annotated[Floats, Sides("rows", "map")] | None
+    projection: Annotated[str, OneOf("pca", "umap", "none")]
+    explained_variance: Annotated[tuple[Probability, ...], Sides("map")] | None
     names: Annotated[tuple[str, str], UserText]
     texts_F: Annotated[tuple[str, ...] | None, UserText]
     texts_G: Annotated[tuple[str, ...] | None, UserText]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
-from xembed._core.fields import Count, Counts, Level, Probabilities, Probability, Provenance, Sides
+from xembed._core.fields import Count, Counts, Level, OneOf, Probabilities, Probability, Provenance, Sides
 from xembed._core.neighbors import (
     BLOCK_ELEMENTS,
     MAX_CANDIDATES,
@@ -102,7 +102,7 @@ class CoverageResult(Result):
     qvalues_G: Annotated[Probabilities, Sides("scores_G")]
     qvalues_F: Annotated[Probabilities, Sides("scores_F")]
     fdr: Level
-    score: str
+    score: Annotated[str, OneOf("similarity", "contrast")]
     n_neighbors: Count
     names: Annotated[tuple[str, str], UserText]
     n_F: Count

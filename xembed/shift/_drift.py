@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import direction_weights
-from xembed._core.fields import Count, Counts, Floats, Level, Probabilities, Provenance, Sides
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.text import short_names
@@ -131,7 +131,7 @@ class DriftResult(Result):
     ends: Annotated[tuple[str | float, ...], Sides("counts")]
     counts: Annotated[Counts, Sides("counts")]
     compared: Annotated[Counts, Sides("counts")]
-    tests: tuple[str, ...]
+    tests: tuple[Annotated[str, OneOf(*KINDS)], ...]
     shares: Annotated[Probabilities, Sides("tests")]
     evidence: Annotated[Floats, Sides("counts"), PerRow("windows", "starts")]
     martingales: Annotated[Floats, Sides("counts", "tests")]

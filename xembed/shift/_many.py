@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows, mean_cosines
-from xembed._core.fields import Count, Counts, Floats, Level, Probabilities, Provenance, Sides
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import PerPair, Result, UserText
 from xembed._core.text import format_p, short_names
@@ -87,7 +87,7 @@ class ManyResult(Result):
     n_different: Count
     pvalues: Annotated[Probabilities, Sides("names", "names"), PerPair("names", "p-value")]
     adjusted_pvalues: Annotated[Probabilities, Sides("names", "names"), PerPair("names", "adjusted p-value")]
-    tests: tuple[str, ...]
+    tests: tuple[Annotated[str, OneOf(*KINDS)], ...]
     effects: Annotated[Floats, Sides("tests", "names", "names"), PerPair("names", "effect", "tests")]
     similarities: Annotated[Floats, Sides("names", "names"), PerPair("names", "similarity")]
     warnings: tuple[str, ...]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from xembed._core.blocks import Advance, check_same_width, known_rows, no_progress, read_array, read_rows, row_progress
 from xembed._core.directions import Directions, UnitRows, directions
-from xembed._core.fields import Count, Counts, Interval, Level, Probability, Provenance, Sides
+from xembed._core.fields import Count, Counts, Interval, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
@@ -72,10 +72,10 @@ class RankSumResult(Result):
     effect_size: Annotated[float, IntervalIn("confidence_interval")]
     confidence_interval: Interval
     confidence_level: Level
-    alternative: str
-    method: str
-    reference: str
-    distance: str
+    alternative: Annotated[str, OneOf("two-sided", "greater", "less")]
+    method: Annotated[str, OneOf("exact", "asymptotic")]
+    reference: Annotated[str, OneOf("pooled", "split", "first")]
+    distance: Annotated[str, OneOf("cosine", "chord", "angular")]
     n_F: Count
     n_G: Count
     depths_F: Annotated[Floats, Sides("depths_F")]

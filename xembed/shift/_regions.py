@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import PooledRows, UnitRows
-from xembed._core.fields import Count, Interval, Level, Probability, Provenance, Sides
+from xembed._core.fields import Count, Interval, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype, cosine_tolerance, neighbor_sums
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
@@ -87,7 +87,7 @@ class Region(Result):
     schema: ClassVar[str] = "xembed.shift.Region/1"
 
     id: Annotated[int, NotCompared]
-    status: str
+    status: Annotated[str, OneOf("new", "more", "vanished", "less", "unchanged")]
     label: Annotated[str, RowKey, UserText]
     terms: Annotated[tuple[str, ...], UserText]
     term_scores: Annotated[tuple[float, ...], Sides("terms")]
