@@ -4,8 +4,8 @@ import copy
 import json
 
 ODD = (
-    None, True, False, -1, 0, 1, 7, 0.5, -0.5, 1e300, -1e300, 10**30, "", "text", "\ud800", "\x1b[31m", [], {}, [None], [1, "a"],
-    [[1], [2, 3]], [True], {"a": 1}, {"schema": "xembed.shift.Term/1"},
+    None, True, False, -1, 0, 1, 7, 0.5, -0.5, 1e300, -1e300, 10**30, "", "text", "\ud800", "\x1b[31m", [], {}, [None],
+    [1, "a"], [[1], [2, 3]], [True], {"a": 1}, {"schema": "xembed.shift.Term/1"},
 )  # fmt: skip
 
 
@@ -23,16 +23,32 @@ def damaged_bytes(content, rng):
         return content[:place] + content[place + 1 + int(rng.integers(40)) :], kind
     if kind == "doubled":
         return content[:place] + content[max(0, place - int(rng.integers(1, 40))) :], kind
-    odd = [b"\xff", b"\xef\xbb\xbf", b"NaN", b"Infinity", b"1e999", b'"', b"\\ud800", b"{", b"]", b"\n", b"\r", b"\t", b","]
+    odd = [
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"NaN",
+        b"Infinity",
+        b"1e999",
+        b'"',
+        b"\\ud800",
+        b"{",
+        b"]",
+        b"\n",
+        b"\r",
+        b"\t",
+        b",",
+    ]
     return content[:place] + odd[int(rng.integers(len(odd)))] + content[place:], kind
 
 
-def damaged_data(data, rng):
+def damaged_data(data, rng):  # noqa: C901 - one kind of damage a branch
     """Return a copy of plain data with one thing wrong, and what it is."""
     data = copy.deepcopy(data)
     holder = data
     for _ in range(int(rng.integers(6))):  # as often a field of the result as a number deep inside
-        inner = [item for item in (holder.values() if isinstance(holder, dict) else holder) if isinstance(item, dict | list)]
+        inner = [
+            item for item in (holder.values() if isinstance(holder, dict) else holder) if isinstance(item, dict | list)
+        ]
         inner = [item for item in inner if item]
         if not inner:
             break
