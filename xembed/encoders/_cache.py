@@ -73,6 +73,7 @@ class EmbeddingCache:
     """
 
     def __init__(self, folder: Path, fingerprint: str, dimension: int, about: Mapping[str, Any]) -> None:
+        self.folder = folder
         self.path = folder / "embeddings" / f"{fingerprint[:32]}.sqlite"
         self._dimension = dimension
         self._meta = {
@@ -127,7 +128,8 @@ class EmbeddingCache:
     def _read_vector(self, blob: Any) -> FloatArray | None:
         if not isinstance(blob, bytes) or len(blob) != 4 * self._dimension:
             return None
-        return np.frombuffer(blob, dtype="<f4")
+        vector = np.frombuffer(blob, dtype="<f4")
+        return vector if np.isfinite(vector).all() else None
 
     def _put(self, rows: Sequence[tuple[bytes, int, bytes]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -270,6 +272,8 @@ def clear_cache(folder: str | os.PathLike[str] | None = None, *, fingerprint: st
                 "The 'fingerprint' parameter of clear_cache must be that of a cached encoder, or its first 8 "
                 f"or more digits (cache_info lists them). Got {fingerprint!r} instead."
             )
+    if fingerprint is None:
+        _remove_records(cache_folder(folder))
     sizes = [sum(part.stat().st_size for part in _parts(path)) for path in paths]
     for path in paths:
         _remove(path)
@@ -302,6 +306,12 @@ def _databases(base: Path) -> Iterator[Path]:
             yield folder / name
 
 
+def _remove_records(base: Path) -> None:
+    for path in (base / "encoders").glob("*.json"):
+        if re.fullmatch(r"[0-9a-f]{32}\.json", path.name):
+            path.unlink(missing_ok=True)
+
+
 def _parts(path: Path) -> list[Path]:
     parts = [path, *(path.with_name(path.name + suffix) for suffix in ("-journal", "-wal", "-shm"))]
     return [part for part in parts if part.is_file()]
@@ -322,13 +332,16 @@ def _describe_file(path: Path) -> dict[str, Any]:
                 return entry | {"n_texts": 0}
             meta = dict(database.execute("SELECT name, value FROM meta"))
             (n_texts,) = database.execute("SELECT count(*) FROM embeddings").fetchone()
+        model = json.loads(meta["encoder"])["model"]
+        if not isinstance(model, str):
+            raise ValueError("the name of its model is no text")
         return entry | {
-            "model": json.loads(meta["encoder"])["model"],
+            "model": model,
             "fingerprint": meta["fingerprint"],
             "dimension": int(meta["dimension"]),
             "n_texts": n_texts,
         }
-    except (sqlite3.Error, OSError, CacheUnusable, KeyError, ValueError, TypeError) as error:
+    except (sqlite3.Error, OSError, CacheUnusable, KeyError, ValueError, TypeError, RecursionError) as error:
         return entry | {"problem": f"{error}"}
 
 
