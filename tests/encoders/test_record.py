@@ -1,8 +1,10 @@
 """Texts that are in the cache need no model."""
 
+import contextlib
 import copy
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -181,10 +183,31 @@ def test_names_given_later_are_the_encoders_own(folder):
 
 def test_text_that_was_cut_is_said_without_the_model(folder):
     long = " ".join(["cat"] * 30)
-    with pytest.warns(UserWarning, match="1 of 1 texts is longer than 9 tokens") as first:
+    with pytest.warns(UserWarning, match="longer than 9 tokens") as first:
         load(folder, max_length=9).encode([long])
     encoder = load(folder, max_length=9)
     with pytest.warns(UserWarning) as second:
         encoder.encode([long])
     assert str(second[0].message) == str(first[0].message)
     assert not is_loaded(encoder)
+
+
+def test_counts_are_cached(folder, own_cache):
+    first = load(folder).encode_detailed([*TEXTS, "the zebra"])
+    encoder = load(folder)
+    second = encoder.encode_detailed([*TEXTS, "the zebra"])
+    for name in ("n_tokens", "n_unknown", "n_content"):
+        np.testing.assert_array_equal(getattr(second, name), getattr(first, name))
+    assert not is_loaded(encoder)
+    (path,) = (own_cache / "embeddings").iterdir()
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:  # as an older version leaves it
+        connection.execute("DROP TABLE token_counts")
+    counted = load(folder).encode_detailed(TEXTS)
+    assert counted.n_cached == 2
+    np.testing.assert_array_equal(counted.n_content, first.n_content[:2])
+    encoder = load(folder)
+    encoder.encode(TEXTS)
+    assert not is_loaded(encoder)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE token_counts SET n_unknown = -1")
+    np.testing.assert_array_equal(encoder.encode_detailed(TEXTS).n_unknown, first.n_unknown[:2])

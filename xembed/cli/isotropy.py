@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, column_of, read_source, texts_of
+from xembed.cli.inputs import check_same_kind, complete_column, read_source, texts_of
 from xembed.cli.options import INPUT, NormalizingEncoderOptions, ReadingOptions, ReportPath, Seed, command
 from xembed.cli.outputs import say_where, stamped, warn
 
@@ -47,7 +47,7 @@ def isotropy(
     if save is not None:
         check_writable(save)
     source = read_source(texts, reading)
-    labels = None if label_column is None else column_of(source, label_column, texts)
+    labels = None if label_column is None else complete_column(source, label_column, texts)
     fit_source = None if fit is None else read_source(fit, reading)
     is_text = texts_of(source) is not None
     if fit_source is not None:

@@ -39,7 +39,6 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "dimension": (int,),
     "fingerprint": (str,),
     "device": (str,),
-    "position_limit": (int, type(None)),
 }
 
 
