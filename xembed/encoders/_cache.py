@@ -374,12 +374,12 @@ def _describe_file(path: Path) -> dict[str, Any]:
                 return entry | {"n_texts": 0}
             meta = dict(database.execute("SELECT name, value FROM meta"))
             (n_texts,) = database.execute("SELECT count(*) FROM embeddings").fetchone()
-        model = json.loads(meta["encoder"])["model"]
-        if not isinstance(model, str):
-            raise ValueError("the name of its model is no text")
+        model, fingerprint = json.loads(meta["encoder"])["model"], meta["fingerprint"]
+        if not (isinstance(model, str) and isinstance(fingerprint, str)):
+            raise ValueError("its description of the encoder is damaged")
         return entry | {
             "model": model,
-            "fingerprint": meta["fingerprint"],
+            "fingerprint": fingerprint,
             "dimension": int(meta["dimension"]),
             "n_texts": n_texts,
         }
