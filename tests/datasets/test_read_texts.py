@@ -481,3 +481,37 @@ def test_path_of_another_type(path):
         TypeError, match=r"The 'path' parameter of read_texts must be a str or path-like. Got \w+ instead"
     ):
         read_texts(path)
+
+
+# ------------------------------------------------------------------------------ numbers of the file, identifiers
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows", "skipped"),
+    [
+        ("a.txt", "a\n\nb\n \nc\n", (1, 3, 5), (2, 4)),
+        ("a.jsonl", '"a"\n\n"b"\n""\n', (1, 3), (4,)),
+        ("a.csv", "text,n\na,0\n,1\nb,2\n", (0, 2), (1,)),
+    ],
+)
+def test_rows_are_those_of_the_file(make, name, content, rows, skipped):
+    table = read_texts(make(name, content), skip_blank=True)
+    assert (table.rows, table.skipped, table.n_skipped) == (rows, skipped, len(skipped))
+    assert table.unit == ("row" if name == "a.csv" else "line")
+
+
+def test_identifiers(make):
+    table = read_texts(make("a.jsonl", jsonl([{"text": "a", "key": 7}, {"text": "b", "key": "x"}])), id_column="key")
+    assert table.ids == ("7", "x")
+    assert table.column("key") == (7, "x")
+
+
+@pytest.mark.parametrize("key", ["", " ", None, 0.5, True])
+def test_identifiers_that_are_none(make, key):
+    with pytest.raises(ValueError, match=r"must hold an identifier .* in line 2: fill it in, or name another column"):
+        read_texts(make("a.jsonl", jsonl([{"text": "a", "key": 7}, {"text": "b", "key": key}])), id_column="key")
+
+
+def test_identifier_column_wrong(make):
+    with pytest.raises(ValueError, match=r"'id_column' parameter of read_texts must be one of \{'text'\}"):
+        read_texts(make("a.csv", "text\nsome\n"), id_column="id")

@@ -279,3 +279,45 @@ def test_repr_html_stays_small_whatever_the_texts():
     html = TextTable(nasty, [nasty] * 6, labels=[nasty] * 6, metadata=metadata)._repr_html_()
     assert len(html.encode("utf-8")) < 50_000
     assert "…" in html
+
+
+# --------------------------------------------------------------------------------- numbers of the file, identifiers
+
+
+def test_rows_count_from_zero_unless_given():
+    table = TextTable("t", ["a", "b", "c"])
+    assert (table.rows, table.unit, table.ids, table.skipped, table.warnings) == ((0, 1, 2), "row", None, (), ())
+    assert TextTable("t", ["a", "b"], rows=[4, 9], unit="line").rows == (4, 9)
+
+
+def test_take_keeps_together_what_belongs_together():
+    table = TextTable(
+        "t", ["a", "b", "c"], labels=["x", "y", "z"], dates=["2024-01-01", "2024-01-02", "2024-01-03"],
+        metadata={"n": [5, 6, 7]}, rows=[1, 3, 4], ids=["A", "B", "C"], skipped=[2], n_skipped=1, warnings=["odd"],
+    )  # fmt: skip
+    for part in (table.take([2, -2]), table[np.array([2, 1])]):
+        assert part.texts == ("c", "b")
+        assert (part.labels, part.ids, part.rows, part.metadata["n"]) == (("z", "y"), ("C", "B"), (4, 3), (7, 6))
+        assert [str(day) for day in part.dates] == ["2024-01-03", "2024-01-02"]
+        assert (part.skipped, part.n_skipped, part.warnings) == ((2,), 1, ("odd",))
+    assert table.where(label="y").rows == (3,)
+    assert table.take([]).texts == ()
+
+
+@pytest.mark.parametrize(
+    ("indices", "error"), [([3], IndexError), ([-4], IndexError), ([0.5], TypeError), ([[0]], TypeError)]
+)
+def test_take_refuses(indices, error):
+    with pytest.raises(error, match=r"[Rr]ows"):
+        TextTable("t", ["a", "b", "c"]).take(indices)
+
+
+def test_rows_identifiers_and_unit_are_checked():
+    with pytest.raises(ValueError, match="2 texts and 1 entries in 'rows'"):
+        TextTable("t", ["a", "b"], rows=[0])
+    with pytest.raises(ValueError, match="2 texts and 3 entries in 'ids'"):
+        TextTable("t", ["a", "b"], ids=["x", "y", "z"])
+    with pytest.raises(TypeError, match="ids holds 1 item that is not a string"):
+        TextTable("t", ["a"], ids=[5])
+    with pytest.raises(ValueError, match=r"'unit' parameter of TextTable must be one of \{'line', 'row'\}"):
+        TextTable("t", ["a"], unit="page")

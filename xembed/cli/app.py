@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import pkgutil
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,7 @@ from typer import Option
 
 from xembed.cli.embed import cache_app
 from xembed.cli.options import Command, add_commands
+from xembed.cli.outputs import say, warn
 
 app = typer.Typer(
     name="xembed",
@@ -41,14 +44,41 @@ app.add_typer(cache_app, name="cache")
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 3 shift found with --fail-on-shift."""
+    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 3 a shift with ``--fail-on-shift``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no reason to fail
+    warnings.showwarning = lambda message, *_, **__: warn([str(message)])
     try:
-        app(standalone_mode=True)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError, MemoryError) as error:
+        sys.exit(app(prog_name="xembed", standalone_mode=False) or 0)
+    except BrokenPipeError:  # a reader such as head has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("xembed: interrupted", err=True)
+        sys.exit(130)
+    except Exception as error:
         if os.environ.get("XEMBED_DEBUG"):
             raise
-        typer.echo(f"xembed: error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(_say_error(error))
+
+
+def _say_error(error: Exception) -> int:
+    """Print one error as a sentence, and return the exit code it stands for."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # whose message is the help
+        error.show()  # type: ignore[attr-defined]
+        return 2
+    context = getattr(error, "ctx", None)
+    if hasattr(error, "format_message"):  # of typer, whose classes have moved between its versions
+        lead = "" if context is None else f" ({context.command_path} --help lists what can be given.)"
+        say(f"xembed: error: {error.format_message()}{lead}", err=True)
+        return int(error.exit_code)  # type: ignore[attr-defined]
+    expected = isinstance(error, ValueError | TypeError | OSError | ImportError | RuntimeError | MemoryError)
+    problem = str(error) or type(error).__name__
+    if not expected:  # a fault of ours
+        problem = f"{type(error).__name__}: {error}. Set XEMBED_DEBUG=1 to see where, and please report it."
+    say(f"xembed: error: {problem}", err=True)
+    return 1
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[
 
     if path.suffix.lower() in {".npy", ".npz"}:
         return read_embeddings(path)
-    return read_texts(path, text_column=reading.text_column, skip_blank=reading.skip_blank)
+    return read_texts(path, **dataclasses.asdict(reading))
 
 
 def read_text_source(path: Path, reading: ReadingOptions, *, why: str) -> TextTable:
@@ -74,7 +75,7 @@ def embed_source(source: TextTable | npt.NDArray[Any], encoding: EncoderOptions,
         return Embedded(source, [], None)  # type: ignore[arg-type]
     encoder = encoding.encoder
     encoded = encoder.encode_detailed(texts)
-    warnings = []
+    warnings = list(getattr(source, "warnings", ()))
     if encoded.n_truncated:
         warnings.append(
             f"{encoded.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 else:
     PoolingName = Literal[tuple(POOLINGS)]
 
+# How the library's errors name what is wrong with a call, and the options of other names than the parameters they set.
+_ABOUT_PARAMETER = re.compile(r"The '(\w+)' parameter of [\w. ]+? (?=must )")
+_OPTION_OF = {
+    "n_resamples": ("resamples",), "n_samples": ("samples",), "n_sentences": ("sentences",), "rng": ("seed",),
+    "n_faithful": ("faithful",), "n_randomised": ("randomised",),
+}  # fmt: skip
+
 TEXTS = "texts in .txt (one a line), .csv, .jsonl or .parquet"
 INPUT = f"{TEXTS}, or ready embeddings in .npy"
 
@@ -40,6 +47,7 @@ class ReadingOptions:
 
     text_column: Annotated[str | None, "Column that holds the texts."] = None
     skip_blank: Annotated[bool, "Drop blank texts instead of refusing them."] = False
+    id_column: Annotated[str | None, "Column with an identifier of each text."] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,12 +123,18 @@ def command(*examples: str, place: int = 50) -> Callable[[Callable[..., None]], 
             of_group = get_type_hints(group, include_extras=True)
             options += [(field.name, field.default, of_group[field.name]) for field in dataclasses.fields(group)]
         options = [(name, default, _with_option(name, default, hint)) for name, default, hint in options]
+        flags = {name: _flag(name, hint) for name, _, hint in options}
 
         @functools.wraps(function)
         def run(**values: Any) -> None:
             for name, group in groups.items():
                 values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
-            function(**values)
+            try:
+                function(**values)
+            except (ValueError, TypeError) as error:
+                if (of_usage := _as_usage_error(error, flags)) is None:
+                    raise
+                raise of_usage from error
 
         kind = inspect.Parameter.KEYWORD_ONLY
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -141,6 +155,24 @@ def _with_option(name: str, default: Any, hint: Any) -> Any:
         return hint
     flags = [f"--{name.replace('_', '-')}"] if default is False else []
     return operator.getitem(Annotated, (hint.__origin__, Option(*flags, help=about)))
+
+
+def _flag(name: str, hint: Any) -> str:
+    """Return how an option is written."""
+    declarations = getattr(hint.__metadata__[0], "param_decls", None) or ()
+    return next((d for d in declarations if d.startswith("--")), f"--{name.replace('_', '-')}")
+
+
+def _as_usage_error(error: Exception, flags: dict[str, str]) -> Exception | None:
+    """Return the error as one of usage, in terms of options, if it is about one of the command's own; else None."""
+    message = str(error)
+    if message.startswith("--"):
+        return typer.BadParameter(message.partition(" ")[2], param_hint=f"'{message.partition(' ')[0]}'")
+    about = _ABOUT_PARAMETER.match(message)
+    name = about and next((n for n in (about[1], *_OPTION_OF.get(about[1], ())) if n in flags), None)
+    if not about or not name:
+        return None
+    return typer.BadParameter(message[about.end() :], param_hint=f"'{flags[name]}'")
 
 
 def add_commands(app: typer.Typer, commands: dict[str, Command]) -> None:

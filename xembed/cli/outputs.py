@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from xembed._core.text import printable
+
 if TYPE_CHECKING:
     from xembed._core.results import Result
 
@@ -34,13 +36,18 @@ def stamped(result: ResultT) -> ResultT:
     return replace(result, provenance=provenance)  # type: ignore[type-var]
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines without what a terminal would obey: the one way out for all that is printed."""
+    typer.echo("\n".join(printable(line) for line in text.split("\n")), err=err)
+
+
 def warn(warnings: Iterable[str]) -> None:
     """Print warnings to the standard error stream."""
     for warning in warnings:
-        typer.echo(f"xembed: warning: {warning}", err=True)
+        say(f"xembed: warning: {warning}", err=True)
 
 
 def say_where(report: Path, *more: str) -> None:
     """Print where the report and its numbers are."""
     where = "; ".join([f"numbers: {report.with_suffix('.json')}", *more])
-    typer.echo(f"Report: {report}  ({where})")
+    say(f"Report: {report}  ({where})")

@@ -19,7 +19,13 @@ _TEXT_COLUMNS = ("sentence", "content", "body", "document", "review", "question"
 _SKIP = "Drop them with skip_blank=True (--skip-blank on the command line)."
 
 
-def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, skip_blank: bool = False) -> TextTable:
+def read_texts(
+    path: str | os.PathLike[str],
+    *,
+    text_column: str | None = None,
+    skip_blank: bool = False,
+    id_column: str | None = None,
+) -> TextTable:
     r"""Read texts, and what belongs to them, from a file.
 
     Parameters
@@ -33,13 +39,16 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
         exactly one of them. A .txt file has no columns; the argument is then ignored.
     skip_blank : bool, default=False
         Drop texts that are missing, empty or white space only, with their whole row, instead of raising an error.
+    id_column : str, optional
+        The column with an identifier of each text: strings or integers, none of them missing. It stays in the metadata.
 
     Returns
     -------
     TextTable
         Named after the file. A column 'label' of strings or integers becomes its labels (as strings), a column 'date'
-        of ISO dates its dates; otherwise they are kept in the metadata, like all other columns. ``n_skipped`` counts
-        the dropped texts. A further column that is called 'text', too, is kept as 'text\_'.
+        of ISO dates its dates; otherwise they are kept in the metadata, like all other columns. ``rows`` are the
+        numbers of the texts in the file, ``skipped`` those of the dropped ones, which ``n_skipped`` counts. A further
+        column that is called 'text', too, is kept as 'text\_'.
 
     Raises
     ------
@@ -70,7 +79,7 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
         raise ValueError(f"{table.source} holds no texts.")
     has_columns = Path(path).suffix.lower() != ".txt"
     texts_column = _choose_text_column(table, text_column) if has_columns else "text"
-    table, n_skipped = _without_blank(table, texts_column, skip_blank)
+    table, skipped = _without_blank(table, texts_column, skip_blank)
     texts = _as_texts(table, texts_column)
     others = {name: column for name, column in table.columns.items() if name != texts_column}
     labels, dates = _as_labels(others.get("label")), _as_dates(others.get("date"))
@@ -82,7 +91,11 @@ def read_texts(path: str | os.PathLike[str], *, text_column: str | None = None, 
         labels=labels,
         dates=dates,
         metadata={_free_name(name, metadata): tuple(column) for name, column in metadata.items()},
-        n_skipped=n_skipped,
+        n_skipped=len(skipped),
+        rows=tuple(table.numbers),
+        unit=table.unit,
+        ids=None if id_column is None else _as_ids(table, id_column),
+        skipped=skipped,
     )
 
 
@@ -144,7 +157,7 @@ def _holds_text(column: Iterable[Any]) -> bool:
     return bool(present) and all(isinstance(value, str) for value in present)
 
 
-def _without_blank(table: Columns, texts_column: str, skip_blank: bool) -> tuple[Columns, int]:
+def _without_blank(table: Columns, texts_column: str, skip_blank: bool) -> tuple[Columns, tuple[int, ...]]:
     """Drop the rows with blank texts, or raise an error if there are any."""
     column = table.columns[texts_column]
     blank = [i for i, value in enumerate(column) if isinstance(value, str) and not value.strip()]
@@ -154,12 +167,12 @@ def _without_blank(table: Columns, texts_column: str, skip_blank: bool) -> tuple
                 f"{table.source} holds {len(blank)} blank text{'s' * (len(blank) > 1)} (first: {table.unit} "
                 f"{table.numbers[blank[0]]}). {_SKIP}"
             )
-        return table, 0
+        return table, ()
     dropped = {*blank, *(i for i, value in enumerate(column) if value is None)}
     kept = [i for i in range(len(column)) if i not in dropped]
     if not kept:
         raise ValueError(f"{table.source} holds no texts: all {len(column)} are blank.")
-    return table.take(kept), len(dropped)
+    return table.take(kept), tuple(table.numbers[i] for i in sorted(dropped))
 
 
 def _as_texts(table: Columns, texts_column: str) -> list[str]:
@@ -178,6 +191,17 @@ def _as_texts(table: Columns, texts_column: str) -> list[str]:
             f"{'missing' if first is None else f'{type(first).__name__} {first!r:.60}'}). {remedy}"
         )
     return check_texts(column, name=table.source)
+
+
+def _as_ids(table: Columns, id_column: str) -> tuple[str, ...]:
+    column = table.columns[check_option(id_column, list(table.columns), name="id_column", caller="read_texts")]
+    for value, number in zip(column, table.numbers, strict=True):
+        if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+            raise ValueError(
+                f"{table.source} must hold an identifier (a string or an integer) in each cell of the column "
+                f"{id_column!r}. Got {value!r:.60} in {table.unit} {number}: fill it in, or name another column."
+            )
+    return tuple(map(str, column))
 
 
 def _as_labels(column: list[Any] | None) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.validation import check_texts, quote_options
+from xembed._core.validation import check_option, check_texts, quote_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,13 +43,25 @@ class TextTable:
         Description of the data: what they are, how they were made, their license and limits.
     n_skipped : int, default=0
         Number of blank texts that were dropped when the table was read.
+    rows : sequence of int, optional
+        Number of each text in its file, as messages count: rows of a table from 0, lines of a file from 1. ``None``
+        counts from 0.
+    unit : {'row', 'line'}
+        What ``rows`` counts.
+    ids : sequence of str, optional
+        Identifier of each text.
+    skipped : sequence of int
+        Numbers in the file of the texts that were dropped.
+    warnings : sequence of str
+        What is odd about the file, in sentences.
 
     Raises
     ------
     ValueError
-        If columns differ in length or share a name, a text is not valid Unicode, or a date can't be read.
+        If columns differ in length or share a name, a text is not valid Unicode, a date can't be read, or ``unit`` is
+        neither 'row' nor 'line'.
     TypeError
-        If a text or a label is not a string.
+        If a text, a label or an identifier is not a string.
 
     Notes
     -----
@@ -75,24 +87,41 @@ class TextTable:
     metadata: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     card: str = ""
     n_skipped: int = 0
+    rows: tuple[int, ...] = None  # type: ignore[assignment]
+    unit: str = "row"
+    ids: tuple[str, ...] | None = None
+    skipped: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         texts = check_texts(self.texts, name="texts", min_texts=0, blank=True)
-        labels = self.labels
-        if labels is not None:
-            labels = tuple(check_texts(labels, name="labels", min_texts=0, blank=True))
+        labels, ids = (
+            None if column is None else tuple(check_texts(column, name=name, min_texts=0, blank=True))
+            for name, column in (("labels", self.labels), ("ids", self.ids))
+        )
+        check_option(self.unit, ("row", "line"), name="unit", caller="TextTable")
+        rows = tuple(range(len(texts)) if self.rows is None else map(int, self.rows))
         dates = None if self.dates is None else _as_days(self.dates)
         metadata = {name: tuple(column) for name, column in self.metadata.items()}
         taken = {"text"} | ({"label"} if labels is not None else set()) | ({"date"} if dates is not None else set())
         if clash := sorted(taken & set(metadata)):
             raise ValueError(f"metadata must not hold the columns {clash}: the table has columns of that name.")
-        for name, column in {"labels": labels, "dates": dates, **metadata}.items():
+        for name, column in {"labels": labels, "dates": dates, "rows": rows, "ids": ids, **metadata}.items():
             if column is not None and len(column) != len(texts):
                 raise ValueError(
                     f"All columns of a TextTable must have the same length. Got {len(texts)} texts and "
                     f"{len(column)} entries in {name!r}."
                 )
-        for name, value in {"texts": tuple(texts), "labels": labels, "dates": dates, "metadata": metadata}.items():
+        fields = {
+            "texts": tuple(texts),
+            "labels": labels,
+            "dates": dates,
+            "metadata": metadata,
+            "rows": rows,
+            "ids": ids,
+        }
+        fields |= {"skipped": tuple(map(int, self.skipped)), "warnings": tuple(self.warnings)}
+        for name, value in fields.items():
             object.__setattr__(self, name, value)  # the way a frozen dataclass sets its own fields
 
     @property
@@ -155,7 +184,49 @@ class TextTable:
         if not kept.any():
             conditions = " and ".join(f"{name}={wanted!r}" for name, wanted in column_equals.items())
             raise ValueError(f"{self.name!r} must hold texts that meet all conditions. None has {conditions}.")
-        return self._take(np.flatnonzero(kept))
+        return self.take(np.flatnonzero(kept))
+
+    def take(self, indices: Sequence[int] | npt.NDArray[Any]) -> TextTable:
+        """Return the texts at ``indices`` (from 0, in this order) with all that belongs to each of them.
+
+        Raises
+        ------
+        IndexError
+            If an index is outside the table.
+        TypeError
+            If the indices are not a one-dimensional sequence of integers.
+
+        Examples
+        --------
+        >>> from xembed.datasets import TextTable
+        >>> TextTable("notes", ["Milk", "Rain", "Bread"]).take([2, 0]).rows
+        (2, 0)
+        """
+        index = np.asarray(indices)
+        if index.size == 0 and index.ndim == 1 and index.dtype.kind == "f":  # an empty list has no type
+            index = index.astype(np.intp)
+        if index.ndim != 1 or index.dtype.kind not in "iu":
+            raise TypeError(
+                "The rows of a TextTable must be a slice, a 1-D array of integers or a 1-D mask of booleans. "
+                f"Got {indices!r:.80} instead; for a single text take .texts[i]."
+            )
+        outside = index[(index < -len(self)) | (index >= len(self))]
+        if len(outside):
+            raise IndexError(f"Rows must be below {len(self)}, the number of texts of {self.name!r}. Got {outside[0]}.")
+        places = index.tolist()
+
+        def of(column: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(column[i] for i in places)
+
+        return dataclasses.replace(
+            self,
+            texts=of(self.texts),
+            labels=None if self.labels is None else of(self.labels),
+            dates=None if self.dates is None else self.dates[index],
+            metadata={name: of(column) for name, column in self.metadata.items()},
+            rows=of(self.rows),
+            ids=None if self.ids is None else of(self.ids),
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row a text and the columns `columns`; a missing value may become NaN."""
@@ -175,26 +246,16 @@ class TextTable:
 
     def __getitem__(self, rows: slice | Sequence[int] | Sequence[bool] | npt.NDArray[Any]) -> TextTable:
         if isinstance(rows, slice):
-            return self._take(np.arange(len(self))[rows])
+            return self.take(np.arange(len(self))[rows])
         index = np.asarray(rows)
-        if index.size == 0 and index.ndim == 1 and index.dtype.kind == "f":  # an empty list has no type
-            index = index.astype(np.intp)
-        if index.ndim != 1 or index.dtype.kind not in "iub":
-            raise TypeError(
-                "The rows of a TextTable must be a slice, a 1-D array of integers or a 1-D mask of booleans. "
-                f"Got {rows!r:.80} instead; for a single text take .texts[i]."
-            )
-        if index.dtype.kind == "b":
+        if index.ndim == 1 and index.dtype.kind == "b":
             if len(index) != len(self):
                 raise ValueError(
                     f"A mask must have one entry a text. Got {len(index)} entries for the {len(self)} texts "
                     f"of {self.name!r}."
                 )
-            return self._take(np.flatnonzero(index))
-        outside = index[(index < -len(self)) | (index >= len(self))]
-        if len(outside):
-            raise IndexError(f"Rows must be below {len(self)}, the number of texts of {self.name!r}. Got {outside[0]}.")
-        return self._take(np.arange(len(self))[index])
+            return self.take(np.flatnonzero(index))
+        return self.take(rows)
 
     def __repr__(self) -> str:
         names = ", ".join(repr(name) for name in self.columns[:_SHOWN_COLUMNS])
@@ -209,16 +270,6 @@ class TextTable:
         body = "".join(f"<tr>{_cells('td', row, lengths)}</tr>" for row in rows)
         caption = f"{_cell(self.name, _SHOWN_CELL)}: {len(self)} text{'s' * (len(self) != 1)}"
         return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _take(self, index: npt.NDArray[np.intp]) -> TextTable:
-        rows = index.tolist()
-        return dataclasses.replace(
-            self,
-            texts=tuple(self.texts[i] for i in rows),
-            labels=None if self.labels is None else tuple(self.labels[i] for i in rows),
-            dates=None if self.dates is None else self.dates[index],
-            metadata={name: tuple(column[i] for i in rows) for name, column in self.metadata.items()},
-        )
 
 
 def as_day(value: Any) -> datetime.date:
