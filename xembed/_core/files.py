@@ -181,7 +181,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
     """Yield a folder in ``parent`` that is removed at the end, and by the next write there if the process is killed."""
-    with _locked(parent):
+    with _named_errors(parent), _locked(parent):
         temporary = Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX, suffix=".part"))
         lock = _Lock(temporary)
     try:
@@ -235,7 +235,7 @@ def is_leftover(name: str) -> bool:
 def sweep(folder: Path) -> None:
     """Finish or remove what killed processes left in a folder, as `atomic_write` does before each write."""
     with contextlib.suppress(OSError), _locked(folder):
-        _sweep(folder)
+        pass
 
 
 # ---- how it is done
@@ -269,13 +269,7 @@ def _temporary(path: str | os.PathLike[str]) -> Iterator[_Piece]:
     """Make a temporary file in the folder of ``path``; it is removed at the end if it still has its name."""
     given = check_writable(path)
     target = Path(os.path.realpath(given))
-    with _named_errors(given), _locked(target.parent) as is_locked:
-        if is_locked and time.monotonic() >= _next_sweep.get(target.parent, 0.0):
-            started = time.monotonic()
-            with contextlib.suppress(OSError):
-                _sweep(target.parent)
-            # In a folder of very many files, looking for leftovers takes at most a hundredth of the time.
-            _next_sweep[target.parent] = time.monotonic() + 100 * (time.monotonic() - started)
+    with _named_errors(given), _locked(target.parent):
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX, suffix=".part")
         os.close(descriptor)
         temporary = Path(name)
@@ -400,11 +394,17 @@ class _Lock:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a folder: yield whether there is one."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, where there are locks, and sweep it."""
     lock = _Lock(Path(os.path.realpath(folder)), _WAIT)
     try:
-        yield lock.held
+        started = time.monotonic()
+        if lock.held and started >= _next_sweep.get(folder, 0.0):
+            with contextlib.suppress(OSError):
+                _sweep(folder)
+            # In a folder of very many files, looking for leftovers takes at most a hundredth of the time.
+            _next_sweep[folder] = time.monotonic() + 100 * (time.monotonic() - started)
+        yield
     finally:
         lock.close()
 
