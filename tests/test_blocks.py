@@ -147,7 +147,7 @@ def with_nan(row):
         ([X, X[:, :3]], ValueError, r"Block 1 of F \(from row 300\) must have 6 dimensions"),
         ([X, X[0]], ValueError, r"Block 1 of F \(from row 300\) must be a 2-D array.*Got an array of shape \(6,\)"),
         (fresh(X[0]), ValueError, r"Block 0 of F \(from row 0\) must be a 2-D array"),
-        (fresh(X, None), ValueError, r"Block 1 of F \(from row 300\) must be a 2-D array"),
+        (fresh(X, None), TypeError, r"Block 1 of F \(from row 300\) must be a 2-D array"),
         (fresh(X, np.array([["a"] * 6])), TypeError, r"Block 1 of F \(from row 300\) must hold real numbers"),
         (lambda: 3, TypeError, "The function given as F must return an iterator of 2-D blocks. Got int instead"),
         (lambda: "rows.npy", TypeError, "The function given as F must return an iterator of 2-D blocks. Got str"),

@@ -351,7 +351,7 @@ def test_cut_and_dropped_texts_are_warned_of(tmp_path):
         tmp_path / "r.html",
     )
     notes = " ".join(json.loads((tmp_path / "r.json").read_text())["warnings"])
-    assert "1 of the 3 texts of a exceed 16 tokens" in notes
+    assert "1 of 3 texts of a is longer than 16 tokens and was cut" in notes
     assert "1 blank text was dropped from a" in notes
 
 

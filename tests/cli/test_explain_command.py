@@ -140,7 +140,10 @@ def test_cut_and_blank_texts_are_said(tmp_path):
     (tmp_path / "a.txt").write_text("word " * 40 + "\n\na short one\nanother\n", encoding="utf-8")
     options = ("--max-length", 16, "--skip-blank", "--no-trust", "--method", "occlusion")
     said = call("--depth", tmp_path / "a.txt", *options).stderr
-    assert "1 of the 3 texts of a.txt exceed 16 tokens" in said and "1 blank text was dropped from a.txt" in said
+    assert (
+        "1 of 3 texts of a.txt is longer than 16 tokens and was cut" in said
+        and "1 blank text was dropped from a.txt" in said
+    )
 
 
 # ---- shift

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import save_small
 
 import xembed
 from xembed.encoders import Encoder, Encoding, describe_encoder, encode_texts
@@ -183,7 +184,9 @@ def test_max_length_and_truncated_count(tiny_folder):
 
 def test_truncation_warns_once_at_the_callers_line(tiny_folder):
     encoder = xembed.load_encoder(tiny_folder, max_length=4, device="cpu")
-    with pytest.warns(UserWarning, match=r"^2 of 3 texts are longer than 4 tokens and were cut.*up to 40") as record:
+    with pytest.warns(
+        UserWarning, match=r"^2 of 3 texts are longer than 4 tokens and were cut.*a larger max_length"
+    ) as record:
         encoder.encode(["the cat sleeps", "dog", "the dog barks"], batch_size=1)
     assert len(record) == 1
     assert record[0].filename == __file__
@@ -230,6 +233,8 @@ def test_bag_of_words(tmp_path):
     found = encoder.encode_detailed(["cat cat dog", "dog"])
     assert found.embeddings.tolist() == [[2, 1], [0, 1]]
     assert found.n_truncated == 0
+    assert found.n_unknown.tolist() == [0, 0]
+    assert encoder.encode_detailed(["cat mouse", "mice"], cache=False).n_unknown.tolist() == [1, 1]
     assert encoder.describe()["pooling"] is None
     with_stop_words = SentenceTransformer(modules=[BoW(["cat", "dog"])], device="cpu")
     with_stop_words[0].tokenizer.stop_words = {"cat"}
@@ -449,3 +454,61 @@ def test_encoder_of_a_sentence_transformer(tiny_folder):
     encoder = Encoder(model, normalize=True)
     assert encoder.describe()["model"] == "SentenceTransformer"
     np.testing.assert_allclose(np.linalg.norm(encoder.encode(SIMPLE), axis=1), 1, atol=1e-6)
+
+
+UNREAD = ("the cat sleeps", "☃ ☃", "\u200b\u200d", "the ☃ dog", "\u00ad \ufeff", "☃ ☃")
+
+
+def test_what_the_encoder_does_not_know_is_counted(tiny_folder):
+    encoder = xembed.load_encoder(tiny_folder, device="cpu")
+    for cache in (False, True, True):  # the third time from the cache
+        found = encoder.encode_detailed(UNREAD, cache=cache)
+        assert found.n_unknown.tolist() == [0, 2, 0, 1, 0, 2]
+        assert found.n_content.tolist() == [3, 2, 0, 3, 0, 2]
+        assert found.n_tokens.tolist() == [5, 4, 2, 5, 2, 4]
+    unknown, empty, share = found.warnings("a.txt")[1], found.warnings("a.txt")[0], found.warnings("a.txt")[2]
+    assert empty == (
+        r"2 of 6 texts of a.txt hold no tokens but special ones (first: '\u200b\u200d'): to the encoder such texts are "
+        "all the same."
+    )
+    assert unknown.startswith("2 of 6 texts of a.txt hold only tokens that the encoder does not know (first: '☃ ☃')")
+    assert share.startswith("50 % of the 10 tokens of a.txt are unknown")
+    assert encoder.encode_detailed(["the cat"]).warnings("a.txt") == []
+    assert encoder.encode_detailed(["☃"]).warnings("text_a") == [
+        "text_a holds only tokens that the encoder does not know ('☃'): it tells such texts apart by their number of "
+        "tokens at most."
+    ]
+
+
+def test_unknown_tokens_are_warned_of_above_one_percent(tiny_folder):
+    encoder = xembed.load_encoder(tiny_folder, max_length=40, device="cpu")
+    texts = ["the cat sleeps", "the dog barks"] * 17
+    for text, expected in (("the ☃", []), ("the ☃ and ☃", ["1.89 % of the 106 tokens"])):
+        found = encoder.encode_detailed([*texts, text]).warnings()
+        assert [warning[: len(start)] for warning, start in zip(found, expected, strict=True)] == expected
+
+
+def test_encode_warns_once_of_all_that_is_not_read(tiny_folder):
+    encoder = xembed.load_encoder(tiny_folder, max_length=4, device="cpu")
+    with pytest.warns(
+        UserWarning, match=r"^1 of 3 texts is longer.*1 of 3 texts holds no tokens.*1 of 3.*only"
+    ) as record:
+        encoder.encode(["the cat sleeps", "\u200b", "☃"])
+    assert len(record) == 1 and record[0].filename == __file__
+
+
+@pytest.mark.parametrize("text", ["💥", "\u200b", "हिन्दी", "ไทย", "中文", "한국어", "العربية"])
+def test_byte_level_tokenizers_know_everything(text, tmp_path):
+    encoder = xembed.load_encoder(save_small(tmp_path / "bytes", "roberta"), device="cpu")
+    found = encoder.encode_detailed([text], cache=False)
+    assert found.n_unknown.tolist() == [0] and found.n_content.tolist() == [len(text.encode())]
+    assert found.warnings() == []
+
+
+def test_default_encoder_on_scripts_of_the_world(default):
+    texts = ["A cat.", "😀😀", "\u200b\u200b", "हिन्दी में", "ภาษาไทย", "中文", "한국어", "العربية", "cat 😀 中文"]
+    found = default.encode_detailed(texts)
+    tokens = [default.model.tokenizer.tokenize(text) for text in texts]
+    assert found.n_content.tolist() == [len(of_text) for of_text in tokens]
+    assert found.n_unknown.tolist() == [of_text.count("[UNK]") for of_text in tokens]
+    assert found.n_unknown.tolist()[:3] == [0, 1, 0] and found.n_content.tolist()[:3] == [3, 1, 0]

@@ -173,6 +173,8 @@ def test_static_embedding(tiny, tmp_path):
     encoder = xembed.load_encoder(tmp_path / "static", normalize=True, device="cpu")
     found = encoder.encode_detailed(["the cat", "dog"])
     assert found.n_tokens.tolist() == [2, 1]
+    unread = encoder.encode_detailed(["the ☃", "\u200b"], cache=False)
+    assert (unread.n_unknown.tolist(), unread.n_content.tolist()) == ([1, 0], [2, 0])
     assert found.n_truncated == 0
     assert encoder.max_length is None
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=1e-6)

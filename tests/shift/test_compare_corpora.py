@@ -277,6 +277,7 @@ F, G = corpora()
         (lambda: compare_corpora(F[:1], G), ValueError, "F must hold at least 2 rows"),
         (lambda: compare_corpora(F, G[:0]), ValueError, "G must hold at least 2 rows"),
         (lambda: compare_corpora(F, G, paired=True), ValueError, "as many rows in both. Got 60 and 50"),
+        (lambda: compare_corpora(F, G, paired=float("nan")), TypeError, "'paired' .* must be True or False"),
         (lambda: compare_corpora(F, G, projection="tsne"), ValueError, "The 'projection' parameter of compare_corpora"),
         (lambda: compare_corpora(F, G, names=("a", "a")), ValueError, "must have different names. Got 'a' twice"),
         (lambda: compare_corpora(F, G, names="ab"), ValueError, "must be a pair of names"),

@@ -14,6 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.inputs import Embeddings as Embeddings
+from xembed._core.inputs import as_array, list_items, raise_for_texts
+
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 RNG: TypeAlias = int | np.random.Generator | None
 
@@ -36,7 +39,8 @@ def check_number(
     value: Any, *, name: str, caller: str, low: float, high: float = math.inf, closed: str = "both"
 ) -> float:
     """Return ``value`` as a float inside the interval; ``closed`` is 'both', 'left', 'right' or 'neither'."""
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    is_number = is_number and not isinstance(value, bool | np.timedelta64)
     above = is_number and (value >= low if closed in {"both", "left"} else value > low)
     below = is_number and (value <= high if closed in {"both", "right"} else value < high)
     if not (above and below):
@@ -50,7 +54,7 @@ def check_number(
 
 def check_count(value: Any, *, name: str, caller: str, low: int = 1) -> int:
     """Return ``value`` as an int of at least ``low``."""
-    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
     if not is_integer or value < low:
         raise (ValueError if is_integer else TypeError)(
             f"The {name!r} parameter of {caller} must be an integer of at least {low}. Got {value!r} instead."
@@ -82,20 +86,13 @@ def describe_rng(rng: RNG) -> int | str:
 def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> FloatArray:
     """Return ``X`` as a 2-D array of floats (float16, float32 or float64), without a copy where it is one.
 
+    `xembed._core.inputs` says what can be given.
     Whether the rows are finite and not zero is found by `raise_for_bad_rows` in the pass over the data
     that needs the norms anyway.
     """
-    if hasattr(X, "toarray") or hasattr(X, "todense"):
-        raise TypeError(
-            f"{name} must be a dense 2-D array (one row a text). Got the sparse {type(X).__name__}: "
-            f"pass {name}.toarray()."
-        )
-    try:
-        array = np.asarray(X)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{name} must be a 2-D array of numbers (one row a text). Its rows can't be put into one array: {error}."
-        ) from None
+    array = as_array(X, name=name, caller=caller)
+    if array.dtype.kind in "SUT" or (array.dtype.kind == "O" and any(isinstance(item, str) for item in array.flat)):
+        raise_for_texts(name, caller)
     if array.ndim != 2:
         remedy = f" Reshape your data: a single text is {name}.reshape(1, -1)." if array.ndim == 1 else ""
         raise ValueError(
@@ -117,16 +114,18 @@ def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> Fl
 def _as_floats(array: npt.NDArray[Any], *, name: str, caller: str) -> FloatArray:
     if np.iscomplexobj(array):
         raise ValueError(f"Complex data not supported: {name} must hold real numbers. Got dtype {array.dtype}.")
-    if array.dtype.kind == "O":  # a DataFrame of mixed columns, or Python numbers
+    if array.dtype.kind == "O":  # Python numbers
         try:
             return array.astype(np.float64)
         except (TypeError, ValueError) as error:
             message = f"{name} must hold numbers (argument of {caller}). Got an array of Python objects: {error}."
             raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from None
-    if array.dtype.kind not in "biuf":
+    if array.dtype.name.startswith(("bfloat16", "float8")):  # types that other libraries add to numpy
+        return array.astype(np.float32)
+    if array.dtype.kind not in "iuf":
         raise TypeError(
-            f"{name} must hold real numbers (argument of {caller}). Got dtype {array.dtype}. If these are texts, "
-            "embed them first: xembed.load_encoder().encode(texts)."
+            f"{name} must hold real numbers (argument of {caller}). Got dtype {array.dtype}: pass the embeddings, one "
+            "row of floats a text."
         )
     return array if array.dtype in (np.float16, np.float32, np.float64) else array.astype(np.float64)
 
@@ -144,11 +143,30 @@ def check_same_dims(*named: tuple[str, FloatArray]) -> None:
 
 def check_names(names: tuple[str, str], *, caller: str) -> tuple[str, str]:
     """Return the names of two corpora: different, not blank."""
-    if isinstance(names, str) or len(names) != 2 or not all(isinstance(n, str) and n.strip() for n in names):
-        raise ValueError(f"The 'names' parameter of {caller} must be a pair of names. Got {names!r} instead.")
-    if names[0] == names[1]:
-        raise ValueError(f"The two corpora must have different names. Got {names[0]!r} twice.")
-    return names[0], names[1]
+    pair = tuple(names) if isinstance(names, list | tuple) else ()
+    if len(pair) != 2 or not all(isinstance(n, str) and n.strip() and _is_unicode(n) for n in pair):
+        raise ValueError(
+            f"The 'names' parameter of {caller} must be a pair of names, valid Unicode. Got {names!r} instead."
+        )
+    if pair[0] == pair[1]:
+        raise ValueError(f"The two corpora must have different names. Got {pair[0]!r} twice.")
+    return str(pair[0]), str(pair[1])
+
+
+def check_flag(value: Any, *, name: str, caller: str) -> bool:
+    """Return ``value`` if it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"The {name!r} parameter of {caller} must be True or False. Got {value!r} instead.")
+    return bool(value)
+
+
+def _is_unicode(text: str) -> bool:
+    # A lone surrogate can't be encoded as UTF-8, so neither hashed, tokenized nor written.
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def shows_progress(progress: Any, *, caller: str) -> bool:
@@ -170,13 +188,7 @@ def raise_for_bad_rows(bad: npt.NDArray[np.bool_], *, name: str, problem: str, r
 
 def check_texts(texts: Any, *, name: str = "texts", min_texts: int = 1, blank: bool = False) -> list[str]:
     """Return ``texts`` as a list of strings, none of them blank unless ``blank`` is true."""
-    if isinstance(texts, str | bytes):
-        raise TypeError(
-            f"{name} must be a list of strings. Got one {type(texts).__name__}: for a single text pass a list with it."
-        )
-    if not isinstance(texts, Iterable):
-        raise TypeError(f"{name} must be a list of strings. Got {type(texts).__name__} instead.")
-    result = list(texts)
+    result = list_items(texts, name=name)
     wrong = [i for i, text in enumerate(result) if not isinstance(text, str)]
     if wrong:
         found = result[wrong[0]]
@@ -192,14 +204,10 @@ def check_texts(texts: Any, *, name: str = "texts", min_texts: int = 1, blank: b
             f"{name} holds {len(blanks)} blank text{'s' * (len(blanks) > 1)} (first: item {blanks[0]}). "
             "Drop them first: a blank text has no meaningful embedding."
         )
-    # A lone surrogate can't be encoded as UTF-8, so neither hashed, tokenized nor written.
-    for i, text in enumerate(result):
-        if not text.isascii():
-            try:
-                text.encode("utf-8")
-            except UnicodeEncodeError:
-                raise ValueError(
-                    f"{name} holds text that is not valid Unicode (first: item {i}, a lone surrogate). "
-                    "Clean it first, for example text.encode('utf-8', 'replace').decode()."
-                ) from None
+    invalid = next((i for i, text in enumerate(result) if not (text.isascii() or _is_unicode(text))), None)
+    if invalid is not None:
+        raise ValueError(
+            f"{name} holds text that is not valid Unicode (first: item {invalid}, a lone surrogate). "
+            "Clean it first, for example text.encode('utf-8', 'replace').decode()."
+        )
     return [str(text) for text in result]  # numpy.str_ and other subclasses become plain str

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import column_of, embed_source, read_source, texts_of
+from xembed.cli.inputs import check_same_kind, column_of, complete_column, embed_source, read_source, texts_of
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, stamped, warn, write
+
+_CALENDAR = re.compile(r"(19|20)\d\d((0[1-9]|1[0-2])([0-2]\d|3[01])?)?")  # years, months, days without hyphens
 
 
 @command(
@@ -36,40 +40,65 @@ def drift(
     import numpy as np
 
     from xembed.shift import drift_over_time
+    from xembed.shift._drift import plan
 
     destination = check_outputs(output, "drift.html", [stream, reference, encoding.model])
     source = read_source(stream, reading)
     if time_column is None and texts_of(source) is not None and "date" in source.columns:  # type: ignore[union-attr]
         time_column = "date"
-    times = np.arange(len(source)) if time_column is None else column_of(source, time_column, stream)
-    groups: Any = None if group_column is None else column_of(source, group_column, stream)
-    X, warnings, encoder = embed_source(source, encoding, stream.name)
+    options: dict[str, Any] = {"window": _number_or_text(window), "alpha": alpha, "n_resamples": resamples}
+    groups: Any = None if group_column is None else complete_column(source, group_column, stream)
+    times, order = (np.arange(len(source)), None) if time_column is None else _read_times(source, time_column, stream)
+    sorted_note = []
+    if order is not None:
+        source, groups = source[order], None if groups is None else [groups[i] for i in order]
+        sorted_note = [f"The rows of {stream.name} are not in the order of {time_column!r}: they were sorted by it."]
     start: Any = _number_or_text(reference)
     file = Path(reference)
+    earlier = None
     if file.is_file():
         earlier = read_source(file, reading)
+        check_same_kind(source, earlier, "The stream and its reference")
+        if group_column is not None:
+            groups = (complete_column(earlier, group_column, file), groups)
+    # All that can be refused is, before the encoder is loaded.
+    places = [None if part is None else np.ones((len(part), 1), np.float32) for part in (source, earlier)]
+    plan(places[0], times, reference=start if earlier is None else places[1], groups=groups, **options)
+    X, warnings, encoder = embed_source(source, encoding, stream.name)
+    if earlier is not None:
         start, of_reference, _ = embed_source(earlier, encoding, file.name)
         warnings += of_reference
-        if group_column is not None:
-            groups = (column_of(earlier, group_column, file), groups)
     result = drift_over_time(
         X,
         times,
         reference=start,
-        window=_number_or_text(window),
-        alpha=alpha,
         groups=groups,
-        n_resamples=resamples,
         names=("reference", stream.stem),
         encoder=encoder,
-        warnings=warnings,
+        warnings=[*sorted_note, *warnings],
         rng=seed,
+        **options,
     )
     warn(result.warnings)
     typer.echo(result.verdict)
     write(stamped(result), destination, output)
     if fail_on_shift and result.detected:
         raise typer.Exit(3)
+
+
+def _read_times(source: Any, column: str, path: Path) -> tuple[Any, Any]:
+    """Return the times in a column in order, and the order of the rows if it is another than that of the file."""
+    import numpy as np
+
+    from xembed.shift._windows import read_times
+
+    values = column_of(source, column, path)
+    if all(isinstance(value, str) for value in values) and not all(map(_CALENDAR.fullmatch, values)):
+        with contextlib.suppress(ValueError):  # a .csv holds text only, and numbers are times, too
+            values = [float(value) for value in values]
+    times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False)
+    order = np.argsort(times, kind="stable")
+    return times[order], None if (order == np.arange(len(order))).all() else order
 
 
 def _number_or_text(value: str) -> int | float | str:

@@ -46,6 +46,27 @@ def column_of(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> 
     return list(source.column(column))  # type: ignore[union-attr]
 
 
+def complete_column(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> list[Any]:
+    """Return a column of groups or labels; blank cells are refused: they would pass for one large group."""
+    from xembed.shift._battery import is_missing
+
+    values = column_of(source, column, path)
+    missing = [place for place, value in enumerate(values) if is_missing(value)]
+    if missing:
+        raise ValueError(
+            f"{str(path)!r} must have a value in each cell of {column!r}. {len(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} blank ({_list_rows(source, missing)}): fill them in, or drop the "
+            "rows."
+        )
+    return values
+
+
+def _list_rows(source: Any, places: Sequence[int]) -> str:
+    """Name rows as they are counted in the file, not all of many."""
+    numbers = ", ".join(str(source.rows[place]) for place in places[:5]) + (", ..." if len(places) > 5 else "")
+    return f"{source.unit}{'s' * (len(places) > 1)} {numbers}"
+
+
 def check_same_kind(first: Any, second: Any, names: str) -> None:
     """Refuse texts beside embeddings; ``names`` says which inputs these are."""
     if (texts_of(first) is None) != (texts_of(second) is None):
@@ -75,12 +96,7 @@ def embed_source(source: TextTable | npt.NDArray[Any], encoding: EncoderOptions,
         return Embedded(source, [], None)  # type: ignore[arg-type]
     encoder = encoding.encoder
     encoded = encoder.encode_detailed(texts)
-    warnings = list(getattr(source, "warnings", ()))
-    if encoded.n_truncated:
-        warnings.append(
-            f"{encoded.n_truncated} of the {len(texts)} texts of {name} exceed {encoder.max_length} tokens: what "
-            "comes after is not in their embeddings."
-        )
+    warnings = [*getattr(source, "warnings", ()), *encoded.warnings(name)]
     if n_skipped := getattr(source, "n_skipped", 0):
         warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
     return Embedded(encoded.embeddings, warnings, encoder.describe())

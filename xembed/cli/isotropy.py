@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, column_of, read_source, texts_of
+from xembed.cli.inputs import check_same_kind, complete_column, read_source, texts_of
 from xembed.cli.options import INPUT, NormalizingEncoderOptions, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_output_file, check_outputs, stamped, warn, write
 
@@ -46,7 +46,7 @@ def isotropy(
     if save is not None:
         check_output_file(save, "--save", [".safetensors"], inputs, overwrite=output.overwrite)
     source = read_source(texts, reading)
-    labels = None if label_column is None else column_of(source, label_column, texts)
+    labels = None if label_column is None else complete_column(source, label_column, texts)
     fit_source = None if fit is None else read_source(fit, reading)
     is_text = texts_of(source) is not None
     if fit_source is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, column_of, different_names, embed_source, read_source, texts_of
+from xembed.cli.inputs import check_same_kind, complete_column, different_names, embed_source, read_source, texts_of
 from xembed.cli.options import (
     INPUT,
     Distance,
@@ -58,7 +58,9 @@ def shift(
         raise ValueError("--words needs texts: these are embeddings. Give the files that they were made of.")
     groups = None
     if group_column is not None:
-        groups = tuple(column_of(source, group_column, file) for source, file in zip(sources, (f, g), strict=True))
+        groups = tuple(
+            complete_column(source, group_column, file) for source, file in zip(sources, (f, g), strict=True)
+        )
     result = compare_sources(
         sources,
         encoding,
@@ -83,8 +85,12 @@ def compare_sources(
 ) -> ShiftResult:
     """Compare two corpora of texts or of embeddings; ``options`` are those of `compare_corpora`."""
     from xembed.shift import compare_corpora
+    from xembed.shift._compare import check_design, check_options
 
     check_same_kind(*sources, "F and G")
+    design = {"groups": options.get("groups"), "paired": options.get("paired", False)}
+    check_design(len(sources[0]), len(sources[1]), **design)
+    check_options(**{name: value for name, value in options.items() if name not in {*design, "self_check", "rng"}})
     F, G = (embed_source(source, encoding, name) for source, name in zip(sources, names, strict=True))
     texts = texts_of(sources[0]), texts_of(sources[1])
     result = compare_corpora(

@@ -109,7 +109,7 @@ class Dictionary:
                 "The 'mapping' parameter of Dictionary.from_mapping must be a mapping of entries to definitions. "
                 f"Got {type(mapping).__name__} instead."
             )
-        entries = check_texts(mapping, name="The entries of the mapping", min_texts=0)
+        entries = check_texts(list(mapping), name="The entries of the mapping", min_texts=0)
         pairs: list[Pair] = []
         for entry, group in zip(entries, mapping.values(), strict=True):
             texts = [group] if isinstance(group, str) else group

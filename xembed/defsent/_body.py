@@ -93,12 +93,12 @@ class Body:
 
     def count(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return the tokens of each whole text, without a prompt."""
-        return count_tokens(self.model, texts)
+        return count_tokens(self.model, texts)[:, 0]
 
     def count_truncated(self, texts: Sequence[str]) -> int:
         """Return how many texts are longer than is read of them in training."""
         limit = find_max_length(self.model)
-        counts = self.count(texts) if self.prompt is None else self.prompt.count(texts)
+        counts = self.count(texts) if self.prompt is None else self.prompt.count(texts)[:, 0]
         return 0 if limit is None else int(np.count_nonzero(counts > limit))
 
     def digest(self) -> str:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
-from xembed.encoders._encoding import Encoding
+from xembed.encoders._encoding import Encoding, counted
 from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
@@ -190,7 +190,8 @@ class Encoder:
         Warns
         -----
         UserWarning
-            Once, if texts are longer than `max_length` and were cut; and if the cache can't be used.
+            Once, if texts are longer than `max_length` and were cut, or have tokens that the model does not know (see
+            `Encoding.warnings`); and if the cache can't be used.
 
         Examples
         --------
@@ -201,8 +202,8 @@ class Encoder:
         True
         """
         encoding = self._encode(texts, batch_size, progress, cache, caller="Encoder.encode")
-        if encoding.n_truncated:
-            warn_user(self._say_truncated(encoding.n_truncated, encoding.n_texts))
+        if unread := encoding.warnings():
+            warn_user(" ".join(unread))
         return encoding.embeddings
 
     def encode_detailed(
@@ -215,7 +216,7 @@ class Encoder:
     ) -> Encoding:
         """Do the same as `encode`, and say how many texts were cached, repeated or cut.
 
-        Parameters and errors are those of `encode`. Texts that are cut are counted instead of warned about.
+        Parameters and errors are those of `encode`. What is not read is counted instead of warned about.
 
         Returns
         -------
@@ -274,25 +275,17 @@ class Encoder:
             (positions.setdefault(text, len(positions)) for text in checked), np.intp, count=len(checked)
         )
         unique = list(positions)
-        vectors, n_tokens, n_cached = self._encode_unique(unique, batch_size, show, store)
+        vectors, counts, n_cached = self._encode_unique(unique, batch_size, show, store)
         if len(unique) < len(checked):
-            vectors, n_tokens = vectors[inverse], n_tokens[inverse]
-        limit = self.max_length
-        return Encoding(
-            embeddings=vectors,
-            n_texts=len(checked),
-            n_unique=len(unique),
-            n_cached=n_cached,
-            n_truncated=0 if limit is None else int(np.count_nonzero(n_tokens > limit)),
-            n_tokens=n_tokens,
-        )
+            vectors, counts = vectors[inverse], counts[inverse]
+        return counted(vectors, checked, counts, n_unique=len(unique), n_cached=n_cached, limit=self.max_length)
 
     def _encode_unique(
         self, texts: list[str], batch_size: int, show: bool, store: EmbeddingCache | None
     ) -> tuple[FloatArray, npt.NDArray[np.int64], int]:
-        """Return vectors, token counts and how many texts were cached."""
+        """Return vectors, token counts (see `_count`) and how many texts were cached."""
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        n_tokens = np.empty(len(texts), dtype=np.int64)
+        counts = self._count(texts)
         keys = [text_key(text) for text in texts] if store is not None else []
         cached = store.get(keys) if store is not None else {}
         missing = []
@@ -301,15 +294,13 @@ class Encoder:
             if hit is None:
                 missing.append(i)
             else:
-                n_tokens[i], vectors[i] = hit
+                _, vectors[i] = hit
         if not missing:
-            return vectors, n_tokens, len(texts)
+            return vectors, counts, len(texts)
         from tqdm import tqdm
 
-        from xembed.encoders import _pipeline
-
         rows = np.asarray(missing)
-        n_tokens[rows] = _pipeline.count_tokens(self.model, [texts[i] for i in missing])
+        n_tokens = counts[:, 0]
         limit = self.max_length
         read = n_tokens[rows] if limit is None else np.minimum(n_tokens[rows], limit)
         # Longest first: a batch too large for the memory fails at once, not at the end.
@@ -324,7 +315,13 @@ class Encoder:
                 if store is not None:
                     writer.add([keys[i] for i in batch], n_tokens[batch].tolist(), embeddings)
                 bar.update(len(batch))
-        return vectors, n_tokens, len(texts) - len(missing)
+        return vectors, counts, len(texts) - len(missing)
+
+    def _count(self, texts: list[str]) -> npt.NDArray[np.int64]:
+        """Return numbers of tokens, unknown tokens and content tokens, shape (n_texts, 3)."""
+        from xembed.encoders import _pipeline
+
+        return _pipeline.count_tokens(self.model, texts)
 
     def _run_model(self, texts: list[str]) -> FloatArray:
         embeddings = self.model.encode(
@@ -364,15 +361,3 @@ class Encoder:
         folder = cache_folder(None if cache is True else Path(cache))
         about = {name: value for name, value in self.describe().items() if name != "device"}
         return EmbeddingCache(folder, about["fingerprint"], about["dimension"], about)
-
-    def _say_truncated(self, n_truncated: int, n_texts: int) -> str:
-        from xembed.encoders import _pipeline
-
-        length = self.max_length or 0
-        allowed = _pipeline.position_limit(self.model)
-        longer = f", or load the encoder with max_length up to {allowed}" if (allowed or 0) > length else ""
-        return (
-            f"{n_truncated} of {n_texts} texts {'is' if n_truncated == 1 else 'are'} longer than {length} tokens "
-            f"and {'was' if n_truncated == 1 else 'were'} cut: what follows has no influence on the embedding. "
-            f"Split long texts{longer}."
-        )

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.text import cut
 from xembed._core.validation import FloatArray, check_embeddings, check_texts
 
 if TYPE_CHECKING:
     from xembed.encoders._cache import CacheOption
+
+Counts = npt.NDArray[np.int64]
+_MUCH_UNKNOWN = 0.01  # share of tokens
+_QUOTED = 60  # characters of a text in a warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,13 @@ class Encoding:
         Number of texts that are longer than the encoder reads, each repetition counted. ``None`` if unknown.
     n_tokens : ndarray of shape (n_texts,), int64, or None
         Number of tokens of each whole text, special tokens and the model's prompt included. ``None`` if unknown.
+    n_unknown, n_content : ndarray of shape (n_texts,), int64, or None
+        Number of unknown tokens of each whole text, such as ``[UNK]``, and of all its tokens that are neither special
+        nor blank nor of the prompt, the unknown ones included. ``None`` if not counted.
+    max_length : int or None
+        Number of tokens that the encoder reads. ``None`` if there is no limit or it is unknown.
+    texts : tuple of str
+        The texts, which `warnings` quotes; empty if the encoder does not hand them on.
 
     Examples
     --------
@@ -45,13 +57,100 @@ class Encoding:
     n_unique: int
     n_cached: int = 0
     n_truncated: int | None = None
-    n_tokens: npt.NDArray[np.int64] | None = None
+    n_tokens: Counts | None = None
+    n_unknown: Counts | None = None
+    n_content: Counts | None = None
+    max_length: int | None = None
+    texts: tuple[str, ...] = ()
+
+    def warnings(self, name: str | None = None) -> list[str]:
+        r"""Return what the encoder does not read of the texts, with counts; empty if it reads everything.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the corpus, or of the text if it is one.
+
+        Returns
+        -------
+        list of str
+            A sentence for texts that are cut, for texts without a token, for texts of unknown tokens only, and for
+            unknown tokens if they are more than 1 % of all.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xembed.encoders import Encoding
+        >>> none, all_unknown = np.zeros(2, np.int64), np.array([0, 3])
+        >>> X = np.zeros((2, 4), np.float32)
+        >>> encoding = Encoding(X, 2, 2, n_unknown=all_unknown, n_content=np.array([5, 3]), texts=("A cat.", "☃ ☃ ☃"))
+        >>> print(*encoding.warnings("notes.txt"), sep="\n")
+        1 of 2 texts of notes.txt holds only tokens that the encoder does not know ('☃ ☃ ☃'): it tells such texts apart
+        by their number of tokens at most.
+        37.5 % of the 8 tokens of notes.txt are unknown to the encoder: what they say has no influence on embeddings.
+        """
+        of = f" of {name}" if name else ""
+        sentences = []
+        if self.n_truncated:
+            is_, was = ("is", "was") if self.n_truncated == 1 else ("are", "were")
+            limit = "the encoder reads" if self.max_length is None else f"{self.max_length} tokens"
+            sentences.append(
+                f"{self._subject(self.n_truncated, name)} {is_} longer than {limit} and {was} cut: what follows has no "
+                "influence on the embedding. Split long texts, or load the encoder with a larger max_length if the "
+                "model allows it."
+            )
+        if self.n_unknown is None or self.n_content is None:
+            return sentences
+        empty = self.n_content == 0
+        for unread, what, why in (
+            (empty, "no tokens but special ones", "to the encoder such texts are all the same"),
+            (
+                ~empty & (self.n_unknown >= self.n_content),
+                "only tokens that the encoder does not know",
+                "it tells such texts apart by their number of tokens at most",
+            ),
+        ):
+            if count := int(unread.sum()):
+                first = cut(repr(self.texts[int(unread.argmax())]), _QUOTED) if self.texts else ""
+                quoted = f" ({'first: ' if count > 1 else ''}{first})" if first else ""
+                sentences.append(f"{self._subject(count, name)} hold{'s' if count == 1 else ''} {what}{quoted}: {why}.")
+        n_unknown, n_content = int(self.n_unknown.sum()), int(self.n_content.sum())
+        if _MUCH_UNKNOWN * n_content < n_unknown < n_content:
+            sentences.append(
+                f"{100 * n_unknown / n_content:.3g} % of the {n_content:,} tokens{of} are unknown to the encoder: what "
+                "they say has no influence on embeddings."
+            )
+        return sentences
+
+    def _subject(self, count: int, name: str | None) -> str:
+        if self.n_texts == 1 and name:
+            return name
+        return f"{count:,} of {self.n_texts:,} texts{f' of {name}' if name else ''}"
 
     def __repr__(self) -> str:
         return (
             f"Encoding(n_texts={self.n_texts}, n_unique={self.n_unique}, n_cached={self.n_cached}, "
             f"n_truncated={self.n_truncated}, dimension={self.embeddings.shape[1]})"
         )
+
+
+def counted(
+    embeddings: FloatArray, texts: Sequence[str], counts: Counts, *, n_unique: int, n_cached: int, limit: int | None
+) -> Encoding:
+    """Return an `Encoding` with counts, (n_texts, 3), of tokens, unknown tokens and content tokens of each text."""
+    n_tokens, n_unknown, n_content = counts.T
+    return Encoding(
+        embeddings,
+        n_texts=len(texts),
+        n_unique=n_unique,
+        n_cached=n_cached,
+        n_truncated=0 if limit is None else int(np.count_nonzero(n_tokens > limit)),
+        n_tokens=n_tokens,
+        n_unknown=n_unknown,
+        n_content=n_content,
+        max_length=limit,
+        texts=tuple(texts),
+    )
 
 
 def encode_texts(

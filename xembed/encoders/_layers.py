@@ -12,6 +12,7 @@ import numpy as np
 
 from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._encoder import Encoder
+from xembed.encoders._encoding import counted
 from xembed.encoders._poolings import POOLINGS, check_poolings
 from xembed.encoders._warn import warn_user
 
@@ -40,15 +41,25 @@ class LayerEmbeddings(Mapping[Key, FloatArray]):
         Number of rows of each array.
     n_truncated : int
         Number of texts that are longer than the encoder reads.
+    warnings : tuple of str
+        What the encoder does not read (see `Encoding.warnings`).
     """
 
-    def __init__(self, arrays: Mapping[Key, FloatArray], *, n_blocks: int, n_truncated: int = 0) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[Key, FloatArray],
+        *,
+        n_blocks: int,
+        n_truncated: int = 0,
+        warnings: Sequence[str] = (),
+    ) -> None:
         self._arrays = dict(arrays)
         self.layers = tuple(dict.fromkeys(layer for layer, _ in self._arrays))
         self.poolings = tuple(dict.fromkeys(pooling for _, pooling in self._arrays))
         self.n_blocks = n_blocks
         self.n_texts = len(next(iter(self._arrays.values())))
         self.n_truncated = n_truncated
+        self.warnings = tuple(warnings)
 
     def __getitem__(self, key: Key) -> FloatArray:
         return self._arrays[key]
@@ -112,7 +123,7 @@ def encode_layers(
     Warns
     -----
     UserWarning
-        If texts are longer than the encoder reads.
+        If the encoder does not read everything (see `Encoding.warnings`).
 
     Notes
     -----
@@ -143,8 +154,8 @@ def encode_layers(
     from xembed.encoders import _pipeline
 
     unique = list(dict.fromkeys(checked))
-    n_tokens = _pipeline.count_tokens(encoder.model, unique)
-    limit = encoder.max_length
+    counts = _pipeline.count_tokens(encoder.model, unique)
+    n_tokens, limit = counts[:, 0], encoder.max_length
     read = n_tokens if limit is None else np.minimum(n_tokens, limit)
     rows = np.argsort(-read, kind="stable")  # longest first: a batch too large for the memory fails at once
     arrays: dict[Key, FloatArray] = {}
@@ -166,12 +177,13 @@ def encode_layers(
             bar.update(len(batch))
     positions = {text: i for i, text in enumerate(unique)}
     inverse = np.array([positions[text] for text in checked])
-    n_truncated = 0 if limit is None else int(np.count_nonzero(n_tokens[inverse] > limit))
-    if n_truncated:
-        warn_user(encoder._say_truncated(n_truncated, len(checked)))
+    nothing = np.empty((len(checked), 0), np.float32)
+    encoding = counted(nothing, checked, counts[inverse], n_unique=len(unique), n_cached=0, limit=limit)
+    if unread := encoding.warnings():
+        warn_user(" ".join(unread))
     if len(unique) < len(checked):
         arrays = {key: array[inverse] for key, array in arrays.items()}
-    return LayerEmbeddings(arrays, n_blocks=n_states - 1, n_truncated=n_truncated)
+    return LayerEmbeddings(arrays, n_blocks=n_states - 1, n_truncated=encoding.n_truncated or 0, warnings=unread)
 
 
 def truncate(encoder: Encoder, n_layers: int) -> Encoder:

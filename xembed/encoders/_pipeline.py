@@ -7,6 +7,7 @@ when they need it, never with the package.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from xembed.encoders._poolings import POOLINGS
 
 _UNLIMITED = 10**9  # transformers writes "no limit" as 10**30, StaticEmbedding as infinity
 _TOKENIZE_AT_ONCE = 1024
+_BLANKS = " \t\n\r▁ĠĊĉč"  # blanks as SentencePiece and byte-level tokenizers write them
 
 
 class LayerSelection(Module):
@@ -213,26 +215,62 @@ def count_positions(transformer: Any) -> int | None:
 
 
 def count_tokens(model: SentenceTransformer, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return how many tokens each whole text has, special tokens and the model's prompt included."""
+    """Return numbers of tokens of whole texts, shape (n_texts, 3): all, unknown and content tokens.
+
+    All tokens include special ones and the model's prompt. Content tokens are neither, nor blank.
+    """
+    tokenizer = getattr(model[0], "tokenizer", None)
+    known = isinstance(tokenizer, tokenizers.Tokenizer | PreTrainedTokenizerBase)
+    count = TokenKinds(tokenizer).count if known else None
     prompt = model.prompts.get(model.default_prompt_name or "") or ""
-    counts: list[int] = []
-    for start in range(0, len(texts), _TOKENIZE_AT_ONCE):
-        counts += _count(model, texts[start : start + _TOKENIZE_AT_ONCE], prompt)
-    return np.asarray(counts, dtype=np.int64)
+    whole = ["", *texts]
+    counts = np.concatenate(
+        [
+            _count_words(tokenizer, [prompt + text for text in part])
+            if count is None
+            else count(_token_ids(model, tokenizer, part, prompt))
+            for part in (whole[i : i + _TOKENIZE_AT_ONCE] for i in range(0, len(whole), _TOKENIZE_AT_ONCE))
+        ]
+    )
+    counts[:, 1:] -= counts[0, 1:]  # those of the prompt
+    of_texts: npt.NDArray[np.int64] = np.maximum(counts[1:], 0)
+    return of_texts
 
 
-def _count(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> list[int]:
-    first = model[0]
-    tokenizer = getattr(first, "tokenizer", None)
-    if "message" in getattr(first, "modality_config", ()):  # a chat template adds tokens of its own
+class TokenKinds:
+    """Which tokens of a tokenizer are unknown, and which say nothing: special and blank ones."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        if isinstance(tokenizer, tokenizers.Tokenizer):
+            special = {i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+            unknown = getattr(tokenizer.model, "unk_token", None)
+            unknown_id = getattr(tokenizer.model, "unk_id", None) if unknown is None else tokenizer.token_to_id(unknown)
+        else:
+            special, unknown_id = set(tokenizer.all_special_ids), tokenizer.unk_token_id
+            named = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+            if unknown_id in named:  # GPT-2 has one token for everything, and never meets an unknown one
+                unknown_id = None
+        self._unknown = -1 if unknown_id is None else unknown_id
+        blank = {i for token, i in tokenizer.get_vocab().items() if not token.strip(_BLANKS)}
+        self._silent = np.asarray(sorted((special | blank) - {self._unknown}), np.int64)
+
+    def count(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+        """Return how many tokens of each row there are, are unknown, and are content: shape (n_rows, 3)."""
+        lengths = np.fromiter(map(len, rows), np.int64, count=len(rows))
+        ids = np.fromiter(itertools.chain.from_iterable(rows), np.int64, count=int(lengths.sum()))
+        of_row = np.repeat(np.arange(len(rows)), lengths)
+        kinds = (ids == self._unknown, ~np.isin(ids, self._silent))
+        return np.stack([lengths, *(np.bincount(of_row[kind], minlength=len(rows)) for kind in kinds)], axis=1)
+
+
+def _token_ids(model: SentenceTransformer, tokenizer: Any, texts: Sequence[str], prompt: str) -> list[list[int]]:
+    if "message" in getattr(model[0], "modality_config", ()):  # a chat template adds tokens of its own
         whole = {"text": {"truncation": False, "verbose": False}}
         features = [model.preprocess([text], prompt=prompt, processing_kwargs=whole) for text in texts]
-        return [feature["input_ids"].shape[-1] for feature in features]
+        return [feature["input_ids"].ravel().tolist() for feature in features]
     prompted = [prompt + text for text in texts]
     if isinstance(tokenizer, tokenizers.Tokenizer):  # StaticEmbedding
-        return [len(item.ids) for item in tokenizer.encode_batch(prompted, add_special_tokens=False)]
-    if not isinstance(tokenizer, PreTrainedTokenizerBase):
-        return [len(text.split()) for text in prompted]  # bag-of-words models
+        return [item.ids for item in tokenizer.encode_batch(prompted, add_special_tokens=False)]
     encoded = tokenizer(
         prompted,
         padding=False,
@@ -241,7 +279,14 @@ def _count(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> lis
         return_attention_mask=False,
         return_token_type_ids=False,
     )
-    return [len(ids) for ids in cast("list[list[int]]", encoded["input_ids"])]
+    return cast("list[list[int]]", encoded["input_ids"])
+
+
+def _count_words(tokenizer: Any, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the counts of `count_tokens` for bag-of-words models, which leave unknown words out."""
+    n_words = np.array([len(text.split()) for text in texts])
+    n_known = n_words if tokenizer is None else np.array([len(tokenizer.tokenize(text)) for text in texts])
+    return np.stack([n_words, n_words - n_known, n_words], axis=1)
 
 
 def _require_transformer(

@@ -15,8 +15,6 @@ from xembed.encoders._layers import require_transformer
 if TYPE_CHECKING:
     import torch
 
-    from xembed.encoders._cache import EmbeddingCache
-
 TEMPLATE = 'This sentence : "{}" means [MASK] .'
 _MASK = "[MASK]"
 
@@ -58,8 +56,12 @@ class PromptTokens:
             )
 
     def count(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Return how many tokens each whole text has with its prompt."""
-        return np.asarray([self._n_prompt + len(ids) for ids in self._sentences(texts)], dtype=np.int64)
+        """Return numbers of tokens of whole texts, shape (n_texts, 3): all with the prompt, unknown, content."""
+        from xembed.encoders._pipeline import TokenKinds
+
+        counts = TokenKinds(self._transformer.tokenizer).count(self._sentences(texts))
+        counts[:, 0] += self._n_prompt
+        return counts
 
     def features(self, texts: Sequence[str], device: Any) -> tuple[dict[str, Any], torch.Tensor]:
         """Return what the transformer reads, and the position that is read in each row."""
@@ -196,11 +198,8 @@ class PromptEncoder(Encoder):
         embeddings: FloatArray = vectors.cpu().numpy()
         return embeddings
 
-    def _encode_unique(
-        self, texts: list[str], batch_size: int, show: bool, store: EmbeddingCache | None
-    ) -> tuple[FloatArray, npt.NDArray[np.int64], int]:
-        vectors, _, n_cached = super()._encode_unique(texts, batch_size, show, store)
-        return vectors, self.prompt_tokens.count(texts), n_cached
+    def _count(self, texts: list[str]) -> npt.NDArray[np.int64]:
+        return self.prompt_tokens.count(texts)
 
 
 def _plain_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:

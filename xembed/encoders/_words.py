@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xembed._core.inputs import list_items
 from xembed._core.validation import check_count, check_texts
 
 if TYPE_CHECKING:
@@ -97,9 +98,7 @@ class WordEncoder:
         TypeError
             If something else than strings or lists of strings comes.
         """
-        if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
-            check_texts(sentences)  # says what is wrong
-        rows = list(sentences)
+        rows = list_items(sentences, name="texts")
         if not rows or all(isinstance(row, str) for row in rows):
             return [self._from_text(text) for text in check_texts(rows)]
         if any(isinstance(row, str) for row in rows):

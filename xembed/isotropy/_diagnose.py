@@ -296,7 +296,9 @@ def _encode(source: Any, texts: Any, to_fit: Any, options: dict[str, Any], *, ca
     encoding = encode_texts(source, measured.texts, **options)
     X = encoding.embeddings
     embeddings = _EncodedOnce(source, options, dict(zip(measured.texts, X, strict=True)))
-    return _Space(measured, X, fit, embeddings, measured.texts, describe_encoder(source), _warn(encoding))
+    return _Space(
+        measured, X, fit, embeddings, measured.texts, describe_encoder(source), _warn(encoding, measured.name)
+    )
 
 
 def _from_embeddings(source: Any, texts: Any, fit: Any, *, caller: str) -> _Space:
@@ -338,12 +340,10 @@ class _EncodedOnce:
         return describe_encoder(self._encoder)
 
 
-def _warn(encoding: Encoding) -> list[str]:
-    counts = {
-        "are longer than the model reads, and were cut": encoding.n_truncated,
-        "repeat another one": encoding.n_texts - encoding.n_unique,
-    }
-    return [f"{count} of the {encoding.n_texts} texts {what}." for what, count in counts.items() if count]
+def _warn(encoding: Encoding, name: str) -> list[str]:
+    repeated = encoding.n_texts - encoding.n_unique
+    of_repeats = [f"{repeated} of the {encoding.n_texts} texts repeat another one."] if repeated else []
+    return [*encoding.warnings(name), *of_repeats]
 
 
 def _rows(embeddings: Any, texts: Sequence[str]) -> FloatArray:

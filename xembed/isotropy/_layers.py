@@ -189,7 +189,7 @@ def layer_profile(
     Warns
     -----
     UserWarning
-        If texts are longer than the encoder reads.
+        If the encoder does not read everything (see `Encoding.warnings`).
 
     Notes
     -----
@@ -256,7 +256,7 @@ def layer_profile(
         n_resamples=count,
         confidence_level=level,
         encoder=describe_encoder(encoder),
-        notes=tuple(notes),
+        notes=(*embeddings.warnings, *notes),
         provenance=provenance(
             caller,
             texts=measured.name,

@@ -93,17 +93,22 @@ def _permute(
     n: int, m: int, n_resamples: int, rng: np.random.Generator, groups: Groups | None, paired: bool, caller: str
 ) -> Permutations:
     if paired:
-        if n != m:
-            raise ValueError(
-                f"With paired=True row i of F and row i of G are two versions of one text, so {caller} needs as many "
-                f"rows in both. Got {n} and {m}."
-            )
-        if groups is not None:
-            raise ValueError(f"{caller} takes 'groups' or paired=True, not both: average the pairs of a group first.")
+        check_pairing(n, m, groups, caller=caller)
         return permute_pairs(n, n_resamples, rng)
     if groups is None:
         return permute_rows(n, m, n_resamples, rng)
     return permute_groups(*number_groups(groups, n, m, caller=caller), n_resamples, rng)
+
+
+def check_pairing(n: int, m: int, groups: Groups | None, *, caller: str) -> None:
+    """Refuse pairs of corpora that are not as long as each other, or that have groups."""
+    if n != m:
+        raise ValueError(
+            f"With paired=True row i of F and row i of G are two versions of one text, so {caller} needs as many "
+            f"rows in both. Got {n} and {m}."
+        )
+    if groups is not None:
+        raise ValueError(f"{caller} takes 'groups' or paired=True, not both: average the pairs of a group first.")
 
 
 def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -138,6 +143,11 @@ def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.N
     return of_rows[0], of_rows[1]
 
 
+def is_missing(group: Any) -> bool:
+    """Return whether a group is None, NaN or a blank string: rows without a group are not one group together."""
+    return group is None or group != group or (isinstance(group, str) and not group.strip())
+
+
 def number_labels(
     labels: Iterable[Hashable], n_rows: int, numbers: dict[Hashable, int], *, name: str, caller: str
 ) -> npt.NDArray[np.intp]:
@@ -145,7 +155,7 @@ def number_labels(
     groups = list(labels)
     if len(groups) != n_rows:
         raise ValueError(f"{name} must have as many groups as rows in {caller}. Got {len(groups)} and {n_rows} rows.")
-    missing = [row for row, group in enumerate(groups) if group is None or group != group]
+    missing = [row for row, group in enumerate(groups) if is_missing(group)]
     if missing:
         raise ValueError(
             f"{name} holds {len(missing)} row{'s' * (len(missing) > 1)} without a group (first: row {missing[0]}). "

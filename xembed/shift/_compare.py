@@ -27,7 +27,15 @@ from xembed._core.validation import (
 )
 from xembed.depth._depth import unit_depths
 from xembed.depth._pairwise import DISTANCES
-from xembed.shift._battery import Groups, check_pair, check_tests, make_pool, number_groups, run_battery
+from xembed.shift._battery import (
+    Groups,
+    check_pair,
+    check_pairing,
+    check_tests,
+    make_pool,
+    number_groups,
+    run_battery,
+)
 from xembed.shift._coverage import CoverageResult, find_uncovered
 from xembed.shift._facets import Facet, find_facets, measure_dispersion
 from xembed.shift._kinds import DEFAULT, KINDS
@@ -279,18 +287,15 @@ def compare_corpora(
     >>> print(result.facets[1].sentence)
     “model” is collapsed (p = ...): the mean pairwise distance within it is ...% smaller than within “people”.
     """
-    check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
-    check_number(confidence_level, name="confidence_level", caller=_CALLER, low=0, high=1, closed="neither")
-    check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
-    check_option(projection, _PROJECTIONS, name="projection", caller=_CALLER)
-    check_option(mode, _MODES, name="mode", caller=_CALLER)
-    check_option(distance, DISTANCES, name="distance", caller=_CALLER)
-    wanted = check_tests(tests, caller=_CALLER)
-    if mode == "fast" and wanted != DEFAULT:
-        raise ValueError(
-            f"The 'tests' parameter of {_CALLER} goes with mode 'auto' or 'battery': mode='fast' runs pooled depth and "
-            f"linear MMD. Got tests={tests!r}."
-        )
+    wanted = check_options(
+        tests=tests,
+        alpha=alpha,
+        n_resamples=n_resamples,
+        mode=mode,
+        distance=distance,
+        projection=projection,
+        confidence_level=confidence_level,
+    )
     generator = check_rng(rng, caller=_CALLER)
     first, second = check_pair(F, G, caller=_CALLER)
     n, m = len(first), len(second)
@@ -299,7 +304,7 @@ def compare_corpora(
     seeds = generator.spawn(6)
     options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
 
-    units = _units(n, m, groups)
+    units = check_design(n, m, groups=groups, paired=paired)
     notes = [*warnings, *_note_sizes(n, m), *_note_groups(groups)]
     notes += _note_duplicates(first.rows, second.rows, listed, paired=paired)
     notes += note_resolution(*units, n_resamples, alpha, _unit_name(groups, paired))
@@ -388,6 +393,47 @@ def compare_corpora(
             distance=distance,
         ),
     )
+
+
+def check_options(
+    *,
+    tests: Any = "default",
+    alpha: Any = 0.05,
+    n_resamples: Any = 999,
+    mode: Any = "auto",
+    distance: Any = "cosine",
+    projection: Any = "pca",
+    confidence_level: Any = 0.95,
+) -> tuple[str, ...]:
+    """Check the parameters of `compare_corpora` that are no data, and return the names of the tests."""
+    check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
+    check_number(confidence_level, name="confidence_level", caller=_CALLER, low=0, high=1, closed="neither")
+    check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
+    check_option(projection, _PROJECTIONS, name="projection", caller=_CALLER)
+    check_option(mode, _MODES, name="mode", caller=_CALLER)
+    check_option(distance, DISTANCES, name="distance", caller=_CALLER)
+    wanted = check_tests(tests, caller=_CALLER)
+    if mode == "fast" and wanted != DEFAULT:
+        raise ValueError(
+            f"The 'tests' parameter of {_CALLER} goes with mode 'auto' or 'battery': mode='fast' runs pooled depth and "
+            f"linear MMD. Got tests={tests!r}."
+        )
+    return wanted
+
+
+def check_design(n_F: int, n_G: int, *, groups: Groups | None, paired: bool) -> tuple[int, int]:
+    """Check groups and pairs, and return how many units of F and of G are permuted; embeddings are not needed."""
+    for name, n_rows in (("F", n_F), ("G", n_G)):
+        if n_rows < 2:
+            raise ValueError(f"{name} must hold at least 2 rows (texts) for {_CALLER}. Got {n_rows}.")
+    if not isinstance(paired, bool | np.bool_):
+        raise TypeError(f"The 'paired' parameter of {_CALLER} must be True or False. Got {paired!r} instead.")
+    if paired:
+        check_pairing(n_F, n_G, groups, caller=_CALLER)
+    if groups is None:
+        return n_F, n_G
+    numbers = number_groups(groups, n_F, n_G, caller=_CALLER)
+    return len(np.unique(numbers[0])), len(np.unique(numbers[1]))
 
 
 @dataclass(frozen=True)
@@ -517,13 +563,6 @@ def _separability(F: UnitRows, G: UnitRows, rng: np.random.Generator) -> float |
         return None
     pool = make_pool(F, G, n_resamples=0, rng=rng, caller=_CALLER)
     return float(0.5 + classifier_statistic(pool.unit, pool.labels).effects[0] / 2)
-
-
-def _units(n: int, m: int, groups: Groups | None) -> tuple[int, int]:
-    if groups is None:
-        return n, m
-    numbers = number_groups(groups, n, m, caller=_CALLER)
-    return len(np.unique(numbers[0])), len(np.unique(numbers[1]))
 
 
 def _unit_name(groups: Groups | None, paired: bool) -> str:

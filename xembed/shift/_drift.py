@@ -290,29 +290,21 @@ def drift_over_time(
     >>> result.detected, result.change_time, result.detection_time
     (True, '2024-01-26', '2024-02-01')
     """
-    check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
-    check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
-    check_count(max_rows, name="max_rows", caller=_CALLER, low=50)
-    smallest = _MIN_ROWS if groups is None else _MIN_GROUPS
-    if min_rows is not None:
-        smallest = check_count(min_rows, name="min_rows", caller=_CALLER, low=2)
     pair = check_names(names, caller=_CALLER)
     seed = int(check_rng(rng, caller=_CALLER).integers(2**63))
-    rows = check_embeddings(X, name="X", caller=_CALLER)
-    stamps = read_times(times, n_rows=len(rows), caller=_CALLER)
+    stream, made, smallest = plan(
+        X,
+        times,
+        reference=reference,
+        window=window,
+        alpha=alpha,
+        groups=groups,
+        n_resamples=n_resamples,
+        max_rows=max_rows,
+        min_rows=min_rows,
+    )
+    rows = stream.rows
     direction_weights(rows, name="X")
-    stream, origin = read_stream(rows, stamps, reference, groups, caller=_CALLER)
-    if stream.n_reference < smallest:
-        raise ValueError(
-            f"The reference of {_CALLER} must have at least {smallest} {stream.unit}s (min_rows). Got "
-            f"{stream.n_reference}."
-        )
-    made = cut(stream.times, window, origin=origin, min_units=smallest, caller=_CALLER)
-    if not made.windows:
-        raise ValueError(
-            f"The stream of {_CALLER} does not fill a window: it has {len(stream.times)} {stream.unit}s, windows are "
-            f"of {window!r}, and none is tested with less than {smallest} {stream.unit}s (min_rows)."
-        )
     windows = made.windows
     looks, alarm = watch(stream, windows, alpha, n_resamples, max_rows, seed, _CALLER)
     parameters = {
@@ -348,6 +340,46 @@ def drift_over_time(
         **columns(looks),
         **summaries(stream, windows),
     )
+
+
+def plan(
+    X: Any,
+    times: Any,
+    *,
+    reference: Any,
+    window: Any,
+    alpha: Any = 0.05,
+    groups: Any = None,
+    n_resamples: Any = 999,
+    max_rows: Any = 1000,
+    min_rows: Any = None,
+) -> tuple[Stream, Cut, int]:
+    """Check the arguments of `drift_over_time`, and return the stream, its windows and the fewest rows of one.
+
+    Only the number of rows matters, so before texts are encoded any array of as many rows stands for ``X``, and for
+    the reference where it is an array.
+    """
+    check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
+    check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
+    check_count(max_rows, name="max_rows", caller=_CALLER, low=50)
+    smallest = _MIN_ROWS if groups is None else _MIN_GROUPS
+    if min_rows is not None:
+        smallest = check_count(min_rows, name="min_rows", caller=_CALLER, low=2)
+    rows = check_embeddings(X, name="X", caller=_CALLER)
+    stamps = read_times(times, n_rows=len(rows), caller=_CALLER)
+    stream, origin = read_stream(rows, stamps, reference, groups, caller=_CALLER)
+    if stream.n_reference < smallest:
+        raise ValueError(
+            f"The reference of {_CALLER} must have at least {smallest} {stream.unit}s (min_rows). Got "
+            f"{stream.n_reference}."
+        )
+    made = cut(stream.times, window, origin=origin, min_units=smallest, caller=_CALLER)
+    if not made.windows:
+        raise ValueError(
+            f"The stream of {_CALLER} does not fill a window: it has {len(stream.times)} {stream.unit}s, windows are "
+            f"of {window!r}, and none is tested with less than {smallest} {stream.unit}s (min_rows)."
+        )
+    return stream, made, smallest
 
 
 def _verdict(looks: list[Look], alarm: Alarm | None, windows: list[Window], alpha: float, name: str) -> str:

@@ -147,8 +147,8 @@ class Cut(NamedTuple):
     n_joined: int  # windows with too few units that were joined with the next
 
 
-def read_times(times: Any, *, n_rows: int, caller: str) -> Times:
-    """Return times as float64 or datetime64[us] (UTC), checked to be complete and in order."""
+def read_times(times: Any, *, n_rows: int, caller: str, in_order: bool = True) -> Times:
+    """Return times as float64 or datetime64[us] (UTC), checked to be complete and, if ``in_order``, to be in order."""
     values = np.asarray(times)
     if values.ndim != 1 or len(values) != n_rows:
         raise ValueError(
@@ -165,7 +165,7 @@ def read_times(times: Any, *, n_rows: int, caller: str) -> Times:
             "'2024-09-30' or '2024-09-30T17:05'. Repair or drop such rows first."
         )
     back = np.flatnonzero(result[1:] < result[:-1])
-    if len(back):
+    if in_order and len(back):
         row = int(back[0]) + 1
         raise ValueError(
             f"times must not go back. Row {row} ({label(result[row])}) is before row {row - 1} "
@@ -274,7 +274,7 @@ def _number_windows(
     if not isinstance(length, float | np.timedelta64):
         edges = _calendar_edges(times, length)
         return np.searchsorted(edges, times, side="right") - 1, lambda number: (edges[number], edges[number + 1])
-    if not length > (np.timedelta64(0, "us") if dated else 0.0):
+    if not (length > (np.timedelta64(0, "us") if dated else 0.0) and np.isfinite(length)):
         raise ValueError(f"The 'window' parameter of {caller} must be a positive length. Got {window!r} instead.")
     if origin is None:
         whole_days = isinstance(length, np.timedelta64) and length % _DAY == np.timedelta64(0, "us")
