@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
+import io
 import json
 import operator
 import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -23,6 +27,14 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+# Bytes that a file may hold or unpack to, unless the environment variable XEMBED_MAX_BYTES says another number.
+_MAX_BYTES = 2 * 2**30
+# What is packed may also unpack to at most so many times its size, where that is more than so many bytes.
+_MAX_RATIO, _MIN_UNPACKED = 100, 256 * 2**20
+_GZIP = b"\x1f\x8b"
+# Pipes that deliver: those of a process substitution in the shell. Any other may wait forever.
+_OPEN_PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 def check_file(path: str | os.PathLike[str], caller: str) -> tuple[Path, str]:
@@ -36,12 +48,82 @@ def check_file(path: str | os.PathLike[str], caller: str) -> tuple[Path, str]:
     if file.is_dir():
         raise IsADirectoryError(f"{shown} can't be read: it is a folder. Give the path of a file.")
     try:
+        if file.exists() and not file.is_file() and not is_stream(file):
+            raise OSError(f"{shown} can't be read: it is a device, a socket or a named pipe. Give an ordinary file.")
         file.open("rb").close()
     except FileNotFoundError:
         raise FileNotFoundError(f"{shown} can't be read: there is no such file.") from None
     except PermissionError:
         raise PermissionError(f"{shown} can't be read: no permission.") from None
     return file, shown
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is standard input, '-', or a pipe that the shell opened: it has no ending, and one pass."""
+    return isinstance(path, str | os.PathLike) and (os.fspath(path) == "-" or str(path).startswith(_OPEN_PIPES))
+
+
+def most_bytes(packed: int | None = None) -> int:
+    """Return how many bytes may be read; ``packed`` is the size of what is unpacked."""
+    own = os.environ.get("XEMBED_MAX_BYTES")
+    if own is not None:
+        if not own.isascii() or not own.isdigit():
+            raise ValueError(f"The environment variable XEMBED_MAX_BYTES must be a number of bytes. Got {own!r}.")
+        return int(own)
+    return _MAX_BYTES if packed is None else min(_MAX_BYTES, max(_MIN_UNPACKED, _MAX_RATIO * packed))
+
+
+def too_large(source: str, limit: int, *, unpacked: bool = False) -> ValueError:
+    """Return the error of a file beyond a limit of `most_bytes`."""
+    holds = "unpacks to more than" if unpacked else "holds more than"
+    return ValueError(
+        f"{source} {holds} {limit:,} bytes, the most that is read. Split it, or set the environment variable "
+        "XEMBED_MAX_BYTES to a larger number."
+    )
+
+
+def read_bytes(path: str | os.PathLike[str], caller: str) -> tuple[bytes, Path, str]:
+    """Return what a file holds, its path, and how messages write it; '-' is standard input.
+
+    What is packed with gzip is unpacked, and its path then has no '.gz'.
+
+    Raises
+    ------
+    OSError, TypeError
+        As `check_file`.
+    ValueError
+        If it holds or unpacks to more than `most_bytes`, or is not what '.gz' says.
+    """
+    if is_stream(path) and os.fspath(path) == "-":
+        file, source = Path("-"), "standard input"
+        data = _read_all(sys.stdin.buffer, source, most_bytes())
+    else:
+        file, source = check_file(path, caller)
+        if file.is_file() and file.stat().st_size > (limit := most_bytes()):
+            raise too_large(source, limit)
+        with file.open("rb") as stream:
+            data = _read_all(stream, source, most_bytes())
+    is_named = file.suffix.lower() == ".gz"
+    if is_named and not data.startswith(_GZIP):
+        raise ValueError(f"{source} must be packed with gzip, as '.gz' says. Its first bytes are {data[:8]!r} instead.")
+    if is_named or (data.startswith(_GZIP) and not file.suffix):
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+                data = _read_all(unpacked, source, most_bytes(len(data)), unpacked=True)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{source} is damaged or incomplete: {error}. Pack it again.") from None
+        file = file.with_suffix("") if is_named else file
+    return data, file, source
+
+
+def _read_all(stream: IO[bytes] | gzip.GzipFile, source: str, limit: int, *, unpacked: bool = False) -> bytes:
+    parts, size = [], 0
+    while part := stream.read(2**24):
+        size += len(part)
+        if size > limit:
+            raise too_large(source, limit, unpacked=unpacked)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def open_npy(path: str | os.PathLike[str], *, caller: str, name: str | None = None) -> npt.NDArray[Any]:

@@ -26,13 +26,13 @@ else:
     PoolingName = Literal[tuple(POOLINGS)]
 
 # How the library's errors name what is wrong with a call, and the options of other names than the parameters they set.
-_ABOUT_PARAMETER = re.compile(r"The '(\w+)' parameter of [\w. ]+? (?=must )")
+_ABOUT_PARAMETER = re.compile(r"The '(\w+)' parameter of [\w. -]+? (?=must )")
 _OPTION_OF = {
     "n_resamples": ("resamples",), "n_samples": ("samples",), "n_sentences": ("sentences",), "rng": ("seed",),
-    "n_faithful": ("faithful",), "n_randomised": ("randomised",),
+    "scheme": ("schemes",), "method": ("methods",), "n_faithful": ("faithful",), "n_randomised": ("randomised",),
 }  # fmt: skip
 
-TEXTS = "texts in .txt (one a line), .csv, .jsonl or .parquet"
+TEXTS = "texts in .txt (one a line), .csv, .tsv, .jsonl, .json or .parquet, also .gz; - is standard input"
 INPUT = f"{TEXTS}, or ready embeddings in .npy"
 
 GroupColumn = Annotated[str | None, "Column of the document or author of each row: groups are permuted whole."]
@@ -49,6 +49,10 @@ class ReadingOptions:
     text_column: Annotated[str | None, "Column that holds the texts."] = None
     skip_blank: Annotated[bool, "Drop blank texts instead of refusing them."] = False
     id_column: Annotated[str | None, "Column with an identifier of each text."] = None
+    delimiter: Annotated[str | None, "Character between cells. Default: comma in .csv, tab in .tsv."] = None
+    encoding: Annotated[str | None, "Encoding of texts, such as cp1252. Default: UTF-8."] = None
+    dayfirst: Annotated[bool, "Read 04/03/2024 as the 4th of March."] = False
+    embedding_column: Annotated[str | None, "Column of ready embeddings, or the stem of its columns: emb_0, ..."] = None
 
 
 @dataclasses.dataclass(frozen=True)
