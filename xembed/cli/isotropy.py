@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, complete_column, read_source, texts_of
+from xembed.cli.inputs import check_same_kind, open_source
 from xembed.cli.options import INPUT, NormalizingEncoderOptions, ReadingOptions, ReportPath, Seed, command
 from xembed.cli.outputs import say_where, stamped, warn
 
@@ -24,6 +24,9 @@ def isotropy(
     texts: Annotated[Path, Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
+    beside: Annotated[
+        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+    ] = None,
     fit: Annotated[Path | None, "Other texts, to fit corrections on. Default: the sentences of --tune."] = None,
     tune: Annotated[Path | None, f"What chooses a correction: {_PAIRS}."] = None,
     test: Annotated[list[Path] | None, "What judges it, of the same form; may be given several times."] = None,
@@ -46,10 +49,10 @@ def isotropy(
     check_report_path(out)
     if save is not None:
         check_writable(save)
-    source = read_source(texts, reading)
-    labels = None if label_column is None else complete_column(source, label_column, texts)
-    fit_source = None if fit is None else read_source(fit, reading)
-    is_text = texts_of(source) is not None
+    opened = open_source(texts, reading, beside)
+    source, is_text = opened.data, opened.data is opened.table
+    labels = None if label_column is None else opened.column(label_column)
+    fit_source = None if fit is None else open_source(fit, reading).data
     if fit_source is not None:
         check_same_kind(source, fit_source, "The texts and --fit")
     options: dict[str, Any] = {
@@ -67,7 +70,7 @@ def isotropy(
     if is_text:
         result = diagnose(encoding.encoder, source, cache=encoding.cache, batch_size=encoding.batch_size, **options)
     else:
-        result = diagnose(source, **options)
+        result = diagnose(source, opened.texts, **options)
     result = stamped(result)
     result.report(out)
     warn(result.warnings)
