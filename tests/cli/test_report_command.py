@@ -92,7 +92,7 @@ def test_compare(files):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["old.json", "none.json"], "No such file"),
+    (["old.json", "none.json"], "can't be read: there is no such file"),
     (["old.json", "text.txt"], "must be the .json file of a result, such as the one beside a report. It is not JSON"),
     (["old.json", "other.json"], "must hold a result of xembed"),
     (["old.json", "cut.json"], "lacks the fields"),

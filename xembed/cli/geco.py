@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer import Option
@@ -16,6 +16,10 @@ _METHODS = (
     "deconvolution, occlusion, lime, kernel_shap, shapley_sampling, attention_rollout, attention_gradient, "
     "uniform_random, constant, gendered_lexicon, linear_tfidf, pattern"
 )
+
+Variant = Literal[
+    "all", "subject", "binary_gender_all", "binary_gender_subj", "non_binary_gender_all", "non_binary_gender_subj"
+]
 
 
 @command(
@@ -32,11 +36,13 @@ def geco(
         Path | None, Option("--geco", help="Folder of the official GECO files. Default: the bundled sentences.")
     ] = None,
     variant: Annotated[
-        str,
+        Variant,
         "Of the bundled sentences: all or subject. Of GECO: binary_gender_all, binary_gender_subj, "
         "non_binary_gender_all or non_binary_gender_subj.",
     ] = "all",
-    profile: Annotated[str, "quick: one seed, 40 sentences. full: three seeds, all sentences."] = "quick",
+    profile: Annotated[
+        Literal["quick", "full"], "quick: one seed, 40 sentences. full: three seeds, all sentences."
+    ] = "quick",
     schemes: Annotated[str, "What is trained, by commas: C, CE, CEf, CEfAf, OLA."] = "all",
     methods: Annotated[str, f"Attribution methods, by commas, or all: {_METHODS}."] = "all",
     seeds: Annotated[str | None, "One model of each scheme for each, such as 0,1,2."] = None,
@@ -44,7 +50,9 @@ def geco(
     samples: Annotated[int | None, Option(min=2, help="Perturbed rows a text.")] = None,
     faithful: Annotated[int | None, Option(min=0, help="Sentences for the test by deletion.")] = None,
     randomised: Annotated[int | None, Option(min=0, help="Sentences for the test by random weights.")] = None,
-    target: Annotated[str, "Explain the score of the true class (label) or the predicted one (predicted)."] = "label",
+    target: Annotated[
+        Literal["label", "predicted"], "Explain the score of the true class (label) or the predicted one (predicted)."
+    ] = "label",
     model: Annotated[str | None, "Pretrained model: folder or hub id. Default: all-MiniLM-L6-v2, offline."] = None,
     device: Annotated[str, "auto, cpu, cuda, mps."] = "auto",
     plan: Annotated[bool, "Say what would be done at what cost, and stop."] = False,

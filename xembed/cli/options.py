@@ -25,10 +25,10 @@ else:
     PoolingName = Literal[tuple(POOLINGS)]
 
 # How the library's errors name what is wrong with a call, and the options of other names than the parameters they set.
-_ABOUT_PARAMETER = re.compile(r"The '(\w+)' parameter of [\w. ]+? (?=must )")
+_ABOUT_PARAMETER = re.compile(r"The '(\w+)' parameter of [\w. -]+? (?=must )")
 _OPTION_OF = {
     "n_resamples": ("resamples",), "n_samples": ("samples",), "n_sentences": ("sentences",), "rng": ("seed",),
-    "n_faithful": ("faithful",), "n_randomised": ("randomised",),
+    "scheme": ("schemes",), "method": ("methods",), "n_faithful": ("faithful",), "n_randomised": ("randomised",),
 }  # fmt: skip
 
 TEXTS = "texts in .txt (one a line), .csv, .jsonl or .parquet"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from xembed._core.fields import Misfit, fields_of, read_fields, read_json
 from xembed._core.files import check_writable, write_together
 from xembed._core.provenance import dump_json, provenance
 from xembed._core.results import rebuild
@@ -27,11 +27,8 @@ class HasDict(Protocol):
 
 Source = HasDict | str | os.PathLike[str]
 
-# What may stand in a file beside results: data of pages that no analysis makes, and the fields that they need.
-_PAGES = {
-    _combined.SCHEMA: ("title", "parts", "provenance"),
-    _comparison.SCHEMA: ("of", "kind", "changed", "old", "new", "numbers", "made", "seed", "fingerprint", "provenance"),
-}
+# What may stand in a file beside results: data of pages that no analysis makes.
+_PAGES: dict[str, Any] = {kind.schema: kind for kind in (_combined.Combined, _comparison.Comparison)}
 
 
 def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any]) -> None:
@@ -263,25 +260,27 @@ def check_not_read(page: Path, sources: Iterable[Any]) -> None:
 
 def read_plain(source: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the plain data in a .json file, checked: of a result, of a combined page or of a comparison."""
-    name = repr(os.fspath(source))
+    return checked(*read_json(source, "report"))
+
+
+def checked(data: Any, where: str) -> dict[str, Any]:
+    """Return plain data that are those of a page; ``where`` says what they are from."""
+    kind = _PAGES.get(str(data.get("schema"))) if isinstance(data, dict) else None
+    if kind is None:
+        return rebuild(data, where).to_dict()
     try:
-        data = json.loads(Path(source).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"{name} must be the .json file of a result, such as the one beside a report. It is not JSON: {error}."
-        ) from None
-    if not isinstance(data, dict) or data.get("schema") not in _PAGES:
-        return rebuild(data, name).to_dict()
-    if missing := [field for field in _PAGES[data["schema"]] if field not in data]:
-        raise ValueError(f"{name} lacks the fields {missing} of {data['schema']!r}: is the file complete?")
-    if data["schema"] == _combined.SCHEMA:
-        parts = data["parts"] if isinstance(data["parts"], list) else []
-        if not parts:
-            raise ValueError(f"{name} must hold a list of results in 'parts'. Got {data['parts']!r:.60}.")
-        for place, part in enumerate(parts):
-            if not isinstance(part, dict) or part.get("schema") != _comparison.SCHEMA:
-                rebuild(part, f"Part {place} of {name}")
-    return data
+        read_fields(kind, data)
+    except Misfit as error:
+        raise ValueError(f"{where}: {error}") from None
+    data = {"schema": kind.schema} | {name: data[name] for name in fields_of(kind)}
+    if kind is _combined.Combined:
+        if not data["parts"]:
+            raise ValueError(f"{where} must hold a list of results in 'parts'. Got none.")
+        places = (f"Part {place} of {where}" for place in range(len(data["parts"])))
+        if any(part.get("schema") == _combined.SCHEMA for part in data["parts"]):
+            raise ValueError(f"{where} must hold single results in 'parts'. Got the data of a combined page.")
+        data["parts"] = [checked(part, place) for part, place in zip(data["parts"], places, strict=True)]
+    return dict(data)
 
 
 def _listed(results: Iterable[Source]) -> list[Source]:
