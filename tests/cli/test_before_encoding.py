@@ -234,11 +234,10 @@ def test_samples_are_seeded_whole_and_said(tmp_path):
     n = 60
     for name in "fg":
         write(tmp_path / f"{name}.csv", n, seed=ord(name), author=[f"{name}{i // 4}" for i in range(n)])
-    arguments = ("shift", tmp_path / "f.csv", tmp_path / "g.csv", "--sample", "22", "--map", "none", "--resamples", "99",
-                 "--out", tmp_path / "r.html")  # fmt: skip
+    options = ("--sample", "22", "--map", "none", "--resamples", "99", "--out", tmp_path / "r.html")
     results = []
     for extra in ((), (), ("--seed", "1"), ("--paired",), ("--group-column", "author")):
-        run(*arguments, *extra)
+        run("shift", tmp_path / "f.csv", tmp_path / "g.csv", *options, *extra)
         results.append(of(tmp_path / "r.html"))
     rows = [(result["metadata_F"]["row"], result["metadata_G"]["row"]) for result in results]
     assert rows[0] == rows[1] != rows[2] and rows[0][0] != rows[0][1]

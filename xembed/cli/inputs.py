@@ -193,7 +193,7 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
 def sample_of(
     sources: tuple[Source, Source], n: int, names: tuple[str, str], *, group_column: str | None, paired: bool, seed: int
 ) -> tuple[Source, Source]:
-    """Return at most ``n`` random rows of each corpus: the same of pairs; of groups whole ones, until there are ``n``."""
+    """Return at most ``n`` random rows of each corpus: the same of pairs; of groups whole ones until it has ``n``."""
     import numpy as np
 
     rng = np.random.default_rng([seed, 0x5A])  # not the stream of the permutations
