@@ -11,8 +11,8 @@ import typer
 from typer import Argument, Option
 
 from xembed.cli.inputs import Source, check_same_kind, embed_source, open_source
-from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, ReadingOptions, ReportPath, Seed, command
-from xembed.cli.outputs import say_where, stamped, warn
+from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
+from xembed.cli.outputs import check_outputs, stamped, warn, write
 
 _CALENDAR = re.compile(r"(19|20)\d\d((0[1-9]|1[0-2])([0-2]\d|3[01])?)?")  # years, months, days without hyphens
 
@@ -28,7 +28,7 @@ def drift(
     window: Annotated[str, "Rows a window (50), or its length in time (7D, 12h, MS)."],
     reading: ReadingOptions,
     encoding: EncoderOptions,
-    out: ReportPath = Path("drift.html"),
+    output: OutputOptions,
     beside: Annotated[
         Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
     ] = None,
@@ -42,11 +42,10 @@ def drift(
     """Since when has the corpus changed? Watch a stream of texts, looking as often as you like."""
     import numpy as np
 
-    from xembed.reports import check_report_path
     from xembed.shift import drift_over_time
     from xembed.shift._drift import plan
 
-    check_report_path(out)
+    destination = check_outputs(output, "drift.html", [stream, reference, beside, encoding.model])
     source = open_source(stream, reading, beside)
     if time_column is None and source.table is not None and "date" in source.table.columns:
         time_column = "date"
@@ -82,10 +81,9 @@ def drift(
         rng=seed,
         **options,
     )
-    stamped(result).report(out)
     warn(result.warnings)
     typer.echo(result.verdict)
-    say_where(out)
+    write(stamped(result), destination, output)
     if fail_on_shift and result.detected:
         raise typer.Exit(3)
 

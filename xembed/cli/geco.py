@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer import Option
 
-from xembed.cli.options import Progress, ReportPath, command
-from xembed.cli.outputs import say_where, stamped
+from xembed.cli.options import OutputOptions, Progress, command
+from xembed.cli.outputs import check_outputs, stamped, write
 
 _METHODS = (
     "integrated_gradients, saliency_l1, saliency_l2, input_x_gradient, gradient_shap, deep_lift, guided_backprop, "
@@ -28,7 +28,7 @@ Variant = Literal[
     place=60,
 )
 def geco(
-    out: ReportPath = Path("geco.html"),
+    output: OutputOptions,
     run_dir: Annotated[
         Path | None, "Folder of models and attributions, to go on from. Default: the name of --out with '-run'."
     ] = None,
@@ -60,13 +60,10 @@ def geco(
     progress: Progress = None,
 ) -> None:
     """Which attribution method tells the truth about this model? Train, explain, score and write a report."""
-    from xembed._core.files import check_writable
     from xembed.geco import Benchmark
     from xembed.geco._benchmark import SCHEMES_TRAINED
-    from xembed.reports import check_report_path
 
-    check_report_path(out)
-    check_writable(out)
+    destination = check_outputs(output, "geco.html", [geco_dir, model])
     benchmark = Benchmark(
         _read(geco_dir, variant),
         backbone=model,
@@ -84,14 +81,14 @@ def geco(
     typer.echo(benchmark.plan().text)
     if plan:
         return
-    folder = run_dir or out.with_name(f"{out.stem}-run")
+    page = Path("geco.html") if output.out is None or output.to_stdout else output.out
+    folder = run_dir or page.with_name(f"{page.stem}-run")
     result = stamped(benchmark.run(folder, resume=not no_resume, progress=progress))
-    result.report(out)
     for row in result.schemes:
         best = result.best(row.scheme)
         finding = "no method is valid" if best is None else _describe(result.row(row.scheme, best))
         typer.echo(f"{row.scheme}: accuracy {100 * row.accuracy.mean:.1f} %, {finding}")
-    say_where(out, f"run: {folder}")
+    write(result, destination, output, f"run: {folder}")
 
 
 def _describe(row: Any) -> str:

@@ -19,8 +19,17 @@ from xembed.cli.inputs import (
     sample_of,
     split_by,
 )
-from xembed.cli.options import INPUT, Distance, EncoderOptions, GroupColumn, ReadingOptions, ReportPath, Seed, command
-from xembed.cli.outputs import say_where, stamped, warn
+from xembed.cli.options import (
+    INPUT,
+    Distance,
+    EncoderOptions,
+    GroupColumn,
+    OutputOptions,
+    ReadingOptions,
+    Seed,
+    command,
+)
+from xembed.cli.outputs import Destination, check_outputs, command_line_provenance, stamped, warn, write
 
 if TYPE_CHECKING:
     from xembed.shift import ShiftResult
@@ -36,10 +45,10 @@ def shift(
     f: Annotated[Path, Argument(metavar="F", help=f"The reference corpus: {INPUT}.")],
     reading: ReadingOptions,
     encoding: EncoderOptions,
+    output: OutputOptions,
     g: Annotated[
         Path | None, Argument(metavar="G", help="The corpus compared with it; left out with --split-by.")
     ] = None,
-    out: ReportPath = Path("shift.html"),
     name_f: Annotated[str | None, "What the report calls F. Default: its file name."] = None,
     name_g: Annotated[str | None, "What the report calls G. Default: its file name."] = None,
     texts_f: Annotated[Path | None, "The texts of F and their columns, where F holds embeddings."] = None,
@@ -67,9 +76,7 @@ def shift(
     fail_on_shift: Annotated[bool, "Exit with 3 if a shift is found."] = False,
 ) -> None:
     """Did the corpus change? Compare G with F and write a report."""
-    from xembed.reports import check_report_path
-
-    check_report_path(out)
+    destination = check_outputs(output, "shift.html", [f, g, texts_f, texts_g, encoding.model])
     if (g is None) != (split_column is not None):
         what = "takes one file, which it splits" if g is not None else "must be given where there is no G"
         raise typer.BadParameter(f"{what}.", param_hint="'--split-by'")
@@ -107,7 +114,7 @@ def shift(
         metadata=metadata_of(sources, (reading.id_column, group_column, split_column)),
         rng=seed,
     )
-    write_shift(result, out, sources if words else None, encoding, seed)
+    write_shift(result, (destination, output), sources if words else None, encoding, seed)
     if fail_on_shift and result.shifted:
         raise typer.Exit(3)
 
@@ -140,22 +147,26 @@ def compare_sources(
 
 
 def write_shift(
-    result: ShiftResult, out: Path, explained: tuple[Source, Source] | None, encoding: EncoderOptions, seed: int
+    result: ShiftResult,
+    where: tuple[Destination | None, OutputOptions],
+    explained: tuple[Source, Source] | None,
+    encoding: EncoderOptions,
+    seed: int,
 ) -> None:
     """Write the report of a shift and say its verdict; with its words if ``explained`` are the texts."""
     verdicts = [result.verdict]
-    if explained is None:
-        result.report(out)
-    else:
+    written: Any = result
+    if explained is not None:
         from xembed.attribution import explain_shift
-        from xembed.reports import write_combined
+        from xembed.reports._write import combine
 
         F, G = (source.texts for source in explained)
         options: dict[str, Any] = {"progress": encoding.progress, "rng": seed}
         explanation = stamped(explain_shift(encoding.encoder, F, G, result=result, **options))  # type: ignore[arg-type]
-        write_combined([result, explanation], out, title=f"{result.names[0]} and {result.names[1]}, and their words")
+        written = combine([result, explanation], title=f"{result.names[0]} and {result.names[1]}, and their words")
+        written["provenance"] |= command_line_provenance()
         verdicts.append(explanation.verdict)
     warn(result.warnings)
     for verdict in verdicts:
         typer.echo(verdict)
-    say_where(out)
+    write(written, *where)
