@@ -120,24 +120,26 @@ class Result:
             return rebuild(parse_json(source.lstrip("\ufeff"), cls.__name__), cls.__name__, cls)
         return rebuild(*read_json(source, f"{cls.__name__}.from_json"), cls)
 
-    def report(self, path: str | os.PathLike[str] | IO[Any]) -> None:
+    def report(self, path: str | os.PathLike[str] | IO[Any], *, overwrite: bool = False) -> None:
         """Write an HTML page to ``path`` and all its numbers to a .json file beside it, both whole or not at all.
 
         Parameters
         ----------
         path : path-like or file handle
-            The page, usually ``*.html``. To an open file, of bytes or of text in UTF-8, the page alone is written.
+            The page, ``*.html`` or ``*.htm``. To an open file, of bytes or of text in UTF-8, the page alone is written.
+        overwrite : bool, default=False
+            Replace files that are no pages or data of this package, too.
 
         Raises
         ------
         OSError
-            If the folder does not exist or can't be written, or a .json file that is not a result lies there already.
+            If the folder does not exist or can't be written, or a file that is not of this package lies there already.
         ValueError
-            If ``path`` ends in ``.json``, or is a text file in another encoding than UTF-8.
+            If ``path`` has another ending, or is a text file in another encoding than UTF-8.
         """
         from xembed.reports import write_report
 
-        write_report(self, path)
+        write_report(self, path, overwrite=overwrite)
 
     def html(self) -> str:
         """Return the HTML page as text: complete, it loads nothing.
@@ -227,9 +229,9 @@ def read_result(source: str | os.PathLike[str]) -> Result:
     Raises
     ------
     OSError
-        If the file can't be read, or is no regular file.
+        If the file can't be read, or is a device or a named pipe.
     ValueError
-        If it is larger than 1 GiB, not JSON, not a result, or not complete, or a field holds what its type does not
+        If it is too large, not JSON, not a result, or not complete, or a field holds what its type does not
         allow. The message names the file and the field. Fields that the class does not have are left out.
 
     Examples

@@ -9,9 +9,9 @@ import typer
 from typer import Argument, Option
 
 from xembed._core.text import one_line
-from xembed.cli.inputs import embed_with_reference, read_source, texts_of
-from xembed.cli.options import INPUT, Distance, EncoderOptions, ReadingOptions, command
-from xembed.cli.outputs import warn
+from xembed.cli.inputs import check_same_kind, embed_with_reference, open_source
+from xembed.cli.options import INPUT, Distance, EncoderOptions, Overwrite, ReadingOptions, command
+from xembed.cli.outputs import check_output_file, warn
 
 
 @command("xembed depth reviews.csv --out depths.csv", "xembed depth new.txt --reference reviews.csv --top 10", place=30)
@@ -20,32 +20,52 @@ def depth(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     reference: Annotated[Path | None, "Corpus to measure in. Default: the texts themselves, each left out."] = None,
-    out: Annotated[Path | None, Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")] = None,
+    beside: Annotated[
+        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+    ] = None,
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet; - prints them.")
+    ] = None,
+    overwrite: Overwrite = False,
     distance: Distance = "cosine",
     top: Annotated[int, Option(min=0, help="How many of the deepest and of the shallowest to print.")] = 5,
 ) -> None:
     """Which texts are typical, which are outliers? Rank texts by their depth in a corpus."""
     import numpy as np
 
-    from xembed.datasets import check_table_path, write_table
+    from xembed.datasets import write_table
+    from xembed.datasets._write import TABLE_ENDINGS, csv_text
     from xembed.depth import tte_depth
 
-    if out is not None:
-        check_table_path(out)
-    source = read_source(texts, reading)
-    corpus = None if reference is None else read_source(reference, reading)
+    to_stdout = out == Path("-")
+    if out is not None and not to_stdout:
+        inputs = [texts, reference, beside, encoding.model]
+        check_output_file(out, "--out", TABLE_ENDINGS, inputs, overwrite=overwrite)
+    source = open_source(texts, reading, beside)
+    corpus = None if reference is None else open_source(reference, reading)
+    if corpus is not None:
+        check_same_kind(source.data, corpus.data, "The texts and --reference")
+    elif len(source) < 2:
+        raise ValueError(f"{str(texts)!r} must hold at least 2 texts: depth is taken in a corpus. Got one.")
     X, R, warnings = embed_with_reference((source, corpus), encoding, (texts, reference))
     depths = tte_depth(X, R, distance=distance)
     order = np.argsort(depths, kind="stable")
-    lines = texts_of(source)
+    lines, ids = source.texts, None if source.table is None else source.table.ids
+    width = 0 if ids is None else 2 + min(max(map(len, ids)), 24)
     warn(warnings)
     median = float(np.median(depths))
-    typer.echo(f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}")
+    summary = f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}"
+    typer.echo(summary, err=to_stdout)
     for title, rows in (("deepest (typical)", order[::-1][:top]), ("shallowest (outliers)", order[:top])):
-        typer.echo(f"\n{title}\n{'row':>8}  depth  text" if top else "", nl=bool(top))
+        head = f"\n{title}\n{'row':>8}{'id' if width else '':>{width}}  depth  text" if top else ""
+        typer.echo(head, nl=bool(top), err=to_stdout)
         for i in rows:
-            typer.echo(f"{i:>8}  {depths[i]:.3f}  {'' if lines is None else one_line(lines[i])}")
-    if out is not None:
-        columns: dict[str, Any] = {"row": np.arange(len(depths)), "depth": depths}
-        write_table(out, columns if lines is None else columns | {"text": lines})
+            name, line = "" if ids is None else one_line(ids[i], 24), "" if lines is None else one_line(lines[i])
+            typer.echo(f"{source.rows[i]:>8}{name:>{width}}  {depths[i]:.3f}  {line}", err=to_stdout)
+    columns: dict[str, Any] = {"row": np.asarray(source.rows)} | ({} if ids is None else {"id": ids})
+    columns |= {"depth": depths} | ({} if lines is None else {"text": lines})
+    if to_stdout:
+        typer.echo(csv_text(columns), nl=False)
+    elif out is not None:
+        write_table(out, columns, overwrite=overwrite)
         typer.echo(f"\nAll depths: {out}")

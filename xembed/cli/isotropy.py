@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, complete_column, read_source, texts_of
-from xembed.cli.options import INPUT, NormalizingEncoderOptions, ReadingOptions, ReportPath, Seed, command
-from xembed.cli.outputs import say_where, stamped, warn
+from xembed.cli.inputs import check_same_kind, open_source
+from xembed.cli.options import INPUT, NormalizingEncoderOptions, OutputOptions, ReadingOptions, Seed, command
+from xembed.cli.outputs import check_output_file, check_outputs, stamped, warn, write
 
 _PAIRS = "pairs with scores: STS-B, SICK, a SemEval folder, or a table with sentence1, sentence2, score"
 
@@ -24,6 +24,10 @@ def isotropy(
     texts: Annotated[Path, Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
+    output: OutputOptions,
+    beside: Annotated[
+        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+    ] = None,
     fit: Annotated[Path | None, "Other texts, to fit corrections on. Default: the sentences of --tune."] = None,
     tune: Annotated[Path | None, f"What chooses a correction: {_PAIRS}."] = None,
     test: Annotated[list[Path] | None, "What judges it, of the same form; may be given several times."] = None,
@@ -32,24 +36,22 @@ def isotropy(
     transductive: Annotated[bool, "Allow fitting on the test sentences; the report says so."] = False,
     save: Annotated[Path | None, "Write the recommended correction to this .safetensors file."] = None,
     resamples: Annotated[int, Option(min=20, help="Resamples for the intervals.")] = 200,
-    out: ReportPath = Path("isotropy.html"),
     name: Annotated[str | None, "What the report calls the texts. Default: the file name."] = None,
     seed: Seed = 0,
 ) -> None:
     """Is the embedding space sound, and would a correction help? Measure it and write a report."""
-    from xembed._core.files import check_writable
     from xembed.datasets import load_sts
     from xembed.isotropy import default_corrections, diagnose
     from xembed.isotropy._sts import named_texts
-    from xembed.reports import check_report_path
 
-    check_report_path(out)
+    inputs = [texts, beside, fit, tune, *(test or ()), encoding.model]
+    destination = check_outputs(output, "isotropy.html", inputs)
     if save is not None:
-        check_writable(save)
-    source = read_source(texts, reading)
-    labels = None if label_column is None else complete_column(source, label_column, texts)
-    fit_source = None if fit is None else read_source(fit, reading)
-    is_text = texts_of(source) is not None
+        check_output_file(save, "--save", [".safetensors"], inputs, overwrite=output.overwrite)
+    opened = open_source(texts, reading, beside)
+    source, is_text = opened.data, opened.data is opened.table
+    labels = None if label_column is None else opened.column(label_column)
+    fit_source = None if fit is None else open_source(fit, reading).data
     if fit_source is not None:
         check_same_kind(source, fit_source, "The texts and --fit")
     options: dict[str, Any] = {
@@ -67,9 +69,8 @@ def isotropy(
     if is_text:
         result = diagnose(encoding.encoder, source, cache=encoding.cache, batch_size=encoding.batch_size, **options)
     else:
-        result = diagnose(source, **options)
+        result = diagnose(source, opened.texts, **options)
     result = stamped(result)
-    result.report(out)
     warn(result.warnings)
     for measure_name in ("debiased_isoscore", "average_cosine"):
         before = result.before.measure(measure_name)
@@ -86,4 +87,4 @@ def isotropy(
                 rows = encoding.encoder.encode(fitted_on.texts)
             default_corrections()[result.recommendation].fit(rows).save(save)
             typer.echo(f"Correction: {save}  (xembed.isotropy.load_correction, wrap)")
-    say_where(out)
+    write(result, destination, output)
