@@ -9,7 +9,7 @@ import typer
 from typer import Argument
 
 from xembed.cli.options import OutputOptions, command
-from xembed.cli.outputs import check_outputs, command_line_provenance, write
+from xembed.cli.outputs import check_outputs, command_line_provenance, say, write
 
 
 @command(
@@ -43,5 +43,5 @@ def report(
         data = compare_results(*results) if compare else combine(results, title=title)
         data["provenance"] |= command_line_provenance()
     for sentence in data["changed"] if compare else ():
-        typer.echo(sentence)
+        say(sentence)
     write(data, destination, output, kept=kept)
