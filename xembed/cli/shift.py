@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @command(
     "xembed shift last_week.csv this_week.csv --text-column message --words",
     "xembed shift F.npy G.npy --fail-on-shift --out check.html",
+    "xembed shift F.npy G.npy --format json",
     place=10,
 )
 def shift(
