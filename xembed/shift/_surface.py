@@ -6,13 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Interval, Level, Probability, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, RowKey, UserText
+from xembed._core.text import words_of
 from xembed._core.validation import check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import rank_sum
@@ -30,7 +32,6 @@ _LISTED = 6
 _FEWEST, _MOST = 20, 20_000
 _FOLDS = 5
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
 # The lookbehind keeps a long row of dots from being tried from each of them.
 _SENTENCE_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]+(?=[\s\"'”’»)\]]|$)")
 _SPACED_PUNCTUATION = re.compile(r"\s[.,;:!?](?=\s|$)")
@@ -112,9 +113,9 @@ class SurfaceFeature(Result):
     median_F: float
     median_G: float
     effect: Annotated[float, IntervalIn("interval")]
-    interval: tuple[float, float]
-    pvalue: float
-    qvalue: float
+    interval: Interval
+    pvalue: Probability
+    qvalue: Probability
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,14 +151,14 @@ class SurfaceResult(Result):
 
     verdict: str
     features: tuple[SurfaceFeature, ...]
-    auc: float | None
-    n_different: int
-    fdr: float
-    names: Annotated[tuple[str, ...], UserText]
-    n_F: int
-    n_G: int
+    auc: Probability | None
+    n_different: Count
+    fdr: Level
+    names: Annotated[tuple[str, str], UserText]
+    n_F: Count
+    n_G: Count
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a feature."""
@@ -258,7 +259,7 @@ def surface_features(texts: Sequence[str]) -> Floats:
 
 def _measure(text: str) -> list[float]:
     size = max(1, len(text))
-    words = _WORD.findall(text)
+    words = words_of(text)
     kinds = text.translate(_KINDS)
     letters = kinds.count("a") + kinds.count("A")
     terminated = text.rstrip().rstrip(_CLOSING).endswith(_TERMINAL)
