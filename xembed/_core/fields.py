@@ -285,9 +285,12 @@ def reader(hint: Any) -> Read:
     if kind is np.ndarray:
         ndim = next((len(mark.names) for mark in marks if isinstance(mark, Sides)), None)
         return _array(np.dtype(get_args(options[1])[0] if options else np.float64), ndim, limits, MayBeNaN in marks)
+    if kind is list:
+        items = _sequence((_inner(options[0], within),), True, False)
+        return lambda value, place: list(items(value, place))
     if kind is tuple:
-        items = tuple(_inner(option, within) for option in options if option is not ...)
-        return _sequence(items, ... in options, Ordered in marks)
+        each = tuple(_inner(option, within) for option in options if option is not ...)
+        return _sequence(each, ... in options, Ordered in marks)
     if kind is dict:
         has = next((mark for mark in marks if isinstance(mark, Has)), Has(()))
         return _mapping(
