@@ -15,7 +15,7 @@ from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
-from xembed._core.text import format_p, in_sentence, short_names
+from xembed._core.text import blankless_note, format_p, in_sentence, short_names
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -156,8 +156,8 @@ class ShiftResult(Result):
     projection: Annotated[str, OneOf("pca", "umap", "none")]
     explained_variance: Annotated[tuple[Probability, ...], Sides("map")] | None
     names: Annotated[tuple[str, str], UserText]
-    texts_F: Annotated[tuple[str, ...] | None, UserText]
-    texts_G: Annotated[tuple[str, ...] | None, UserText]
+    texts_F: Annotated[tuple[str, ...] | None, UserText, Sides("test.n_F")]
+    texts_G: Annotated[tuple[str, ...] | None, UserText, Sides("test.n_G")]
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
     provenance: Provenance
@@ -318,7 +318,7 @@ def compare_corpora(
     options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
 
     units = check_design(n, m, groups=groups, paired=paired)
-    notes = [*warnings, *_note_sizes(n, m), *_note_groups(groups)]
+    notes = [*warnings, *blankless_note(listed or []), *_note_sizes(n, m), *_note_groups(groups)]
     notes += _note_duplicates(first.rows, second.rows, listed, paired=paired)
     notes += note_resolution(*units, n_resamples, alpha, _unit_name(groups, paired))
     fast = mode == "fast" or (mode == "auto" and wanted == DEFAULT and n + m > FAST_ROWS)
