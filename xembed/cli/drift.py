@@ -10,7 +10,15 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, column_of, complete_column, embed_source, read_source, texts_of
+from xembed.cli.inputs import (
+    check_same_kind,
+    column_of,
+    complete_column,
+    different_names,
+    embed_source,
+    read_source,
+    texts_of,
+)
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, ReadingOptions, ReportPath, Seed, command
 from xembed.cli.outputs import say_where, stamped, warn
 
@@ -74,7 +82,7 @@ def drift(
         times,
         reference=start,
         groups=groups,
-        names=("reference", stream.stem),
+        names=different_names("reference", stream.stem),
         encoder=encoder,
         warnings=[*sorted_note, *warnings],
         rng=seed,

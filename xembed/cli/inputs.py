@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from xembed.datasets import TextTable
+    from xembed.encoders._corpora import Embedded
 
 
 def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[Any]:
@@ -77,29 +78,19 @@ def check_same_kind(first: Any, second: Any, names: str) -> None:
 
 
 def different_names(first: str, second: str) -> tuple[str, str]:
-    """Return the names of two corpora, told apart if they are the same."""
+    """Return the names of two corpora, told apart if they are the same; names of files need not be valid Unicode."""
+    first, second = (name.encode("utf-8", "replace").decode() for name in (first, second))
     return (first, second) if first != second else (f"{first} (F)", f"{second} (G)")
-
-
-class Embedded(NamedTuple):
-    """Embeddings, what to warn of, and the description of the encoder (None for ready embeddings)."""
-
-    embeddings: npt.NDArray[np.floating[Any]]
-    warnings: list[str]
-    encoder: dict[str, Any] | None
 
 
 def embed_source(source: TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:
     """Return the embeddings of a source, which warnings call ``name``."""
+    from xembed.encoders._corpora import Embedded, embed
+
     texts = texts_of(source)
     if texts is None:
         return Embedded(source, [], None)  # type: ignore[arg-type]
-    encoder = encoding.encoder
-    encoded = encoder.encode_detailed(texts)
-    warnings = [*getattr(source, "warnings", ()), *encoded.warnings(name)]
-    if n_skipped := getattr(source, "n_skipped", 0):
-        warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
-    return Embedded(encoded.embeddings, warnings, encoder.describe())
+    return embed(texts, encoding.encoder, name=name, table=source)
 
 
 def embed_with_reference(
