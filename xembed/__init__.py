@@ -9,5 +9,9 @@ import lazy_loader
 __version__ = "0.1.0"
 
 # Names are loaded when they are first asked for; __init__.pyi says where they are.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

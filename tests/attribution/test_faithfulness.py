@@ -169,7 +169,7 @@ def test_aopc_is_the_mean_over_shares():
         ({"a": [TRUTH]}, {"shares": (0.0,)}, r"'shares' parameter of faithfulness must be a number in \(0, 1\]"),
         ({"a": [TRUTH]}, {"shares": (1.5,)}, r"must be a number in \(0, 1\]"),
         ({"a": [TRUTH]}, {"targets": [2]}, "from 0 to 1, the outputs of the model. Got 2"),
-        ({"a": [TRUTH]}, {"targets": [0, 1]}, "'targets' parameter of faithfulness .* for 1 rows"),
+        ({"a": [TRUTH]}, {"targets": [0, 1]}, "'targets' parameter of faithfulness .* for each of the 1 rows"),
         ({"a": [TRUTH]}, {"targets": [-1]}, "'targets' parameter"),
         ({"a": [TRUTH]}, {"signed": {"b": True}}, "must name each method. It lacks 'a'"),
         ({}, {}, "must map names of methods to attributions. Got dict without a method"),

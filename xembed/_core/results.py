@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import types
-import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from xembed._core.estimate import Estimate
+from xembed._core.fields import MayBeNaN, Misfit, fields_of, parse_json, read_fields, read_json
 from xembed._core.files import atomic_write
 from xembed._core.provenance import dump_json
-from xembed._core.schemas import class_of, current_schema
+from xembed._core.schemas import class_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +73,9 @@ class PerPair:
     layers: str | None = None
 
 
+AnyResult = TypeVar("AnyResult", bound="Result")
+
+
 class Result:
     """Base of the frozen dataclasses that functions return.
 
@@ -88,8 +89,9 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain Python data, ready for JSON; ``schema`` says what it is."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {"schema": self.schema} | {field.name: _plain(getattr(self, field.name)) for field in fields}
+        kind: Any = type(self)
+        data = {name: _plain(getattr(self, name), MayBeNaN in field.marks) for name, field in fields_of(kind).items()}
+        return {"schema": self.schema} | data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -98,16 +100,10 @@ class Result:
         Raises
         ------
         ValueError
-            If ``data`` is of another schema or lacks a field.
+            If ``data`` is of another schema, lacks a field that has no default, or a field holds what its type does
+            not allow. The message names the field by its place, such as ``tests[2].pvalue``.
         """
-        found = data.get("schema")
-        if current_schema(found) != cls.schema:
-            raise ValueError(f"{cls.__name__} reads the schema {cls.schema!r}. Got {found!r} instead.")
-        hints = get_type_hints(cls)
-        fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        if missing := sorted(fields - set(data)):
-            raise ValueError(f"This {cls.schema!r} lacks the fields {missing}: is the file complete?")
-        return cls(**{name: _rebuild(data[name], hints[name]) for name in fields})
+        return rebuild(data, cls.__name__, cls)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return the result as JSON text and, if ``path`` is given, write it there (whole or not at all)."""
@@ -119,28 +115,31 @@ class Result:
 
     @classmethod
     def from_json(cls, source: str | os.PathLike[str]) -> Self:
-        """Read a result from JSON text (a string that starts with ``{``) or from a file."""
-        text = source if isinstance(source, str) and source.lstrip().startswith("{") else None
-        return cls.from_dict(json.loads(Path(source).read_text(encoding="utf-8") if text is None else text))
+        """Read a result from JSON text (a string that starts with ``{``) or a file, as `xembed.read_result` does."""
+        if isinstance(source, str) and source.lstrip("\ufeff \t\r\n").startswith("{"):
+            return rebuild(parse_json(source.lstrip("\ufeff"), cls.__name__), cls.__name__, cls)
+        return rebuild(*read_json(source, f"{cls.__name__}.from_json"), cls)
 
-    def report(self, path: str | os.PathLike[str] | IO[Any]) -> None:
+    def report(self, path: str | os.PathLike[str] | IO[Any], *, overwrite: bool = False) -> None:
         """Write an HTML page to ``path`` and all its numbers to a .json file beside it, both whole or not at all.
 
         Parameters
         ----------
         path : path-like or file handle
-            The page, usually ``*.html``. To an open file, of bytes or of text in UTF-8, the page alone is written.
+            The page, ``*.html`` or ``*.htm``. To an open file, of bytes or of text in UTF-8, the page alone is written.
+        overwrite : bool, default=False
+            Replace files that are no pages or data of this package, too.
 
         Raises
         ------
         OSError
-            If the folder does not exist or can't be written, or a .json file that is not a result lies there already.
+            If the folder does not exist or can't be written, or a file that is not of this package lies there already.
         ValueError
-            If ``path`` ends in ``.json``, or is a text file in another encoding than UTF-8.
+            If ``path`` has another ending, or is a text file in another encoding than UTF-8.
         """
         from xembed.reports import write_report
 
-        write_report(self, path)
+        write_report(self, path, overwrite=overwrite)
 
     def html(self) -> str:
         """Return the HTML page as text: complete, it loads nothing.
@@ -230,9 +229,10 @@ def read_result(source: str | os.PathLike[str]) -> Result:
     Raises
     ------
     OSError
-        If the file can't be read.
+        If the file can't be read, or is no regular file.
     ValueError
-        If it is not JSON, not a result, or not complete.
+        If it is larger than 1 GiB, not JSON, not a result, or not complete, or a field holds what its type does not
+        allow. The message names the file and the field. Fields that the class does not have are left out.
 
     Examples
     --------
@@ -244,43 +244,30 @@ def read_result(source: str | os.PathLike[str]) -> Result:
     ...     xembed.read_result(path).n_F
     10
     """
-    return rebuild(json.loads(Path(source).read_text(encoding="utf-8")), repr(os.fspath(source)))
+    return rebuild(*read_json(source))
 
 
-def rebuild(data: Any, where: str) -> Result:
+def rebuild(data: Any, where: str, kind: type[AnyResult] | None = None) -> AnyResult:
     """Return the result that plain data are of, by their schema; ``where`` says what they are from."""
-    return class_of(data, where).from_dict(data)
+    found: Any = class_of(data, where) if kind is None else kind
+    try:
+        result: AnyResult = read_fields(found, data)
+    except Misfit as error:
+        raise ValueError(f"{where}: {error}") from None
+    return result
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, may_be_nan: bool = False) -> Any:
     if isinstance(value, Result):
         return value.to_dict()
     if isinstance(value, Estimate):
         return _plain(dataclasses.asdict(value))
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return (np.where(np.isfinite(value), value, np.array(None)) if may_be_nan else value).tolist()
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value
-
-
-def _rebuild(value: Any, hint: Any) -> Any:
-    if value is None:
-        return None
-    options = [option for option in get_args(hint) if option is not type(None)] or [hint]
-    if get_origin(hint) in (typing.Union, types.UnionType):
-        return _rebuild(value, options[0])
-    kind = get_origin(hint) or hint
-    if isinstance(kind, type) and issubclass(kind, Result):
-        return kind.from_dict(value)
-    if kind is Estimate:
-        return Estimate(**value)
-    if kind is np.ndarray:
-        return np.asarray(value)
-    if kind is tuple:
-        return tuple(_rebuild(item, get_args(hint)[0] if get_args(hint) else Any) for item in value)
     return value

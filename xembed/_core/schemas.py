@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import importlib
 import re
+from reprlib import repr as brief
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xembed._core.results import Result
 
-_SCHEMA = re.compile(r"xembed\.([a-z]\w*)\.([A-Z]\w*)/\d+")
+_SCHEMA = re.compile(r"xembed\.([a-z]\w*)\.([A-Z]\w*)/(\d{1,9})")
+_SEVERAL = ("xembed.combined/1", "xembed.comparison/1")  # pages of several results
 
 # What the first edition called them. Its files stay readable.
 FIRST_EDITION = {
@@ -112,7 +114,17 @@ def class_of(data: Any, where: str) -> type[Result]:
         kind = getattr(importlib.import_module(f"xembed.{match[1]}"), match[2], None)
         if isinstance(kind, type) and issubclass(kind, Result) and kind.schema == match[0]:
             return kind
+        if isinstance(kind, type) and issubclass(kind, Result) and int(match[3]) > int(kind.schema.rpartition("/")[2]):
+            raise ValueError(
+                f"{where} is of a later xembed: its schema is {schema!r}, and this version reads {kind.schema!r}. "
+                "Upgrade xembed to read it."
+            )
+    if schema in _SEVERAL:
+        raise ValueError(
+            f"{where} must hold a single result. Got {schema!r}, the data of a page of several: `xembed report` makes "
+            "the page again."
+        )
     raise ValueError(
         f"{where} must hold a result of xembed, whose schema is a name such as 'xembed.shift.ShiftResult/1'. "
-        f"Got {schema!r}."
+        f"Got {brief(data if schema is None else schema)}."
     )

@@ -6,12 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xembed._core.validation import check_option
-from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, sum_words
-from xembed.attribution._scored_model import ScoredModel
-from xembed.encoders._words import EncodedWords
+from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets, sum_rows
+from xembed.attribution._scored_model import Rows, ScoredModel
 
 if TYPE_CHECKING:
     import torch
@@ -24,12 +21,7 @@ READERS = ("first", "last", "mean")
 
 
 def attention_rollout(
-    model: ScoredModel,
-    rows: Sequence[EncodedWords],
-    targets: Targets,
-    options: MethodOptions,
-    *,
-    reader: str | None = None,
+    model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions, *, reader: str | None = None
 ) -> MethodOutput:
     """Multiply the attention of all layers, averaged over heads, each mixed half and half with the residual path [1]_.
 
@@ -52,12 +44,7 @@ def attention_rollout(
 
 
 def attention_gradient(
-    model: ScoredModel,
-    rows: Sequence[EncodedWords],
-    targets: Targets,
-    options: MethodOptions,
-    *,
-    reader: str | None = None,
+    model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions, *, reader: str | None = None
 ) -> MethodOutput:
     """Add up, over layers, the positive part of attention times its gradient, averaged over heads [1]_.
 
@@ -97,7 +84,7 @@ def _identity(attention: torch.Tensor) -> torch.Tensor:
 
 def _run(
     model: ScoredModel,
-    rows: Sequence[EncodedWords],
+    rows: Rows,
     targets: Targets,
     options: MethodOptions,
     relevance: Relevance,
@@ -109,27 +96,19 @@ def _run(
 
     reader = getattr(model.module, "attention_reader", "first") if reader is None else reader
     check_option(reader, READERS, name="reader", caller=model.caller)
-    words: list[Any] = [None] * len(rows)
-    special = np.zeros(len(rows))
-    with model.frozen(), eager_attention(model.module):
-        for places, batch, ids, mask in model.row_batches(rows):
-            with torch.set_grad_enabled(backward):
-                # Parameters are frozen: the graph begins at the embeddings.
-                embeds = model.embedding(ids).detach().requires_grad_(backward)
-                output = model.module(inputs_embeds=embeds, attention_mask=mask, output_attentions=True)
-                attentions = _attentions(output, ids, type(model.module).__name__)
-                outputs = torch.from_numpy(np.asarray(targets)[places]).to(model.device)
-                scores = model._finish(output.logits).gather(1, outputs[:, None])
-                relevances = _read(relevance(attentions, scores).detach(), mask, reader)
-            if backward:
-                model.n_backward += len(batch)
-            else:
-                model.n_forward += len(batch)
-            for place, values in zip(places, relevances.cpu().double().numpy(), strict=True):
-                words[place], special[place] = sum_words(values, rows[place])
-            if options.progress is not None:
-                options.progress(len(batch))
-    return MethodOutput.of(words, special=special)
+
+    def token_values(places: list[int], _batch: Rows, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        with torch.set_grad_enabled(backward):
+            # Parameters are frozen: the graph begins at the embeddings.
+            embeds = model.embedding(ids).detach().requires_grad_(backward)
+            output = model.module(inputs_embeds=embeds, attention_mask=mask, output_attentions=True)
+            attentions = _attentions(output, ids, type(model.module).__name__)
+            outputs = torch.from_numpy(targets[places]).to(model.device)
+            scores = model._finish(output.logits).gather(1, outputs[:, None])
+            return _read(relevance(attentions, scores).detach(), mask, reader)
+
+    with eager_attention(model.module):
+        return sum_rows(model, rows, options, token_values, backward=backward)
 
 
 def _attentions(output: Any, ids: torch.Tensor, name: str) -> tuple[torch.Tensor, ...]:

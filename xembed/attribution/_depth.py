@@ -16,6 +16,7 @@ from xembed._core.results import PerRow, UserText
 from xembed._core.validation import RNG, check_count, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import check_exclude, embeddings_of
 from xembed.attribution._explain import Attributions, explain
+from xembed.attribution._method import REPORTED
 from xembed.attribution._trust import TARGETS, TrustResult, make_target, trust_check, trust_note
 from xembed.depth import tte_depth
 from xembed.encoders import describe_encoder, encode_texts
@@ -23,8 +24,6 @@ from xembed.encoders import describe_encoder, encode_texts
 Floats = npt.NDArray[np.float64]
 # Depths that differ by less are the same but for rounding.
 _TIED = 1e-9
-# Parameters of the attributions that provenance repeats.
-_REPORTED = ("method", "baseline", "deletion", "n_samples", "tolerance", "max_steps")
 NOT_VALIDATED = (
     "The explanation was not validated on this corpus: trust_check plants words and measures whether they are found "
     "(trust=True)."
@@ -195,7 +194,7 @@ def explain_depth(
             "notes": (*attributions.notes, note),
             "provenance": provenance(
                 caller,
-                **{key: parameters[key] for key in parameters if key in _REPORTED},
+                **{name: parameters[name] for name in ("method", *REPORTED)},
                 target=target,
                 n_neighbors=count,
                 exclude=own is not None,

@@ -41,9 +41,7 @@ class EmbeddingModel(torch.nn.Module):
                 "leaves words out, such as 'occlusion' or 'shapley_sampling'."
             )
         self.pipeline: Any = inside.model
-        self.head = head
-        self.encoder = encoder
-        self._normalize = inside._normalize
+        self.head, self.encoder, self._normalize = head, encoder, inside._normalize
         self._affine: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._others: list[Any] = []
         try:
@@ -102,13 +100,8 @@ class EmbeddingModel(torch.nn.Module):
         return SimpleNamespace(logits=self.head(self.pool(features)), attentions=attentions)
 
     def embed(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings of the encoder, (n_rows, n_dims)."""
-        return self.pool(self.token_features(**inputs))
-
-    def token_features(self, **inputs: torch.Tensor) -> dict[str, Any]:
-        """Return the features, with token embeddings, of ids or word embeddings and their mask."""
-        features: dict[str, Any] = self.pipeline[0](dict(inputs))
-        return features
+        """Return the embeddings of the encoder, (n_rows, n_dims), of ids or word embeddings and their mask."""
+        return self.pool(self.pipeline[0](inputs))
 
     def pool(self, features: dict[str, Any]) -> torch.Tensor:
         """Return the embeddings of the features of the transformer."""
@@ -141,26 +134,17 @@ class ScoredEncoder(ScoredModel):
         self,
         encoder: Any,
         head: Head,
-        *,
         needs_gradients: bool = True,
+        *,
         site: str = "word",
         max_length: int | None = None,
         caller: str,
     ) -> None:
         module = EmbeddingModel(encoder, head, needs_gradients=needs_gradients, caller=caller)
-        inside, _ = unwrap(encoder)
-        own = inside.max_length
-        if max_length is not None and own is not None:
-            max_length = min(max_length, own)
+        limits = [limit for limit in (max_length, unwrap(encoder)[0].max_length) if limit is not None]
         prompt = module.pipeline.prompts.get(module.pipeline.default_prompt_name or "") or ""
-        super().__init__(
-            module,
-            module.pipeline.tokenizer,
-            site=site,
-            max_length=own if max_length is None else max_length,
-            prefix=prompt,
-            caller=caller,
-        )
+        limit, tokenizer = min(limits, default=None), module.pipeline.tokenizer
+        super().__init__(module, tokenizer, site=site, max_length=limit, prefix=prompt, caller=caller)
 
     def verify(self, row: EncodedWords, text: str) -> None:
         """Compare the embedding with that of the encoder; ValueError if they differ."""
@@ -241,9 +225,7 @@ def as_scored_encoder(
 ) -> ScoredModel:
     """Return an encoder as methods read it: by its tokens if it is made of a transformer, else by its texts."""
     if has_gradients(unwrap(encoder)[0]):
-        return ScoredEncoder(
-            encoder, head, needs_gradients=needs_model, site=site, max_length=max_length, caller=caller
-        )
+        return ScoredEncoder(encoder, head, needs_model, site=site, max_length=max_length, caller=caller)
     if needs_model:
         EmbeddingModel(encoder, head, caller=caller)  # says what is wrong
     return ScoredTexts(encoder, head, caller=caller)

@@ -13,32 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Floats, Ints, LengthsOf, MayBeNaN, NonNegative, Provenance, Sides
 from xembed._core.inputs import list_items
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_number,
-    check_option,
-    check_rng,
-    check_texts,
-    describe_rng,
-    shows_progress,
-)
+from xembed._core.validation import RNG, check_option, check_texts, describe_rng, shows_progress
 from xembed.attribution._embedding_targets import EmbeddingTarget
-from xembed.attribution._integrated import FIRST_STEPS
-from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets
-from xembed.attribution._methods import find_methods, run_method
+from xembed.attribution._method import REPORTED, Method, MethodOptions, MethodOutput, Targets
+from xembed.attribution._methods import check_options, find_methods, run_method
 from xembed.attribution._render import CELL_BYTES, heading, legend, line, words_html
-from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
+from xembed.attribution._scored_model import ScoredModel
 from xembed.encoders import describe_encoder
 from xembed.encoders._words import EncodedWords
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MAY_BE_NAN = ("baseline_scores", "completeness", "special")
 _TEXTS_IN_CELL = 8  # of a notebook
 
 
@@ -89,18 +79,18 @@ class Attributions(Result):
     label: str
     signed: bool
     words: Annotated[tuple[tuple[str, ...], ...], UserText]
-    values: tuple[npt.NDArray[np.float64], ...]
-    targets: npt.NDArray[np.int64]
-    scores: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
-    baseline_scores: npt.NDArray[np.float64]
-    completeness: Annotated[npt.NDArray[np.float64], PerRow("texts", "words")]
-    special: npt.NDArray[np.float64]
-    truncated: npt.NDArray[np.bool_]
+    values: Annotated[tuple[Floats, ...], LengthsOf("words")]
+    targets: Annotated[Ints, Sides("words")]
+    scores: Annotated[Floats, Sides("words"), PerRow("texts", "words")]
+    baseline_scores: Annotated[Floats, MayBeNaN, Sides("words")]
+    completeness: Annotated[Floats, MayBeNaN, Sides("words"), PerRow("texts", "words")]
+    special: Annotated[Floats, MayBeNaN, Sides("words")]
+    truncated: Annotated[npt.NDArray[np.bool_], Sides("words")]
     output: str
     baseline: str
     notes: tuple[str, ...]
-    seconds: float
-    provenance: dict[str, Any]
+    seconds: NonNegative
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row for each word: text, position, word, attribution."""
@@ -119,21 +109,6 @@ class Attributions(Result):
         """Return the ``n`` words of a text with the largest absolute attribution, largest first."""
         order = np.argsort(-np.abs(self.values[text]), kind="stable")[:n]
         return [(self.words[text][place], float(self.values[text][place])) for place in order]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data; NaN is None."""
-        data = super().to_dict()
-        for name in _MAY_BE_NAN:
-            data[name] = [None if not np.isfinite(value) else value for value in data[name]]
-        return data
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Attributions:
-        """Rebuild it from the data of `to_dict`."""
-        filled = {
-            name: [np.nan if value is None else value for value in data[name]] for name in _MAY_BE_NAN if name in data
-        }
-        return super().from_dict(dict(data) | filled)
 
     def _scalars(self) -> dict[str, Any]:
         return {"method": self.method, "n_texts": len(self.words), "output": self.output, "seconds": self.seconds}
@@ -274,20 +249,9 @@ def explain(
     (how,) = find_methods([method], caller=caller)
     check_option(level, ("token", "word"), name="level", caller=caller)
     of_encoder = is_encoder(model)
-    options = MethodOptions(
-        baseline=check_option(baseline, BASELINES, name="baseline", caller=caller),
-        deletion=check_option(
-            ("delete" if of_encoder else "mask") if deletion is None else deletion,
-            DELETIONS,
-            name="deletion",
-            caller=caller,
-        ),
-        n_samples=check_count(n_samples, name="n_samples", caller=caller, low=2),
-        tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
-        max_steps=check_steps(max_steps, caller=caller),
-        seed=int(check_rng(rng, caller=caller).integers(2**63)),
-        fitted=fitted,
-    )
+    if deletion is None:
+        deletion = "delete" if of_encoder else "mask"
+    options = check_options(baseline, deletion, n_samples, tolerance, max_steps, fitted=fitted, rng=rng, caller=caller)
     if of_encoder:
         if tokenizer is not None or output != "logit":
             raise ValueError(f"The parameters 'tokenizer' and 'output' of {caller} are for classifiers, not encoders.")
@@ -338,11 +302,7 @@ def explain(
             level=level,
             output=scored.output,
             site=scored.site,
-            baseline=baseline,
-            deletion=options.deletion,
-            n_samples=n_samples,
-            tolerance=tolerance,
-            max_steps=max_steps,
+            **{name: getattr(options, name) for name in REPORTED},
             rng=describe_rng(rng),
         ),
     )
@@ -356,8 +316,8 @@ def _notes(
             f"{n_truncated} of {len(rows)} texts are longer than the {model.words.max_length} tokens that the model "
             f"reads: words that were cut off {'have 0' if _holds_cut_words(rows) else 'are not shown'}."
         )
-    over = int((output.completeness > options.tolerance).sum()) if method.name == "integrated_gradients" else 0
-    if over:
+    over = int((output.completeness > options.tolerance).sum())
+    if over and method.name == "integrated_gradients":
         yield f"For {over} texts the completeness error is above {options.tolerance:g} with {options.max_steps} steps."
 
 
@@ -444,17 +404,6 @@ def check_targets(target: Any, scores: np.ndarray, *, caller: str) -> Targets:
     return values
 
 
-def check_steps(max_steps: Any, *, caller: str) -> int:
-    count = check_count(max_steps, name="max_steps", caller=caller)
-    doublings, rest = divmod(count, FIRST_STEPS)
-    if rest or doublings & (doublings - 1):
-        raise ValueError(
-            f"The 'max_steps' parameter of {caller} must be {FIRST_STEPS}, {2 * FIRST_STEPS}, {4 * FIRST_STEPS}, ...: "
-            f"steps are doubled. Got {count} instead."
-        )
-    return count
-
-
 def _holds_cut_words(rows: Sequence[EncodedWords]) -> bool:
     """Whether words without tokens are among the words: those of lists are, of strings they are not known."""
     last = [(len(row.words), max(word for word in row.word_ids if word is not None)) for row in rows if row.truncated]
@@ -464,10 +413,8 @@ def _holds_cut_words(rows: Sequence[EncodedWords]) -> bool:
 def _by_token(row: EncodedWords, tokenizer: Any) -> EncodedWords:
     places = [place for place, word in enumerate(row.word_ids) if word is not None]
     tokens = tokenizer.convert_ids_to_tokens([row.ids[place] for place in places])
-    number = {place: i for i, place in enumerate(places)}
-    return EncodedWords(
-        tuple(tokens), row.ids, tuple(number.get(place) for place in range(len(row.ids))), row.truncated
-    )
+    numbers = {place: number for number, place in enumerate(places)}
+    return EncodedWords(tuple(tokens), row.ids, tuple(map(numbers.get, range(len(row.ids)))), row.truncated)
 
 
 @contextlib.contextmanager

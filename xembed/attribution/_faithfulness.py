@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xembed._core.validation import check_number, check_option
 from xembed.attribution._method import words_with_tokens
-from xembed.attribution._pair_shapley import check_outputs_exist
+from xembed.attribution._pair_shapley import check_outputs, check_outputs_exist
 from xembed.attribution._perturbation import masked_ids
 from xembed.attribution._scored_model import DELETIONS, ScoredModel
 from xembed.encoders._words import EncodedWords
@@ -27,7 +27,7 @@ _ROUNDING = 1e-9
 def faithfulness(
     model: ScoredModel,
     rows: Sequence[EncodedWords],
-    targets: Sequence[int] | npt.NDArray[np.integer[Any]],
+    targets: Sequence[int] | npt.NDArray[np.integer[Any]] | int,
     attributions: Mapping[str, Sequence[npt.ArrayLike]],
     *,
     deletion: str = "mask",
@@ -47,8 +47,8 @@ def faithfulness(
         The model. Its logits are turned into probabilities by the softmax over all outputs.
     rows : sequence of EncodedWords
         The texts.
-    targets : sequence of int
-        Explained output of each row.
+    targets : sequence of int, or int
+        Explained output of each row, or of all.
     attributions : mapping of str to sequence of ndarray of shape (n_words,)
         For each method a value for each word of each row.
     deletion : {'mask', 'pad', 'unk', 'delete'}, default='mask'
@@ -92,10 +92,12 @@ def faithfulness(
     >>> found["mine"]["sufficiency_1"].tolist()
     [0.0]
     """
+    from scipy.special import softmax
+
     caller = "faithfulness"
     check_option(deletion, DELETIONS, name="deletion", caller=caller)
     parts = _check_shares(shares, caller=caller)
-    outputs = _check_outputs(targets, len(rows), caller=caller)
+    outputs = check_outputs(targets, len(rows), of="rows", caller=caller)
     tokened = [words_with_tokens(row) for row in rows]
     masks = {
         method: [
@@ -110,15 +112,13 @@ def faithfulness(
     for of_method in masks.values():
         for row, of_row in zip(rows, of_method, strict=True):
             ids += masked_ids(model, row, of_row, deletion)
-    probabilities = _probabilities(model.score_ids(ids, progress=progress), model.output)
+    scores = model.score_ids(ids, progress=progress)
+    probabilities = scores if model.output == "probability" else softmax(scores, axis=1)
     check_outputs_exist(outputs, probabilities.shape[1], caller=caller)
     whole = probabilities[np.arange(len(rows)), outputs]
     masked = probabilities[len(rows) :].reshape(len(masks), len(rows), 2, len(parts), -1)
     at = np.take_along_axis(masked, outputs[None, :, None, None, None], axis=-1)[..., 0]
-    return {
-        method: _named(comprehensiveness(whole, of[:, 0]), sufficiency(whole, of[:, 1]), parts)
-        for method, of in zip(masks, at, strict=True)
-    }
+    return {method: _named(of[:, 0], of[:, 1], whole, parts) for method, of in zip(masks, at, strict=True)}
 
 
 def comprehensiveness(whole: npt.ArrayLike, without: npt.ArrayLike) -> Floats:
@@ -141,8 +141,8 @@ def n_taken(n_words: int, share: float) -> int:
     return max(1, math.ceil(share * n_words - _ROUNDING))
 
 
-def _named(comprehensive: Floats, sufficient: Floats, shares: tuple[float, ...]) -> dict[str, Floats]:
-    both = {"comprehensiveness": comprehensive, "sufficiency": sufficient}
+def _named(without: Floats, only: Floats, whole: Floats, shares: tuple[float, ...]) -> dict[str, Floats]:
+    both = {"comprehensiveness": comprehensiveness(whole, without), "sufficiency": sufficiency(whole, only)}
     return {name: aopc(drops) for name, drops in both.items()} | {
         f"{name}_{share:g}": drops[:, place] for name, drops in both.items() for place, share in enumerate(shares)
     }
@@ -153,18 +153,9 @@ def _masks(
 ) -> npt.NDArray[np.bool_]:
     """Return which words with tokens are present: (2 * n_shares, n_words), without the first ones, and only they."""
     keys = values[words] if by_value else np.abs(values[words])
-    order = np.argsort(-keys, kind="stable")
-    rank = np.empty(len(words), dtype=np.int64)
-    rank[order] = np.arange(len(words))
+    rank = np.argsort(np.argsort(-keys, kind="stable"))
     taken = rank < np.array([n_taken(len(words), share) for share in shares])[:, None]
     return np.concatenate([~taken, taken])
-
-
-def _probabilities(scores: Floats, output: str) -> Floats:
-    if output == "probability":
-        return scores
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _check_shares(shares: Any, *, caller: str) -> tuple[float, ...]:
@@ -174,17 +165,6 @@ def _check_shares(shares: Any, *, caller: str) -> tuple[float, ...]:
     if not parts or len({*parts}) < len(parts):
         raise ValueError(f"The 'shares' parameter of {caller} must be one or more different numbers. Got {shares!r}.")
     return parts
-
-
-def _check_outputs(targets: Any, n_rows: int, *, caller: str) -> npt.NDArray[np.int64]:
-    """Return the numbers of outputs, one for each row."""
-    outputs = np.asarray(targets)
-    if outputs.shape != (n_rows,) or not n_rows or outputs.dtype.kind not in "iu" or (outputs < 0).any():
-        raise ValueError(
-            f"The 'targets' parameter of {caller} must hold the number of an output for each row, and there must be "
-            f"rows. Got {targets!r:.60} for {n_rows} rows."
-        )
-    return outputs.astype(np.int64)
 
 
 def _check_methods(

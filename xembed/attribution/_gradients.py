@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xembed.attribution._method import Method, MethodOptions, MethodOutput, Run, Targets, row_seed, sum_words
-from xembed.attribution._scored_model import ScoredModel, own_random_state
-from xembed.encoders._words import EncodedWords
+from xembed.attribution._method import Method, MethodOptions, MethodOutput, Run, Targets, row_seed, sum_rows, sum_words
+from xembed.attribution._scored_model import Rows, ScoredModel, own_random_state
 
 if TYPE_CHECKING:
     import torch
-
-    # From the embeddings of a batch, its mask, targets and rows to attributions of shape (batch, n_tokens, d).
-    Batch = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Sequence[EncodedWords]], torch.Tensor]
 
 # Gradient SHAP takes as many gradients as perturbation methods take five rows: a gradient costs about twice a row, and
 # its samples agree more.
@@ -47,51 +43,36 @@ def captum_module(model: ScoredModel) -> torch.nn.Module:
 def _captum_gradient(name: str, reduce: Callable[[torch.Tensor], torch.Tensor]) -> Run:
     """Return the method of captum with this name, its values reduced over dimensions to a number for each token."""
 
-    def run(model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions) -> MethodOutput:
+    def run(model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions) -> MethodOutput:
         import captum.attr
+        import torch
 
         method: Any = getattr(captum.attr, name)(captum_module(model))
-        extra = {"abs": False} if name == "Saliency" else {}
+        extra: dict[str, Any] = {"abs": False} if name == "Saliency" else {}
 
-        def attribute(embeds: torch.Tensor, mask: torch.Tensor, outputs: torch.Tensor, _: Any) -> torch.Tensor:
-            values: torch.Tensor = method.attribute(embeds, target=outputs, additional_forward_args=(mask,), **extra)
-            return values
+        def token_values(places: list[int], batch: Rows, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            if name == "DeepLift":
+                extra["baselines"] = model.baseline_embeds(batch, options.baseline)
+            outputs = torch.from_numpy(targets[places]).to(model.device)
+            with _quiet():
+                values = method.attribute(
+                    model.embed(ids, mask), target=outputs, additional_forward_args=(mask,), **extra
+                )
+            return reduce(values.detach())
 
-        return _by_batches(model, rows, targets, options, attribute, reduce)
+        output = sum_rows(model, rows, options, token_values)
+        return with_completeness(model, rows, targets, options, output) if name == "DeepLift" else output
 
     return run
 
 
-def deep_lift(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
-    """Sum the contributions of the difference to the baseline by the rescale rule."""
-    from captum.attr import DeepLift
-
-    method: Any = DeepLift(captum_module(model))
-
-    def attribute(
-        embeds: torch.Tensor, mask: torch.Tensor, outputs: torch.Tensor, batch: Sequence[EncodedWords]
-    ) -> torch.Tensor:
-        baselines = model.baseline_embeds(batch, options.baseline)
-        values: torch.Tensor = method.attribute(
-            embeds, baselines=baselines, target=outputs, additional_forward_args=(mask,)
-        )
-        return values
-
-    output = _by_batches(model, rows, targets, options, attribute, lambda a: a.sum(-1))
-    return with_completeness(model, rows, targets, options, output)
-
-
-def gradient_shap(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
+def gradient_shap(model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions) -> MethodOutput:
     """Average gradients at random points between baseline and input, times the difference to the baseline."""
     from captum.attr import GradientShap
 
     method: Any = GradientShap(captum_module(model))
     n_samples = n_gradients(options)
-    words, special = [], np.zeros(len(rows))
+    words, special = [np.zeros(0)] * len(rows), np.zeros(len(rows))
     with model.frozen():
         for place, row in enumerate(rows):
             ids, mask = model.tensors([row.ids])
@@ -106,12 +87,10 @@ def gradient_shap(
                     additional_forward_args=(mask,),
                 )
             model.n_backward += n_samples
-            of_words, special[place] = sum_words(values[0].sum(-1).detach().double().cpu().numpy(), row)
-            words.append(of_words)
+            words[place], special[place] = sum_words(values[0].sum(-1).detach().double().cpu().numpy(), row)
             if options.progress is not None:
                 options.progress(n_samples)
-    output = MethodOutput.of(words, special=special)
-    return with_completeness(model, rows, targets, options, output)
+    return with_completeness(model, rows, targets, options, MethodOutput.of(words, special=special))
 
 
 def n_gradients(options: MethodOptions) -> int:
@@ -120,13 +99,12 @@ def n_gradients(options: MethodOptions) -> int:
 
 
 def with_completeness(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions, output: MethodOutput
+    model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions, output: MethodOutput
 ) -> MethodOutput:
     """Add the relative error of the sum of the attributions against the difference of scores, and f(b)."""
     # Baselines without ids, and models that are fed embeddings twice, are scored by embeddings.
     twice = model.site == "block_twice"
-    ids = [row.ids for row in rows]
-    all_scores = _score_embeds(model, rows, None) if twice else model.score_ids(ids)
+    all_scores = _score_embeds(model, rows, None) if twice else model.score_ids([row.ids for row in rows])
     if twice or options.baseline == "zero":
         all_bases = _score_embeds(model, rows, options.baseline)
     else:
@@ -144,7 +122,7 @@ def relative_error(sums: np.ndarray, differences: np.ndarray) -> np.ndarray:
     return np.where(sums == differences, 0.0, error)
 
 
-def _score_embeds(model: ScoredModel, rows: Sequence[EncodedWords], baseline: str | None) -> np.ndarray:
+def _score_embeds(model: ScoredModel, rows: Rows, baseline: str | None) -> np.ndarray:
     """Return the outputs of rows, or of their baselines, (n_rows, n_outputs), by their embeddings at the site."""
     import torch
 
@@ -157,32 +135,6 @@ def _score_embeds(model: ScoredModel, rows: Sequence[EncodedWords], baseline: st
             for place, values in zip(places, outputs, strict=True):
                 scores[place] = values
     return np.stack(scores)
-
-
-def _by_batches(
-    model: ScoredModel,
-    rows: Sequence[EncodedWords],
-    targets: Targets,
-    options: MethodOptions,
-    attribute: Batch,
-    reduce: Callable[[torch.Tensor], torch.Tensor],
-) -> MethodOutput:
-    import torch
-
-    words: list[Any] = [None] * len(rows)
-    special = np.zeros(len(rows))
-    with model.frozen():
-        for places, batch, ids, mask in model.row_batches(rows):
-            outputs = torch.from_numpy(targets[places]).to(model.device)
-            with _quiet():
-                values = attribute(model.embed(ids, mask), mask, outputs, batch)
-            model.n_backward += len(batch)
-            tokens = reduce(values.detach()).double().cpu().numpy()
-            for place, of_tokens in zip(places, tokens, strict=True):
-                words[place], special[place] = sum_words(of_tokens, rows[place])
-            if options.progress is not None:
-                options.progress(len(batch))
-    return MethodOutput.of(words, special=special)
 
 
 @contextlib.contextmanager
@@ -219,7 +171,8 @@ METHODS = (
         meaning="gradients at random points between a baseline and the text, times the difference to the baseline",
     ),
     Method(
-        "deep_lift", "DeepLIFT", "gradient", True, deep_lift, lambda _n, _o: (2.0, 2.0), ("shrikumar2017",),
+        "deep_lift", "DeepLIFT", "gradient", True, _captum_gradient("DeepLift", lambda a: a.sum(-1)),
+        lambda _n, _o: (2.0, 2.0), ("shrikumar2017",),
         meaning="differences to a baseline handed back through the layers by rules",
     ),
     Method(

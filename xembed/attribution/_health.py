@@ -110,10 +110,8 @@ class MethodHealth(Result):
         return pd.DataFrame([dataclasses.asdict(status) for status in self.methods])
 
     def _scalars(self) -> dict[str, Any]:
-        counts = {
-            f"n_{status}": sum(method.status == status for method in self.methods)
-            for status in (VALID, DEGENERATE, UNSUPPORTED)
-        }
+        statuses = [method.status for method in self.methods]
+        counts = {f"n_{status}": statuses.count(status) for status in (VALID, DEGENERATE, UNSUPPORTED)}
         return {"model": self.model} | counts
 
 
@@ -173,9 +171,9 @@ def method_health(
     """
     caller = "method_health"
     of_encoder = is_encoder(model)
-    wanted = [
-        method for method in find_methods(methods, caller=caller) if methods != "all" or method.family != "reference"
-    ]
+    wanted = find_methods(methods, caller=caller)
+    if methods == "all":
+        wanted = [method for method in wanted if method.family != "reference"]
     if len(texts) < 2:
         raise ValueError(f"The 'texts' parameter of {caller} must hold at least 2 texts. Got {len(texts)}.")
     if of_encoder:
@@ -190,7 +188,7 @@ def method_health(
         scores = scored.score_ids([row.ids for row in rows])
         targets = np.asarray(scores.argmax(axis=1), dtype=np.int64)
     probe = _Probe(scored, rows, targets, options or MethodOptions(n_samples=20))
-    statuses = tuple(probe.check(method) for method in wanted)
+    statuses = tuple(MethodStatus(method.name, method.label, *probe.judge(method)) for method in wanted)
     return MethodHealth(
         model=type(model if of_encoder else scored.module).__name__,
         methods=statuses,
@@ -218,12 +216,11 @@ class _Probe:
             gap = self.embedding_gap()
         except Exception as error:  # as in `_attempt`
             return [f"The model can't be called with inputs_embeds: {error!s:.200}. Gradient methods need that."]
-        if gap > _BATCH:
-            return [
-                f"The model gives other scores for inputs_embeds than for input_ids (by {gap:.1g} of their spread): "
-                "gradient methods explain other scores than those of its texts."
-            ]
-        return []
+        note = (
+            f"The model gives other scores for inputs_embeds than for input_ids (by {gap:.1g} of their spread): "
+            "gradient methods explain other scores than those of its texts."
+        )
+        return [note] if gap > _BATCH else []
 
     def embedding_gap(self) -> float:
         """Return the largest difference of scores between ids and embeddings, relative to their spread."""
@@ -252,11 +249,8 @@ class _Probe:
         targets = self.targets[first : first + len(rows)]
         return method.run(self.model, rows, targets, self.options)
 
-    def check(self, method: Method) -> MethodStatus:
-        status, reason = self._judge(method)
-        return MethodStatus(method=method.name, label=method.label, status=status, reason=reason)
-
-    def _judge(self, method: Method) -> tuple[str, str]:
+    def judge(self, method: Method) -> tuple[str, str]:
+        """Return the status of a method, and why."""
         if not self.has_tokens and method.family in ("attention", "gradient"):
             return UNSUPPORTED, f"{type(self.model.module).__name__} gives embeddings only, no gradients and no tokens"
         output = self.run(method.name)

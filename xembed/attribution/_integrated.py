@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,7 @@ import numpy.typing as npt
 
 from xembed.attribution._gradients import relative_error
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, sum_words
-from xembed.attribution._scored_model import ScoredModel
-from xembed.encoders._words import EncodedWords
+from xembed.attribution._scored_model import Rows, ScoredModel
 
 if TYPE_CHECKING:
     import torch
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
 FIRST_STEPS = 12
 
 
-def integrated_gradients(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
+def integrated_gradients(model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions) -> MethodOutput:
     """Integrate the gradient along the straight path from the baseline, times the difference.
 
     The points of Clenshaw-Curtis quadrature are nested: those of N steps are used again with 2 N. The ends of the path
@@ -34,7 +30,7 @@ def integrated_gradients(
     special, error, base = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
     with model.frozen():
         for start in range(0, len(rows), _CHUNK):
-            chunk = list(rows[start : start + _CHUNK])
+            chunk = rows[start : start + _CHUNK]
             tokens, errors, baselines = _integrate(model, chunk, targets[start : start + _CHUNK], options)
             for place, (row, values) in enumerate(zip(chunk, tokens, strict=True), start=start):
                 words[place], special[place] = sum_words(values, row)
@@ -46,7 +42,7 @@ _CHUNK = 512  # sentences whose embeddings are held at once: 512 x 30 tokens x 3
 
 
 def _integrate(
-    model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
+    model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions
 ) -> tuple[list[Floats], Floats, Floats]:
     inputs, ways = _ways(model, rows, options)
     # By sentence and point of the finest rule: the products of gradient and way, one number a token.
@@ -79,7 +75,7 @@ def _integrate(
 
 
 def _ways(
-    model: ScoredModel, rows: Sequence[EncodedWords], options: MethodOptions
+    model: ScoredModel, rows: Rows, options: MethodOptions
 ) -> tuple[dict[int, torch.Tensor], dict[int, torch.Tensor]]:
     """Return the embeddings of each row, and their difference to the baseline."""
     inputs: dict[int, torch.Tensor] = {}
@@ -95,7 +91,7 @@ def _ways(
 
 def _evaluate(
     model: ScoredModel,
-    rows: Sequence[EncodedWords],
+    rows: Rows,
     targets: Targets,
     inputs: dict[int, torch.Tensor],
     ways: dict[int, torch.Tensor],

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed.attribution._scored_model import ScoredModel
+from xembed.attribution._scored_model import Rows, ScoredModel
 from xembed.encoders._words import EncodedWords
+
+if TYPE_CHECKING:
+    import torch
+
+    # From the places of a batch, its rows, ids and mask to a number for each token, (batch, n_tokens).
+    TokenValues = Callable[[list[int], list[EncodedWords], torch.Tensor, torch.Tensor], torch.Tensor]
 
 Floats = npt.NDArray[np.float64]
 Targets = npt.NDArray[np.int64]
+
+
+# Options that every explanation reports.
+REPORTED = ("baseline", "deletion", "n_samples", "tolerance", "max_steps")
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ class MethodOutput:
         return MethodOutput(words, **({"special": blank, "completeness": blank, "baseline_scores": blank} | known))
 
 
-Run = Callable[[ScoredModel, Sequence[EncodedWords], Targets, MethodOptions], MethodOutput]
+Run = Callable[[ScoredModel, Rows, Targets, MethodOptions], MethodOutput]
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,23 @@ def sum_words(tokens: npt.ArrayLike, row: EncodedWords) -> tuple[Floats, float]:
     np.add.at(words, places[of_words], values[of_words])
     total = np.abs(values).sum()
     return words, float(np.abs(values[~of_words]).sum() / total) if total > 0 else 0.0
+
+
+def sum_rows(
+    model: ScoredModel, rows: Rows, options: MethodOptions, token_values: TokenValues, *, backward: bool = True
+) -> MethodOutput:
+    """Return the values of tokens, computed in batches of rows of similar length, summed to words."""
+    words, special = [np.zeros(0)] * len(rows), np.zeros(len(rows))
+    with model.frozen():
+        for places, batch, ids, mask in model.row_batches(rows):
+            values = token_values(places, batch, ids, mask).detach().double().cpu().numpy()
+            model.n_backward += len(batch) if backward else 0
+            model.n_forward += 0 if backward else len(batch)
+            for place, of_tokens in zip(places, values, strict=True):
+                words[place], special[place] = sum_words(of_tokens, rows[place])
+            if options.progress is not None:
+                options.progress(len(batch))
+    return MethodOutput.of(words, special=special)
 
 
 def words_with_tokens(row: EncodedWords) -> npt.NDArray[np.int64]:

@@ -124,7 +124,7 @@ def pair_shapley(
     caller = "pair_shapley"
     most = check_count(max_words, name="max_words", caller=caller)
     pairs = _check_pairs(first_words, second_words, caller=caller)
-    outputs = _check_outputs(targets, len(pairs), caller=caller)
+    outputs = check_outputs(targets, len(pairs), of="pairs", caller=caller)
 
     positions = [tuple(j for j, words in enumerate(zip(*pair, strict=True)) if len({*words}) > 1) for pair in pairs]
     computed = [len(places) <= most for places in positions]
@@ -146,7 +146,7 @@ def pair_shapley(
         differences=first - second,
         first_scores=first,
         second_scores=second,
-        targets=tuple(int(output) for output in outputs),
+        targets=tuple(outputs.tolist()),
         reasons=tuple(
             "" if full else f"{len(places)} words differ, more than max_words={most}"
             for places, full in zip(positions, computed, strict=True)
@@ -172,14 +172,15 @@ def _check_pairs(first: Any, second: Any, *, caller: str) -> list[tuple[tuple[st
     return [(tuple(a), tuple(b)) for a, b in zip(first, second, strict=True)]
 
 
-def _check_outputs(targets: Any, n_pairs: int, *, caller: str) -> npt.NDArray[np.int64]:
+def check_outputs(targets: Any, n: int, *, of: str, caller: str) -> npt.NDArray[np.int64]:
+    """Return the number of an output for each of ``n`` things; one number is that of all."""
     outputs = np.asarray(targets)
-    if outputs.dtype.kind not in "iu" or outputs.shape not in {(), (n_pairs,)} or (outputs < 0).any():
+    if outputs.dtype.kind not in "iu" or outputs.shape not in {(), (n,)} or not n or (outputs < 0).any():
         raise ValueError(
-            f"The 'targets' parameter of {caller} must be a number of an output, or one for each of the {n_pairs} "
-            f"pairs. Got {targets!r:.60} instead."
+            f"The 'targets' parameter of {caller} must be a number of an output, or one for each of the {n} {of}. "
+            f"Got {targets!r:.60} instead."
         )
-    return np.broadcast_to(outputs, n_pairs).astype(np.int64)
+    return np.broadcast_to(outputs, n).astype(np.int64)
 
 
 def check_outputs_exist(outputs: npt.NDArray[np.int64], n_outputs: int, *, caller: str) -> None:

@@ -8,26 +8,18 @@ then solved for in double precision.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed.attribution._gradients import relative_error
-from xembed.attribution._method import (
-    Floats,
-    Method,
-    MethodOptions,
-    MethodOutput,
-    Run,
-    Targets,
-    row_seed,
-    words_with_tokens,
-)
+from xembed.attribution._method import Method, MethodOptions, MethodOutput, Run, Targets, row_seed, words_with_tokens
 from xembed.attribution._pair_shapley import shapley_values
-from xembed.attribution._scored_model import Ids, ScoredModel
+from xembed.attribution._scored_model import Ids, Rows, ScoredModel
 from xembed.encoders._words import EncodedWords
 
+Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.bool_]
 # From the scores of the rows of a plan to the values of the words.
 Solve = Callable[[Floats], Floats]
@@ -35,6 +27,7 @@ Solve = Callable[[Floats], Floats]
 # where a method scores that, and how their scores are solved for values.
 Plan = Callable[[int, int, MethodOptions], tuple[Masks, Solve]]
 Cost = tuple[float, float]
+Ints = npt.NDArray[np.int64]
 
 # Perturbed rows held at once: bounds memory, and is far above what a batch holds.
 _ROWS_AT_ONCE = 20_000
@@ -102,7 +95,7 @@ def shapley_sampling_plan(n_words: int, seed: int, options: MethodOptions) -> tu
     return np.concatenate([np.zeros((1, n_words), dtype=bool), masks.reshape(-1, n_words)]), solve
 
 
-def _random_ranks(n_orders: int, n_words: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _random_ranks(n_orders: int, n_words: int, rng: np.random.Generator) -> Ints:
     """Return the place of each word in random orders, (n_orders, n_words)."""
     return rng.permuted(np.tile(np.arange(n_words), (n_orders, 1)), axis=1)
 
@@ -145,7 +138,7 @@ def _shap_regression(masks: Masks, scores: Floats) -> Floats:
 def _perturbed(plan: Plan, *, sums: bool) -> Run:
     """Return the method of a plan; ``sums``: its values sum to the score of all words less that of none."""
 
-    def run(model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions) -> MethodOutput:
+    def run(model: ScoredModel, rows: Rows, targets: Targets, options: MethodOptions) -> MethodOutput:
         if plan is kernel_shap_plan:
             _warn_of_few_samples(rows, options)
         words = [np.zeros(len(row.words)) for row in rows]
@@ -164,7 +157,7 @@ def _perturbed(plan: Plan, *, sums: bool) -> Run:
     return run
 
 
-def _warn_of_few_samples(rows: Sequence[EncodedWords], options: MethodOptions) -> None:
+def _warn_of_few_samples(rows: Rows, options: MethodOptions) -> None:
     # The two rows that fix the sum leave n - 1 unknowns for the others.
     lengths = [len(words_with_tokens(row)) for row in rows]
     few = sum(not _is_exact(n, options) and options.n_samples < n + 1 for n in lengths)
@@ -178,8 +171,8 @@ def _warn_of_few_samples(rows: Sequence[EncodedWords], options: MethodOptions) -
 
 
 def score_masks(
-    model: ScoredModel, rows: Sequence[EncodedWords], plan: Plan, options: MethodOptions
-) -> Iterator[tuple[int, npt.NDArray[np.int64], Masks, Solve, Floats]]:
+    model: ScoredModel, rows: Rows, plan: Plan, options: MethodOptions
+) -> Iterator[tuple[int, Ints, Masks, Solve, Floats]]:
     """Yield, for each row, its place, its words with tokens, its masks, how to solve them, and their outputs."""
     for places in chunks(rows, plan, options):
         ids = [
@@ -194,10 +187,8 @@ def score_masks(
             start += len(masks)
 
 
-def chunks(
-    rows: Sequence[EncodedWords], plan: Plan, options: MethodOptions
-) -> Iterator[dict[int, tuple[npt.NDArray[np.int64], Masks, Solve]]]:
-    chunk: dict[int, tuple[npt.NDArray[np.int64], Masks, Solve]] = {}
+def chunks(rows: Rows, plan: Plan, options: MethodOptions) -> Iterator[dict[int, tuple[Ints, Masks, Solve]]]:
+    chunk: dict[int, tuple[Ints, Masks, Solve]] = {}
     held = 0
     for place, row in enumerate(rows):
         features = words_with_tokens(row)

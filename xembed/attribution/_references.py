@@ -10,10 +10,9 @@ import numpy as np
 
 from xembed._core.validation import quote_options
 from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, row_seed, words_with_tokens
-from xembed.attribution._scored_model import ScoredModel
+from xembed.attribution._scored_model import Rows, ScoredModel
 from xembed.datasets import PairedSentences
 from xembed.datasets._word_lists import read_word_lists
-from xembed.encoders._words import EncodedWords
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -25,23 +24,17 @@ _FEMALE_PRONOUNS = frozenset(("she", "her", "hers", "herself"))
 _MALE_PRONOUNS = frozenset(("he", "him", "his", "himself"))
 
 
-def uniform_random(
-    _model: ScoredModel | None, rows: Sequence[EncodedWords], _targets: Targets, options: MethodOptions
-) -> MethodOutput:
+def uniform_random(_model: ScoredModel | None, rows: Rows, _targets: Targets, options: MethodOptions) -> MethodOutput:
     """Draw a number in [0, 1) for each word, from a generator that depends on the row and the seed."""
     return _output(rows, [np.random.default_rng(row_seed(row, options.seed)).random(len(row.words)) for row in rows])
 
 
-def constant(
-    _model: ScoredModel | None, rows: Sequence[EncodedWords], _targets: Targets, _options: MethodOptions
-) -> MethodOutput:
+def constant(_model: ScoredModel | None, rows: Rows, _targets: Targets, _options: MethodOptions) -> MethodOutput:
     """Give each word the same."""
     return _output(rows, [np.ones(len(row.words)) for row in rows])
 
 
-def gendered_lexicon(
-    _model: ScoredModel | None, rows: Sequence[EncodedWords], _targets: Targets, options: MethodOptions
-) -> MethodOutput:
+def gendered_lexicon(_model: ScoredModel | None, rows: Rows, _targets: Targets, options: MethodOptions) -> MethodOutput:
     """Give 1 to the words of a lexicon, whole and without regard to case; of `GENDERED_WORDS` if none was fitted."""
     lexicon = GENDERED_WORDS if options.fitted is None else _lexicon(options.fitted)
     return _output(rows, [np.array([float(word.lower() in lexicon) for word in row.words]) for row in rows])
@@ -56,7 +49,7 @@ def _lexicon(words: Any) -> frozenset[str]:
     return frozenset(word.lower() for word in words)
 
 
-def _output(rows: Sequence[EncodedWords], words: Sequence[Floats]) -> MethodOutput:
+def _output(rows: Rows, words: Sequence[Floats]) -> MethodOutput:
     # As for every method, words without a token have 0.
     seen = [np.isin(np.arange(len(row.words)), words_with_tokens(row)) for row in rows]
     return MethodOutput.of([np.where(mask, values, 0.0) for mask, values in zip(seen, words, strict=True)])
@@ -89,10 +82,7 @@ class WordWeights:
 
 
 def fit_linear_tfidf(data: PairedSentences) -> WordWeights:
-    """Fit a logistic regression on the tf-idf of words; its coefficients times the values are its exact explanation.
-
-    Errors as in `_tfidf`.
-    """
+    """Fit a logistic regression on the tf-idf of words; its coefficients times the values are its exact explanation."""
     from sklearn.linear_model import LogisticRegression
 
     vectorizer, X, labels = _tfidf(data, caller="linear_tfidf")
@@ -105,8 +95,6 @@ def fit_linear_tfidf(data: PairedSentences) -> WordWeights:
 
 def fit_pattern(data: PairedSentences) -> WordWeights:
     """Take the covariance of each word's tf-idf with each class against the others, over the training rows [1]_.
-
-    Errors as in `_tfidf`.
 
     References
     ----------
@@ -135,17 +123,11 @@ def _tfidf(data: PairedSentences, *, caller: str) -> tuple[Any, sparse.csr_matri
             f"Got only {data.classes[data.labels[0]]!r}."
         )
     # The words are given: punctuation and words of one letter count as any other.
-    vectorizer = TfidfVectorizer(analyzer=_lower)
+    vectorizer = TfidfVectorizer(analyzer=lambda words: [word.lower() for word in words])
     return vectorizer, vectorizer.fit_transform(data.sentences), labels
 
 
-def _lower(words: Sequence[str]) -> list[str]:
-    return [word.lower() for word in words]
-
-
-def weigh_words(
-    _model: ScoredModel | None, rows: Sequence[EncodedWords], targets: Targets, options: MethodOptions
-) -> MethodOutput:
+def weigh_words(_model: ScoredModel | None, rows: Rows, targets: Targets, options: MethodOptions) -> MethodOutput:
     """Attribute by the fitted weights of words; words that the training data did not have get 0."""
     weights = options.fitted
     if not isinstance(weights, WordWeights):

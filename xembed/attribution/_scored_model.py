@@ -27,6 +27,7 @@ DELETIONS = ("delete", "mask", "pad", "unk")
 _TOKENS_ON_CPU, _TOKENS_ON_GPU = 768, 32_768
 
 Ids = tuple[int, ...]
+Rows = Sequence[EncodedWords]
 Scores = npt.NDArray[np.float64]
 
 
@@ -180,9 +181,7 @@ class ScoredModel:
                 batches.append([place])
         return batches
 
-    def row_batches(
-        self, rows: Sequence[EncodedWords]
-    ) -> Iterator[tuple[list[int], list[EncodedWords], torch.Tensor, torch.Tensor]]:
+    def row_batches(self, rows: Rows) -> Iterator[tuple[list[int], list[EncodedWords], torch.Tensor, torch.Tensor]]:
         """Yield batches of rows: their places, the rows, ids and attention mask."""
         for places in self.batches([len(row.ids) for row in rows]):
             batch = [rows[place] for place in places]
@@ -239,7 +238,7 @@ class ScoredModel:
         filler = self.words.pad_id if kind == "zero" else self.filler(kind)
         return tuple(token if word is None else filler for token, word in zip(row.ids, row.word_ids, strict=True))
 
-    def baseline_embeds(self, rows: Sequence[EncodedWords], kind: str) -> torch.Tensor:
+    def baseline_embeds(self, rows: Rows, kind: str) -> torch.Tensor:
         """Return the embeddings of the baselines of rows, (n_rows, n_tokens, d), at the site."""
         import torch
 

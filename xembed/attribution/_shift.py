@@ -6,26 +6,18 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.directions import unit_rows
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_names,
-    check_number,
-    check_option,
-    check_rng,
-    check_texts,
-    describe_rng,
-    shows_progress,
-)
+from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
 from xembed.attribution._method import MethodOptions
+from xembed.attribution._methods import check_options
 from xembed.attribution._trust import THRESHOLD, MethodTrust, planting_sentence, trust_by_planting
 from xembed.attribution._word_vectors import LABELS, METHODS, word_vectors
 from xembed.encoders import describe_encoder, encode_texts
@@ -212,23 +204,13 @@ class ShiftExplanation(Result):
         """Return a table with a row for each component and term."""
         import pandas as pd
 
-        return pd.DataFrame(
-            [
-                {
-                    "component": component.label,
-                    "kind": component.kind,
-                    "term": term.term,
-                    "contribution": term.contribution,
-                    "low": term.interval[0],
-                    "high": term.interval[1],
-                    "qvalue": term.qvalue,
-                    "count_F": term.count_F,
-                    "count_G": term.count_G,
-                }
-                for component in self.components
-                for term in (*component.came, *component.went)
-            ]
-        )
+        columns = ["component", "kind", "term", "contribution", "low", "high", "qvalue", "count_F", "count_G"]
+        rows = [
+            (of.label, of.kind, term.term, term.contribution, *term.interval, term.qvalue, term.count_F, term.count_G)
+            for of in self.components
+            for term in (*of.came, *of.went)
+        ]
+        return pd.DataFrame(rows, columns=columns)
 
 
 def explain_shift(
@@ -330,16 +312,12 @@ def explain_shift(
     min_count = check_count(min_count, name="min_count", caller=caller)
     fdr = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
     most = check_count(max_texts, name="max_texts", caller=caller, low=2)
-    both = check_names(names, caller=caller) if result is None else (result.names[0], result.names[1])
+    both = validation.check_names(names, caller=caller) if result is None else (result.names[0], result.names[1])
     if not isinstance(trust, bool):
         raise TypeError(f"The 'trust' parameter of {caller} must be True or False. Got {type(trust).__name__} instead.")
-    show = shows_progress(progress, caller=caller)
+    show = validation.shows_progress(progress, caller=caller)
     generator = check_rng(rng, caller=caller)
-    options = MethodOptions(
-        deletion="delete",
-        n_samples=check_count(n_samples, name="n_samples", caller=caller, low=2),
-        seed=int(generator.integers(2**63)),
-    )
+    options = check_options(n_samples=n_samples, rng=generator, caller=caller)
     began = time.monotonic()
     units = [unit_rows(encode_texts(encoder, texts).embeddings) for texts in corpora]
     parts = _parts(units, _find_regions(result, units, corpora, both, caller))
@@ -347,8 +325,7 @@ def explain_shift(
     kept = [np.sort(generator.choice(size, size=min(most, size), replace=False)) for size in sizes]
     sample = _explain_sample(encoder, corpora, units, parts, kept, both, method, options, show, caller)
     components = tuple(
-        _explain_component(sample, number, part, top=top, min_count=min_count, fdr=fdr)
-        for number, part in enumerate(parts)
+        _explain_component(sample, number, part, top, min_count, fdr) for number, part in enumerate(parts)
     )
     agreement, frequent = _agreement(components[0], corpora, both)
     notes = [
@@ -356,27 +333,23 @@ def explain_shift(
         for name, size in zip(both, sizes, strict=True)
         if size > most
     ]
-    validation = None
+    planted = None
     if trust:
         try:
-            validation = trust_by_planting(
-                encoder,
-                [*corpora[0], *corpora[1]],
-                method=method,
-                options=options,
-                rng=generator.spawn(1)[0],
-                caller=caller,
+            texts = [*corpora[0], *corpora[1]]
+            planted = trust_by_planting(
+                encoder, texts, method=method, options=options, rng=generator.spawn(1)[0], caller=caller
             )
         except ValueError as error:  # too few texts, or all words occur in them
             notes.append(f"The explanation was not validated: {error}")
     else:
         notes.append("The explanation was not validated on these texts: trust=True does.")
     return ShiftExplanation(
-        verdict=_verdict(components, both, agreement, fdr, validation),
+        verdict=_verdict(components, both, agreement, fdr, planted),
         components=components,
         texts=tuple(_example(sample, place, sample.own_component(place)) for place in range(len(sample.words))),
-        trust=validation,
-        trusted=None if validation is None else validation.interval[0] >= THRESHOLD,
+        trust=planted,
+        trusted=None if planted is None else planted.interval[0] >= THRESHOLD,
         agreement=agreement,
         by_counts_F=frequent[0],
         by_counts_G=frequent[1],
@@ -424,8 +397,7 @@ def _find_regions(
     return result.regions
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """A component before it is explained: a unit direction, and which of all texts stand against the others."""
 
     kind: str
@@ -544,7 +516,7 @@ def _example(sample: _Sample, place: int, number: int) -> ShiftExample:
 
 
 def _explain_component(
-    sample: _Sample, number: int, part: _Part, *, top: int, min_count: int, fdr: float
+    sample: _Sample, number: int, part: _Part, top: int, min_count: int, fdr: float
 ) -> ShiftComponent:
     along, inside = sample.along[:, number], sample.inside[:, number]
     size = float(along[inside].mean() - along[~inside].mean())
@@ -598,11 +570,7 @@ def _agreement(
 
 
 def _verdict(
-    components: tuple[ShiftComponent, ...],
-    names: tuple[str, str],
-    agreement: float | None,
-    fdr: float,
-    validation: MethodTrust | None,
+    components: tuple[ShiftComponent, ...], names: Any, agreement: float | None, fdr: float, planted: MethodTrust | None
 ) -> str:
     location = components[0]
 
@@ -624,13 +592,12 @@ def _verdict(
     ]
     if agreement is not None:
         sentences.append(f"{agreement:.0%} of the first gained terms also differ in term frequency.")
-    if validation is not None:
-        sentences.append(planting_sentence(validation))
+    if planted is not None:
+        sentences.append(planting_sentence(planted))
     return " ".join(sentences)
 
 
-@dataclass(frozen=True)
-class _TermEffects:
+class _TermEffects(NamedTuple):
     """Contributions of terms by their frequency, with intervals and tests, and what the rest of their change is."""
 
     contribution: Floats
@@ -638,13 +605,11 @@ class _TermEffects:
     high: Floats
     pvalues: Floats
     qvalues: Floats
-    more: npt.NDArray[np.bool_]
+    more: Bools
     context: float
 
 
-def _term_effects(
-    of_terms: Floats, held: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], frequent: npt.NDArray[np.int64]
-) -> _TermEffects:
+def _term_effects(of_terms: Floats, held: Bools, inside: Bools, frequent: Ints) -> _TermEffects:
     """Decompose the difference of the mean values of terms, by Kitagawa, into frequency and value.
 
     With the share p of texts that hold a term and its mean value e where it is held, p1 e1 - p0 e0 is
@@ -684,13 +649,6 @@ def _term_effects(
     p_effect = 2 * stats.t.sf(t, freedom)
     p_share = share_pvalues(counts[0, frequent], counts[1, frequent], int(sizes[0]), int(sizes[1]))
     pvalues = np.clip(np.maximum(p_effect, p_share), 0.0, 1.0)
-    contribution = difference * effect
-    return _TermEffects(
-        contribution,
-        contribution - half,
-        contribution + half,
-        pvalues,
-        benjamini_hochberg(pvalues),
-        difference > 0,
-        context,
-    )
+    contribution, qvalues = difference * effect, benjamini_hochberg(pvalues)
+    low, high = contribution - half, contribution + half
+    return _TermEffects(contribution, low, high, pvalues, qvalues, difference > 0, context)

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
-from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
-from xembed.attribution._explain import check_steps, is_encoder
+from xembed._core.validation import RNG, check_option, check_texts, describe_rng
+from xembed.attribution._explain import is_encoder
 from xembed.attribution._method import MethodOptions
+from xembed.attribution._methods import check_options
 from xembed.attribution._render import CELL_BYTES, heading, legend, line, printable, with_sign, words_html
-from xembed.attribution._scored_model import BASELINES, DELETIONS
 from xembed.attribution._word_vectors import LABELS, METHODS, WordVectors, has_last_layer, word_vectors
 from xembed.encoders import describe_encoder
 
@@ -155,14 +155,9 @@ class SimilarityExplanation(Result):
         return [(self.words_a[i], self.words_b[j], float(self.matrix[i, j])) for i, j in places]
 
     def _scalars(self) -> dict[str, Any]:
-        return {
-            "similarity": self.similarity,
-            "method": self.method,
-            "n_words_a": len(self.words_a),
-            "n_words_b": len(self.words_b),
-            "completeness": self.completeness,
-            "seconds": self.seconds,
-        }
+        sizes = {"n_words_a": len(self.words_a), "n_words_b": len(self.words_b)}
+        measured = {"completeness": self.completeness, "seconds": self.seconds}
+        return {"similarity": self.similarity, "method": self.method} | sizes | measured
 
     def _repr_html_(self) -> str:
         most = float(max(np.abs(self.values_a).max(initial=0.0), np.abs(self.values_b).max(initial=0.0)))
@@ -275,13 +270,8 @@ def explain_similarity(
         )
     if method == "auto":
         method = "last_layer" if has_last_layer(encoder) else "shapley"
-    options = MethodOptions(
-        baseline=check_option(reference, BASELINES, name="reference", caller=caller),
-        deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
-        n_samples=check_count(n_samples, name="n_samples", caller=caller, low=2),
-        tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
-        max_steps=check_steps(max_steps, caller=caller),
-        seed=int(check_rng(rng, caller=caller).integers(2**63)),
+    options = check_options(
+        reference, deletion, n_samples, tolerance, max_steps, rng=rng, caller=caller, called="reference"
     )
     began = time.monotonic()
     a, b = word_vectors(encoder, texts, method=method, reference=reference, options=options, caller=caller)
@@ -344,9 +334,8 @@ def explain_similarity(
 
 def _rest(a: WordVectors, b: WordVectors, matrix: Floats) -> dict[str, float]:
     """Return what special tokens and the references add to the products of words."""
-    words = [vectors.vectors.sum(axis=0) for vectors in (a, b)]
-    tokens = [total + vectors.special for total, vectors in zip(words, (a, b), strict=True)]
-    whole = [total + vectors.reference for total, vectors in zip(tokens, (a, b), strict=True)]
+    tokens = [text.vectors.sum(axis=0) + text.special for text in (a, b)]
+    whole = [total + text.reference for total, text in zip(tokens, (a, b), strict=True)]
     with_special, with_reference = float(tokens[0] @ tokens[1]), float(whole[0] @ whole[1])
     return {"special tokens": with_special - float(matrix.sum()), "reference": with_reference - with_special}
 

@@ -299,10 +299,8 @@ def trust_check(
         n_reference=len(planted.reference),
         off_topic=planted.words,
         examples=tuple(
-            PlantedExample(tuple(row), tuple(bool(mark) for mark in marks), tuple(float(value) for value in of_row))
-            for row, marks, of_row in zip(
-                planted.rows[:_N_EXAMPLES], planted.planted[:_N_EXAMPLES], values[:_N_EXAMPLES], strict=True
-            )
+            PlantedExample(tuple(row), tuple(marks.tolist()), tuple(of_row.tolist()))
+            for row, marks, of_row in list(zip(planted.rows, planted.planted, values, strict=True))[:_N_EXAMPLES]
         ),
         encoder=describe_encoder(encoder),
         warnings=tuple(warnings),
@@ -324,17 +322,13 @@ def trust_note(report: TrustResult, method: str, target: str) -> str:
     """Return the verdict on one method and target, which need not be the recommended ones."""
     if (method, target) == (report.recommended, report.recommended_target):
         return report.verdict
-    best = report.methods[0]
-    for measured in report.methods:
-        if (measured.method, measured.target) == (method, target):
-            low, high = measured.interval
-            return (
-                f"On planted words {measured.label} has an AUROC of {measured.auroc:.2f} ({low:.2f} to {high:.2f}) "
-                f"here; {best.label} on {best.target} has {best.auroc:.2f}."
-            )
+    best, measured = report.methods[0], {(trial.method, trial.target): trial for trial in report.methods}
+    if (own := measured.get((method, target))) is None:
+        theirs = f"{best.label} on {best.target} has an AUROC of {best.auroc:.2f}"
+        return f"This method was not validated on planted words; {theirs}."
     return (
-        f"This method was not validated on planted words; {best.label} on {best.target} has an AUROC of "
-        f"{best.auroc:.2f}."
+        f"On planted words {own.label} has an AUROC of {own.auroc:.2f} ({own.interval[0]:.2f} to "
+        f"{own.interval[1]:.2f}) here; {best.label} on {best.target} has {best.auroc:.2f}."
     )
 
 
@@ -366,18 +360,9 @@ def _measure(
     away, completeness = planted_scores(encoder, planted, method, target, options)
     seconds = (time.monotonic() - began) / len(away)
     finite = completeness[np.isfinite(completeness)]
-    result = method_trust(
-        away,
-        planted,
-        drawn,
-        method=method.name,
-        label=method.label,
-        target=target.name,
-        signed=method.signed,
-        completeness=float(np.median(finite)) if len(finite) else None,
-        seconds=seconds,
-    )
-    return result, away
+    error = float(np.median(finite)) if len(finite) else None
+    named, signed = (method.name, method.label, target.name), method.signed
+    return method_trust(away, planted, drawn, named, signed=signed, completeness=error, seconds=seconds), away
 
 
 def _possible(methods: list[Method], encoder: Any, warnings: list[str]) -> list[Method]:
@@ -427,10 +412,7 @@ def _deletion_share(
     import torch
 
     first = [int(values.argmax()) for values in away]
-    other = [
-        int(rng.choice([place for place in range(len(values)) if place != best]))
-        for values, best in zip(away, first, strict=True)
-    ]
+    other = [int(rng.choice(np.delete(np.arange(len(values)), first[i]))) for i, values in enumerate(away)]
     whole = [" ".join(row) for row in planted.rows]
     head, targets = target.prepare(encoder, whole, caller="trust_check")
     scores = []
@@ -539,21 +521,20 @@ def method_trust(
     away: Sequence[Floats],
     planted: Planted,
     drawn: npt.NDArray[np.int64],
+    named: tuple[str, str, str],
     *,
-    method: str,
-    label: str,
-    target: str,
     signed: bool,
     completeness: float | None,
     seconds: float,
 ) -> MethodTrust:
-    """Return how well a method finds planted words, with an interval by the resamples ``drawn``, (n_draws, n_texts)."""
+    """Return how well a method finds planted words, with an interval by the resamples ``drawn``, (n_draws, n_texts).
+
+    ``named`` are the method, its label and the target.
+    """
     aurocs = planted_auroc(away, planted.planted)
     low, high = np.quantile(aurocs[drawn].mean(axis=1), [0.025, 0.975])
     return MethodTrust(
-        method=method,
-        label=label,
-        target=target,
+        *named,
         auroc=float(aurocs.mean()),
         interval=(float(low), float(high)),
         signed=signed,
@@ -583,12 +564,7 @@ def trust_by_planting(
     """Make a shift of known words in texts of the corpora, and measure how well a method finds them.
 
     Six words of other fields are planted in some texts, two to four in each. Along the direction from the other texts
-    to these, planted words are compared with the texts' own.
-
-    Raises
-    ------
-    ValueError
-        If there are too few texts, or too few words that do not occur in them.
+    to these, planted words are compared with the texts' own. ValueError if there are too few texts or words.
     """
     began = time.monotonic()
     sample = [texts[i] for i in np.sort(rng.choice(len(texts), size=min(len(texts), _TEXTS), replace=False))]
@@ -606,17 +582,9 @@ def trust_by_planting(
     length = float(np.linalg.norm(direction))
     vectors = word_vectors(encoder, planted.rows, method=method, options=options, caller=caller)
     along = [of_text.vectors @ (direction / length if length > 0 else direction) for of_text in vectors]
-    return method_trust(
-        along,
-        planted,
-        bootstrap_rows(len(planted.rows), _N_RESAMPLES, rng),
-        method=method,
-        label=LABELS[method],
-        target="shift",
-        signed=True,
-        completeness=None,
-        seconds=(time.monotonic() - began) / len(along),
-    )
+    drawn, named = bootstrap_rows(len(planted.rows), _N_RESAMPLES, rng), (method, LABELS[method], "shift")
+    seconds = (time.monotonic() - began) / len(along)
+    return method_trust(along, planted, drawn, named, signed=True, completeness=None, seconds=seconds)
 
 
 def planting_sentence(validation: MethodTrust) -> str:

@@ -15,7 +15,7 @@ from xembed.attribution._embedding_targets import unit_tensor
 from xembed.attribution._integrated import FIRST_STEPS, clenshaw_curtis
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._perturbation import Plan, occlusion_plan, score_masks, shapley_sampling_plan
-from xembed.attribution._scored_model import ScoredModel
+from xembed.attribution._scored_model import Rows, ScoredModel
 from xembed.encoders._words import EncodedWords
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def word_vectors(
     - 'shapley': Shapley values of the words, for each dimension; exact up to ``2**n_words <= n_samples``. A text
       without words counts as zero, so the words hold the whole embedding.
     """
+    import torch
+
     from xembed.attribution._encoder_model import ScoredEncoder, as_scored_encoder
 
     check_option(method, METHODS, name="method", caller=caller)
@@ -94,11 +96,13 @@ def word_vectors(
         if method == "last_layer":
             yield from _last_layer(scored, some)
         elif method == "integrated_jacobian":
-            yield from _integrated_jacobian(scored, some, reference, options)
+            # The fast attention has no forward-mode products.
+            with scored.frozen(), eager_attention(scored.module), torch.no_grad():
+                jacobians = [_integrated_jacobian(scored, row, reference, options) for row in some]
+            yield from jacobians
         else:
-            yield from _perturbed(
-                scored, some, occlusion_plan if method == "leave_one_out" else shapley_sampling_plan, options
-            )
+            plan = occlusion_plan if method == "leave_one_out" else shapley_sampling_plan
+            yield from _perturbed(scored, some, plan, options)
 
 
 # ---- the last layer
@@ -117,14 +121,14 @@ def has_last_layer(encoder: Any) -> bool:
     return True
 
 
-def _last_layer(scored: ScoredModel, rows: Sequence[EncodedWords]) -> list[WordVectors]:
+def _last_layer(scored: ScoredModel, rows: Rows) -> list[WordVectors]:
     import torch
 
     module: Any = scored.module
     vectors: list[Any] = [None] * len(rows)
     with scored.frozen(), torch.no_grad():
         for places, batch, ids, mask in scored.row_batches(rows):
-            features = module.token_features(input_ids=ids, attention_mask=mask)
+            features = module.pipeline[0]({"input_ids": ids, "attention_mask": mask})
             parts, bias = token_parts(module, dict(features), mask, scored.caller)
             embeddings = unit_tensor(module.pool(features)).double().cpu().numpy()
             scored.n_forward += len(batch)
@@ -200,17 +204,7 @@ def _pooling_weights(pooling: Any, mask: torch.Tensor, caller: str) -> torch.Ten
 # ---- the integrated Jacobian
 
 
-def _integrated_jacobian(
-    scored: ScoredModel, rows: Sequence[EncodedWords], reference: str, options: MethodOptions
-) -> list[WordVectors]:
-    import torch
-
-    # The fast attention has no forward-mode products.
-    with scored.frozen(), eager_attention(scored.module), torch.no_grad():
-        return [_one_jacobian(scored, row, reference, options) for row in rows]
-
-
-def _one_jacobian(scored: ScoredModel, row: EncodedWords, reference: str, options: MethodOptions) -> WordVectors:
+def _integrated_jacobian(scored: ScoredModel, row: EncodedWords, reference: str, options: MethodOptions) -> WordVectors:
     import torch
 
     ids, mask = scored.tensors([row.ids])
@@ -259,9 +253,7 @@ def _one_jacobian(scored: ScoredModel, row: EncodedWords, reference: str, option
 # ---- words left out
 
 
-def _perturbed(
-    scored: ScoredModel, rows: Sequence[EncodedWords], plan: Plan, options: MethodOptions
-) -> Iterator[WordVectors]:
+def _perturbed(scored: ScoredModel, rows: Rows, plan: Plan, options: MethodOptions) -> Iterator[WordVectors]:
     for place, features, masks, solve, embeddings in score_masks(scored, rows, plan, options):
         present = masks.sum(axis=1)
         if plan is shapley_sampling_plan:

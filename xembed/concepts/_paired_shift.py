@@ -8,17 +8,10 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, UserText
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_embeddings,
-    check_number,
-    check_rng,
-    describe_rng,
-    raise_for_bad_rows,
-)
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.datasets._paired import PairedSentences, paired_rows
 from xembed.stats import clustered_interval
 from xembed.stats._resampling import TIE, block_sizes, bootstrap_counts, sign_flips
@@ -237,7 +230,7 @@ def paired_shift(
 
 def _check_embeddings(embeddings: npt.ArrayLike, data: PairedSentences, *, caller: str) -> Floats:
     """Return finite rows that are not zero, one for each row of the data."""
-    array = check_embeddings(embeddings, name="embeddings", caller=caller)
+    array = validation.check_embeddings(embeddings, name="embeddings", caller=caller)
     if len(array) != len(data):
         raise ValueError(
             f"The 'embeddings' of {caller} must have one row for each of the {len(data)} rows of the data. "
@@ -246,8 +239,8 @@ def _check_embeddings(embeddings: npt.ArrayLike, data: PairedSentences, *, calle
     rows: Floats = array.astype(np.float64)
     remedy = "Drop these texts with data.take()."
     unknown = np.isfinite(rows).sum(axis=1) < rows.shape[1]
-    raise_for_bad_rows(unknown, name="embeddings", problem="not finite", remedy=remedy)
-    raise_for_bad_rows((rows == 0).all(axis=1), name="embeddings", problem="zero", remedy=remedy)
+    validation.raise_for_bad_rows(unknown, name="embeddings", problem="not finite", remedy=remedy)
+    validation.raise_for_bad_rows((rows == 0).all(axis=1), name="embeddings", problem="zero", remedy=remedy)
     return rows
 
 

@@ -127,7 +127,8 @@ class EmbeddingCache:
     def _read_vector(self, blob: Any) -> FloatArray | None:
         if not isinstance(blob, bytes) or len(blob) != 4 * self._dimension:
             return None
-        return np.frombuffer(blob, dtype="<f4")
+        vector = np.frombuffer(blob, dtype="<f4")
+        return vector if np.isfinite(vector).all() else None
 
     def _put(self, rows: Sequence[tuple[bytes, int, bytes]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -322,13 +323,16 @@ def _describe_file(path: Path) -> dict[str, Any]:
                 return entry | {"n_texts": 0}
             meta = dict(database.execute("SELECT name, value FROM meta"))
             (n_texts,) = database.execute("SELECT count(*) FROM embeddings").fetchone()
+        model, fingerprint = json.loads(meta["encoder"])["model"], meta["fingerprint"]
+        if not (isinstance(model, str) and isinstance(fingerprint, str)):
+            raise ValueError("its description of the encoder is damaged")
         return entry | {
-            "model": json.loads(meta["encoder"])["model"],
-            "fingerprint": meta["fingerprint"],
+            "model": model,
+            "fingerprint": fingerprint,
             "dimension": int(meta["dimension"]),
             "n_texts": n_texts,
         }
-    except (sqlite3.Error, OSError, CacheUnusable, KeyError, ValueError, TypeError) as error:
+    except (sqlite3.Error, OSError, CacheUnusable, KeyError, ValueError, TypeError, RecursionError) as error:
         return entry | {"problem": f"{error}"}
 
 

@@ -10,36 +10,24 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from xembed._core.provenance import provenance
 from xembed._core.torch import digest_tensors
 from xembed._core.validation import check_count, check_number, check_option, quote_options, shows_progress
-from xembed.attribution._explain import check_steps
 from xembed.attribution._health import MethodHealth
-from xembed.attribution._methods import METHODS, find_methods
-from xembed.attribution._scored_model import BASELINES, DELETIONS, ScoredModel
+from xembed.attribution._method import REPORTED
+from xembed.attribution._methods import METHODS, check_options, find_methods
+from xembed.attribution._scored_model import ScoredModel
 from xembed.concepts import paired_shift
 from xembed.datasets import PairedSentences
 from xembed.encoders import Encoder, describe_encoder, load_encoder
-from xembed.encoders._pipeline import find_device
 from xembed.encoders._words import WordEncoder
+from xembed.geco import _leaderboard as board
 from xembed.geco._aliases import refuse_reference
 from xembed.geco._bias import word_cooccurrence
-from xembed.geco._classifier import make_classifier
-from xembed.geco._leaderboard import (
-    BenchmarkResult,
-    LeaderboardRow,
-    Resampling,
-    SchemeRow,
-    correct_forms,
-    failures,
-    read_scheme,
-    scheme_row,
-    scheme_rows,
-    sentences_to_show,
-)
-from xembed.geco._one_layer import make_one_layer
+from xembed.geco._leaderboard import BenchmarkResult, LeaderboardRow, Resampling, SchemeRow
 from xembed.geco._run import ConditionRun, Settings, Store, digest, prepare
 from xembed.geco._schemes import SCHEMES, find_scheme
 from xembed.geco._training import TrainedModel, train
@@ -198,13 +186,11 @@ class Benchmark:
         )
         if not self.seeds:
             raise ValueError(f"The 'seeds' of {caller} must be one or more integers. Got none.")
+        wanted = find_methods(methods, caller=caller)
+        options = check_options(baseline, deletion, numbers["n_samples"], tolerance, max_steps, caller=caller)
         self.settings = Settings(
-            methods=tuple(method.name for method in find_methods(methods, caller=caller)),
-            baseline=check_option(baseline, BASELINES, name="baseline", caller=caller),
-            deletion=check_option(deletion, DELETIONS, name="deletion", caller=caller),
-            n_samples=check_count(numbers["n_samples"], name="n_samples", caller=caller, low=2),
-            tolerance=check_number(tolerance, name="tolerance", caller=caller, low=0, high=1, closed="neither"),
-            max_steps=check_steps(max_steps, caller=caller),
+            methods=tuple(method.name for method in wanted),
+            **{name: getattr(options, name) for name in REPORTED},
             target=check_option(target, _TARGETS, name="target", caller=caller),
             n_faithful=check_count(numbers["n_faithful"], name="n_faithful", caller=caller, low=0),
             n_randomised=check_count(numbers["n_randomised"], name="n_randomised", caller=caller, low=0),
@@ -215,6 +201,10 @@ class Benchmark:
             check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither"),
             0,
         )
+        # These bring PyTorch: after all that can be refused without it.
+        from xembed.encoders._pipeline import find_device
+        from xembed.geco._classifier import make_classifier
+
         self.device = find_device(device, caller=caller)
         self.backbone = load_encoder() if backbone is None else backbone
         self.model, self.tokenizer = make_classifier(self.backbone, 2)
@@ -316,20 +306,13 @@ class Benchmark:
             for name in self.settings.methods
             if METHODS[name].fit is not None
         }
+        trainings = {seed: partial(self._train, scheme, seed) for seed in self.seeds}
+        shared: dict[str, Any] = {"fitted": fitted, "device": self.device, "progress": update}
         return [
             self.run_type(
-                store,
-                scheme,
-                seed,
-                self.test,
-                self.settings,
-                fitted=fitted,
-                first=seed == self.seeds[0],
-                device=self.device,
-                make=lambda seed=seed: self._train(scheme, seed),  # type: ignore[misc]
-                progress=update,
+                store, scheme, seed, self.test, self.settings, first=seed == self.seeds[0], make=make, **shared
             )
-            for seed in self.seeds
+            for seed, make in trainings.items()
         ]
 
     def _compute(self, store: Store, update: Any) -> dict[str, MethodHealth]:
@@ -341,6 +324,9 @@ class Benchmark:
         return health
 
     def _train(self, scheme: str, seed: int) -> TrainedModel:
+        from xembed.geco._classifier import make_classifier
+        from xembed.geco._one_layer import make_one_layer
+
         n_classes = len(self.data.classes)
         model: Any = (
             make_classifier(self.backbone, n_classes, seed=seed)[0]
@@ -356,13 +342,12 @@ class Benchmark:
         scores = {}
         for scheme in self.schemes:
             runs = self._runs(store, scheme)
-            scores[scheme] = read_scheme(runs, health[scheme], self.test)
+            scores[scheme] = board.read_scheme(runs, health[scheme], self.test)
             records = [run.trained().record for run in runs]
-            schemes.append(scheme_row(scheme, scores[scheme], self.test, records, self.resampling))
-            rows += scheme_rows(
+            schemes.append(board.scheme_row(scheme, scores[scheme], self.test, records, self.resampling))
+            rows += board.scheme_rows(
                 scheme, scores[scheme], health[scheme], self.test, self.settings.methods, self.resampling
             )
-        rows = correct_forms(rows)
         plan = self.plan(measure=False)
         result = BenchmarkResult(
             data=self.test.data.name,
@@ -373,9 +358,9 @@ class Benchmark:
             backbone=_name_of(self.backbone),
             seeds=self.seeds,
             schemes=tuple(schemes),
-            rows=tuple(rows),
-            sentences=tuple(sentences_to_show(scores, self.test)),
-            failures=tuple(failures(scores, self.test)),
+            rows=tuple(board.correct_forms(rows)),
+            sentences=tuple(board.sentences_to_show(scores, self.test)),
+            failures=tuple(board.failures(scores, self.test)),
             bias=self._bias(),
             excluded=dict(self.excluded),
             n_resamples=self.resampling.n_resamples,
@@ -439,10 +424,7 @@ def _name_of(backbone: Any) -> str:
 
 def _passes(scheme: str, training: Mapping[str, Mapping[str, Any]]) -> float:
     """Return passes over the data in training, in units of a full one: a frozen encoder is run once, forward."""
-    recipe = SCHEMES[scheme].recipe
-    if SCHEMES[scheme].parts == ("head",) or recipe is None:
-        return 1 / _TRAINING
-    return float(training.get(scheme, {}).get("epochs", recipe.epochs))
+    return 1 / _TRAINING if SCHEMES[scheme].parts == ("head",) else float(training[scheme]["epochs"])
 
 
 def _rate(scored: ScoredModel, sentences: Sequence[Sequence[str]]) -> float:

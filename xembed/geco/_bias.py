@@ -11,13 +11,7 @@ import numpy.typing as npt
 
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, UserText
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_number,
-    check_rng,
-    describe_rng,
-)
+from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
 from xembed.datasets._paired import PairedSentences, paired_rows
 from xembed.stats import clustered_interval, paired_difference
 
@@ -47,20 +41,15 @@ class PredictionGap(Result):
         Sentences that have both forms.
     n_unpaired : int
         Rows of these two forms whose other form is not there; they count for accuracy only.
-    gap : float
-        Mean of ``|p_1 - p_2|``, where p is the probability of the true class of a form; 0 to 1.
-    gap_interval : tuple of float, (2,)
-        Confidence interval of the gap, by resampling pairs.
-    signed_gap : float
-        Mean of ``p_1 - p_2``: positive where the first form is recognized with more certainty.
-    signed_interval : tuple of float, (2,)
-        Confidence interval of the signed gap, by resampling pairs.
+    gap, gap_interval : float, tuple of float
+        Mean of ``|p_1 - p_2|``, where p is the probability of the true class of a form, in [0, 1], and its confidence
+        interval by resampling pairs.
+    signed_gap, signed_interval : float, tuple of float
+        Mean of ``p_1 - p_2``, positive where the first form is recognized with more certainty, and its interval.
     pvalue : float
         p-value of the signed gap, by sign flips of pairs.
-    accuracy : ndarray of shape (C,)
-        Accuracy on the rows of each form.
-    accuracy_intervals : ndarray of shape (C, 2)
-        Confidence intervals of these accuracies, by resampling the rows of the form.
+    accuracy, accuracy_intervals : ndarray of shape (C,) and (C, 2)
+        Accuracy on the rows of each form, and confidence intervals by resampling these rows.
     confusion : ndarray of shape (C, C), int
         Rows by true class and predicted class (the most probable, the first of equals).
     provenance : dict
@@ -136,18 +125,17 @@ def prediction_gap(
     """
     caller = "prediction_gap"
     table = _check_probabilities(probabilities, data, caller=caller)
-    check_count(n_resamples, name="n_resamples", caller=caller)
-    check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
+    made = {
+        "n_resamples": check_count(n_resamples, name="n_resamples", caller=caller),
+        "confidence_level": check_number(
+            confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither"
+        ),
+    }
     pairs = paired_rows(data, forms, caller=caller)
-    generator = check_rng(rng, caller=caller)
+    options: dict[str, Any] = made | {"rng": check_rng(rng, caller=caller)}
     labels = np.array(data.labels)
     true = table[np.arange(len(data)), labels]
     first, second = true[pairs.first], true[pairs.second]
-    options: dict[str, Any] = {
-        "n_resamples": n_resamples,
-        "confidence_level": confidence_level,
-        "rng": generator,
-    }
     gap = clustered_interval(np.abs(first - second), pairs.groups, **options)
     signed = paired_difference(first, second, pairs.groups, **options)
     predicted = table.argmax(axis=1)
@@ -169,12 +157,7 @@ def prediction_gap(
         accuracy=accuracy,
         accuracy_intervals=np.array(intervals),
         confusion=confusion,
-        provenance=provenance(
-            caller,
-            n_resamples=n_resamples,
-            confidence_level=confidence_level,
-            rng=describe_rng(rng),
-        ),
+        provenance=provenance(caller, **made, rng=describe_rng(rng)),
     )
 
 

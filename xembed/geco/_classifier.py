@@ -152,8 +152,7 @@ def _load(backbone: Any, *, caller: str) -> tuple[Any, Any]:
     if isinstance(backbone, Encoder):
         transformer = require_transformer(backbone, caller=caller)
         tokenizer = copy.deepcopy(check_tokenizer(transformer.tokenizer, caller=caller))
-        limit = find_max_length(backbone.model)
-        if limit is not None:
+        if (limit := find_max_length(backbone.model)) is not None:
             tokenizer.model_max_length = limit
         return transformer.auto_model, tokenizer
     from transformers import AutoModel, AutoTokenizer
@@ -174,8 +173,7 @@ def _build(source: Any, n_classes: int, *, caller: str) -> Any:
 
     factory: Any = AutoModelForSequenceClassification
     config = copy.deepcopy(source.config)
-    config.num_labels = n_classes
-    config.problem_type = "single_label_classification"
+    config.num_labels, config.problem_type = n_classes, "single_label_classification"
     try:
         return factory.from_config(config, dtype=torch.float32)
     except ValueError as error:
@@ -199,8 +197,7 @@ def _take_weights(model: Any, source: Any, *, caller: str) -> None:
             f"{' '.join(str(error).split()):.200}."
         ) from error
     # Poolers come and go with what a model is used for.
-    wrong = [name for name in (*missing, *unused) if "pooler" not in name]
-    if wrong:
+    if wrong := [name for name in (*missing, *unused) if "pooler" not in name]:
         raise ValueError(
             f"The weights of {type(source).__name__} don't fit {type(model).__name__} (in {caller}): {wrong[0]!r} and "
             f"{len(wrong) - 1} others are in one of them only."
@@ -209,8 +206,7 @@ def _take_weights(model: Any, source: Any, *, caller: str) -> None:
 
 def limit_tokens(model: Any, tokenizer: Any) -> None:
     """Let the tokenizer know how many positions there are; tokenizers of small models often don't say."""
-    limit = count_positions(model)
-    if limit is not None:
+    if (limit := count_positions(model)) is not None:
         tokenizer.model_max_length = min(tokenizer.model_max_length, limit)
 
 
@@ -275,6 +271,11 @@ def evaluate(
     count_truncated([row.truncated for row in encoded], tokenizer, caller=caller)
     with ready_on(model, device, caller=caller):
         logits = logits_of(model, [row.ids for row in encoded], int(tokenizer.pad_token_id), batch_size)
+    return check_finite(logits, caller=caller)
+
+
+def check_finite(logits: Logits, *, caller: str) -> Logits:
+    """Return logits; RuntimeError if some are not finite."""
     bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(bad):
         raise RuntimeError(
@@ -305,8 +306,7 @@ def logits_of(model: Any, rows: Sequence[Ids], pad_id: int, batch_size: int) -> 
 
 
 def count_truncated(truncated: Sequence[bool], tokenizer: Any, *, caller: str) -> int:
-    count = sum(truncated)
-    if count:
+    if count := sum(truncated):
         warn_user(
             f"{count} of {len(truncated)} texts of {caller} are longer than the {tokenizer.model_max_length} tokens "
             "that the model reads, and were cut."

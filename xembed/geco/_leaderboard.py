@@ -270,12 +270,8 @@ class BenchmarkResult(Result):
         return max(rows, key=lambda row: row.metrics[metric]["mean"]).method if rows else None
 
     def _scalars(self) -> dict[str, Any]:
-        return {
-            "data": self.data,
-            "n_sentences": self.n_sentences,
-            "n_schemes": len(self.schemes),
-            "n_seeds": len(self.seeds),
-        }
+        sizes = {"n_schemes": len(self.schemes), "n_seeds": len(self.seeds)}
+        return {"data": self.data, "n_sentences": self.n_sentences} | sizes
 
 
 # ---- from the pieces of a run to numbers of each row
@@ -297,33 +293,15 @@ class Resampling:
 
 @dataclass
 class SchemeScores:
-    """All numbers of one scheme, by seed and row, before they become means.
+    """All numbers of one scheme, by seed and row, before they become means; lists have an item for each seed."""
 
-    Attributes
-    ----------
-    outputs : dict of str to list of MethodOutput
-        Outputs of each method, one a seed; the oracle among them.
-    seconds : dict of str to float
-        Duration of each method, a sentence.
-    scores : dict of str to dict of str to ndarray of shape (n_seeds, n_rows)
-        Scores by method and metric.
-    logits : ndarray of shape (n_seeds, n_rows, n_classes)
-        Logits of the models.
-    truths : list of PairShapley
-        Shapley values of the changed words, one a seed.
-    faithful : list of dict of str to ndarray
-        Effects of deletions, one a seed, by ``method/metric``; ``rows`` says of which rows.
-    random : dict of str to ndarray
-        Similarities to attributions of random weights, by ``method/part``; ``rows`` says of which rows.
-    """
-
-    outputs: dict[str, list[MethodOutput]]
-    seconds: dict[str, float]
-    scores: dict[str, dict[str, Floats]]
-    logits: Floats
+    outputs: dict[str, list[MethodOutput]]  # by method, the oracle among them
+    seconds: dict[str, float]  # of each method, for a sentence
+    scores: dict[str, dict[str, Floats]]  # by method and metric, (n_seeds, n_rows)
+    logits: Floats  # (n_seeds, n_rows, n_classes)
     truths: list[PairShapley]
-    faithful: list[dict[str, np.ndarray]]
-    random: dict[str, np.ndarray]
+    faithful: list[dict[str, np.ndarray]]  # effects of deletions by method/metric; "rows" says of which rows
+    random: dict[str, np.ndarray]  # similarities to attributions of random weights by method/part, and "rows"
 
     def attributing(self) -> list[str]:
         """Return the methods that look at the model."""
@@ -380,7 +358,7 @@ def mean_interval(values: Floats, clusters: Sequence[int], resampling: Resamplin
 def _intervals(named: Mapping[str, Floats], clusters: Sequence[int], resampling: Resampling) -> dict[str, Any]:
     """Return the intervals of those values that have one."""
     intervals = {name: mean_interval(values, clusters, resampling) for name, values in named.items()}
-    return {name: interval for name, interval in intervals.items() if interval is not None}
+    return {name: interval for name, interval in intervals.items() if interval}
 
 
 def scheme_row(
@@ -415,12 +393,7 @@ def scheme_row(
 
 
 def scheme_rows(
-    scheme: str,
-    scores: SchemeScores,
-    health: MethodHealth,
-    test: TestSet,
-    asked: Sequence[str],
-    resampling: Resampling,
+    scheme: str, scores: SchemeScores, health: MethodHealth, test: TestSet, asked: Sequence[str], resampling: Resampling
 ) -> list[LeaderboardRow]:
     """Return the rows of one scheme; `correct_forms` puts in what depends on all schemes."""
     expected = {
@@ -604,12 +577,9 @@ def sentences_to_show(scores: Mapping[str, SchemeScores], test: TestSet) -> list
     others = [place for place in range(len(test.pairs)) if place not in hardest][: _LISTED - len(hardest)]
     reasons = dict.fromkeys(others, "one of the test sentences")
     reasons |= dict.fromkeys(hardest, "among those that methods explain worst")
+    groups = {place: int(test.data.groups[test.pairs[place][0]]) for place in reasons}
     return [
-        {
-            "group": int(test.data.groups[test.pairs[place][0]]),
-            "why": why,
-            "forms": [_form(scores, test, place, side) for side in (0, 1)],
-        }
+        {"group": groups[place], "why": why, "forms": [_form(scores, test, place, side) for side in (0, 1)]}
         for place, why in reasons.items()
     ]
 

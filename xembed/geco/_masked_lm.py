@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -151,9 +151,11 @@ def zero_shot(
     >>> zero_shot(model, tokenizer, ["She sings .", "He sings ."]).argmax(axis=1)  # doctest: +SKIP
     array([0, 1])
     """
+    from scipy.special import softmax
+
     from xembed.encoders._masked_lm import check_masked_lm
     from xembed.encoders._pipeline import ready_on
-    from xembed.geco._classifier import check_tokenizer
+    from xembed.geco._classifier import check_finite, check_tokenizer
 
     caller = "zero_shot"
     batch_size = check_count(batch_size, name="batch_size", caller=caller)
@@ -166,14 +168,7 @@ def zero_shot(
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
             logits[batch] = _logits_at(model, [rows[i] for i in batch], [places[i] for i in batch], tokens, tokenizer)
-    bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
-    if len(bad):
-        raise RuntimeError(
-            f"The model of {caller} must give finite logits. Got NaN or infinity for {len(bad)} of {len(logits)} rows "
-            f"(first: row {bad[0]})."
-        )
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Probabilities = raised / raised.sum(axis=1, keepdims=True)
+    probabilities: Probabilities = softmax(check_finite(logits, caller=caller), axis=1)
     return probabilities
 
 
@@ -188,8 +183,7 @@ def _answer_tokens(tokenizer: Any, data: Any, answers: Any, *, caller: str) -> l
     if len(set(words)) < len(words):
         raise ValueError(f"The 'answers' of {caller} must all be different. Got {words}.")
     tokens: list[int] = single_tokens(tokenizer, words).tolist()
-    wrong = [word for word, token in zip(words, tokens, strict=True) if token < 0]
-    if wrong:
+    if wrong := [word for word, token in zip(words, tokens, strict=True) if token < 0]:
         raise ValueError(
             f"The 'answers' of {caller} must be one token each of the model's vocabulary. {wrong[0]!r} is not: take "
             "another word for it."
@@ -219,17 +213,14 @@ def _fill_in(tokenizer: Any, data: Any, prompt: Any, *, caller: str) -> tuple[li
     before, between, after, mask_first = _pieces(prompt, encoder)
     mask = [int(tokenizer.mask_token_id)]
 
-    limit = tokenizer.model_max_length
-    n_others = sum(map(len, (opening, before, mask, between, after, closing)))
-    room = limit - n_others
-    if room < 1:
+    limit, n_others = tokenizer.model_max_length, sum(map(len, (opening, before, mask, between, after, closing)))
+    if (room := limit - n_others) < 1:
         raise ValueError(
             f"The 'prompt' of {caller} must leave room for a sentence. The model reads {limit} tokens, and the prompt "
             f"has {n_others}."
         )
     bodies = [_inner(row) for row in encoded]
-    n_cut = sum(len(body) > room for body in bodies)
-    if n_cut:
+    if n_cut := sum(len(body) > room for body in bodies):
         warn_user(
             f"{n_cut} of {len(bodies)} texts of {caller} are longer than the {room} tokens that the model reads after "
             "the prompt, and were cut."
@@ -276,10 +267,8 @@ def _logits_at(
     ids, mask = collate(rows, int(tokenizer.pad_token_id))
     with torch.no_grad():
         logits = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
-    answers: npt.NDArray[np.float64] = (
-        logits[torch.arange(len(rows)), list(places)][:, list(tokens)].double().cpu().numpy()
-    )
-    return answers
+    at_mask = logits[torch.arange(len(rows)), list(places)]
+    return np.asarray(at_mask[:, list(tokens)].double().cpu().numpy())
 
 
 # ---- likelihood
@@ -295,12 +284,9 @@ class PseudoLogLikelihood(Result):
         Name of the data.
     forms : tuple of str, (2,)
         The two forms that were compared.
-    total : ndarray of shape (n_rows,)
-        Sum over the tokens outside the ground truth of log p(token | all others), natural logarithm; at most 0.
-    n_tokens : ndarray of shape (n_rows,), int
-        Number of these tokens.
-    per_token : ndarray of shape (n_rows,)
-        ``total / n_tokens``.
+    total, n_tokens, per_token : ndarray of shape (n_rows,)
+        Sum over the tokens outside the ground truth of log p(token | all others), natural logarithm; at most 0. Number
+        of these tokens, and ``total / n_tokens``.
     means : tuple of float, (2,)
         Mean of ``per_token`` over the pairs, of each form.
     n_pairs : int
@@ -308,10 +294,8 @@ class PseudoLogLikelihood(Result):
     difference : float
         Mean of ``per_token`` of the first form minus the second: positive where the model finds the shared words more
         likely beside the words of the first form.
-    interval : tuple of float, (2,)
-        Confidence interval of the difference, by resampling pairs.
-    pvalue : float
-        p-value of the difference, by sign flips of pairs.
+    interval, pvalue : tuple of float, float
+        Confidence interval of the difference, by resampling pairs, and its p-value, by sign flips of pairs.
     provenance : dict
         Function, parameters and versions.
     """
@@ -329,13 +313,6 @@ class PseudoLogLikelihood(Result):
     interval: tuple[float, ...]
     pvalue: float
     provenance: dict[str, Any]
-
-
-class _Masked(NamedTuple):
-    """One token of one row, to be masked."""
-
-    row: int
-    place: int
 
 
 def pseudo_log_likelihood(
@@ -410,8 +387,12 @@ def pseudo_log_likelihood(
     from xembed.encoders._pipeline import ready_on
 
     size = check_count(batch_size, name="batch_size", caller=_CALLER)
-    count = check_count(n_resamples, name="n_resamples", caller=_CALLER)
-    check_number(confidence_level, name="confidence_level", caller=_CALLER, low=0, high=1, closed="neither")
+    made: dict[str, Any] = {
+        "n_resamples": check_count(n_resamples, name="n_resamples", caller=_CALLER),
+        "confidence_level": check_number(
+            confidence_level, name="confidence_level", caller=_CALLER, low=0, high=1, closed="neither"
+        ),
+    }
     generator = check_rng(rng, caller=_CALLER)
     check_masked_lm(model, caller=_CALLER)
     pairs = paired_rows(data, forms, caller=_CALLER)
@@ -423,13 +404,12 @@ def pseudo_log_likelihood(
     with ready_on(model, device, caller=_CALLER):
         scores = _scores(model, rows, todo, tokenizer.mask_token_id, encoder.pad_id, size)
     total = np.zeros(len(rows))
-    owner = np.array([item.row for item in todo])
+    owner = np.array([row for row, _ in todo])
     np.add.at(total, owner, scores)
     n_tokens = np.bincount(owner, minlength=len(rows)).astype(np.int64)
     per_token = total / n_tokens
     first, second = per_token[pairs.first], per_token[pairs.second]
-    options: dict[str, Any] = {"n_resamples": count, "confidence_level": confidence_level, "rng": generator}
-    gap = paired_difference(first, second, pairs.groups, **options)
+    gap = paired_difference(first, second, pairs.groups, **made, rng=generator)
     return PseudoLogLikelihood(
         name=data.name,
         forms=pairs.forms,
@@ -441,28 +421,20 @@ def pseudo_log_likelihood(
         difference=gap.difference,
         interval=(gap.low, gap.high),
         pvalue=gap.pvalue,
-        provenance=provenance(
-            _CALLER,
-            model=type(model).__name__,
-            n_resamples=count,
-            confidence_level=confidence_level,
-            rng=describe_rng(rng),
-        ),
+        provenance=provenance(_CALLER, model=type(model).__name__, **made, rng=describe_rng(rng)),
     )
 
 
-def _to_mask(rows: Sequence[EncodedWords], data: PairedSentences) -> list[_Masked]:
-    """Return every token outside the ground truth."""
+def _to_mask(rows: Sequence[EncodedWords], data: PairedSentences) -> list[tuple[int, int]]:
+    """Return the row and the place of every token outside the ground truth."""
     if cut := [number for number, row in enumerate(rows) if row.truncated]:
         raise ValueError(
             f"The texts of {_CALLER} must be as short as the model reads. Got {len(cut)} that "
             f"{'is' if len(cut) == 1 else 'are'} longer (first: row {cut[0]}). Drop them with data.take()."
         )
-    todo: list[_Masked] = []
+    todo: list[tuple[int, int]] = []
     for number, (row, marks) in enumerate(zip(rows, data.ground_truth, strict=True)):
-        own = [
-            _Masked(number, place) for place, word in enumerate(row.word_ids) if word is not None and not marks[word]
-        ]
+        own = [(number, place) for place, word in enumerate(row.word_ids) if word is not None and not marks[word]]
         if not own:
             raise ValueError(
                 f"The texts of {_CALLER} must have a word outside the ground truth. Got row {number} without: "
@@ -473,7 +445,7 @@ def _to_mask(rows: Sequence[EncodedWords], data: PairedSentences) -> list[_Maske
 
 
 def _scores(
-    model: Any, rows: Sequence[EncodedWords], todo: Sequence[_Masked], mask_id: int, pad_id: int, batch_size: int
+    model: Any, rows: Sequence[EncodedWords], todo: list[tuple[int, int]], mask_id: int, pad_id: int, batch_size: int
 ) -> npt.NDArray[np.float64]:
     """Return log p of each token, in the order of ``todo``."""
     import torch
@@ -483,7 +455,7 @@ def _scores(
     device = next(model.parameters()).device
     result = np.empty(len(todo))
     # Rows of one length together: nothing is computed for what fills them up.
-    order = sorted(range(len(todo)), key=lambda i: -len(rows[todo[i].row].ids))
+    order = sorted(range(len(todo)), key=lambda i: -len(rows[todo[i][0]].ids))
     wanted: dict[str, Any] = {}
 
     def only_masked(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -499,9 +471,8 @@ def _scores(
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 batch = order[start : start + batch_size]
-                ids, mask = collate([rows[todo[i].row].ids for i in batch], pad_id)
-                index = torch.arange(len(batch))
-                places = torch.tensor([todo[i].place for i in batch])
+                ids, mask = collate([rows[todo[i][0]].ids for i in batch], pad_id)
+                index, places = torch.arange(len(batch)), torch.tensor([todo[i][1] for i in batch])
                 original = ids[index, places].to(device)
                 ids[index, places] = mask_id
                 wanted |= {"shape": ids.shape, "index": index.to(device), "places": places.to(device)}
@@ -516,6 +487,6 @@ def _scores(
             hook.remove()
     bad = ~np.isfinite(result)
     if bad.any():
-        row = todo[int(np.argmax(bad))].row
+        row, _ = todo[int(np.argmax(bad))]
         raise ValueError(f"The model of {_CALLER} must return finite numbers. Got others for row {row}.")
     return result

@@ -40,10 +40,8 @@ def mass_accuracy(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike) -> f
 
     Raises
     ------
-    ValueError
-        If the lengths differ, an attribution is not finite, or no word is true.
-    TypeError
-        If the values are no numbers.
+    ValueError, TypeError
+        If the lengths differ, an attribution is not finite, or no word is true; if the values are no numbers.
 
     References
     ----------
@@ -110,10 +108,8 @@ def top_k_precision(attributions: npt.ArrayLike, ground_truth: npt.ArrayLike, *,
 
     Raises
     ------
-    ValueError
-        As `mass_accuracy`, and if ``k`` is below 1.
-    TypeError
-        If ``k`` is not an integer or the values are no numbers.
+    ValueError, TypeError
+        As `mass_accuracy`; if ``k`` is below 1, or not an integer.
 
     Examples
     --------
@@ -192,10 +188,8 @@ def gini(attributions: npt.ArrayLike) -> float:
 
     Raises
     ------
-    ValueError
-        If there is no word, or an attribution is not finite.
-    TypeError
-        If the values are no numbers.
+    ValueError, TypeError
+        If there is no word, or an attribution is not finite; if the values are no numbers.
 
     References
     ----------
@@ -216,14 +210,8 @@ def above_chance(score: npt.ArrayLike, expected: npt.ArrayLike) -> Any:
 
     Parameters
     ----------
-    score : float or array-like
-        Scores, at most 1.
-    expected : float or array-like
-        Scores of `chance` for them, below 1.
-
-    Returns
-    -------
-    float or ndarray
+    score, expected : float or array-like
+        Scores, at most 1, and scores of `chance` for them, below 1.
 
     Raises
     ------
@@ -340,16 +328,11 @@ def chance(metric: str, ground_truth: npt.ArrayLike) -> float:
     ground_truth : array-like of shape (n_words,), bool or 0 and 1
         Marks of the words of one text.
 
-    Returns
-    -------
-    float
-
     Raises
     ------
-    ValueError
-        If there is no such metric, no word is true, or all are and the metric is not defined.
-    TypeError
-        If the ground truth is no numbers.
+    ValueError, TypeError
+        If there is no such metric, no word is true, or all are and the metric is not defined; if the ground truth is no
+        numbers.
 
     Examples
     --------
@@ -492,17 +475,9 @@ def _mass(rows: Rows, values: Floats) -> Floats:
     return np.where(total > 0, on_truth / np.where(total > 0, total, 1.0), rows.n_true / rows.n_words)
 
 
-def _mass_accuracy(rows: Rows) -> Floats:
-    return _mass(rows, np.abs(rows.signed))
-
-
-def _positive_mass_accuracy(rows: Rows) -> Floats:
-    return _mass(rows, np.maximum(rows.signed, 0.0))
-
-
 def _mass_above_chance(rows: Rows) -> Floats:
     expected = rows.n_true / rows.n_words
-    return (_mass_accuracy(rows) - expected) / (1 - expected)
+    return (_mass(rows, np.abs(rows.signed)) - expected) / (1 - expected)
 
 
 def expected_hits(rows: Rows, k: Ints) -> Floats:
@@ -514,10 +489,6 @@ def expected_hits(rows: Rows, k: Ints) -> Floats:
 
 def _rank_accuracy(rows: Rows) -> Floats:
     return expected_hits(rows, rows.n_true) / rows.n_true
-
-
-def _pointing_game(rows: Rows) -> Floats:
-    return expected_hits(rows, np.ones(len(rows), np.int64))
 
 
 def _auroc(rows: Rows) -> Floats:
@@ -551,14 +522,14 @@ def _gini(rows: Rows) -> Floats:
 
 
 KERNELS: dict[str, Callable[[Rows], Floats]] = {
-    "mass_accuracy": _mass_accuracy,
+    "mass_accuracy": lambda rows: _mass(rows, np.abs(rows.signed)),
     "mass_accuracy_above_chance": _mass_above_chance,
-    "positive_mass_accuracy": _positive_mass_accuracy,
+    "positive_mass_accuracy": lambda rows: _mass(rows, np.maximum(rows.signed, 0.0)),
     "rank_accuracy": _rank_accuracy,
     "top_k_precision": _rank_accuracy,
     "auroc": _auroc,
     "auprc": _auprc,
-    "pointing_game": _pointing_game,
+    "pointing_game": lambda rows: expected_hits(rows, np.ones(len(rows), np.int64)),
     "gini": _gini,
 }
 # Scores that ask for a word that is not true.

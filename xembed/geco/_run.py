@@ -11,18 +11,19 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xembed._core.files import atomic_write
+from xembed._core.files import atomic_write, is_leftover
 from xembed._core.provenance import dump_json
 from xembed._core.validation import check_count
 from xembed.attribution._faithfulness import faithfulness
 from xembed.attribution._health import VALID, MethodHealth, method_health
-from xembed.attribution._method import Method, MethodOptions, MethodOutput, Targets
+from xembed.attribution._method import REPORTED, Method, MethodOptions, MethodOutput, Targets
 from xembed.attribution._methods import METHODS, run_method
 from xembed.attribution._pair_shapley import PairShapley, pair_shapley
 from xembed.attribution._randomisation import randomisation_similarity, randomise
@@ -43,15 +44,7 @@ _FAITHFUL = ("comprehensiveness", "sufficiency")
 
 @dataclass(frozen=True)
 class TestSet:
-    """The rows that are explained.
-
-    Attributes
-    ----------
-    data : PairedSentences
-        Complete groups only.
-    pairs : list of (int, int)
-        The rows of the first and the second form of each group.
-    """
+    """The rows that are explained: complete groups, and the rows of the first and the second form of each."""
 
     __test__ = False  # not a test of pytest's
 
@@ -71,15 +64,7 @@ class TestSet:
 def prepare(
     data: Any, n_sentences: int | None, words: WordEncoder, *, caller: str
 ) -> tuple[PairedSentences, TestSet, dict[str, int]]:
-    """Return the training data, the test rows that can be scored, and counts of what was left out.
-
-    Raises
-    ------
-    ValueError
-        If train and test share a sentence or differ in classes, or nothing is left.
-    TypeError
-        If the data are not PairedSentences.
-    """
+    """Return the training data, the test rows that can be scored, and counts of what was left out."""
     train, test = _check_data(data, caller=caller)
     complete = test.complete_groups()
     excluded = {"rows of sentences without all forms": len(test) - sum(map(len, complete.values()))}
@@ -148,12 +133,8 @@ def digest(data: PairedSentences) -> str:
 class Store:
     """Reads and writes the pieces of one run.
 
-    Raises
-    ------
-    ValueError
-        If the folder holds the run of another plan.
-    FileExistsError
-        If it holds a run, and ``resume`` is false, or anything else.
+    ValueError if the folder holds the run of another plan; FileExistsError if it holds a run, and ``resume`` is false,
+    or anything else.
     """
 
     def __init__(self, folder: str | os.PathLike[str], plan: dict[str, Any], *, resume: bool, caller: str) -> None:
@@ -163,8 +144,7 @@ class Store:
                 f"{str(self.folder)!r} can't be made: the folder {str(self.folder.parent)!r} does not exist."
             )
         self.folder.mkdir(exist_ok=True)
-        path = self.folder / _PLAN
-        text = dump_json(plan)
+        path, text = self.folder / _PLAN, dump_json(plan)
         if self._begin(path, text):
             return
         if not resume:
@@ -187,9 +167,7 @@ class Store:
     def _begin(self, path: Path, text: str) -> bool:
         """Write the plan, unless there is one: also one that another run writes at this moment."""
         # A run that was killed at once leaves a half-written plan behind.
-        strange = any(
-            found.name != _PLAN and not found.name.startswith(f".{_PLAN}.") for found in self.folder.iterdir()
-        )
+        strange = any(file.name != _PLAN and not is_leftover(file.name) for file in self.folder.iterdir())
         if path.exists():  # asked after the look into the folder: a run's plan is there before its other files
             return False
         if strange:
@@ -247,21 +225,7 @@ def _read_plan(text: str) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is computed for each condition.
-
-    Attributes
-    ----------
-    methods : tuple of str
-        Names in `METHODS`.
-    baseline, deletion, n_samples, tolerance, max_steps
-        Options of `explain`.
-    target : {'label', 'predicted'}
-        Output that is explained.
-    n_faithful : int
-        Number of sentences whose explanations are tested by deletion, of all seeds.
-    n_randomised : int
-        Number of sentences that are explained for models with random weights, of the first seed.
-    """
+    """What is computed for each condition; parameters as in `Benchmark`."""
 
     methods: tuple[str, ...]
     baseline: str = "pad"
@@ -275,55 +239,30 @@ class Settings:
 
     def options(self, seed: int, fitted: Any = None, progress: Callable[[int], object] | None = None) -> MethodOptions:
         """Return what methods are told."""
-        shared = {name: getattr(self, name) for name in ("baseline", "deletion", "n_samples", "tolerance", "max_steps")}
+        shared = {name: getattr(self, name) for name in REPORTED}
         return MethodOptions(**shared, seed=seed, fitted=fitted, progress=progress)
 
 
+@dataclass
 class ConditionRun:
-    """The run of one condition, a scheme with a seed, in a run's folder.
+    """The run of one condition, a scheme with a seed, in a run's folder."""
 
-    Parameters
-    ----------
-    store : Store
-        Folder of the run.
-    scheme, seed : str and int
-        Condition.
-    test : TestSet
-        Rows that are explained.
-    settings : Settings
-        Pieces that are computed.
-    fitted : dict of str to object
-        Results of fitting the reference methods.
-    first : bool
-        Whether this is the first seed, whose health is that of the scheme and which is randomised.
-    device : str
-        Device of the model.
-    make : callable
-        Function that trains the model.
-    progress : callable, optional
-        Function that is called with the number of rows that went through the model.
-    """
+    store: Store
+    scheme: str
+    seed: int
+    test: TestSet
+    settings: Settings
+    fitted: dict[str, Any]  # results of fitting the reference methods
+    first: bool  # the health of the first seed is that of the scheme, and its model is randomised
+    device: str
+    make: Callable[[], TrainedModel]
+    progress: Callable[[int], object] | None = None
+    _scored: ScoredModel | None = field(default=None, init=False)
 
-    def __init__(
-        self,
-        store: Store,
-        scheme: str,
-        seed: int,
-        test: TestSet,
-        settings: Settings,
-        *,
-        fitted: dict[str, Any],
-        first: bool,
-        device: str,
-        make: Callable[[], TrainedModel],
-        progress: Callable[[int], object] | None = None,
-    ) -> None:
-        self.store, self.scheme, self.seed, self.test, self.settings = store, scheme, seed, test, settings
-        self.fitted, self.first, self.device = fitted, first, device
-        self.make, self.progress = make, progress
-        self.name = f"{scheme}-{seed}"
-        self._scored: ScoredModel | None = None
-        self._rows: list[EncodedWords] | None = None
+    @property
+    def name(self) -> str:
+        """Name of the condition, and of its folders."""
+        return f"{self.scheme}-{self.seed}"
 
     # ---- the model
 
@@ -347,12 +286,10 @@ class ConditionRun:
             self._scored = ScoredModel(trained.model, trained.tokenizer, caller="Benchmark")
         return self._scored
 
-    @property
+    @cached_property
     def rows(self) -> list[EncodedWords]:
         """The test rows, tokenized."""
-        if self._rows is None:
-            self._rows = self.scored.words.encode(self.test.data.sentences)
-        return self._rows
+        return self.scored.words.encode(self.test.data.sentences)
 
     # ---- the pieces
 
@@ -382,8 +319,7 @@ class ConditionRun:
             if not self.has("methods", f"{name}.safetensors"):
                 began = time.perf_counter()
                 output = self._explain(name, self.scored, self.rows, targets)
-                packed = pack(output, time.perf_counter() - began)
-                self.write_arrays(packed, "methods", f"{name}.safetensors")
+                self.write_arrays(pack(output, time.perf_counter() - began), "methods", f"{name}.safetensors")
         self._pair_shapley()
         self._faithfulness(health, targets)
         if self.first and self.settings.n_randomised:

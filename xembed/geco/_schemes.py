@@ -93,9 +93,8 @@ SCHEMES: Mapping[str, Scheme] = types.MappingProxyType({scheme.name: scheme for 
 
 def find_scheme(scheme: Any, *, caller: str) -> Scheme:
     """Return a scheme by its name."""
-    return (
-        scheme if isinstance(scheme, Scheme) else SCHEMES[check_option(scheme, SCHEMES, name="scheme", caller=caller)]
-    )
+    known = isinstance(scheme, Scheme)
+    return scheme if known else SCHEMES[check_option(scheme, SCHEMES, name="scheme", caller=caller)]
 
 
 def trainable_parameters(model: torch.nn.Module, scheme: str | Scheme) -> frozenset[str]:

@@ -214,14 +214,9 @@ def train(
     >>> from xembed.datasets import PairedSentences
     >>> from xembed.geco import evaluate, make_classifier, train
     >>> words = ["sings", "sleeps", "reads", "waits"]
-    >>> pairs = PairedSentences(
-    ...     name="mine",
-    ...     sentences=[[who, word, "."] for word in words for who in ("She", "He")],
-    ...     ground_truth=[[1, 0, 0]] * 8,
-    ...     labels=[0, 1] * 4,
-    ...     groups=[0, 0, 1, 1, 2, 2, 3, 3],
-    ...     classes=("female", "male"),
-    ... )
+    >>> sentences = [[who, word, "."] for word in words for who in ("She", "He")]
+    >>> groups = [0, 0, 1, 1, 2, 2, 3, 3]
+    >>> pairs = PairedSentences("mine", sentences, [[1, 0, 0]] * 8, [0, 1] * 4, groups, ("female", "male"))
     >>> model, tokenizer = make_classifier(xembed.load_encoder(device="cpu"), 2)
     >>> trained = train(model, tokenizer, pairs, "C", device="cpu")
     >>> evaluate(trained.model, trained.tokenizer, pairs).argmax(axis=1).tolist()
@@ -275,16 +270,9 @@ def train(
         _draw_embeddings(trained, names - head_names(trained, caller=caller), fresh_seed)
     for name, parameter in trained.named_parameters():
         parameter.requires_grad_(name in names)
+    pad_id = int(tokenizer.pad_token_id)
     loop = SchemeLoop(
-        trained,
-        scheme,
-        settings,
-        train_rows,
-        held_out,
-        pad_id=int(tokenizer.pad_token_id),
-        dropout=dropout,
-        seed=order_seed,
-        show_progress=show,
+        trained, scheme, settings, train_rows, held_out, pad_id=pad_id, dropout=dropout, seed=order_seed, show=show
     )
     cached = loop.train(dropout_seed)
     for name, parameter in trained.named_parameters():
@@ -340,10 +328,11 @@ def _split(data: PairedSentences, ids: Sequence[tuple[int, ...]], fraction: floa
             f"The 'data' of train must have sentences of two classes left to train on. Got {len(names)} sentences, of "
             f"which {n_held_out} are held out: give more, or a smaller 'validation_fraction'."
         )
-    return (
-        Rows([ids[row] for row in np.flatnonzero(~held_out).tolist()], labels[~held_out]),
-        Rows([ids[row] for row in np.flatnonzero(held_out).tolist()], labels[held_out]),
-    )
+
+    def rows(kept: npt.NDArray[np.bool_]) -> Rows:
+        return Rows([ids[row] for row in np.flatnonzero(kept).tolist()], labels[kept])
+
+    return rows(~held_out), rows(held_out)
 
 
 def _check_model(model: Any, data: Any, *, caller: str) -> None:
@@ -361,16 +350,12 @@ def _check_model(model: Any, data: Any, *, caller: str) -> None:
             f"{model.config.num_labels}: make it with n_classes={len(data.classes)}."
         )
     head = head_names(model, caller=caller)
-    frozen = sorted(
-        name for name, parameter in model.named_parameters() if name in head and not parameter.requires_grad
-    )
-    if frozen:
+    if frozen := sorted(name for name, p in model.named_parameters() if name in head and not p.requires_grad):
         raise ValueError(
             f"The head of the model of {caller} must not be frozen, as every scheme trains it. Got requires_grad=False "
             f"for {', '.join(frozen)}: call model.requires_grad_(True)."
         )
-    kinds = sorted({str(p.dtype) for p in model.parameters()} - {"torch.float32"})
-    if kinds:
+    if kinds := sorted({str(p.dtype) for p in model.parameters()} - {"torch.float32"}):
         raise ValueError(
             f"The model of {caller} must have float32 weights. Got {', '.join(kinds)}: call model.float()."
         )
@@ -457,8 +442,7 @@ def load_model(folder: str | os.PathLike[str], *, device: str = "cpu") -> Traine
     caller = "load_model"
     target = find_device(device, caller=caller)
     source = Path(folder)
-    lacking = [name for name in (_RECORD, _WEIGHTS, _CONFIG) if not (source / name).is_file()]
-    if lacking:
+    if lacking := [name for name in (_RECORD, _WEIGHTS, _CONFIG) if not (source / name).is_file()]:
         raise FileNotFoundError(
             f"The folder {str(source)!r} holds no trained model: {', '.join(lacking)} is not in it. Write one with "
             "save_model."
@@ -473,8 +457,7 @@ def load_model(folder: str | os.PathLike[str], *, device: str = "cpu") -> Traine
             else AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32, **options)
         )
         tokenizer: Any = AutoTokenizer.from_pretrained(source, **options)
-    digest = digest_tensors(model.state_dict())
-    if digest != record.digest:
+    if (digest := digest_tensors(model.state_dict())) != record.digest:
         raise ValueError(
             f"The weights in {str(source)!r} are not those of the training that {_RECORD} records: their SHA-256 is "
             f"{digest}, not {record.digest}. The folder was changed or is damaged."
@@ -485,9 +468,8 @@ def load_model(folder: str | os.PathLike[str], *, device: str = "cpu") -> Traine
 def _save_one_layer(model: OneLayerAttention, folder: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, folder / _WEIGHTS
-    )
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, folder / _WEIGHTS)
     config = {"model_type": _ONE_LAYER} | dataclasses.asdict(model.config)
     (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

@@ -46,7 +46,7 @@ class SchemeLoop(TrainingLoop):
         pad_id: int,
         dropout: bool,
         seed: int,
-        show_progress: bool,
+        show: bool,
     ) -> None:
         self.scheme, self.rows, self.held_out, self.pad_id, self.dropout = scheme, rows, held_out, pad_id, dropout
         self.name, self.where = f"Training {scheme.name}", f" of scheme {scheme.name!r}"
@@ -54,7 +54,7 @@ class SchemeLoop(TrainingLoop):
         self.train_losses: list[float] = []
         self._total = 0.0
         device = str(next(model.parameters()).device)
-        super().__init__(model, settings, n_rows=len(rows), device=device, seed=seed, show_progress=show_progress)
+        super().__init__(model, settings, n_rows=len(rows), device=device, seed=seed, show_progress=show)
 
     def train(self, seed: int) -> bool:
         """Train; return whether the encoder was run only once."""
@@ -106,10 +106,10 @@ def shuffled_batches(
 ) -> list[npt.NDArray[np.int64]]:
     """Return the rows in random batches of about the same length: shuffled, sorted in pools of batches, shuffled."""
     sizes = np.asarray(lengths)
-    order = generator.permutation(len(sizes))
+    order, n_pool = generator.permutation(len(sizes)), batch_size * _BATCHES_IN_POOL
     batches: list[npt.NDArray[np.int64]] = []
-    for start in range(0, len(order), batch_size * _BATCHES_IN_POOL):
-        pool = order[start : start + batch_size * _BATCHES_IN_POOL]
+    for start in range(0, len(order), n_pool):
+        pool = order[start : start + n_pool]
         pool = pool[np.argsort(sizes[pool], kind="stable")]
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     return [batches[i] for i in generator.permutation(len(batches))]

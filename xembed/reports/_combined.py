@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from xembed._core.fields import Provenance
 from xembed.reports._blocks import Block, Data, Section, Span, Table, plain_text, quiet
 from xembed.reports._format import count
 from xembed.reports._page import Contents, Finding, Page, Part, provenance_rows
@@ -14,6 +16,17 @@ SCHEMA = "xembed.combined/1"
 _KEY_NUMBERS = 4  # of a part, in the summary
 _FEW = 3  # parts that are all told in the verdict
 _TITLE = 200  # characters
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What the file of a combined page holds."""
+
+    schema: ClassVar[str] = SCHEMA
+
+    title: str
+    parts: tuple[dict[str, Any], ...]
+    provenance: Provenance
 
 
 def combined_page(data: Data, page_of: Callable[[Data], Page]) -> Page:

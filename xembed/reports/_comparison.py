@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
+from xembed._core.fields import Count, Has, Interval, Provenance
 from xembed._core.provenance import provenance
 from xembed.reports._blocks import plain_text
 from xembed.reports._format import count, number
@@ -16,6 +18,48 @@ Data = Mapping[str, Any]
 _NAMED = 4  # numbers that a sentence names
 _SEEDS = ("rng", "seed", "seeds", "random_state")
 _TEXTS = ("texts", "texts_F", "texts_G", "text_a", "text_b", "words")
+_Row = Annotated[
+    dict[str, Any],
+    Has(
+        (
+            ("table", str),
+            ("row", str),
+            ("label", str),
+            ("name", str),
+            *((name, float | None) for name in ("old", "new", "difference")),
+            *((name, Interval | None) for name in ("old_interval", "new_interval")),
+            ("beyond", bool | None),
+        )
+    ),
+]
+_Setting = Annotated[dict[str, Any], Has((("group", str), ("name", str), ("old", Any), ("new", Any)))]
+_Side = Annotated[
+    dict[str, Any],
+    Has((("title", str), ("finding", str), ("found", bool), ("verdict", str), ("warnings", tuple[str, ...]))),
+]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the file of a comparison holds."""
+
+    schema: ClassVar[str] = SCHEMA
+
+    of: str
+    kind: str
+    changed: tuple[str, ...]
+    n_numbers: Count
+    n_different: Count
+    n_with_intervals: Count
+    n_beyond: Count
+    n_settings: Count
+    old: _Side
+    new: _Side
+    numbers: tuple[_Row, ...]
+    made: tuple[_Setting, ...]
+    seed: tuple[Any, Any]
+    fingerprint: tuple[Any, Any]
+    provenance: Provenance
 
 
 def compare_plain(old: Data, new: Data) -> dict[str, Any]:
