@@ -15,7 +15,7 @@ from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
-from xembed._core.text import format_p, in_sentence, short_names
+from xembed._core.text import blankless_note, format_p, in_sentence, short_names
 from xembed._core.validation import (
     RNG,
     Embeddings,
@@ -346,7 +346,7 @@ def compare_corpora(
     options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
 
     units = check_design(n, m, groups=groups, paired=paired)
-    notes = [*earlier, *of_encoding, *_note_sizes(n, m), *_note_groups(groups)]
+    notes = [*earlier, *of_encoding, *blankless_note(listed or []), *_note_sizes(n, m), *_note_groups(groups)]
     notes += _note_duplicates(first.rows, second.rows, listed, paired=paired)
     notes += note_resolution(*units, n_resamples, alpha, _unit_name(groups, paired))
     fast = mode == "fast" or (mode == "auto" and wanted == DEFAULT and n + m > FAST_ROWS)
