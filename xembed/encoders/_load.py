@@ -159,7 +159,7 @@ def load_encoder(
             _verify_default(Path(source.location))
         with _quiet_loading():
             loaded = (
-                _load_folder(source.location, target, dtype)
+                _load_local(source, target, dtype)
                 if source.cache_dir is None
                 else _load_from_hub(source, target, dtype)
             )
@@ -167,6 +167,9 @@ def load_encoder(
             loaded, layer=layer, pooling=pooling, normalize=normalize, max_length=max_length, caller=caller
         )
 
+    folder = _folder_of(source)
+    if folder is not None:
+        _refuse_pickles(folder, source.name)
     options = {
         "model": source.name,
         "revision": _commit_of(source),
@@ -177,7 +180,7 @@ def load_encoder(
         "dtype": dtype,
         "max_length": max_length,
     }
-    record = Record(_folder_of(source), options, load)
+    record = Record(folder, options, load)
     if record.known is None:
         record.load()  # before the commit is asked for: the model may have to be downloaded
     return Encoder._from_record(record, name=source.name, revision=_commit_of(source), normalize=normalize is True)
@@ -231,6 +234,7 @@ def find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str
         _check_folder(path, written)
         # The folder's name is enough to recognize a model in a report; it does not leak the local path.
         source = Source(str(path), path.resolve().name)
+        _refuse_pickles(path, written)
     if revision is not None:
         raise ValueError(
             f"The 'revision' parameter of {caller} must be None for a model that is not from the hub. "
@@ -261,6 +265,15 @@ def _check_folder(path: Path, written: str) -> None:
             f"The folder {written!r} holds no model: none of {quote_options(names)} is in it. Models are saved "
             "with .save_pretrained(folder)."
         )
+
+
+def _refuse_pickles(folder: Path, written: str) -> None:
+    for weights in (*folder.glob("pytorch_model*.bin"), *folder.glob("[0-9]*_*/pytorch_model*.bin")):
+        if not any(weights.parent.glob("*.safetensors")):
+            raise ValueError(
+                f"The weights of the model {written!r} are a pickle ({weights.name}), which can run code when it is "
+                "read, and is never loaded. Give a model with .safetensors; .save_pretrained(folder) writes them."
+            )
 
 
 def _find_default() -> Source:
@@ -322,11 +335,60 @@ def _load_folder(
         cache_folder=cache_dir,
         local_files_only=local,  # also for folders, about which the hub would be asked otherwise
         trust_remote_code=False,
-        model_kwargs={"dtype": wanted},
+        model_kwargs={"dtype": wanted, "use_safetensors": True},
     )
     if not isinstance(model[0], Transformer):  # the others do not know the option
         model.to(wanted)
     return model
+
+
+def _load_local(source: Source, device: str, dtype: str) -> SentenceTransformer:
+    """Load a model from its folder; what the libraries below raise becomes one sentence."""
+    import torch
+
+    try:
+        model = _load_folder(source.location, device, dtype)
+        if "message" in getattr(model[0], "modality_config", ()):
+            model.preprocess(["a"])  # runs its chat template
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # sentence-transformers raises whatever its parts raise
+        if "trust_remote_code" in str(error):
+            raise ValueError(
+                f"The model {source.name!r} needs code that comes with it, which is never executed. Give a model of "
+                "an architecture that transformers has."
+            ) from error
+        kinds = {ImportError: ImportError, OSError: FileNotFoundError, Exception: ValueError}
+        kind = next(kind for base, kind in kinds.items() if isinstance(error, base))
+        part = "The chat template of the model" if type(error).__module__.startswith("jinja2") else "The model"
+        raise kind(
+            f"{part} {source.name!r} can't be loaded ({_brief(error)}). It is damaged, incomplete or not for this "
+            "version of transformers. Save it again with .save_pretrained(folder)."
+        ) from error
+    tokenizer = getattr(model[0], "tokenizer", None)
+    if hasattr(tokenizer, "get_vocab") and len(tokenizer.get_vocab()) <= len(getattr(tokenizer, "all_special_ids", ())):
+        raise FileNotFoundError(
+            f"The model {source.name!r} has no vocabulary: its tokenizer files are missing or empty. Save the "
+            "tokenizer into the folder: tokenizer.save_pretrained(folder)."
+        )
+    _check_weights(model, Path(source.location), source.name)
+    return model
+
+
+def _check_weights(model: Any, folder: Path, name: str) -> None:
+    """Refuse weights of another model: transformers would draw all of them at random."""
+    from safetensors import safe_open
+
+    stored: set[tuple[str, ...]] = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "numpy") as file:
+            stored |= {tuple(key.split(".")[-2:]) for key in file.keys()}  # noqa: SIM118
+    wanted = {tuple(key.split(".")[-2:]) for key in model[0].state_dict()}
+    if stored and wanted and not stored & wanted:
+        raise ValueError(
+            f"The weights of the model {name!r} are those of another one: none of their names fits its config.json. "
+            "Save the model again with .save_pretrained(folder)."
+        )
 
 
 def _load_from_hub(source: Source, device: str, dtype: str) -> SentenceTransformer:
