@@ -137,8 +137,11 @@ def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None,
             raise ValueError(f"{option} goes with ready embeddings. {str(path)!r} holds texts: leave it out.")
         table: Any = data
         return Source(path, table, table, table.rows, table.skipped)
+    if beside is None and reading.embedding_column is not None and reading.text_column is not None:
+        beside = path  # one file has both
     if beside is None:
         return Source(path, data, None, range(len(data)))
+    reading = dataclasses.replace(reading, embedding_column=None)
     table = read_text_source(beside, reading, why=f", where {option} must name the texts")
     n_texts = len(table) + len(table.skipped)
     if n_texts != len(data):
