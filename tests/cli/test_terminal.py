@@ -13,8 +13,11 @@ import xembed
 from xembed.cli import main
 from xembed.shift import rank_sum_test
 
-HOSTILE = ["\x1b[31mred", "\x1b]0;title\x07", "back\x08\x08\x08", "\x9b5A up", "over\rwrite", "\u202eright", "\x7fdel", "\u2066i"]
-OBEYED = {*map(chr, range(32)), *map(chr, range(127, 160)), *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u200e\u200f"} - {"\n"}
+HOSTILE = [
+    "\x1b[31mred", "\x1b]0;title\x07", "back\x08\x08\x08", "\x9b5A up", "over\rwrite", "\u202eright", "\x7fdel", "\u2066i"
+]  # fmt: skip
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u200e\u200f"
+OBEYED = {*map(chr, range(32)), *map(chr, range(127, 160)), *TURNING} - {"\n"}
 
 
 def call(monkeypatch, capfd, *arguments):
@@ -111,7 +114,8 @@ def test_commands_print_by_the_filter_alone():
     direct = []
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"typer.echo", "print", "typer.secho", "click.echo"}:
+            printing = {"typer.echo", "print", "typer.secho", "click.echo"}
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in printing:
                 direct.append((path.name, node.lineno))
     assert {name for name, _ in direct} == {"outputs.py"}, direct
     assert len(direct) == 2  # for people, and for programs
