@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,7 +49,9 @@ def drift(
     if time_column is None and source.table is not None and "date" in source.table.columns:
         time_column = "date"
     options: dict[str, Any] = {"window": _number_or_text(window), "alpha": alpha, "n_resamples": resamples}
-    times, order = (np.arange(len(source)), None) if time_column is None else _read_times(source, time_column)
+    times, order = (
+        (np.arange(len(source)), None) if time_column is None else _read_times(source, time_column, reading.dayfirst)
+    )
     if order is not None:
         note = f"The rows of {stream.name} are not in the order of {time_column!r}: they were sorted by it."
         source = source.take(order, note)
@@ -88,16 +89,16 @@ def drift(
         raise typer.Exit(3)
 
 
-def _read_times(source: Source, column: str) -> tuple[Any, Any]:
+def _read_times(source: Source, column: str, dayfirst: bool) -> tuple[Any, Any]:
     """Return the times in a column in order, and the order of the rows if it is another than that of the file."""
     import numpy as np
 
+    from xembed.datasets._tables import as_times
     from xembed.shift._windows import read_times
 
     values = source.column(column, complete=False)
-    if all(isinstance(value, str) for value in values) and not all(map(_CALENDAR.fullmatch, values)):
-        with contextlib.suppress(ValueError):  # a .csv holds text only, and numbers are times, too
-            values = [float(value) for value in values]
+    if not all(isinstance(value, str) and _CALENDAR.fullmatch(value) for value in values):
+        values = as_times(values, dayfirst=dayfirst, name=f"The column {column!r} of {source.path.name}")
     times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False)
     order = np.argsort(times, kind="stable")
     return times[order], None if (order == np.arange(len(order))).all() else order
