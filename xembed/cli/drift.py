@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import Source, check_same_kind, embed_source, open_source
+from xembed.cli.inputs import Source, check_same_kind, different_names, embed_source, open_source
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, stamped, warn, write
 
@@ -41,6 +41,7 @@ def drift(
     """Since when has the corpus changed? Watch a stream of texts, looking as often as you like."""
     import numpy as np
 
+    from xembed.datasets._tables import as_times
     from xembed.shift import drift_over_time
     from xembed.shift._drift import plan
 
@@ -58,6 +59,8 @@ def drift(
     groups: Any = None if group_column is None else source.column(group_column)
     start: Any = _number_or_text(reference)
     file = Path(reference)
+    if isinstance(start, str) and not file.is_file():
+        start = as_times([start], dayfirst=reading.dayfirst, name="--reference")[0]
     earlier = None
     if file.is_file():
         earlier = open_source(file, reading)
@@ -76,7 +79,7 @@ def drift(
         times,
         reference=start,
         groups=groups,
-        names=("reference", stream.stem),
+        names=different_names("reference", stream.stem),
         encoder=encoder,
         warnings=warnings,
         rng=seed,
@@ -98,7 +101,7 @@ def _read_times(source: Source, column: str, dayfirst: bool) -> tuple[Any, Any]:
 
     values = source.column(column, complete=False)
     if not all(isinstance(value, str) and _CALENDAR.fullmatch(value) for value in values):
-        values = as_times(values, dayfirst=dayfirst, name=f"The column {column!r} of {source.path.name}")
+        values = as_times(values, dayfirst=dayfirst, name=repr(column))
     times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False)
     order = np.argsort(times, kind="stable")
     return times[order], None if (order == np.arange(len(order))).all() else order
