@@ -22,6 +22,7 @@ from xembed._core.validation import (
     check_number,
     check_rng,
     describe_rng,
+    is_name,
 )
 from xembed.datasets import STSPairs, TextTable
 from xembed.encoders import describe_encoder, encode_texts
@@ -380,7 +381,7 @@ def check_corrections(corrections: Any, *, caller: str) -> dict[str, Any]:
             f"{{'whitening': xembed.isotropy.Whitening()}}. Got {corrections!r:.60} instead."
         )
     for name, correction in corrections.items():
-        if not isinstance(name, str) or not name.strip() or name in {RAW, "none"}:
+        if not is_name(name) or name in {RAW, "none"}:
             raise ValueError(
                 f"The names of the 'corrections' of {caller} must be strings other than {RAW!r} and 'none', which have "
                 f"a meaning of their own. Got {name!r:.60}."

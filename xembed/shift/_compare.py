@@ -156,8 +156,8 @@ class ShiftResult(Result):
     projection: Annotated[str, OneOf("pca", "umap", "none")]
     explained_variance: Annotated[tuple[Probability, ...], Sides("map")] | None
     names: Annotated[tuple[str, str], UserText]
-    texts_F: Annotated[tuple[str, ...] | None, UserText]
-    texts_G: Annotated[tuple[str, ...] | None, UserText]
+    texts_F: Annotated[tuple[str, ...] | None, UserText, Sides("test.n_F")]
+    texts_G: Annotated[tuple[str, ...] | None, UserText, Sides("test.n_G")]
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
     provenance: Provenance
