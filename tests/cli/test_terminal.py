@@ -13,9 +13,8 @@ import xembed
 from xembed.cli import main
 from xembed.shift import rank_sum_test
 
-HOSTILE = [
-    "\x1b[31mred", "\x1b]0;title\x07", "back\x08\x08\x08", "\x9b5A up", "over\rwrite", "\u202eright", "\x7fdel", "\u2066i"
-]  # fmt: skip
+HOSTILE = ["\x1b[31mred", "\x1b]0;title\x07", "back\x08\x08\x08", "\x9b5A up", "over\rwrite", "\x7fdel"]
+HOSTILE += ["\u202eright", "\u2066isolated"]
 TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u200e\u200f"
 OBEYED = {*map(chr, range(32)), *map(chr, range(127, 160)), *TURNING} - {"\n"}
 
