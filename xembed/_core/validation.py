@@ -165,6 +165,14 @@ def check_flag(value: Any, *, name: str, caller: str) -> bool:
     return bool(value)
 
 
+def check_warnings(warnings: Any, *, caller: str) -> list[str]:
+    """Return the warnings of earlier steps as a list of strings."""
+    items = list_items(warnings, name=f"The 'warnings' parameter of {caller}")
+    if wrong := [item for item in items if not isinstance(item, str)]:
+        raise TypeError(f"The 'warnings' parameter of {caller} must be a list of strings. Got {wrong[0]!r:.60} in it.")
+    return items
+
+
 def _is_unicode(text: str) -> bool:
     # A lone surrogate can't be encoded as UTF-8, so neither hashed, tokenized nor written.
     try:

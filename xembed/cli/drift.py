@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import Source, check_same_kind, embed_source, open_source
+from xembed.cli.inputs import Source, check_same_kind, different_names, embed_source, open_source
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, stamped, warn, write
 
@@ -79,7 +79,7 @@ def drift(
         times,
         reference=start,
         groups=groups,
-        names=("reference", stream.stem),
+        names=different_names("reference", stream.stem),
         encoder=encoder,
         warnings=warnings,
         rng=seed,

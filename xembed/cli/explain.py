@@ -232,7 +232,11 @@ def _explain_shift(
             if terms:
                 _say(f"  {what}: ", _terms(terms[:top], result.fdr))
     _say(f"\n* more than chance explains, at a false discovery rate of {result.fdr:g}. {result.label}.")
-    result = replace(result, notes=(*notes, *result.notes))
+    # What is not read of the texts is said once, with the names of the files.
+    said = {
+        note.replace(f" {file.name}", f" {name}") for note in notes for file, name in zip(files, names, strict=True)
+    }
+    result = replace(result, notes=(*notes, *(note for note in result.notes if note not in said)))
     _warn(result.notes)
     return result
 

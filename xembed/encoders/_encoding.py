@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,6 +153,16 @@ def counted(
     )
 
 
+def unread_notes(encoder: Any, texts: Sequence[str], name: str) -> list[str]:
+    """Return `Encoding.warnings` of texts that are encoded elsewhere, but for cuts, which explanations say themselves.
+
+    Nothing is known of objects without ``.encode_detailed``, and nothing is asked of them.
+    """
+    if not callable(getattr(encoder, "encode_detailed", None)):
+        return []
+    return replace(encode_texts(encoder, texts), n_truncated=None).warnings(name)
+
+
 def encode_texts(
     encoder: Any,
     texts: Iterable[str],
@@ -233,7 +243,8 @@ def describe_encoder(encoder: Any) -> dict[str, Any]:
     -------
     dict
         For an `Encoder`: ``model``, ``revision``, ``layer``, ``pooling``, ``normalize``, ``max_length``,
-        ``dtype``, ``dimension``, ``fingerprint`` and ``device``. For another object what its ``.describe()``
+        ``dtype``, ``dimension``, ``fingerprint`` and ``device``, and
+        ``backend`` if it is not PyTorch. For another object what its ``.describe()``
         returns, or ``model`` with the name of its class.
 
     Raises

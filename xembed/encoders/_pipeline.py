@@ -204,13 +204,15 @@ def position_limit(model: SentenceTransformer) -> int | None:
 
 def count_positions(transformer: Any) -> int | None:
     """Return how many tokens the position embeddings of a model of transformers allow, None if they set no limit."""
-    for module in transformer.modules():
+    for module in transformer.modules() if isinstance(transformer, torch.nn.Module) else ():
         positions = getattr(module, "position_embeddings", None)
         padding_idx = getattr(module, "padding_idx", None)
         # RoBERTa and its kin count positions from padding_idx + 1.
         if isinstance(positions, torch.nn.Embedding) and isinstance(padding_idx, int):
             return positions.num_embeddings - padding_idx - 1
-    limit = getattr(transformer.config.get_text_config(), "max_position_embeddings", None)
+    config: Any = getattr(transformer, "config", None)
+    of_text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    limit = getattr(of_text, "max_position_embeddings", None)
     return limit if isinstance(limit, int) and limit > 0 else None  # XLNet writes -1 for none
 
 
