@@ -64,7 +64,7 @@ def depth(
     columns: dict[str, Any] = {"row": np.asarray(source.rows)} | ({} if ids is None else {"id": ids})
     columns |= {"depth": depths} | ({} if lines is None else {"text": lines})
     if to_stdout:
-        print_data(csv_text(columns))
+        print_data(csv_text(columns).decode())
     elif out is not None:
         write_table(out, columns, overwrite=overwrite)
         say(f"\nAll depths: {out}")
