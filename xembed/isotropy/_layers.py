@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.fields import Count, Level, Probability, Provenance
+from xembed._core.progress import shows_steps, step
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
@@ -134,6 +135,7 @@ def _flat(row: LayerRow) -> dict[str, Any]:
     return flat
 
 
+@shows_steps
 def layer_profile(
     encoder: Any,
     texts: Any,
@@ -225,19 +227,21 @@ def layer_profile(
     )
     rows: list[LayerRow] = []
     similarities: list[Array] = []
-    for (layer, pooling), X in embeddings.items():
-        raw = X.astype(np.float64)
-        for name, correction in {RAW: None, **candidates}.items():
-            if correction is not None and _is_constant(raw):
-                continue  # the first token of layer 0: there is nothing to correct
-            corrected = correct(name, correction, raw[positions.fit], raw)
-            measured_rows, measures = corrected[positions.measured], tuple[Measure, ...]()
-            if not _is_constant(measured_rows):
-                measures = measure_rows(measured_rows, selected, count, level, np.random.default_rng(seed)).measures
-            rows.append(LayerRow(layer, pooling, name, measures, sts=None))
-            if sets:
-                first, second = corrected[positions.first], corrected[positions.second]
-                similarities.append(_sts.compute_similarities(first, second, "cosine"))
+    with step("Layers", len(embeddings), "layer") as advance:
+        for (layer, pooling), X in embeddings.items():
+            raw = X.astype(np.float64)
+            for name, correction in {RAW: None, **candidates}.items():
+                if correction is not None and _is_constant(raw):
+                    continue  # the first token of layer 0: there is nothing to correct
+                corrected = correct(name, correction, raw[positions.fit], raw)
+                measured_rows, measures = corrected[positions.measured], tuple[Measure, ...]()
+                if not _is_constant(measured_rows):
+                    measures = measure_rows(measured_rows, selected, count, level, np.random.default_rng(seed)).measures
+                rows.append(LayerRow(layer, pooling, name, measures, sts=None))
+                if sets:
+                    first, second = corrected[positions.first], corrected[positions.second]
+                    similarities.append(_sts.compute_similarities(first, second, "cosine"))
+            advance(1)
     correlations = _correlations(similarities, sets, count, level, seed)
     share, transductive, notes = _describe_fit(fit, sets, embeddings[next(iter(embeddings))].shape[1], bool(candidates))
     if None in correlations:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
 from xembed._core.text import blankless_note, format_p, in_sentence, short_names
@@ -190,6 +191,7 @@ class ShiftResult(Result):
         return pd.DataFrame(columns)
 
 
+@shows_steps
 def compare_corpora(
     F: Embeddings,
     G: Embeddings,
@@ -211,6 +213,7 @@ def compare_corpora(
     encoder: Any = None,
     warnings: Sequence[str] = (),
     metadata: tuple[Mapping[str, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = None,
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
@@ -267,6 +270,8 @@ def compare_corpora(
         Columns of what belongs to each text of F and of G, such as its date or channel: strings, numbers, dates or
         None, under the same names in both. The report shows them with each text and colors the map by them. A column
         'row' of integers takes the place of the row numbers.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations and all other random steps; None is seed 0.
 
