@@ -1,8 +1,4 @@
-"""Types of the fields of results, and what reads them back from plain data, checked.
-
-A field says by its type what it may hold: ``pvalue: Probability``, ``depths: Annotated[Floats, Sides("n_F")]``.
-Messages name a field by its place, such as ``tests[2].pvalue``.
-"""
+"""Types of the fields of results, which say what a field may hold, and what reads them back, checked."""
 
 from __future__ import annotations
 
@@ -125,15 +121,7 @@ def misfit(place: str, expected: str, value: Any) -> Misfit:
 
 
 def read_json(path: str | os.PathLike[str], caller: str = "read_result") -> tuple[Any, str]:
-    """Return what a JSON file holds, and how messages call the file; '-' is standard input, '.gz' is unpacked.
-
-    Raises
-    ------
-    OSError
-        If it can't be read, or is a device or a named pipe.
-    ValueError
-        If it is too large, not UTF-8 or not JSON as results are: no NaN, no key twice.
-    """
+    """Return what a JSON file holds, and how messages call the file; '-' is standard input, '.gz' is unpacked."""
     content, _, where = read_bytes(path, caller)
     try:
         text = content.decode("utf-8-sig")

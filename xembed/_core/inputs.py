@@ -87,15 +87,7 @@ def _is_number(dtype: Any) -> bool:
 
 
 def as_array(X: Any, *, name: str, caller: str) -> npt.NDArray[Any]:
-    """Return embeddings as an array, of any shape and type of numbers yet.
-
-    Raises
-    ------
-    TypeError
-        If ``X`` is nothing that an array of numbers can be made of, such as texts, sparse matrices and sets.
-    ValueError
-        If rows are masked, missing, or of different lengths.
-    """
+    """Return embeddings as an array of any shape and type of numbers; texts, sparse matrices and sets are refused."""
     if isinstance(X, np.ndarray):
         return _from_numpy(X, name, caller)
     _refuse(X, name, caller)

@@ -37,12 +37,7 @@ def _patterns() -> tuple[Any, Any]:
 
 
 def words_of(text: str, *, bigrams: bool = True) -> list[str]:
-    """Return the words of a text of any script, in order and as they are written.
-
-    Combining marks, joiners and apostrophes inside words belong to them; soft hyphens are left out, other hyphens
-    part words. An emoji is a word. Scripts without blanks between words, such as Chinese, Japanese or Thai, are read as
-    overlapping pairs of characters, or with ``bigrams=False`` as runs.
-    """
+    """Return the words of a text of any script; without blanks between words, pairs of characters or runs."""
     if text.isascii():
         return _ASCII_WORD.findall(text)
     pattern, character = _patterns()

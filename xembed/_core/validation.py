@@ -1,8 +1,4 @@
-"""The one place that checks what users pass in, with one grammar of messages.
-
-A message says what was expected, what came and, where it is not obvious, what to do. Wrong types raise
-``TypeError``, wrong values ``ValueError``. Rows and texts are counted from 0, as in Python.
-"""
+"""The one place that checks what users pass in: what was expected, what came, what to do. Rows are counted from 0."""
 
 from __future__ import annotations
 
@@ -84,12 +80,7 @@ def describe_rng(rng: RNG) -> int | str:
 
 
 def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> FloatArray:
-    """Return ``X`` as a 2-D array of floats (float16, float32 or float64), without a copy where it is one.
-
-    `xembed._core.inputs` says what can be given.
-    Whether the rows are finite and not zero is found by `raise_for_bad_rows` in the pass over the data
-    that needs the norms anyway.
-    """
+    """Return ``X`` as a 2-D array of floats, without a copy where it is one; rows that are bad are found by callers."""
     array = as_array(X, name=name, caller=caller)
     if array.dtype.kind in "SUT" or (array.dtype.kind == "O" and any(isinstance(item, str) for item in array.flat)):
         raise_for_texts(name, caller)

@@ -67,10 +67,7 @@ def different_names(first: str, second: str) -> tuple[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What commands compute with: texts, or embeddings, with their texts and columns beside them where there are any.
-
-    ``data`` are what `read_source` gave; ``rows`` and ``skipped`` count as the file does.
-    """
+    """Texts, or embeddings (``data``) with their texts if there are any; ``rows`` and ``skipped`` count as files do."""
 
     path: Path
     data: TextTable | npt.NDArray[Any]

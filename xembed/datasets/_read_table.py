@@ -61,7 +61,7 @@ def read_table(
     formats: Collection[str] | None = None,
     remedy: str = "",
 ) -> Columns:
-    """Return the columns of a file by its suffix, one of ``formats`` or `FORMATS`; ``remedy`` ends the message else.
+    """Return the columns of a file of one of the ``formats``; in messages ``remedy`` is said of other files.
 
     Values are as in the file: everything in a .csv is text. Missing ones are None. Errors name the line.
     """
@@ -174,10 +174,7 @@ def _raise_encoding(problem: str, encoding: str | None) -> NoReturn:
 
 
 def split_lines(content: str) -> list[str]:
-    r"""Split at ``\n`` and ``\r\n`` only; the last one ends a line and begins none.
-
-    Never `str.splitlines`: it splits at U+2028, form feeds and other characters that texts may hold.
-    """
+    r"""Split at ``\n`` and ``\r\n`` only, unlike `str.splitlines`: texts may hold U+2028 and other separators."""
     return [line for _, line in _lines(content.encode("utf-8"))]
 
 
@@ -361,10 +358,7 @@ def _shared(column: Any) -> list[str]:
 def _check_quotes(
     data: bytes, in_quotes: re.Pattern[bytes], source: str, separator: bytes
 ) -> tuple[tuple[str, ...], int]:
-    """Check that quotes that open a cell close it, where pandas would go on.
-
-    Return a warning of a cell of many lines, if there is one, and the number of separators within quotes.
-    """
+    """Check that quotes that open a cell close it; return warnings of a long cell, and the count of quoted separators."""
     warnings: list[str] = []
     n_quoted = 0
     for cell in in_quotes.finditer(data) if b'"' in data else ():

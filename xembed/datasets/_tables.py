@@ -275,10 +275,7 @@ class TextTable:
 
 
 def as_day(value: Any, *, dayfirst: bool = False) -> datetime.date:
-    """Return ``value`` (a date, an ISO string, a timestamp at midnight) as a day, or raise ValueError.
-
-    With ``dayfirst``, strings such as '4.3.2024' and '04/03/2024' are days, too.
-    """
+    """Return a date, ISO string (``dayfirst``: a European one) or time at midnight as a day, or raise ValueError."""
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, str):
@@ -295,22 +292,7 @@ def as_day(value: Any, *, dayfirst: bool = False) -> datetime.date:
 
 
 def as_times(column: Iterable[Any], *, dayfirst: bool = False, name: str = "times") -> list[Any]:
-    """Return times as numbers or ISO strings where they are text, as in a .csv; other values as they are.
-
-    Parameters
-    ----------
-    column : iterable
-        Times: numbers or dates, or text that holds numbers, ISO dates or, with ``dayfirst``, European dates.
-    dayfirst : bool, default=False
-        Read '4.3.2024' and '04/03/2024 17:05' as the 4th of March.
-    name : str
-        Name of the column in messages.
-
-    Raises
-    ------
-    ValueError
-        If there are dates such as '04/03/2024' without ``dayfirst``, or that are none with it.
-    """
+    """Return times as numbers or ISO strings where they are text, as in a .csv; other values as they are."""
     values = list(column)
     texts = [value.strip() for value in values if isinstance(value, str)]
     if texts and len(texts) == len(values) and all(map(_NUMBER.fullmatch, texts)):

@@ -1,16 +1,8 @@
-"""Embeddings that were computed once, on disk: one SQLite database an encoder.
+"""Embeddings that were computed once, on disk: one SQLite database an encoder, rows by the SHA-256 of the text.
 
-Rows are keyed by the SHA-256 of the text; texts themselves are never stored. A database belongs to one
-encoder *fingerprint* (weights, tokenizer, pipeline, options), so a changed encoder never meets old vectors.
-
-SQLite is used because its journal makes a write whole or not at all, whenever a process is killed, and its
-locks let several processes share a database. The journal is the classic rollback journal, not WAL: WAL
-needs memory shared between the processes and so breaks on network file systems, where caches of clusters
-live, and it leaves two more files behind. What WAL would give, readers that never wait for a writer, is
-worth little here: an encoder reads once at the start, and writes a few hundred rows at a time.
-
-Every read and write opens the database anew (about a third of a millisecond). So nothing is shared with
-forked processes or between threads, and no connection outlives a ``clear_cache``.
+SQLite's journal makes a write whole or not at all whenever a process is killed, and its locks let processes share a
+database. It is the rollback journal: WAL needs memory shared between processes, which network file systems lack. Every
+read and write opens the database anew (a third of a millisecond), so nothing is shared with forks or threads.
 """
 
 from __future__ import annotations
@@ -70,11 +62,7 @@ def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
 
 
 class EmbeddingCache:
-    """The stored embeddings of one encoder.
-
-    A cache must never cost a result. The first failure (read-only folder, full disk, damaged file, newer
-    schema) is a warning, after which the cache does nothing.
-    """
+    """The stored embeddings of one encoder; after a failure, which is a warning and costs nothing, it does nothing."""
 
     def __init__(self, folder: Path, fingerprint: str, dimension: int, about: Mapping[str, Any]) -> None:
         self.folder = folder

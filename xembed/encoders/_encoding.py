@@ -154,10 +154,7 @@ def counted(
 
 
 def unread_notes(encoder: Any, texts: Sequence[str], name: str) -> list[str]:
-    """Return `Encoding.warnings` of texts that are encoded elsewhere, but for cuts, which explanations say themselves.
-
-    Nothing is known of objects without ``.encode_detailed``, and nothing is asked of them.
-    """
+    """Return `Encoding.warnings` of texts that are encoded elsewhere, but for cuts, of which explanations tell."""
     if not callable(getattr(encoder, "encode_detailed", None)):
         return []
     return replace(encode_texts(encoder, texts), n_truncated=None).warnings(name)

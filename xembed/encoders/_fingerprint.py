@@ -1,7 +1,4 @@
-"""A hash of everything that an embedding depends on, so that the cache never mixes two encoders.
-
-It does not depend on the device, nor on where the model's files lie.
-"""
+"""A hash of all that an embedding depends on, not of device and place of files: the cache never mixes two encoders."""
 
 from __future__ import annotations
 
@@ -22,10 +19,7 @@ _VOLATILE = frozenset({"transformers_version", "dtype", "torch_dtype", "output_h
 
 
 def state_key(model: SentenceTransformer) -> tuple[Any, ...]:
-    """Return a value that changes when a tensor of the model is replaced or written to.
-
-    It costs microseconds a tensor, and saves hashing all weights again to find that nothing has changed.
-    """
+    """Return a value that changes when a tensor is replaced or written to; it saves hashing all weights again."""
     tensors = model.state_dict(keep_vars=True).items()
     return tuple((name, tensor.data_ptr(), _write_count(tensor)) for name, tensor in tensors)
 

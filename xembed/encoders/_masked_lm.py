@@ -65,10 +65,7 @@ def check_masked_lm(model: Any, *, caller: str) -> None:
 def load_masked_lm(
     model: str | os.PathLike[str], *, pooling: str, device: str, seed: int, caller: str
 ) -> tuple[Encoder, torch.nn.Module]:
-    """Return the encoder with the given pooling, and the frozen prediction head, on the device.
-
-    Models are found as `load_encoder` finds them; code that comes with a model is never executed.
-    """
+    """Return the encoder with the given pooling, and the frozen prediction head, on the device."""
     from xembed._core.torch import own_randomness
 
     # Weights that the checkpoint lacks (a pooler, which has no part here) are drawn at random.
