@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.files import read_bytes
+from xembed._core.files import read_bytes, unique_keys
 from xembed._core.schemas import current_schema
 
 _DEEPEST = 40  # plain data in each other
@@ -135,21 +135,13 @@ def parse_json(text: str, where: str) -> Any:
     if not text.strip():
         raise ValueError(f"{where} must hold a result of xembed as JSON. It is empty.")
     try:
-        return loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return loads(text, object_pairs_hook=unique_keys, parse_constant=_constant)
     except RecursionError:
         raise ValueError(f"{where} must be the .json file of a result. It is nested too deeply.") from None
     except ValueError as error:
         raise ValueError(
             f"{where} must be the .json file of a result, such as the one beside a report. It is not JSON: {error}."
         ) from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {brief(next(key for key in keys if keys.count(key) > 1))} stands twice")
-    return content
 
 
 def _constant(name: str) -> Any:

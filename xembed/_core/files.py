@@ -116,6 +116,15 @@ def _read_all(stream: IO[bytes] | gzip.GzipFile, source: str, limit: int, *, unp
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON (`json.loads` calls this), or say which key it has more than once."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"an object has the key {next(k for k in keys if keys.count(k) > 1)!r:.60} more than once")
+    return content
+
+
 def open_npy(path: str | os.PathLike[str], *, caller: str, name: str | None = None) -> npt.NDArray[Any]:
     """Map the 2-D array of real numbers of a .npy file; ``name`` is what messages call it."""
     file, shown = check_file(path, caller)
@@ -293,15 +302,19 @@ class _Piece(NamedTuple):
             yield file
 
 
+def _new_file(folder: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=".part")
+    os.close(descriptor)
+    return Path(name)
+
+
 @contextlib.contextmanager
 def _temporary(path: str | os.PathLike[str]) -> Iterator[_Piece]:
     """Make a temporary file in the folder of ``path``; it is removed at the end if it still has its name."""
     given = check_writable(path)
     target = Path(os.path.realpath(given))
     with _named_errors(given), _locked(target.parent):
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX, suffix=".part")
-        os.close(descriptor)
-        temporary = Path(name)
+        temporary = _new_file(target.parent)
         lock = _Lock(temporary)
     try:
         yield _Piece(temporary, given, target)
@@ -331,9 +344,7 @@ def _take_name(piece: _Piece, *, exclusive: bool) -> None:
 @contextlib.contextmanager
 def _kept(target: Path) -> Iterator[Path]:
     """Keep a file under a second name until the end."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX, suffix=".part")
-    os.close(descriptor)
-    kept = Path(name)
+    kept = _new_file(target.parent)
     try:
         kept.unlink()
         try:
@@ -351,11 +362,9 @@ def _noted(pieces: list[_Piece]) -> Iterator[None]:
     rows = [
         [piece.temporary.name, piece.target.name, _inode(piece.temporary), _inode(piece.target)] for piece in pieces
     ]
-    folder = pieces[0].target.parent
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=".part")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(rows, file)
-    note = Path(name).rename(Path(name).with_suffix(".names"))
+    written = _new_file(pieces[0].target.parent)
+    written.write_text(json.dumps(rows), encoding="utf-8")
+    note = written.rename(written.with_suffix(".names"))
     try:
         yield
     finally:

@@ -107,6 +107,17 @@ def in_sentence(text: str, length: int = 60) -> str:
     return f"\u2068{line}\u2069" if any(unicodedata.bidirectional(c) in ("R", "AL") for c in line) else line
 
 
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def first_of(items: Iterable[object], most: int) -> str:
+    """Write the first items of a list, and dots for those that follow."""
+    written = [*map(str, items)]
+    return ", ".join(written[:most]) + (", ..." if len(written) > most else "")
+
+
 def short_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return names that fit into a heading, a legend and a sentence, different ones for different names."""
     taken: dict[str, str] = {}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from xembed._core.inputs import Embeddings as Embeddings
 from xembed._core.inputs import as_array, list_items, raise_for_texts
+from xembed._core.text import count
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 RNG: TypeAlias = int | np.random.Generator | None
@@ -96,8 +97,7 @@ def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> Fl
         raise ValueError(f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
     if rows < min_rows:
         raise ValueError(
-            f"{name} must hold at least {min_rows} row{'s' if min_rows > 1 else ''} (texts) for {caller}. "
-            f"Got n_samples = {rows}."
+            f"{name} must hold at least {count(min_rows, 'row')} (texts) for {caller}. Got n_samples = {rows}."
         )
     return array
 
@@ -197,15 +197,15 @@ def check_texts(texts: Any, *, name: str = "texts", min_texts: int = 1, blank: b
     if wrong:
         found = result[wrong[0]]
         raise TypeError(
-            f"{name} holds {len(wrong)} item{'s' * (len(wrong) > 1)} that {'are' if len(wrong) > 1 else 'is'} not a "
-            f"string (first: item {wrong[0]}, {type(found).__name__} {found!r:.60}). Convert or drop such rows first."
+            f"{name} holds {count(len(wrong), 'item')} that {'are' if len(wrong) > 1 else 'is'} not a string (first: "
+            f"item {wrong[0]}, {type(found).__name__} {found!r:.60}). Convert or drop such rows first."
         )
     if len(result) < min_texts:
-        raise ValueError(f"{name} must hold at least {min_texts} text{'s' * (min_texts > 1)}. Got {len(result)}.")
+        raise ValueError(f"{name} must hold at least {count(min_texts, 'text')}. Got {len(result)}.")
     blanks = [] if blank else [i for i, text in enumerate(result) if not text.strip()]
     if blanks:
         raise ValueError(
-            f"{name} holds {len(blanks)} blank text{'s' * (len(blanks) > 1)} (first: item {blanks[0]}). "
+            f"{name} holds {count(len(blanks), 'blank text')} (first: item {blanks[0]}). "
             "Drop them first: a blank text has no meaningful embedding."
         )
     invalid = next((i for i, text in enumerate(result) if not (text.isascii() or _is_unicode(text))), None)

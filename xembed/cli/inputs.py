@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xembed._core.text import count, first_of
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
 if TYPE_CHECKING:
@@ -121,9 +122,8 @@ class Source:
 
     def _list_rows(self, places: Sequence[int]) -> str:
         """Name rows as they are counted in the file, not all of many."""
-        numbers = ", ".join(str(self.rows[place]) for place in places[:5]) + (", ..." if len(places) > 5 else "")
         unit = "row" if self.table is None else self.table.unit
-        return f"{unit}{'s' * (len(places) > 1)} {numbers}"
+        return f"{unit}{'s' * (len(places) > 1)} {first_of((self.rows[place] for place in places), 5)}"
 
 
 def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None, option: str = "--texts") -> Source:
@@ -165,8 +165,8 @@ def keep_together(F: Source, G: Source) -> tuple[Source, Source]:
     n_dropped = sizes[0] - len(both)
     if not n_dropped:
         return F, G
-    plural = n_dropped > 1
-    note = f"{n_dropped} pair{'s' * plural} of which a text is blank {'were' if plural else 'was'} dropped, both texts."
+    verb = "were" if n_dropped > 1 else "was"
+    note = f"{count(n_dropped, 'pair')} of which a text is blank {verb} dropped, both texts."
     return F.take([at[0][place] for place in both], note), G.take([at[1][place] for place in both])
 
 

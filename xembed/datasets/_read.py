@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from xembed._core.files import check_file, is_stream, most_bytes, open_npy, too_large
 from xembed._core.parquet import choose_columns, parquet_blocks
+from xembed._core.text import count, first_of
 from xembed._core.validation import check_option, check_texts, quote_options
 from xembed.datasets._read_table import Columns, Form, ending, read_table
 from xembed.datasets._tables import TextTable, as_day
@@ -365,10 +366,8 @@ def _without_blank(table: Columns, texts_column: str, skip_blank: bool) -> tuple
     blank = [i for i, value in enumerate(column) if isinstance(value, str) and not value.strip()]
     if not skip_blank:
         if blank:
-            raise ValueError(
-                f"{table.source} holds {len(blank)} blank text{'s' * (len(blank) > 1)} (first: {table.unit} "
-                f"{table.numbers[blank[0]]}). {_SKIP}"
-            )
+            first = f"{table.unit} {table.numbers[blank[0]]}"
+            raise ValueError(f"{table.source} holds {count(len(blank), 'blank text')} (first: {first}). {_SKIP}")
         return table, ()
     dropped = {*blank, *(i for i, value in enumerate(column) if value is None)}
     kept = [i for i in range(len(column)) if i not in dropped]
@@ -382,7 +381,7 @@ def _as_texts(table: Columns, texts_column: str) -> list[str]:
     wrong = [i for i, value in enumerate(column) if not isinstance(value, str)]
     if wrong:
         first, plural = column[wrong[0]], "s" * (len(wrong) > 1)
-        numbers = ", ".join(str(table.numbers[i]) for i in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
+        numbers = first_of((table.numbers[i] for i in wrong), 5)
         # Missing ones only: skip_blank helps. Numbers as texts are more likely the wrong column.
         remedy = _SKIP
         if any(column[i] is not None for i in wrong):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from xembed._core.files import check_file, is_stream, most_bytes, read_bytes, too_large
+from xembed._core.files import check_file, is_stream, most_bytes, read_bytes, too_large, unique_keys
+from xembed._core.text import count
 from xembed._core.validation import quote_options
 from xembed.datasets._sniff import is_mostly_utf8, json_ending, kind_of, likely_encoding, marked_encoding
 
@@ -261,7 +262,7 @@ def _read_json(data: bytes, source: str, form: Form) -> Columns:
 
 def _parse_json(text: str, where: str) -> Any:
     try:
-        value = json.loads(text, parse_constant=_constant, object_pairs_hook=_object)
+        value = json.loads(text, parse_constant=_constant, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}" if "\n" in text else f"column {error.colno}"
         raise ValueError(f"{where} is not valid JSON: {error.msg} at {place}.") from None
@@ -274,15 +275,6 @@ def _parse_json(text: str, where: str) -> Any:
     if level:
         raise ValueError(f"{where} can't be read: it is nested in more than {_MAX_DEPTH} levels.")
     return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"an object has the key {twice!r:.60} more than once")
-    return made
 
 
 def _constant(text: str) -> float | None:
@@ -358,7 +350,7 @@ def _shared(column: Any) -> list[str]:
 def _check_quotes(
     data: bytes, in_quotes: re.Pattern[bytes], source: str, separator: bytes
 ) -> tuple[tuple[str, ...], int]:
-    """Check that quotes that open a cell close it; return warnings of a long cell, and the count of quoted separators."""
+    """Check that quotes that open a cell close it; return warnings of long cells, and a count of quoted separators."""
     warnings: list[str] = []
     n_quoted = 0
     for cell in in_quotes.finditer(data) if b'"' in data else ():
@@ -399,8 +391,8 @@ def _raise_ragged(data: bytes, in_quotes: re.Pattern[bytes], source: str, separa
 
 
 def _ragged(source: str, line: int, n_cells: int, n_columns: int, advice: str) -> str:
-    cells, names = f"{n_cells} cell{'s' * (n_cells > 1)}", f"{n_columns} column{'s' * (n_columns > 1)}"
-    return f"{source} is not well-formed: line {line} holds {cells}, the first line names {names}. {advice}"
+    cells, columns = count(n_cells, "cell"), count(n_columns, "column")
+    return f"{source} is not well-formed: line {line} holds {cells}, the first line names {columns}. {advice}"
 
 
 def _check_header(names: list[str], lines: list[str], source: str, separator: str, form: Form) -> None:

@@ -26,16 +26,13 @@ def state_key(model: SentenceTransformer) -> tuple[Any, ...]:
 
 def digest_state(model: SentenceTransformer) -> str:
     """Return the SHA-256 of all tensors (name, type, shape, bytes) and of the tokenizer."""
-    import torch
+    from xembed._core.torch import update_digest
 
     digest = hashlib.sha256()
     if backend_of(model) != "torch":
         # They hand out no tensors. Without the files' hash, which `load_encoder` notes, no two are taken as equal.
         digest.update(getattr(model[0], "weights_sha256", secrets.token_hex()).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        # As bytes, because NumPy has no bfloat16.
-        digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    update_digest(digest, model.state_dict())
     digest.update(_dump(describe_tokenizer(getattr(model[0], "tokenizer", None))))
     return digest.hexdigest()
 

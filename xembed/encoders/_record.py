@@ -26,16 +26,11 @@ VERSION = 1  # raise it when an encoder's description or fingerprint changes alt
 _MAX_FILES = 2000
 _LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "safetensors", "huggingface-hub")
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "model": (str,),
-    "revision": (str, type(None)),
-    "layer": (int,),
-    "pooling": (str, type(None)),
+    **dict.fromkeys(("model", "dtype", "fingerprint", "device"), (str,)),
+    **dict.fromkeys(("revision", "pooling"), (str, type(None))),
+    **dict.fromkeys(("layer", "dimension"), (int,)),
     "normalize": (bool,),
     "max_length": (int, type(None)),
-    "dtype": (str,),
-    "dimension": (int,),
-    "fingerprint": (str,),
-    "device": (str,),
 }
 
 
@@ -114,15 +109,8 @@ def _list_files(folder: Path) -> list[list[Any]] | None:
             for name in names:
                 path = Path(root, name)
                 about = path.stat()
-                files.append(
-                    [
-                        path.relative_to(folder).as_posix(),
-                        about.st_size,
-                        about.st_ino,
-                        about.st_mtime_ns,
-                        about.st_ctime_ns,
-                    ]
-                )
+                times = (about.st_mtime_ns, about.st_ctime_ns)
+                files.append([path.relative_to(folder).as_posix(), about.st_size, about.st_ino, *times])
                 # Adapters name a model elsewhere, and old configurations may name a tokenizer.
                 elsewhere = name == "adapter_config.json" or (
                     name == "sentence_bert_config.json" and "tokenizer_name_or_path" in path.read_text("utf-8")
