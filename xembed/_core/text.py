@@ -112,10 +112,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def first_of(items: Iterable[object], most: int) -> str:
-    """Write the first items of a list, and dots for those that follow."""
+def first_of(items: Iterable[object], most: int, *, total: bool = False) -> str:
+    """Write the first items of a list, dots for those that follow and, with ``total``, how many there are."""
     written = [*map(str, items)]
-    return ", ".join(written[:most]) + (", ..." if len(written) > most else "")
+    more = f", ... ({len(written)} in all)" if total else ", ..."
+    return ", ".join(written[:most]) + (more if len(written) > most else "")
 
 
 def short_names(names: Iterable[str]) -> tuple[str, ...]:

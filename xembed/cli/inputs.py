@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
 
 from xembed._core.text import count, first_of
 from xembed.cli.options import EncoderOptions, ReadingOptions
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
     from xembed.datasets import TextTable
     from xembed.encoders._corpora import Embedded
+
+TextsBeside = Annotated[
+    Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+]
 
 # Columns beside the text that a page shows, and characters of the longest value of one.
 _MOST_COLUMNS, _SHORT = 4, 40
@@ -178,8 +184,7 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
     """
     import numpy as np
 
-    values = source.column(column)
-    written = np.array([str(value) for value in values], dtype=object)
+    written = np.array(list(map(str, source.column(column))), dtype=object)
     dated = other is None and all(_ISO.match(value) for value in written)
     if dated and _ISO.match(reference):
         first = np.array([value < reference for value in written])
@@ -189,10 +194,9 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
         second = ~first if other is None else written == other
     for asked, rows, option in ((reference, first, "--reference"), (other, second, "--compare")):
         if not rows.any():
-            listed = sorted(set(written.tolist()))
-            found = ", ".join(map(repr, listed[:12])) + (f", ... ({len(listed)} in all)" if len(listed) > 12 else "")
+            values = first_of(map(repr, sorted(set(written.tolist()))), 12, total=True)
             got = "no row for it" if asked is None else repr(asked)
-            raise ValueError(f"{option} must select rows by {column!r}, whose values are {found}. Got {got}.")
+            raise ValueError(f"{option} must select rows by {column!r}, whose values are {values}. Got {got}.")
     F, G = source.take(np.flatnonzero(first)), source.take(np.flatnonzero(second))
     return F, dataclasses.replace(G, notes=()), names
 
