@@ -422,7 +422,7 @@ def bad_inputs(folder):
         ("good.txt", "good.txt", ["--device", "nonsense"], "'--device': must be"),
         ("good.txt", "good.txt", ["--model", "./no/such/folder"], "no/such/folder"),
         ("good.npy", "good.npy", ["--out", "no/such/r.html"], "the folder 'no/such' does not exist"),
-        ("good.npy", "good.npy", ["--out", "r.json"], "must not end in .json"),
+        ("good.npy", "good.npy", ["--out", "r.json"], "'--out': must end in .html or .htm"),
     ],
 )
 def test_bad_input_is_one_clear_error_and_leaves_nothing(tmp_path, monkeypatch, capsys, f, g, options, message):

@@ -98,12 +98,12 @@ def test_compare(files):
     (["old.json", "cut.json"], "lacks the fields"),
     (["old.json", "ranks.json", "--compare"], "can be compared if they are of the same schema"),
     (["old.json", "new.json", "--out", "none/page.html"], "does not exist. Create it first"),
-    (["old.json", "new.json", "--out", "page.json"], "must not end in .json"),
-    (["old.json", "new.json", "--out", "old.html"], "would be overwritten by the report"),
-    (["old.json", "new.json", "--compare", "--out", "new.html"], "would be overwritten by the report"),
-    (["old.json", "--title", "x", "--out", "old.html"], "would be overwritten by the report"),
-    (["old.json", "new.json", "--out", "theirs.html"], "is not a report of xembed"),
-    (["old.json", "new.json", "--title", " "], "must be a text that is not blank"),
+    (["old.json", "new.json", "--out", "page.json"], "'--out': must end in .html or .htm, as pages do"),
+    (["old.json", "new.json", "--out", "old.html"], "it is an input. Give the output another name"),
+    (["old.json", "new.json", "--compare", "--out", "new.html"], "it is an input. Give the output another name"),
+    (["old.json", "--title", "x", "--out", "old.html"], "it is an input. Give the output another name"),
+    (["old.json", "new.json", "--out", "theirs.html"], "is not a report of xembed. Give the report another name"),
+    (["old.json", "new.json", "--title", " "], "'--title': must be a text that is not blank"),
 ])  # fmt: skip
 def test_errors_leave_nothing_behind(files, capsys, monkeypatch, arguments, message):
     (files / "text.txt").write_text("no JSON\n", encoding="utf-8")
@@ -115,7 +115,7 @@ def test_errors_leave_nothing_behind(files, capsys, monkeypatch, arguments, mess
     monkeypatch.setattr(sys, "argv", ["xembed", "report", *arguments])
     with pytest.raises(SystemExit) as stop:
         main()
-    assert stop.value.code == 1
+    assert stop.value.code == (2 if "'--" in message else 1)
     shown = capsys.readouterr().err
     assert shown.startswith("xembed: error: ") and message in shown
     assert {path.name: path.read_bytes() for path in files.iterdir()} == before
@@ -134,7 +134,7 @@ def test_wrong_usage(files, monkeypatch, arguments, message):
 
 
 def test_a_failure_while_writing_leaves_nothing(files, monkeypatch):
-    def full(contents):
+    def full(contents, **_options):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(_write, "write_together", full)

@@ -1,5 +1,6 @@
 """load_sts: each form of file, what is wrong with one, and the real ones."""
 
+import csv
 import json
 
 import numpy as np
@@ -90,7 +91,8 @@ def write_table(path, columns):
     else:
         import pandas as pd
 
-        pd.DataFrame(columns).to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+        quoting = {"sep": "\t", "quoting": csv.QUOTE_NONE} if path.suffix == ".tsv" else {}
+        pd.DataFrame(columns).to_csv(path, index=False, **quoting)
     return path
 
 

@@ -334,7 +334,7 @@ def test_a_plan_whose_keys_are_in_another_order_is_the_same(tmp_path):
 
 def test_a_half_written_plan_is_no_obstacle(make, tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / ".plan.json.abc123.part").write_text('{"bench')
+    (tmp_path / "run" / ".xembed-abc12345.part").write_text('{"bench')
     store = Store(tmp_path / "run", make().describe(), resume=True, caller="this test")
     assert store.has("plan.json")
 

@@ -214,12 +214,12 @@ def test_what_write_combined_refuses(results, tmp_path):
         write_combined([], out)
     with pytest.raises(ValueError, match="'title' parameter of write_combined must be a text that is not blank"):
         write_combined(results[:1], out, title=" ")
-    with pytest.raises(ValueError, match=r"must not end in .json"):
+    with pytest.raises(ValueError, match=r"must end in .html or .htm"):
         write_combined(results[:1], tmp_path / "page.json")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         write_combined(results[:1], tmp_path / "none" / "page.html")
     results[2].to_json(tmp_path / "page.json")
-    with pytest.raises(ValueError, match=r"'.*page.json' would be overwritten by the report"):
+    with pytest.raises(ValueError, match=r"'.*page.json' would be overwritten by the output"):
         write_combined([tmp_path / "page.json", results[0]], out)
     assert [path.name for path in tmp_path.iterdir()] == ["page.json"]
 

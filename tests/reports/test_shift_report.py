@@ -278,7 +278,7 @@ def test_nothing_is_left_where_writing_fails(tmp_path, monkeypatch):
         result.report(tmp_path / "no" / "r.html")
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         result.report(tmp_path)
-    with pytest.raises(ValueError, match=r"must not end in .json"):
+    with pytest.raises(ValueError, match=r"must end in .html or .htm"):
         result.report(tmp_path / "r.json")
     (tmp_path / "mine.json").write_text('{"my": "data"}')
     with pytest.raises(FileExistsError, match="not a report of xembed"):
@@ -286,9 +286,10 @@ def test_nothing_is_left_where_writing_fails(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.json"]
     (tmp_path / "mine.json").unlink()
 
-    def no_space(*_):
+    def no_space(*_, **__):
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr("os.link", no_space)
     monkeypatch.setattr("xembed._core.files.Path.replace", no_space)
     with pytest.raises(OSError, match="No space left"):
         result.report(tmp_path / "r.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from xembed._core.validation import quote_options
 
 # Rows of a batch. Blocks are made of them by `xembed._core.blocks`.
 _BATCH = 4096
+_SHOWN_COLUMNS = 20
 # Bytes that a column is read ahead. Without it, pyarrow reads whole row groups, which may be larger than the memory.
 _READ_AHEAD = 2**16
 
@@ -25,7 +27,9 @@ def parquet_rows(path: str | os.PathLike[str], *, name: str) -> int:
         return int(file.metadata.num_rows)
 
 
-def parquet_blocks(path: str | os.PathLike[str], *, name: str) -> Iterator[npt.NDArray[Any]]:
+def parquet_blocks(
+    path: str | os.PathLike[str], *, name: str, embedding_column: str | None = None
+) -> Iterator[npt.NDArray[Any]]:
     """Yield the rows of a file in blocks, each of shape (n_rows, n_dims).
 
     Raises
@@ -36,7 +40,7 @@ def parquet_blocks(path: str | os.PathLike[str], *, name: str) -> Iterator[npt.N
         If it is not Parquet, or does not say which of its columns are the embeddings.
     """
     with _opened(path, name) as (file, shown):
-        columns, lists = _choose_columns(file.schema_arrow, shown)
+        columns, lists = choose_columns(*_numbers_of(file.schema_arrow), embedding_column, shown)
         start, n_dims = 0, None
         for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
             if lists:
@@ -62,8 +66,8 @@ def _opened(path: str | os.PathLike[str], name: str) -> Iterator[tuple[Any, str]
         raise ValueError(f"{shown} can't be read as Parquet: {error}") from None
 
 
-def _choose_columns(schema: Any, shown: str) -> tuple[list[str], bool]:
-    """Return the columns of the embeddings, and whether it is one column of lists."""
+def _numbers_of(schema: Any) -> tuple[list[str], list[str], list[str]]:
+    """Return the columns of lists of numbers, those of numbers, and all."""
     from pyarrow import types
 
     def is_number(kind: Any) -> bool:
@@ -74,25 +78,53 @@ def _choose_columns(schema: Any, shown: str) -> tuple[list[str], bool]:
 
     fields = [field for field in schema if not field.name.startswith("__index_level_")]  # pandas' own columns
     lists = [field.name for field in fields if is_list(field.type) and is_number(field.type.value_type)]
-    floats = [field.name for field in fields if types.is_floating(field.type)]
-    integers = [field.name for field in fields if types.is_integer(field.type)]
-    remedy = "Pass a function that yields blocks of the columns that you mean, or save these alone."
-    if len(lists) > 1:
-        raise ValueError(f"{shown} must have one column of embeddings. Got {quote_options(lists)}. {remedy}")
-    if lists:
-        return lists, True
-    if floats and integers:
+    return lists, [field.name for field in fields if is_number(field.type)], [field.name for field in fields]
+
+
+def choose_columns(
+    lists: list[str], numbers: list[str], columns: list[str], asked: str | None, shown: str
+) -> tuple[list[str], bool]:
+    """Return the columns of the embeddings, and whether it is one column of lists.
+
+    Columns of numbers are dimensions only if their names are one stem and consecutive integers from 0 or 1. ``asked``
+    is the name of a column of lists, or the stem, or any of the columns.
+    """
+    by_stem: dict[str, dict[int, str]] = {}
+    for name in numbers:
+        if parts := re.fullmatch(r"(.*?)[-_. ]*([0-9]+)", name, re.DOTALL):
+            by_stem.setdefault(parts[1], {})[int(parts[2])] = name
+    choices: dict[str, tuple[list[str], bool]] = {name: ([name], True) for name in lists}
+    for stem, members in by_stem.items():
+        first, last = min(members), max(members)
+        if first in (0, 1) and last - first == len(members) - 1 > 0:
+            choices.setdefault(stem or members[first], ([members[i] for i in sorted(members)], False))
+    remedy = (
+        "Name one in read_embeddings(path, embedding_column=...) (--embedding-column): a column of lists, or what the "
+        "names of the columns of dimensions have before their numbers, as in emb_0, emb_1, ..."
+    )
+    if asked is not None:
+        named = [choice for key, choice in choices.items() if asked.rstrip("-_. ") == key or asked in choice[0]]
+        if len(named) != 1:
+            raise ValueError(
+                f"{shown} must hold the column of embeddings that is asked for. Got {asked!r}; those that can be are "
+                f"{quote_options(choices)}, of the columns {_some(columns)}."
+            )
+        return named[0]
+    if len(choices) > 1:
+        raise ValueError(f"{shown} must have one column of embeddings. Got {quote_options(choices)}. {remedy}")
+    if not choices:
         raise ValueError(
-            f"{shown} must have columns of embeddings alone. It has {len(floats)} of decimal numbers and the columns "
-            f"{quote_options(integers)} of whole numbers, which look like labels. {remedy}"
+            f"{shown} must have a column of lists of numbers, or a column of numbers for each dimension, with names "
+            f"such as emb_0, emb_1, ... without gaps. Got the columns {_some(columns)}. If these are texts, embed them "
+            "first: xembed.load_encoder().encode(texts)."
         )
-    if not floats and not integers:
-        raise ValueError(
-            f"{shown} must have a column of lists of numbers, or a column of numbers for each dimension. Got the "
-            f"columns {quote_options(field.name for field in fields)}. If these are texts, embed them first: "
-            "xembed.load_encoder().encode(texts)."
-        )
-    return floats or integers, False
+    return next(iter(choices.values()))
+
+
+def _some(columns: list[str]) -> str:
+    return quote_options(columns[:_SHOWN_COLUMNS]) + (f" and {len(columns) - _SHOWN_COLUMNS:,} more") * (
+        len(columns) > _SHOWN_COLUMNS
+    )
 
 
 def _from_lists(column: Any, field: str, n_dims: int | None, start: int, shown: str) -> npt.NDArray[Any]:

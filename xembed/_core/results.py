@@ -120,24 +120,26 @@ class Result:
             return rebuild(parse_json(source.lstrip("\ufeff"), cls.__name__), cls.__name__, cls)
         return rebuild(*read_json(source, f"{cls.__name__}.from_json"), cls)
 
-    def report(self, path: str | os.PathLike[str] | IO[Any]) -> None:
+    def report(self, path: str | os.PathLike[str] | IO[Any], *, overwrite: bool = False) -> None:
         """Write an HTML page to ``path`` and all its numbers to a .json file beside it, both whole or not at all.
 
         Parameters
         ----------
         path : path-like or file handle
-            The page, usually ``*.html``. To an open file, of bytes or of text in UTF-8, the page alone is written.
+            The page, ``*.html`` or ``*.htm``. To an open file, of bytes or of text in UTF-8, the page alone is written.
+        overwrite : bool, default=False
+            Replace files that are no pages or data of this package, too.
 
         Raises
         ------
         OSError
-            If the folder does not exist or can't be written, or a .json file that is not a result lies there already.
+            If the folder does not exist or can't be written, or a file that is not of this package lies there already.
         ValueError
-            If ``path`` ends in ``.json``, or is a text file in another encoding than UTF-8.
+            If ``path`` has another ending, or is a text file in another encoding than UTF-8.
         """
         from xembed.reports import write_report
 
-        write_report(self, path)
+        write_report(self, path, overwrite=overwrite)
 
     def html(self) -> str:
         """Return the HTML page as text: complete, it loads nothing.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 @contextlib.contextmanager
@@ -25,18 +27,22 @@ def own_randomness(device: str, seed: int) -> Iterator[None]:
 
 def global_generators(device: str) -> list[torch.Generator]:
     """Return the global generators that a model on this device draws from."""
-    found = torch.device(device)
+    import torch
+
+    place = torch.device(device)
     generators = [torch.default_generator]
-    if found.type == "cuda":
-        index = torch.cuda.current_device() if found.index is None else found.index
+    if place.type == "cuda":
+        index = torch.cuda.current_device() if place.index is None else place.index
         generators.append(torch.cuda.default_generators[index])
-    elif found.type == "mps":
+    elif place.type == "mps":
         generators.append(torch.mps._get_default_mps_generator())
     return generators
 
 
 def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
     """Return the SHA-256 of names, types, shapes and bytes."""
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())

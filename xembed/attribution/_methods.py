@@ -27,10 +27,14 @@ def find_methods(names: str | Iterable[str], *, caller: str) -> list[Method]:
     methods: dict[str, Method] = {}
     for name in wanted:
         if not isinstance(name, str) or name not in METHODS:
-            raise ValueError(f"The method of {caller} must be one of {quote_options(METHODS)}. Got {name!r} instead.")
+            raise ValueError(
+                f"The 'method' parameter of {caller} must be one of {quote_options(METHODS)}. Got {name!r} instead."
+            )
         methods[name] = METHODS[name]
     if not methods:
-        raise ValueError(f"The methods of {caller} must be one or more of {quote_options(METHODS)}. Got none.")
+        raise ValueError(
+            f"The 'method' parameter of {caller} must be one or more of {quote_options(METHODS)}. Got none."
+        )
     return list(methods.values())
 
 

@@ -10,8 +10,8 @@ from typer import Argument, Option
 
 from xembed._core.text import one_line
 from xembed.cli.inputs import embed_with_reference, read_source, texts_of
-from xembed.cli.options import INPUT, Distance, EncoderOptions, ReadingOptions, command
-from xembed.cli.outputs import warn
+from xembed.cli.options import INPUT, Distance, EncoderOptions, Overwrite, ReadingOptions, command
+from xembed.cli.outputs import check_output_file, warn
 
 
 @command("xembed depth reviews.csv --out depths.csv", "xembed depth new.txt --reference reviews.csv --top 10", place=30)
@@ -20,18 +20,23 @@ def depth(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     reference: Annotated[Path | None, "Corpus to measure in. Default: the texts themselves, each left out."] = None,
-    out: Annotated[Path | None, Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet.")] = None,
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet; - prints them.")
+    ] = None,
+    overwrite: Overwrite = False,
     distance: Distance = "cosine",
     top: Annotated[int, Option(min=0, help="How many of the deepest and of the shallowest to print.")] = 5,
 ) -> None:
     """Which texts are typical, which are outliers? Rank texts by their depth in a corpus."""
     import numpy as np
 
-    from xembed.datasets import check_table_path, write_table
+    from xembed.datasets import write_table
+    from xembed.datasets._write import TABLE_ENDINGS, csv_text
     from xembed.depth import tte_depth
 
-    if out is not None:
-        check_table_path(out)
+    to_stdout = out == Path("-")
+    if out is not None and not to_stdout:
+        check_output_file(out, "--out", TABLE_ENDINGS, [texts, reference, encoding.model], overwrite=overwrite)
     source = read_source(texts, reading)
     corpus = None if reference is None else read_source(reference, reading)
     X, R, warnings = embed_with_reference((source, corpus), encoding, (texts, reference))
@@ -40,12 +45,16 @@ def depth(
     lines = texts_of(source)
     warn(warnings)
     median = float(np.median(depths))
-    typer.echo(f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}")
+    summary = f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}"
+    typer.echo(summary, err=to_stdout)
     for title, rows in (("deepest (typical)", order[::-1][:top]), ("shallowest (outliers)", order[:top])):
-        typer.echo(f"\n{title}\n{'row':>8}  depth  text" if top else "", nl=bool(top))
+        typer.echo(f"\n{title}\n{'row':>8}  depth  text" if top else "", nl=bool(top), err=to_stdout)
         for i in rows:
-            typer.echo(f"{i:>8}  {depths[i]:.3f}  {'' if lines is None else one_line(lines[i])}")
-    if out is not None:
-        columns: dict[str, Any] = {"row": np.arange(len(depths)), "depth": depths}
-        write_table(out, columns if lines is None else columns | {"text": lines})
+            typer.echo(f"{i:>8}  {depths[i]:.3f}  {'' if lines is None else one_line(lines[i])}", err=to_stdout)
+    columns: dict[str, Any] = {"row": np.arange(len(depths)), "depth": depths}
+    columns |= {} if lines is None else {"text": lines}
+    if to_stdout:
+        typer.echo(csv_text(columns), nl=False)
+    elif out is not None:
+        write_table(out, columns, overwrite=overwrite)
         typer.echo(f"\nAll depths: {out}")

@@ -11,8 +11,8 @@ import typer
 from typer import Argument, Option
 
 from xembed.cli.inputs import check_same_kind, column_of, complete_column, embed_source, read_source, texts_of
-from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, ReadingOptions, ReportPath, Seed, command
-from xembed.cli.outputs import say_where, stamped, warn
+from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
+from xembed.cli.outputs import check_outputs, stamped, warn, write
 
 _CALENDAR = re.compile(r"(19|20)\d\d((0[1-9]|1[0-2])([0-2]\d|3[01])?)?")  # years, months, days without hyphens
 
@@ -28,7 +28,7 @@ def drift(
     window: Annotated[str, "Rows a window (50), or its length in time (7D, 12h, MS)."],
     reading: ReadingOptions,
     encoding: EncoderOptions,
-    out: ReportPath = Path("drift.html"),
+    output: OutputOptions,
     time_column: Annotated[str | None, "Column of times. Default: 'date' if there is one, else row numbers."] = None,
     group_column: GroupColumn = None,
     alpha: Annotated[float, "Bound of the chance of any false alarm, ever."] = 0.05,
@@ -39,11 +39,10 @@ def drift(
     """Since when has the corpus changed? Watch a stream of texts, looking as often as you like."""
     import numpy as np
 
-    from xembed.reports import check_report_path
     from xembed.shift import drift_over_time
     from xembed.shift._drift import plan
 
-    check_report_path(out)
+    destination = check_outputs(output, "drift.html", [stream, reference, encoding.model])
     source = read_source(stream, reading)
     if time_column is None and texts_of(source) is not None and "date" in source.columns:  # type: ignore[union-attr]
         time_column = "date"
@@ -80,10 +79,9 @@ def drift(
         rng=seed,
         **options,
     )
-    stamped(result).report(out)
     warn(result.warnings)
     typer.echo(result.verdict)
-    say_where(out)
+    write(stamped(result), destination, output)
     if fail_on_shift and result.detected:
         raise typer.Exit(3)
 

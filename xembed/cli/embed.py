@@ -9,8 +9,8 @@ import typer
 from typer import Argument, Option
 
 from xembed.cli.inputs import embed_source, read_text_source
-from xembed.cli.options import TEXTS, NormalizingEncoderOptions, ReadingOptions, add_commands, command
-from xembed.cli.outputs import warn
+from xembed.cli.options import TEXTS, NormalizingEncoderOptions, Overwrite, ReadingOptions, add_commands, command
+from xembed.cli.outputs import check_output_file, warn
 
 
 @command(
@@ -23,19 +23,18 @@ def embed(
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
     out: Annotated[Path, Option("--out", "-o", help="The .npy file to write, float32, a row a text.")],
+    overwrite: Overwrite = False,
 ) -> None:
     """Turn texts into embeddings."""
     import numpy as np
 
-    from xembed._core.files import atomic_write, check_writable
+    from xembed._core.files import atomic_write
 
-    if out.suffix.lower() != ".npy":
-        raise typer.BadParameter(f"must end in .npy. Got {str(out)!r}.", param_hint="--out")
-    check_writable(out)
+    check_output_file(out, "--out", [".npy"], [texts, encoding.model], overwrite=overwrite)
     source = read_text_source(texts, reading, why=" already")
     X, warnings, _ = embed_source(source, encoding, texts.name)
     warn(warnings)
-    with atomic_write(out) as file:
+    with atomic_write(out, exclusive=not overwrite) as file:
         np.save(file, X, allow_pickle=False)
     typer.echo(f"{len(X)} texts, {X.shape[1]} dimensions: {out}")
 

@@ -11,8 +11,8 @@ from typer import Option
 
 from xembed._core.text import one_line
 from xembed.cli.inputs import different_names, embed_with_reference, read_text_source
-from xembed.cli.options import TEXTS, EncoderOptions, ReadingOptions, Seed, command
-from xembed.cli.outputs import say_where, stamped, warn
+from xembed.cli.options import TEXTS, EncoderOptions, OutputOptions, ReadingOptions, Seed, command
+from xembed.cli.outputs import check_outputs, stamped, warn, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ _NOT_VALIDATED = "The explanation was not validated on this corpus."
 def explain(
     reading: ReadingOptions,
     encoding: EncoderOptions,
+    output: OutputOptions,
     similarity: Annotated[
         tuple[str, str] | None, Option(metavar="A B", help="Why are two texts similar? Give both, in quotes.")
     ] = None,
@@ -63,15 +64,11 @@ def explain(
     ] = None,
     samples: Annotated[int | None, Option(min=2, help="Perturbed rows a text, for methods that draw.")] = None,
     top: Annotated[int | None, Option(min=1, help=f"Pairs of words, words or terms to print. Default: {_TOP}.")] = None,
-    out: Annotated[Path | None, Option("--out", "-o", help="Write a report, too, and its numbers beside it.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Which words make two texts similar, a text an outlier, a corpus drift? Give one of the first three options."""
     _check_usage(similarity, depth, shift, reference=reference, target=target, trust=trust, limit=limit)
-    from xembed.reports import check_report_path
-
-    if out is not None:
-        check_report_path(out)
+    destination = check_outputs(output, None, [depth, *(shift or ()), reference, encoding.model])
     options: dict[str, Any] = {"rng": seed}
     options |= {name: value for name, value in (("method", method), ("n_samples", samples)) if value is not None}
     n_printed = _TOP if top is None else top
@@ -87,10 +84,9 @@ def explain(
     elif shift is not None:
         options |= {"progress": encoding.progress, "top": max(n_printed, 10)}
         result = _explain_shift(shift, [_read(file, reading) for file in shift], encoding, options, n_printed)
-    if out is not None:
-        stamped(result).report(out)
+    if destination is not None:
         typer.echo()
-        say_where(out)
+    write(stamped(result), destination, output)
 
 
 def _check_usage(similarity: Any, depth: Any, shift: Any, **of_depth: Any) -> None:

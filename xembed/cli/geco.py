@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer import Option
 
-from xembed.cli.options import Progress, ReportPath, command
-from xembed.cli.outputs import say_where, stamped
+from xembed.cli.options import OutputOptions, Progress, command
+from xembed.cli.outputs import check_outputs, stamped, write
 
 _METHODS = (
     "integrated_gradients, saliency_l1, saliency_l2, input_x_gradient, gradient_shap, deep_lift, guided_backprop, "
     "deconvolution, occlusion, lime, kernel_shap, shapley_sampling, attention_rollout, attention_gradient, "
     "uniform_random, constant, gendered_lexicon, linear_tfidf, pattern"
 )
+
+Variant = Literal[
+    "all", "subject", "binary_gender_all", "binary_gender_subj", "non_binary_gender_all", "non_binary_gender_subj"
+]
 
 
 @command(
@@ -24,7 +28,7 @@ _METHODS = (
     place=60,
 )
 def geco(
-    out: ReportPath = Path("geco.html"),
+    output: OutputOptions,
     run_dir: Annotated[
         Path | None, "Folder of models and attributions, to go on from. Default: the name of --out with '-run'."
     ] = None,
@@ -32,11 +36,13 @@ def geco(
         Path | None, Option("--geco", help="Folder of the official GECO files. Default: the bundled sentences.")
     ] = None,
     variant: Annotated[
-        str,
+        Variant,
         "Of the bundled sentences: all or subject. Of GECO: binary_gender_all, binary_gender_subj, "
         "non_binary_gender_all or non_binary_gender_subj.",
     ] = "all",
-    profile: Annotated[str, "quick: one seed, 40 sentences. full: three seeds, all sentences."] = "quick",
+    profile: Annotated[
+        Literal["quick", "full"], "quick: one seed, 40 sentences. full: three seeds, all sentences."
+    ] = "quick",
     schemes: Annotated[str, "What is trained, by commas: C, CE, CEf, CEfAf, OLA."] = "all",
     methods: Annotated[str, f"Attribution methods, by commas, or all: {_METHODS}."] = "all",
     seeds: Annotated[str | None, "One model of each scheme for each, such as 0,1,2."] = None,
@@ -44,7 +50,9 @@ def geco(
     samples: Annotated[int | None, Option(min=2, help="Perturbed rows a text.")] = None,
     faithful: Annotated[int | None, Option(min=0, help="Sentences for the test by deletion.")] = None,
     randomised: Annotated[int | None, Option(min=0, help="Sentences for the test by random weights.")] = None,
-    target: Annotated[str, "Explain the score of the true class (label) or the predicted one (predicted)."] = "label",
+    target: Annotated[
+        Literal["label", "predicted"], "Explain the score of the true class (label) or the predicted one (predicted)."
+    ] = "label",
     model: Annotated[str | None, "Pretrained model: folder or hub id. Default: all-MiniLM-L6-v2, offline."] = None,
     device: Annotated[str, "auto, cpu, cuda, mps."] = "auto",
     plan: Annotated[bool, "Say what would be done at what cost, and stop."] = False,
@@ -52,13 +60,10 @@ def geco(
     progress: Progress = None,
 ) -> None:
     """Which attribution method tells the truth about this model? Train, explain, score and write a report."""
-    from xembed._core.files import check_writable
     from xembed.geco import Benchmark
     from xembed.geco._benchmark import SCHEMES_TRAINED
-    from xembed.reports import check_report_path
 
-    check_report_path(out)
-    check_writable(out)
+    destination = check_outputs(output, "geco.html", [geco_dir, model])
     benchmark = Benchmark(
         _read(geco_dir, variant),
         backbone=model,
@@ -76,14 +81,14 @@ def geco(
     typer.echo(benchmark.plan().text)
     if plan:
         return
-    folder = run_dir or out.with_name(f"{out.stem}-run")
+    page = Path("geco.html") if output.out is None or output.to_stdout else output.out
+    folder = run_dir or page.with_name(f"{page.stem}-run")
     result = stamped(benchmark.run(folder, resume=not no_resume, progress=progress))
-    result.report(out)
     for row in result.schemes:
         best = result.best(row.scheme)
         finding = "no method is valid" if best is None else _describe(result.row(row.scheme, best))
         typer.echo(f"{row.scheme}: accuracy {100 * row.accuracy.mean:.1f} %, {finding}")
-    say_where(out, f"run: {folder}")
+    write(result, destination, output, f"run: {folder}")
 
 
 def _describe(row: Any) -> str:

@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 
 def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[Any]:
-    """Read texts or ready embeddings, by the ending of the file."""
+    """Read texts or ready embeddings: those of .npy, or of a table where their column is named."""
     from xembed.datasets import read_embeddings, read_texts
 
+    options = dataclasses.asdict(reading)
+    column = options.pop("embedding_column")
     if path.suffix.lower() in {".npy", ".npz"}:
         return read_embeddings(path)
-    return read_texts(path, **dataclasses.asdict(reading))
+    if column is not None:
+        form = {name: options[name] for name in ("delimiter", "encoding")}
+        return read_embeddings(path, embedding_column=column, **form)
+    return read_texts(path, **options)
 
 
 def read_text_source(path: Path, reading: ReadingOptions, *, why: str) -> TextTable:

@@ -9,8 +9,8 @@ import typer
 from typer import Argument, Option
 
 from xembed.cli.inputs import check_same_kind, complete_column, read_source, texts_of
-from xembed.cli.options import INPUT, NormalizingEncoderOptions, ReadingOptions, ReportPath, Seed, command
-from xembed.cli.outputs import say_where, stamped, warn
+from xembed.cli.options import INPUT, NormalizingEncoderOptions, OutputOptions, ReadingOptions, Seed, command
+from xembed.cli.outputs import check_output_file, check_outputs, stamped, warn, write
 
 _PAIRS = "pairs with scores: STS-B, SICK, a SemEval folder, or a table with sentence1, sentence2, score"
 
@@ -24,6 +24,7 @@ def isotropy(
     texts: Annotated[Path, Argument(help=f"The texts whose embeddings are measured: {INPUT}.")],
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
+    output: OutputOptions,
     fit: Annotated[Path | None, "Other texts, to fit corrections on. Default: the sentences of --tune."] = None,
     tune: Annotated[Path | None, f"What chooses a correction: {_PAIRS}."] = None,
     test: Annotated[list[Path] | None, "What judges it, of the same form; may be given several times."] = None,
@@ -32,20 +33,18 @@ def isotropy(
     transductive: Annotated[bool, "Allow fitting on the test sentences; the report says so."] = False,
     save: Annotated[Path | None, "Write the recommended correction to this .safetensors file."] = None,
     resamples: Annotated[int, Option(min=20, help="Resamples for the intervals.")] = 200,
-    out: ReportPath = Path("isotropy.html"),
     name: Annotated[str | None, "What the report calls the texts. Default: the file name."] = None,
     seed: Seed = 0,
 ) -> None:
     """Is the embedding space sound, and would a correction help? Measure it and write a report."""
-    from xembed._core.files import check_writable
     from xembed.datasets import load_sts
     from xembed.isotropy import default_corrections, diagnose
     from xembed.isotropy._sts import named_texts
-    from xembed.reports import check_report_path
 
-    check_report_path(out)
+    inputs = [texts, fit, tune, *(test or ()), encoding.model]
+    destination = check_outputs(output, "isotropy.html", inputs)
     if save is not None:
-        check_writable(save)
+        check_output_file(save, "--save", [".safetensors"], inputs, overwrite=output.overwrite)
     source = read_source(texts, reading)
     labels = None if label_column is None else complete_column(source, label_column, texts)
     fit_source = None if fit is None else read_source(fit, reading)
@@ -69,7 +68,6 @@ def isotropy(
     else:
         result = diagnose(source, **options)
     result = stamped(result)
-    result.report(out)
     warn(result.warnings)
     for measure_name in ("debiased_isoscore", "average_cosine"):
         before = result.before.measure(measure_name)
@@ -86,4 +84,4 @@ def isotropy(
                 rows = encoding.encoder.encode(fitted_on.texts)
             default_corrections()[result.recommendation].fit(rows).save(save)
             typer.echo(f"Correction: {save}  (xembed.isotropy.load_correction, wrap)")
-    say_where(out)
+    write(result, destination, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -10,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
 from typer import Option
@@ -25,19 +26,19 @@ else:
     PoolingName = Literal[tuple(POOLINGS)]
 
 # How the library's errors name what is wrong with a call, and the options of other names than the parameters they set.
-_ABOUT_PARAMETER = re.compile(r"The '(\w+)' parameter of [\w. ]+? (?=must )")
+_ABOUT_PARAMETER = re.compile(r"The '(\w+)' parameter of [\w. -]+? (?=must )")
 _OPTION_OF = {
     "n_resamples": ("resamples",), "n_samples": ("samples",), "n_sentences": ("sentences",), "rng": ("seed",),
-    "n_faithful": ("faithful",), "n_randomised": ("randomised",),
+    "scheme": ("schemes",), "method": ("methods",), "n_faithful": ("faithful",), "n_randomised": ("randomised",),
 }  # fmt: skip
 
-TEXTS = "texts in .txt (one a line), .csv, .jsonl or .parquet"
+TEXTS = "texts in .txt (one a line), .csv, .tsv, .jsonl, .json or .parquet, also .gz; - is standard input"
 INPUT = f"{TEXTS}, or ready embeddings in .npy"
 
-ReportPath = Annotated[Path, Option("--out", "-o", help="The report; its numbers go to a .json beside it.")]
 GroupColumn = Annotated[str | None, "Column of the document or author of each row: groups are permuted whole."]
 Distance = Annotated[Literal["cosine", "chord", "angular"], "Distance of depth."]
 Seed = Annotated[int, Option(min=0, help="Seed of every random step.")]
+Overwrite = Annotated[bool, "Replace the file if there is one."]
 Progress = Annotated[bool | None, "Progress bar. Default: on a terminal only."]
 
 
@@ -48,6 +49,10 @@ class ReadingOptions:
     text_column: Annotated[str | None, "Column that holds the texts."] = None
     skip_blank: Annotated[bool, "Drop blank texts instead of refusing them."] = False
     id_column: Annotated[str | None, "Column with an identifier of each text."] = None
+    delimiter: Annotated[str | None, "Character between cells. Default: comma in .csv, tab in .tsv."] = None
+    encoding: Annotated[str | None, "Encoding of texts, such as cp1252. Default: UTF-8."] = None
+    dayfirst: Annotated[bool, "Read 04/03/2024 as the 4th of March."] = False
+    embedding_column: Annotated[str | None, "Column of ready embeddings, or the stem of its columns: emb_0, ..."] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +102,41 @@ class NormalizingEncoderOptions(EncoderOptions):
         return self.load(self.normalize)
 
 
+@dataclasses.dataclass(frozen=True)
+class OutputOptions:
+    """What is written, and what goes to standard output."""
+
+    out: Annotated[
+        Path | None,
+        Option(
+            "--out", "-o", help="The page (.html), or - for standard output. Default: a new file of the command's name."
+        ),
+    ] = None
+    format: Annotated[
+        Literal["text", "json", "markdown"],
+        "What goes to standard output. Other than text: messages go to standard error, and a page only to --out.",
+    ] = "text"
+    data: Annotated[bool, "All numbers in a .json beside the page."] = True
+    overwrite: Annotated[bool, "Replace other files than reports of xembed, too."] = False
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether the page goes to standard output."""
+        return self.out == Path("-")
+
+    @functools.cached_property
+    def stdout(self) -> IO[Any]:
+        """Standard output as it was when the command began."""
+        return sys.stdout
+
+    def messages(self) -> contextlib.AbstractContextManager[Any]:
+        """Return within what messages go to standard error if standard output is for a page or for data."""
+        if self.to_stdout and self.format != "text":
+            raise ValueError("--format says what goes to standard output, and so does --out -. Give one of the two.")
+        is_free = self.stdout is not None and not self.to_stdout and self.format == "text"
+        return contextlib.nullcontext() if is_free else contextlib.redirect_stdout(sys.stderr)
+
+
 class Command(NamedTuple):
     """A function that is a command, what lists of commands say of it, and what stands below its help."""
 
@@ -129,8 +169,10 @@ def command(*examples: str, place: int = 50) -> Callable[[Callable[..., None]], 
         def run(**values: Any) -> None:
             for name, group in groups.items():
                 values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+            output = next((value for value in values.values() if isinstance(value, OutputOptions)), OutputOptions())
             try:
-                function(**values)
+                with output.messages():
+                    function(**values)
             except (ValueError, TypeError) as error:
                 if (of_usage := _as_usage_error(error, flags)) is None:
                     raise

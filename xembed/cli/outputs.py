@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import typer
 
@@ -15,6 +16,8 @@ from xembed._core.text import printable
 
 if TYPE_CHECKING:
     from xembed._core.results import Result
+    from xembed.cli.options import OutputOptions
+    from xembed.reports._write import HasDict
 
 ResultT = TypeVar("ResultT", bound="Result")
 
@@ -47,7 +50,100 @@ def warn(warnings: Iterable[str]) -> None:
         say(f"xembed: warning: {warning}", err=True)
 
 
-def say_where(report: Path, *more: str) -> None:
-    """Print where the report and its numbers are."""
-    where = "; ".join([f"numbers: {report.with_suffix('.json')}", *more])
-    say(f"Report: {report}  ({where})")
+class Destination(NamedTuple):
+    """Where a page goes, and the name that was meant if that is taken."""
+
+    page: Path
+    intended: Path
+
+
+def check_outputs(
+    output: OutputOptions, default: str | Path | None, inputs: Iterable[Any], *, kept: bool = False
+) -> Destination | None:
+    """Return the page that is to be written, if one is; what can't or must not be written is refused at once.
+
+    ``default`` is the page without ``--out`` (None: then there is none); it takes no name that there is already.
+    ``inputs`` are paths that are read; what is no path is passed over. With ``kept``, the data lie beside the page.
+    """
+    from xembed._core.files import check_not_read
+    from xembed.reports._write import PAGE_ENDINGS, check_report_path, outputs_of
+
+    if output.to_stdout or (output.out is None and (default is None or output.format != "text")):
+        return None
+    page = Path(default or "") if output.out is None else output.out
+    if page.suffix.lower() not in PAGE_ENDINGS:
+        raise ValueError(f"--out must end in .html or .htm, as pages do. Got {str(page)!r} instead.")
+    free = page if output.out else free_name(page)
+    check_not_read(outputs_of(free, data_too=output.data and not kept), inputs)
+    return Destination(check_report_path(free, overwrite=output.overwrite, data_too=output.data or kept), page)
+
+
+def check_output_file(
+    path: Path, option: str, endings: Iterable[str], inputs: Iterable[Any], *, overwrite: bool
+) -> Path:
+    """Return the path of a table, of embeddings or of a correction if it can be written; of these, none is replaced."""
+    from xembed._core.files import check_not_read, check_writable
+    from xembed._core.validation import quote_options
+
+    if path.suffix.lower() not in endings:
+        raise ValueError(f"{option} must end in one of {quote_options(endings)}. Got {str(path)!r} instead.")
+    check_not_read([path], inputs)
+    check_writable(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{str(path)!r} exists already. Give another name, or --overwrite.")
+    return path
+
+
+def free_name(page: Path) -> Path:
+    """Return ``page``, or with the first number after its name for which neither a page nor data are there."""
+    names = itertools.chain([page], (page.with_name(f"{page.stem}-{n}{page.suffix}") for n in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name) and not os.path.lexists(name.with_suffix(".json")))
+
+
+def write(
+    result: HasDict | Mapping[str, Any],
+    destination: Destination | None,
+    output: OutputOptions,
+    *more: str,
+    kept: bool = False,
+) -> None:
+    """Write a result, or its plain data, where the options say, and say where that is.
+
+    ``more`` is said, too; ``kept`` are data that lie beside the page already.
+    """
+    from xembed._core.provenance import dump_json
+    from xembed.reports import render_markdown, render_page
+    from xembed.reports._write import check_replaceable, maker, outputs_of, write_page
+
+    data = result if isinstance(result, Mapping) else result.to_dict()
+    if output.to_stdout:
+        print_bytes(render_page(data, data_beside=False), output)
+    elif output.format != "text":
+        print_bytes(dump_json(data) if output.format == "json" else render_markdown(data), output)
+    if destination is None:
+        return
+    page, intended = destination
+    data_too = output.data and not kept
+    while True:
+        replaced = {file: maker(file) for file in outputs_of(page, data_too=data_too) if file.exists()}
+        check = None if output.overwrite else check_replaceable if output.out else _refuse
+        try:
+            write_page(data, page, data_too=data_too, check=check, data_beside=output.data or kept)
+            break
+        except FileExistsError:  # made by another process while this one computed
+            page = free_name(page)
+    for file, made in replaced.items():
+        say(f"xembed: replaced {file}{f' ({made})' if made else ''}", err=True)
+    if page != intended:
+        say(f"xembed: {intended} or the data beside it is there already, and is kept.", err=True)
+    where = "; ".join([*([f"numbers: {page.with_suffix('.json')}"] if output.data or kept else []), *more])
+    say(f"Report: {page}{f'  ({where})' if where else ''}")
+
+
+def print_bytes(text: str, output: OutputOptions) -> None:
+    """Print what is not for a terminal but for other programs: in UTF-8, whatever the terminal's encoding."""
+    typer.echo(text.encode("utf-8"), file=output.stdout, nl=not text.endswith("\n"))
+
+
+def _refuse(path: Path) -> None:
+    raise FileExistsError(f"{str(path)!r} exists already.")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from typer import Argument
 
-from xembed.cli.options import ReportPath, command
-from xembed.cli.outputs import command_line_provenance, say_where
+from xembed.cli.options import OutputOptions, command
+from xembed.cli.outputs import check_outputs, command_line_provenance, write
 
 
 @command(
@@ -19,7 +19,7 @@ from xembed.cli.outputs import command_line_provenance, say_where
 )
 def report(
     results: Annotated[list[Path], Argument(help="The .json files that lie beside reports.")],
-    out: ReportPath = Path("report.html"),
+    output: OutputOptions,
     title: Annotated[str | None, "Heading of the combined page."] = None,
     compare: Annotated[bool, "Say what differs between two results of one kind: old, then new."] = False,
 ) -> None:
@@ -30,21 +30,18 @@ def report(
     if compare and title is not None:
         raise typer.BadParameter("is for combined pages. Leave it out with --compare.", param_hint="--title")
 
-    from xembed.reports import check_report_path, compare_results
-    from xembed.reports._write import check_not_read, combine, read_plain, write_page
+    from xembed.reports import compare_results
+    from xembed.reports._write import combine, read_plain
 
-    page = check_report_path(out)
     again = len(results) == 1 and title is None  # the page of data as they are
-    beside = page.with_suffix(".json")
-    kept = again and beside.resolve() == results[0].resolve()
-    if not kept:
-        check_not_read(page, results)
+    beside = None if output.out is None else output.out.with_suffix(".json")
+    kept = again and beside is not None and beside.exists() and beside.samefile(results[0])
+    destination = check_outputs(output, "report.html", results, kept=kept)
     if again:
         data = read_plain(results[0])
     else:
         data = compare_results(*results) if compare else combine(results, title=title)
         data["provenance"] |= command_line_provenance()
-    write_page(data, page, data_too=not kept)
     for sentence in data["changed"] if compare else ():
         typer.echo(sentence)
-    say_where(page)
+    write(data, destination, output, kept=kept)

@@ -9,8 +9,17 @@ import typer
 from typer import Argument, Option
 
 from xembed.cli.inputs import check_same_kind, complete_column, different_names, embed_source, read_source, texts_of
-from xembed.cli.options import INPUT, Distance, EncoderOptions, GroupColumn, ReadingOptions, ReportPath, Seed, command
-from xembed.cli.outputs import say_where, stamped, warn
+from xembed.cli.options import (
+    INPUT,
+    Distance,
+    EncoderOptions,
+    GroupColumn,
+    OutputOptions,
+    ReadingOptions,
+    Seed,
+    command,
+)
+from xembed.cli.outputs import Destination, check_outputs, command_line_provenance, stamped, warn, write
 
 if TYPE_CHECKING:
     from xembed.shift import ShiftResult
@@ -26,7 +35,7 @@ def shift(
     g: Annotated[Path, Argument(metavar="G", help="The corpus compared with it.")],
     reading: ReadingOptions,
     encoding: EncoderOptions,
-    out: ReportPath = Path("shift.html"),
+    output: OutputOptions,
     name_f: Annotated[str | None, "What the report calls F. Default: its file name."] = None,
     name_g: Annotated[str | None, "What the report calls G. Default: its file name."] = None,
     group_column: GroupColumn = None,
@@ -42,9 +51,7 @@ def shift(
     fail_on_shift: Annotated[bool, "Exit with 3 if a shift is found."] = False,
 ) -> None:
     """Did the corpus change? Compare G with F and write a report."""
-    from xembed.reports import check_report_path
-
-    check_report_path(out)
+    destination = check_outputs(output, "shift.html", [f, g, encoding.model])
     sources = read_source(f, reading), read_source(g, reading)
     names = different_names(name_f or f.stem, name_g or g.stem)
     if words and None in map(texts_of, sources):
@@ -68,7 +75,7 @@ def shift(
         projection=projection,
         rng=seed,
     )
-    write_shift(result, out, sources if words else None, encoding, seed)
+    write_shift(result, (destination, output), sources if words else None, encoding, seed)
     if fail_on_shift and result.shifted:
         raise typer.Exit(3)
 
@@ -99,22 +106,26 @@ def compare_sources(
 
 
 def write_shift(
-    result: ShiftResult, out: Path, explained: tuple[Any, Any] | None, encoding: EncoderOptions, seed: int
+    result: ShiftResult,
+    where: tuple[Destination | None, OutputOptions],
+    explained: tuple[Any, Any] | None,
+    encoding: EncoderOptions,
+    seed: int,
 ) -> None:
     """Write the report of a shift and say its verdict; with its words if ``explained`` are the texts."""
     verdicts = [result.verdict]
-    if explained is None:
-        result.report(out)
-    else:
+    written: Any = result
+    if explained is not None:
         from xembed.attribution import explain_shift
-        from xembed.reports import write_combined
+        from xembed.reports._write import combine
 
         F, G = (texts_of(source) for source in explained)
         options: dict[str, Any] = {"progress": encoding.progress, "rng": seed}
         explanation = stamped(explain_shift(encoding.encoder, F, G, result=result, **options))  # type: ignore[arg-type]
-        write_combined([result, explanation], out, title=f"{result.names[0]} and {result.names[1]}, and their words")
+        written = combine([result, explanation], title=f"{result.names[0]} and {result.names[1]}, and their words")
+        written["provenance"] |= command_line_provenance()
         verdicts.append(explanation.verdict)
     warn(result.warnings)
     for verdict in verdicts:
         typer.echo(verdict)
-    say_where(out)
+    write(written, *where)

@@ -13,6 +13,7 @@ from ._make_pairs import MadePairs as MadePairs
 from ._make_pairs import Undecided as Undecided
 from ._make_pairs import make_pairs as make_pairs
 from ._paired import PairedSentences as PairedSentences
+from ._read import read_columns as read_columns
 from ._read import read_embeddings as read_embeddings
 from ._read import read_texts as read_texts
 from ._sts import STSPairs as STSPairs

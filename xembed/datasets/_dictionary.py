@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xembed._core.files import check_file
+from xembed._core.files import check_file, read_bytes
 from xembed._core.validation import RNG, check_number, check_texts
 from xembed.datasets._bundled import find_bundled
 from xembed.datasets._draw import draw
-from xembed.datasets._read_table import decode, split_lines
+from xembed.datasets._read_table import Form, check_form, ending, split_lines, to_utf8
 
 # Separates the definitions of an entry in the published dictionaries of DefSent+.
 _MORE = "<|list_more_def|>"
@@ -174,7 +174,7 @@ class Dictionary:
         )
 
 
-def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
+def load_dictionary(path: str | os.PathLike[str] | None = None, *, encoding: str | None = None) -> Dictionary:
     r"""Read a dictionary: the one that comes with xembed, a WordNet database, or a file.
 
     Parameters
@@ -190,7 +190,10 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
         A .tsv, .txt or .csv file: an entry and a definition a line, without a header or with the header ``entry`` and
         ``definition``. Lines of the same entry are joined. ``<|list_more_def|>`` between definitions is understood, as
         in the published dictionaries of DefSent+. Quotes are literal where tabs are the separator, also in a .csv whose
-        first line has one, and follow the rules of .csv where commas are. UTF-8, or UTF-16 with a byte order mark.
+        first line has one, and follow the rules of .csv where commas are. UTF-8, or UTF-16 with a byte order mark. Each
+        also packed with gzip (.tsv.gz), within the limits of `read_texts`.
+    encoding : str, optional
+        Encoding of a file, such as 'cp1252', if it is another.
 
     Returns
     -------
@@ -222,7 +225,8 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
     ('a folding shade on a stick that keeps rain off the person beneath it',)
     """
     if path is None:
-        pairs = _read_file(find_bundled("dictionary.tsv"), "the bundled dictionary")
+        bundled = find_bundled("dictionary.tsv")
+        pairs = _parse_file(bundled.read_bytes(), bundled, "the bundled dictionary", None)
         card = find_bundled("dictionary.md").read_text(encoding="utf-8")
         return _collect(pairs, name="dictionary", source="The bundled dictionary", card=card)
     if isinstance(path, str | os.PathLike) and Path(path).is_dir():
@@ -235,16 +239,18 @@ def load_dictionary(path: str | os.PathLike[str] | None = None) -> Dictionary:
         pairs, card = _read_wordnet(folder, source)
         return _collect(pairs, name=folder.resolve().name, source=source, card=card)
     file, source = check_file(path, "load_dictionary")
-    if file.suffix.lower() not in _SUFFIXES:
+    if ending(file) not in _SUFFIXES:
         raise ValueError(
             f"{source} must end in one of {', '.join(_SUFFIXES)} to be read by load_dictionary, or be the folder of a "
             f"WordNet database. Got {file.suffix!r} instead."
         )
-    return _collect(_read_file(file, source), name=file.stem, source=source)
+    check_form(Form(encoding=encoding), "load_dictionary")
+    data, file, source = read_bytes(path, "load_dictionary")
+    return _collect(_parse_file(data, file, source, encoding), name=file.stem, source=source)
 
 
-def _read_file(file: Path, source: str) -> list[Pair]:
-    content = decode(file.read_bytes(), source, utf16=True)
+def _parse_file(data: bytes, file: Path, source: str, encoding: str | None) -> list[Pair]:
+    content = to_utf8(data, source, encoding, utf16=True).decode("utf-8")
     first = content.partition("\n")[0]
     with_commas = file.suffix.lower() == ".csv" and "\t" not in first
     pairs: list[Pair] = []
@@ -328,7 +334,9 @@ def _read_wordnet(folder: Path, source: str) -> tuple[list[tuple[str, str]], str
     pairs: list[tuple[str, str]] = []
     license: list[str] = []
     for name in _WORDNET_FILES:
-        for number, line in enumerate(split_lines(decode((folder / name).read_bytes(), f"{source}, {name}")), start=1):
+        for number, line in enumerate(
+            split_lines(to_utf8((folder / name).read_bytes(), f"{source}, {name}").decode("utf-8")), start=1
+        ):
             if not line.strip():
                 continue
             if line.startswith("  "):  # the license, in numbered lines

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.files import open_npy
+from xembed._core.files import check_file, is_stream, most_bytes, open_npy, too_large
+from xembed._core.parquet import choose_columns, parquet_blocks
 from xembed._core.validation import check_option, check_texts, quote_options
-from xembed.datasets._read_table import Columns, read_table
+from xembed.datasets._read_table import Columns, Form, ending, read_table
 from xembed.datasets._tables import TextTable, as_day
 
 _TEXT_COLUMNS = ("sentence", "content", "body", "document", "review", "question")
+_EMBEDDING_TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet"}
+_ENDS = tuple(".!?…。！？")
+_NUMERIC = re.compile(r"\s*[-+]?[0-9][0-9.,:/ T-]*\s*")
+_TOKEN = re.compile(r"\s*[!-~]{1,64}\s*")
+_MIN_TEXTS = 5  # texts from which it is said what they look like
 _SKIP = "Drop them with skip_blank=True (--skip-blank on the command line)."
 
 
@@ -25,6 +34,9 @@ def read_texts(
     text_column: str | None = None,
     skip_blank: bool = False,
     id_column: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    dayfirst: bool = False,
 ) -> TextTable:
     r"""Read texts, and what belongs to them, from a file.
 
@@ -32,7 +44,12 @@ def read_texts(
     ----------
     path : str or path-like
         A file whose suffix (in any case) says what it is: .txt (a text a line), .csv or .tsv (the first line names the
-        columns), .jsonl or .ndjson (a JSON object or string a line), all in UTF-8, or .parquet.
+        columns; quotes are literal in .tsv), .jsonl or .ndjson (a JSON object or string a line), .json (a list of
+        objects or strings, or an object of equally long lists) or .parquet, each also packed with gzip (.csv.gz).
+
+        '-' is standard input, and a pipe of the shell (``/dev/fd/63``) likewise has no suffix: what begins with '{' is
+        read as .jsonl, a JSON list as .json, Parquet as such, everything else as .csv if ``text_column``, ``id_column``
+        or ``delimiter`` is given, as .txt otherwise. Gzip is unpacked.
     text_column : str, optional
         The column with the texts. ``None`` takes the column 'text'; else the only one that holds text (besides 'label'
         and 'date'); else the one called 'sentence', 'content', 'body', 'document', 'review' or 'question', if there is
@@ -41,6 +58,12 @@ def read_texts(
         Drop texts that are missing, empty or white space only, with their whole row, instead of raising an error.
     id_column : str, optional
         The column with an identifier of each text: strings or integers, none of them missing. It stays in the metadata.
+    delimiter : str, optional
+        The character between the cells of a .csv or .tsv; ``None`` is the comma, and the tab.
+    encoding : str, optional
+        Encoding of a file of text, such as 'cp1252'; ``None`` is UTF-8.
+    dayfirst : bool, default=False
+        Read dates such as '4.3.2024' and '04/03/2024' in the column 'date' as the 4th of March.
 
     Returns
     -------
@@ -54,14 +77,26 @@ def read_texts(
     ------
     FileNotFoundError, IsADirectoryError, PermissionError, TypeError
         If the file can't be opened, or ``path`` is not a path.
+    OSError
+        If it is a device or a named pipe, which may never end.
     ValueError
-        If the suffix is unknown, the file is not UTF-8 or not well-formed (the message says where), the column with
-        the texts is not found, cells of it are not text, texts are blank, or there are none.
+        If the suffix is unknown or the file is something else; it has another encoding (the likely one is named) or
+        another delimiter; it is not well-formed (the message says where): quotes that are not closed, rows with more or
+        fewer cells than columns, a key twice in an object; it is too large; the only name of a column looks like a text
+        (``text_column`` with this name accepts it); the column with the texts is not found, cells of it are not text,
+        texts are blank, or there are none.
 
     Notes
     -----
-    Only ``\n`` and ``\r\n`` end a line in .txt and .jsonl, so texts may hold U+2028 and other separators. Numbers are
-    never turned into texts, and everything in a .csv is text, metadata too. Messages count rows from 0, lines from 1.
+    Only ``\n`` and ``\r\n`` end a line in .txt, .tsv and .jsonl, so texts may hold U+2028 and other separators (``\r``
+    does where there is nothing else). Numbers are never turned into texts, and everything in a .csv is text, metadata
+    too. Messages count rows from 0, lines from 1. An empty line is no row, but where there is only one column: there it
+    is a blank text.
+
+    A file may hold 2 GiB. What is packed (.gz, .parquet) may unpack to 256 MiB or 100 times its size, whichever is
+    more, and 2 GiB. ``XEMBED_MAX_BYTES`` in the environment replaces these limits. There may be 10,000 columns, and 100
+    levels of JSON. The table's ``warnings`` say whether texts look like identifiers or numbers, or a cell spans more
+    than 50 lines.
 
     Examples
     --------
@@ -74,15 +109,16 @@ def read_texts(
     >>> table, table.texts
     (TextTable('notes': 2 texts, columns 'text', 'stars'), ('Lovely', 'Broke at once'))
     """
-    table = read_table(path, caller="read_texts", remedy=" .npy is for ready embeddings: read_embeddings reads it.")
+    form = Form(delimiter, encoding, text_column, is_table=text_column is not None or id_column is not None)
+    remedy = " .npy is for ready embeddings: read_embeddings reads it."
+    table = read_table(path, caller="read_texts", form=form, remedy=remedy)
     if not table.numbers:
         raise ValueError(f"{table.source} holds no texts.")
-    has_columns = Path(path).suffix.lower() != ".txt"
-    texts_column = _choose_text_column(table, text_column) if has_columns else "text"
+    texts_column = "text" if table.suffix == ".txt" else _choose_text_column(table, text_column)
     table, skipped = _without_blank(table, texts_column, skip_blank)
     texts = _as_texts(table, texts_column)
     others = {name: column for name, column in table.columns.items() if name != texts_column}
-    labels, dates = _as_labels(others.get("label")), _as_dates(others.get("date"))
+    labels, dates = _as_labels(others.get("label")), _as_dates(others.get("date"), dayfirst)
     read = {"label": labels, "date": dates}
     metadata = {name: column for name, column in others.items() if read.get(name) is None}
     return TextTable(
@@ -96,30 +132,49 @@ def read_texts(
         unit=table.unit,
         ids=None if id_column is None else _as_ids(table, id_column),
         skipped=skipped,
+        warnings=(*table.warnings, *_warn_of_texts(texts, table, texts_column)),
     )
 
 
-def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) -> npt.NDArray[Any]:
-    """Open embeddings from a .npy file without reading them into memory.
+def read_embeddings(
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    embedding_column: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> npt.NDArray[Any]:
+    """Read embeddings from a file; those of a .npy file without reading them into memory.
 
     Parameters
     ----------
     path : str or path-like
-        A file that ``numpy.save`` wrote. Nothing in it is ever run: arrays of Python objects are refused.
+        A .npy file that ``numpy.save`` wrote. Nothing in it is ever run: arrays of Python objects are refused.
+
+        A table, of the formats of `read_texts` but .txt, with a column of equally long lists of numbers (in a .csv
+        written as JSON), or a column for each dimension. Only columns whose names are one stem and consecutive integers
+        from 0 or 1 (``emb_0``, ``emb_1``, ...; ``0``, ``1``, ...) are dimensions. `read_columns` reads the others.
     name : str, optional
         Name of the embeddings in messages, such as 'F'.
+    embedding_column : str, optional
+        The column of lists, or the stem or any of the columns of dimensions (``'emb'`` or ``'emb_0'``). ``None`` takes
+        the only ones there are.
+    delimiter, encoding : str, optional
+        As in `read_texts`.
 
     Returns
     -------
     ndarray of shape (n_texts, n_dims)
-        A read-only memory map of real numbers. Whether they are finite is checked by what computes with them.
+        A read-only memory map of real numbers, or an array. Whether they are finite is checked by what computes with
+        them.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError, TypeError
         If the file can't be opened, or ``path`` is not a path.
     ValueError
-        If the file is not a .npy file, is incomplete, or holds no 2-D array of real numbers.
+        If the file is incomplete, holds no 2-D array of real numbers, or does not say which of its columns are the
+        embeddings; and as `read_texts`.
 
     Examples
     --------
@@ -132,7 +187,122 @@ def read_embeddings(path: str | os.PathLike[str], *, name: str | None = None) ->
     ...     read_embeddings(path).shape
     (3, 4)
     """
-    return open_npy(path, caller="read_embeddings", name=name)
+    caller = "read_embeddings"
+    suffix = ending(Path(path)) if isinstance(path, str | os.PathLike) else ""
+    if suffix not in _EMBEDDING_TABLES and not is_stream(path):
+        return open_npy(path, caller=caller, name=name)
+    if suffix == ".parquet" and Path(path).suffix.lower() != ".gz":
+        return _read_parquet(path, caller if name is None else name, embedding_column)
+    form = Form(delimiter, encoding, is_table=True)
+    table = read_table(path, caller=caller, form=form, formats=_EMBEDDING_TABLES)
+    shown = table.source if name is None else f"{name} ({table.source})"
+    chosen, is_list = _choose_embeddings(table, embedding_column, shown)
+    if not is_list:
+        return np.column_stack([_as_numbers(table, column, shown) for column in chosen])
+    rows = [_as_vector(value) for value in table.columns[chosen[0]]]
+    wrong = next((i for i, row in enumerate(rows) if row is None or len(row) != len(rows[0] or ())), None)
+    if wrong is not None:
+        raise ValueError(
+            f"{shown} must hold lists of numbers of one length in the column {chosen[0]!r}. Got another value in "
+            f"{table.unit} {table.numbers[wrong]}: drop such rows first."
+        )
+    return _as_matrix(np.array(rows, dtype=np.float64), shown)
+
+
+def read_columns(
+    path: str | os.PathLike[str],
+    *,
+    embedding_column: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> dict[str, tuple[Any, ...]]:
+    r"""Read what stands beside the embeddings in a table: all columns that are no dimensions, by their names.
+
+    Parameters
+    ----------
+    path, embedding_column, delimiter, encoding
+        As in `read_embeddings`; a .npy file has no columns, and gives an empty mapping.
+
+    Returns
+    -------
+    dict of str to tuple
+        Values as in the file, one a row; missing ones are None.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError
+        As in `read_embeddings`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from xembed.datasets import read_columns
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "vectors.csv"
+    ...     _ = path.write_text("id,e0,e1,score\n7,0.5,1,0.25\n8,0.5,2,0.75\n")
+    ...     read_columns(path)
+    {'id': ('7', '8'), 'score': ('0.25', '0.75')}
+    """
+    if isinstance(path, str | os.PathLike) and Path(path).suffix.lower() == ".npy":
+        return {}
+    form = Form(delimiter, encoding, is_table=True)
+    table = read_table(path, caller="read_columns", form=form, formats=_EMBEDDING_TABLES)
+    chosen = {*_choose_embeddings(table, embedding_column, table.source)[0]}
+    return {name: tuple(column) for name, column in table.columns.items() if name not in chosen}
+
+
+def _read_parquet(path: str | os.PathLike[str], name: str, embedding_column: str | None) -> npt.NDArray[Any]:
+    limit, size, blocks = most_bytes(check_file(path, name)[0].stat().st_size), 0, []
+    for block in parquet_blocks(path, name=name, embedding_column=embedding_column):
+        size += block.nbytes
+        if size > limit:
+            raise too_large(repr(os.fspath(path)), limit, unpacked=True)
+        blocks.append(block)
+    if not blocks:
+        raise ValueError(f"{os.fspath(path)!r} is empty: it holds no embeddings.")
+    return _as_matrix(np.concatenate(blocks), repr(os.fspath(path)))
+
+
+def _as_matrix(array: npt.NDArray[Any], shown: str) -> npt.NDArray[Any]:
+    if array.size == 0 or array.ndim != 2:
+        raise ValueError(f"{shown} is empty: it holds an array of shape {array.shape}.")
+    return array
+
+
+def _choose_embeddings(table: Columns, asked: str | None, shown: str) -> tuple[list[str], bool]:
+    """Return the columns of the embeddings, and whether it is one of lists, from the first row where there is text."""
+    first = {name: next((v for v in column if v is not None), None) for name, column in table.columns.items()}
+    lists = [name for name, value in first.items() if _as_vector(value) is not None]
+    numbers = [name for name, value in first.items() if _as_number(value) is not None]
+    return choose_columns(lists, numbers, list(first), asked, shown)
+
+
+def _as_number(value: Any) -> float | None:
+    try:
+        return None if isinstance(value, bool) or not isinstance(value, int | float | str) else float(value)
+    except ValueError:
+        return None
+
+
+def _as_vector(value: Any) -> list[float] | None:
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    is_vector = isinstance(value, list) and value and all(type(item) in (int, float) for item in value)
+    return value if is_vector else None
+
+
+def _as_numbers(table: Columns, column: str, shown: str) -> npt.NDArray[np.float64]:
+    numbers = [_as_number(value) for value in table.columns[column]]
+    if None in numbers:
+        i = numbers.index(None)
+        raise ValueError(
+            f"{shown} must hold a number in each cell of the column {column!r}. Got {table.columns[column][i]!r:.60} "
+            f"in {table.unit} {table.numbers[i]}."
+        )
+    return np.array(numbers, dtype=np.float64)
 
 
 def _choose_text_column(table: Columns, asked: str | None) -> str:
@@ -145,11 +315,42 @@ def _choose_text_column(table: Columns, asked: str | None) -> str:
     if len(candidates) != 1:
         candidates = [name for name in candidates if name in _TEXT_COLUMNS]
     if len(candidates) == 1:
-        return candidates[0]
+        name = candidates[0]
+        if table.suffix in {".csv", ".tsv"} and _is_sentence(name):
+            raise ValueError(
+                f"{table.source} must name its columns in the first line. The name of the column of texts is "
+                f"{name!r:.80}, which looks like a text: without such a line, give it the ending .txt; if it is the "
+                "name, pass it as text_column=... (--text-column)."
+            )
+        return name
+    remedy = ""
+    with contextlib.suppress(ValueError):
+        (first, *_), _ = _choose_embeddings(table, None, "")
+        remedy = f" Embeddings are read by read_embeddings (--embedding-column {first})."
     raise ValueError(
         f"{table.source} must say which of its columns holds the texts: none is called 'text'. "
-        f"Got {quote_options(names)}: name one with text_column=... (--text-column on the command line)."
+        f"Got {quote_options(names)}: name one with text_column=... (--text-column on the command line)." + remedy
     )
+
+
+def _is_sentence(name: str) -> bool:
+    return len(name.split()) > 2 or len(name) > 40 or name.rstrip().endswith(_ENDS)
+
+
+def _warn_of_texts(texts: list[str], table: Columns, column: str) -> list[str]:
+    """Warn of a column whose values are numbers, or identifiers and the like, and so hardly the texts."""
+    if len(texts) < _MIN_TEXTS:
+        return []
+    n_numbers = sum(_NUMERIC.fullmatch(text) is not None for text in texts)
+    n_tokens = sum(_TOKEN.fullmatch(text) is not None for text in texts)
+    are_numbers, are_tokens = n_numbers >= 0.9 * len(texts), n_tokens >= 0.9 * len(texts)
+    with_digits = sum(any(map(str.isdigit, text)) for text in texts) >= 0.9 * len(texts)
+    are_different = len({*texts}) >= 0.9 * len(texts)
+    if are_numbers or (are_tokens and are_different and (with_digits or len(table.columns) > 1)):
+        kind = "numbers or dates" if are_numbers else "single words or identifiers, nearly all of them different"
+        place = "" if table.suffix == ".txt" else f" in the column {column!r}"
+        return [f"The texts of {table.name}{place} are {kind} (first: {texts[0]!r:.40}). Is this where the texts are?"]
+    return []
 
 
 def _holds_text(column: Iterable[Any]) -> bool:
@@ -210,11 +411,11 @@ def _as_labels(column: list[Any] | None) -> tuple[str, ...] | None:
     return tuple(str(value) for value in column)
 
 
-def _as_dates(column: list[Any] | None) -> npt.NDArray[np.datetime64] | None:
+def _as_dates(column: list[Any] | None, dayfirst: bool) -> npt.NDArray[np.datetime64] | None:
     if column is None:
         return None
     try:
-        return np.array([as_day(value) for value in column], dtype="datetime64[D]")
+        return np.array([as_day(value, dayfirst=dayfirst) for value in column], dtype="datetime64[D]")
     except ValueError:
         return None
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.files import check_file
+from xembed._core.files import check_file, is_stream, read_bytes
 from xembed._core.validation import RNG, check_option, check_texts, quote_options
 from xembed.datasets._draw import draw
-from xembed.datasets._read_table import FORMATS, decode, read_table, split_lines
+from xembed.datasets._read_table import FORMATS, Form, check_form, ending, parse, split_lines, to_utf8
 
 _INPUT, _GOLD, _END = "STS.input.", "STS.gs.", ".txt"
 _ALL = "ALL"  # the concatenation of the other files
@@ -116,7 +116,13 @@ class STSPairs:
 
 
 def load_sts(
-    path: str | os.PathLike[str], *, sentence1: str = "sentence1", sentence2: str = "sentence2", score: str = "score"
+    path: str | os.PathLike[str],
+    *,
+    sentence1: str = "sentence1",
+    sentence2: str = "sentence2",
+    score: str = "score",
+    delimiter: str | None = None,
+    encoding: str | None = None,
 ) -> tuple[STSPairs, ...]:
     r"""Read pairs of sentences with scores, in the forms in which they are usually found.
 
@@ -130,9 +136,11 @@ def load_sts(
 
         A file of SICK [2]_, with its header: ``sentence_A``, ``sentence_B`` and ``relatedness_score``.
 
-        A table (.csv, .tsv, .jsonl, .ndjson or .parquet) with named columns.
+        A table with named columns, of the formats of `read_texts`.
     sentence1, sentence2, score : str
         Names of the columns; only for tables.
+    delimiter, encoding : str, optional
+        As in `read_texts`.
 
     Returns
     -------
@@ -165,24 +173,25 @@ def load_sts(
     >>> pairs, pairs.scores
     (STSPairs('pairs': 2 pairs), array([4.2, 0.4]))
     """
+    form = check_form(Form(delimiter, encoding, is_table=True), "load_sts")
     if isinstance(path, str | os.PathLike) and Path(path).is_dir():
-        return _read_semeval(Path(path), repr(os.fspath(path)))
-    file, source = check_file(path, "load_sts")
-    suffix = file.suffix.lower()
-    if suffix in {".txt", ".csv", ".tsv"}:
-        lines = split_lines(decode(file.read_bytes(), source))
-        header = lines[0].split("\t") if lines else []
-        if {*_SICK} <= {*header}:
-            return (_collect(_sick_rows(lines, header, source), name=file.stem, source=source),)
-        if len(header) >= _STSB_CELLS and _is_number(header[4]):
-            return (_collect(_stsb_rows(lines, source), name=file.stem, source=source),)
+        return _read_semeval(Path(path), repr(os.fspath(path)), encoding)
+    suffix = None if is_stream(path) else ending(check_file(path, "load_sts")[0])
     tables = set(FORMATS) - {".txt"}
-    if suffix not in tables:
-        raise ValueError(
-            f"{source} must be a file of the STS Benchmark, of SICK, or a table that ends in one of "
-            f"{quote_options(tables)}, to be read by load_sts. Of a SemEval task give the folder."
-        )
-    table = read_table(path, caller="load_sts")
+    if suffix not in {None, ".txt", *tables}:
+        raise ValueError(_unknown(repr(os.fspath(path)), tables))
+    data, file, source = read_bytes(path, "load_sts")
+    if suffix in {".txt", ".csv", ".tsv"}:
+        data, form = to_utf8(data, source, encoding), form._replace(encoding=None)
+        header = data.partition(b"\n")[0].decode("utf-8").removesuffix("\r").split("\t")
+        is_sick = {*_SICK} <= {*header}
+        if is_sick or (len(header) >= _STSB_CELLS and _is_number(header[4])):
+            lines = split_lines(data.decode("utf-8"))
+            rows = _sick_rows(lines, header, source) if is_sick else _stsb_rows(lines, source)
+            return (_collect(rows, name=file.stem, source=source),)
+    if suffix == ".txt":
+        raise ValueError(_unknown(source, tables))
+    table = parse(data, suffix, source, form)
     for parameter, name in {"sentence1": sentence1, "sentence2": sentence2, "score": score}.items():
         check_option(name, list(table.columns), name=parameter, caller="load_sts")
     columns = (table.columns[name] for name in (sentence1, sentence2, score))
@@ -190,7 +199,14 @@ def load_sts(
     return (_collect(map(_Row, where, *columns), name=file.stem, source=source),)
 
 
-def _read_semeval(folder: Path, source: str) -> tuple[STSPairs, ...]:
+def _unknown(source: str, tables: set[str]) -> str:
+    return (
+        f"{source} must be a file of the STS Benchmark, of SICK, or a table that ends in one of "
+        f"{quote_options(tables)}, to be read by load_sts. Of a SemEval task give the folder."
+    )
+
+
+def _read_semeval(folder: Path, source: str, encoding: str | None) -> tuple[STSPairs, ...]:
     inputs, golds = _parts(folder, _INPUT), _parts(folder, _GOLD)
     if not inputs:
         raise ValueError(
@@ -207,7 +223,11 @@ def _read_semeval(folder: Path, source: str) -> tuple[STSPairs, ...]:
             )
     name = folder.resolve().name
     return tuple(
-        _collect(_semeval_rows(folder, part), name=f"{name}/{part}", source=repr(str(folder / f"{_INPUT}{part}{_END}")))
+        _collect(
+            _semeval_rows(folder, part, encoding),
+            name=f"{name}/{part}",
+            source=repr(str(folder / f"{_INPUT}{part}{_END}")),
+        )
         for part in sorted(inputs)
     )
 
@@ -216,9 +236,11 @@ def _parts(folder: Path, start: str) -> set[str]:
     return {path.name.removeprefix(start).removesuffix(_END) for path in folder.glob(f"{start}*{_END}")}
 
 
-def _semeval_rows(folder: Path, part: str) -> Iterator[_Row]:
+def _semeval_rows(folder: Path, part: str, encoding: str | None) -> Iterator[_Row]:
     file, gold = folder / f"{_INPUT}{part}{_END}", folder / f"{_GOLD}{part}{_END}"
-    lines, scores = (split_lines(decode(path.read_bytes(), repr(str(path)))) for path in (file, gold))
+    lines, scores = (
+        split_lines(to_utf8(*read_bytes(path, "load_sts")[::2], encoding).decode("utf-8")) for path in (file, gold)
+    )
     if len(lines) != len(scores):
         raise ValueError(
             f"{str(gold)!r} must hold one line (a score, or nothing) for each line of {file.name}. "

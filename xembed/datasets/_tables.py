@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_LOCAL_DAY = re.compile(r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4})(?![0-9])")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SHOWN_VALUES = 12  # values listed in an error message
 _SHOWN_ROWS, _SHOWN_COLUMNS, _SHOWN_TEXT, _SHOWN_CELL = 5, 8, 300, 60  # what _repr_html_ shows
 
@@ -272,12 +274,17 @@ class TextTable:
         return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def as_day(value: Any) -> datetime.date:
-    """Return ``value`` (a date, an ISO string, a timestamp at midnight) as a day, or raise ValueError."""
+def as_day(value: Any, *, dayfirst: bool = False) -> datetime.date:
+    """Return ``value`` (a date, an ISO string, a timestamp at midnight) as a day, or raise ValueError.
+
+    With ``dayfirst``, strings such as '4.3.2024' and '04/03/2024' are days, too.
+    """
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
-    if isinstance(value, str) and _ISO_DAY.fullmatch(value):
-        return datetime.date.fromisoformat(value)
+    if isinstance(value, str):
+        value = _as_iso(value) if dayfirst else value
+        if _ISO_DAY.fullmatch(value):
+            return datetime.date.fromisoformat(value)
     if isinstance(value, datetime.datetime):
         is_missing = value != value  # pandas' NaT is a datetime, too
         if not is_missing and value.time() == datetime.time():
@@ -285,6 +292,56 @@ def as_day(value: Any) -> datetime.date:
     elif isinstance(value, datetime.date):
         return value
     raise ValueError(f"not a day: {value!r}")
+
+
+def as_times(column: Iterable[Any], *, dayfirst: bool = False, name: str = "times") -> list[Any]:
+    """Return times as numbers or ISO strings where they are text, as in a .csv; other values as they are.
+
+    Parameters
+    ----------
+    column : iterable
+        Times: numbers or dates, or text that holds numbers, ISO dates or, with ``dayfirst``, European dates.
+    dayfirst : bool, default=False
+        Read '4.3.2024' and '04/03/2024 17:05' as the 4th of March.
+    name : str
+        Name of the column in messages.
+
+    Raises
+    ------
+    ValueError
+        If there are dates such as '04/03/2024' without ``dayfirst``, or that are none with it.
+    """
+    values = list(column)
+    texts = [value.strip() for value in values if isinstance(value, str)]
+    if texts and len(texts) == len(values) and all(map(_NUMBER.fullmatch, texts)):
+        return list(map(float, texts))
+    for row, value in enumerate(values):
+        if isinstance(value, str) and _LOCAL_DAY.match(value.strip()):
+            if not dayfirst:
+                raise ValueError(
+                    f"{name} must hold dates that are read in one way, such as '2024-03-04'. Got {value!r:.40} in item "
+                    f"{row}: if the day comes before the month, pass dayfirst=True (--dayfirst); else write them as "
+                    "year-month-day."
+                )
+            try:
+                values[row] = _as_iso(value)
+            except ValueError:
+                raise ValueError(
+                    f"{name} must hold dates with the day before the month, as dayfirst says. Got {value!r:.40} in "
+                    f"item {row}."
+                ) from None
+    return values
+
+
+def _as_iso(value: str) -> str:
+    """Return a European date, and the time that may follow it, in ISO form; other strings as they are."""
+    parts = _LOCAL_DAY.match(value.strip())
+    if parts is None:
+        return value
+    day, month, year = (int(parts[i]) for i in (1, 3, 4))
+    rest = value.strip()[parts.end() :].strip(" ,T")
+    time = f"T{'0' * (rest[1:2] == ':')}{rest}" if rest else ""
+    return datetime.date(year, month, day).isoformat() + time
 
 
 def _as_days(dates: Any) -> npt.NDArray[np.datetime64]:

@@ -24,16 +24,18 @@ _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
-def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]]) -> None:
+def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]], *, overwrite: bool = True) -> None:
     r"""Write columns as a .csv, .jsonl or .parquet file, whole or not at all.
 
     Parameters
     ----------
     path : str or path-like
-        Path of the file. The suffix (in any case) gives the format. An existing file is replaced.
+        Path of the file. The suffix (in any case) gives the format.
     columns : mapping of str to sequence
         Columns of the same length by their names: lists, tuples, arrays or pandas Series of strings, numbers, booleans,
         dates or ``None``. NaN and NaT count as missing. Lists and dicts are possible in .jsonl, lists in .parquet.
+    overwrite : bool, default=True
+        Replace the file if there is one.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     TypeError
         If a column's name is not a string or the format can't hold a value.
     OSError
-        If the folder does not exist or can't be written.
+        If the folder does not exist or can't be written, or the file exists and is not to be replaced.
 
     Notes
     -----
@@ -68,8 +70,15 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     """
     suffix = check_table_path(path).suffix.lower()
     cleaned = _clean(columns)
-    with atomic_write(path) as file:
+    with atomic_write(path, exclusive=not overwrite) as file:
         _WRITERS[suffix](file, cleaned)
+
+
+def csv_text(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """Return what `write_table` writes to a .csv file."""
+    file = io.BytesIO()
+    _write_csv(file, _clean(columns))
+    return file.getvalue()
 
 
 def check_table_path(path: str | os.PathLike[str]) -> Path:
@@ -198,3 +207,4 @@ def _cannot_hold(suffix: str, value: Any, name: str, row: int) -> str:
 
 _Writer: TypeAlias = Callable[[IO[bytes], Columns], None]
 _WRITERS: dict[str, _Writer] = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}
+TABLE_ENDINGS = tuple(_WRITERS)

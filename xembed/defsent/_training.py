@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.files import atomic_write
+from xembed._core.files import atomic_write, temporary_folder
 from xembed._core.provenance import dump_json
 from xembed.defsent._result import TrainingRound, TrainingStep
 from xembed.encoders._training import (
@@ -284,14 +284,11 @@ class Checkpoints:
         from safetensors.torch import save_file
 
         folder = self._folder or Path()
-        temporary = folder / f"{name}.part"
-        try:
+        with temporary_folder(folder) as temporary:  # safetensors puts temporary files of its own beside the file
             # A copy of each, because safetensors refuses tensors that share memory.
-            save_file({key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}, temporary)
-            temporary.replace(folder / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+            copies = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}
+            save_file(copies, temporary / name)
+            (temporary / name).replace(folder / name)
 
     def _read(self, name: str | None) -> dict[str, torch.Tensor]:
         from safetensors import SafetensorError

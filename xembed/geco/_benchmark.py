@@ -23,14 +23,11 @@ from xembed.attribution._scored_model import ScoredModel
 from xembed.concepts import paired_shift
 from xembed.datasets import PairedSentences
 from xembed.encoders import Encoder, describe_encoder, load_encoder
-from xembed.encoders._pipeline import find_device
 from xembed.encoders._words import WordEncoder
 from xembed.geco import _leaderboard as board
 from xembed.geco._aliases import refuse_reference
 from xembed.geco._bias import word_cooccurrence
-from xembed.geco._classifier import make_classifier
 from xembed.geco._leaderboard import BenchmarkResult, LeaderboardRow, Resampling, SchemeRow
-from xembed.geco._one_layer import make_one_layer
 from xembed.geco._run import ConditionRun, Settings, Store, digest, prepare
 from xembed.geco._schemes import SCHEMES, find_scheme
 from xembed.geco._training import TrainedModel, train
@@ -204,6 +201,10 @@ class Benchmark:
             check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither"),
             0,
         )
+        # These bring PyTorch: after all that can be refused without it.
+        from xembed.encoders._pipeline import find_device
+        from xembed.geco._classifier import make_classifier
+
         self.device = find_device(device, caller=caller)
         self.backbone = load_encoder() if backbone is None else backbone
         self.model, self.tokenizer = make_classifier(self.backbone, 2)
@@ -323,6 +324,9 @@ class Benchmark:
         return health
 
     def _train(self, scheme: str, seed: int) -> TrainedModel:
+        from xembed.geco._classifier import make_classifier
+        from xembed.geco._one_layer import make_one_layer
+
         n_classes = len(self.data.classes)
         model: Any = (
             make_classifier(self.backbone, n_classes, seed=seed)[0]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from xembed._core.files import atomic_write
+from xembed._core.files import atomic_write, is_leftover
 from xembed._core.provenance import dump_json
 from xembed._core.validation import check_count
 from xembed.attribution._faithfulness import faithfulness
@@ -206,9 +206,7 @@ class Store(Folder):
     def _begin(self, path: Path, text: str) -> bool:
         """Write the plan, unless there is one: also one that another run writes at this moment."""
         # A run that was killed at once leaves a half-written plan behind.
-        strange = any(
-            found.name != _PLAN and not found.name.startswith(f".{_PLAN}.") for found in self.folder.iterdir()
-        )
+        strange = any(file.name != _PLAN and not is_leftover(file.name) for file in self.folder.iterdir())
         if path.exists():  # asked after the look into the folder: a run's plan is there before its other files
             return False
         if strange:

@@ -34,13 +34,15 @@ _STYLES = ("report", "benchmark", "words", "several", "linked", "tables")
 _MOST_DATA = 600_000
 
 
-def render_page(data: Data) -> str:
+def render_page(data: Data, *, data_beside: bool = True) -> str:
     """Return the HTML page for a result's plain data (`Result.to_dict`), or for those of several results together.
 
     Parameters
     ----------
     data : mapping
         Plain data with a ``schema``.
+    data_beside : bool, default=True
+        Whether the page says that its data are in a .json file beside it.
 
     Returns
     -------
@@ -65,6 +67,7 @@ def render_page(data: Data) -> str:
     script = _script()
     charts = 'class="plot' in main
     made = data.get("provenance")  # parts of other results have none
+    version = (made["versions"] if made else versions())["xembed"]
     html: str = (
         _environment()
         .get_template("page.html.j2")
@@ -79,7 +82,11 @@ def render_page(data: Data) -> str:
             library_hash="sha256-" + base64.b64encode(bytes.fromhex(_PLOTLY_SHA256)).decode("ascii"),
             packed=_packed(data),
             data_name=f"xembed-{re.split('[./]', data['schema'])[1]}.json",
-            made_by=(made["versions"] if made else versions())["xembed"],
+            data_beside=data_beside,
+            made_by=version,
+            generator="; ".join(
+                [f"xembed {version}", *(str(made[key]) for key in ("created", "command") if made and made.get(key))]
+            ),
         )
     )
     return html.encode("utf-8", "replace").decode("utf-8")  # UTF-8 holds no halves of characters

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import html
 import io
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from xembed._core.fields import Misfit, fields_of, read_fields, read_json
-from xembed._core.files import check_writable, write_together
+from xembed._core.files import check_not_read, check_writable, sweep, write_together
 from xembed._core.provenance import dump_json, provenance
 from xembed._core.results import rebuild
 from xembed.reports import _combined, _comparison
@@ -27,11 +29,16 @@ class HasDict(Protocol):
 
 Source = HasDict | str | os.PathLike[str]
 
+PAGE_ENDINGS = (".html", ".htm")
+_HEAD = 200_000  # bytes of a page or of data, at most, in which it says that it is ours
+_GENERATOR = re.compile(rb'<meta name="generator" content="(xembed [^"]*)">')
+_DATA = re.compile(rb'\s*\{\s*"schema"\s*:\s*"xembed\.')
+
 # What may stand in a file beside results: data of pages that no analysis makes.
 _PAGES: dict[str, Any] = {kind.schema: kind for kind in (_combined.Combined, _comparison.Comparison)}
 
 
-def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any]) -> None:
+def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any], *, overwrite: bool = False) -> None:
     """Write the page of a result to ``path`` and its data to a .json file beside it.
 
     Parameters
@@ -39,17 +46,19 @@ def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any]) -> Non
     result : object with ``to_dict``
         A result of this package.
     path : path-like or file handle
-        The page, usually ``*.html``. The data go to the same name with the ending ``.json``. To an open file, of bytes
-        or of text in UTF-8, the page alone is written.
+        The page, ``*.html`` or ``*.htm``. The data go to the same name with the ending ``.json``. To an open file, of
+        bytes or of text in UTF-8, the page alone is written.
+    overwrite : bool, default=False
+        Replace files that are no pages or data of this package, too.
 
     Raises
     ------
     OSError
-        If the folder does not exist or can't be written, or if a .json file that is not a result lies there already.
+        If the folder does not exist or can't be written, or if a file that is not of this package lies there already.
     TypeError
         If ``path`` is neither a path nor a file.
     ValueError
-        If ``path`` ends in ``.json``, or is a text file in another encoding than UTF-8.
+        If ``path`` has another ending, or is a text file in another encoding than UTF-8.
 
     Examples
     --------
@@ -66,7 +75,7 @@ def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any]) -> Non
     if not isinstance(path, str | os.PathLike):
         _write_to_file(data, path)
         return
-    write_page(data, check_report_path(path))
+    write_page(data, check_report_path(path, overwrite=overwrite), check=None if overwrite else check_replaceable)
 
 
 def _write_to_file(data: Mapping[str, Any], file: IO[Any]) -> None:
@@ -87,26 +96,48 @@ def _write_to_file(data: Mapping[str, Any], file: IO[Any]) -> None:
     file.write(render_page(data))
 
 
-def check_report_path(path: str | os.PathLike[str]) -> Path:
-    """Return ``path`` if a report can be written there, without touching what is not ours."""
+def check_report_path(path: str | os.PathLike[str], *, overwrite: bool = False, data_too: bool = True) -> Path:
+    """Return ``path`` if a page, and its data beside it, can be written there without touching what is not ours."""
     page = check_writable(path)
+    if page.suffix.lower() not in PAGE_ENDINGS:
+        raise ValueError(f"A report is a page: its path must end in .html or .htm. Got {str(page)!r} instead.")
     beside = page.with_suffix(".json")
-    if page.suffix.lower() == ".json":
-        raise ValueError(
-            f"A report is a page: its path must not end in .json. Got {str(page)!r}, use for example .html."
+    if data_too:
+        check_writable(beside)
+    elif beside.is_file() and maker(beside) is not None:
+        raise FileExistsError(
+            f"{str(beside)!r} holds the data of another page, and without data it would not be those of the new one. "
+            "Remove it, or give the report another name."
         )
-    if beside.is_file():
-        with beside.open("rb") as file:
-            ours = file.read(64).lstrip(b"{ \r\n").startswith(b'"schema": "xembed.')
-        if not ours:
-            raise FileExistsError(
-                f"{str(beside)!r} would be overwritten by the report's data, and it is not a report of xembed. "
-                "Give the report another name."
-            )
+    for file in outputs_of(page, data_too=data_too):
+        if file.exists() and not overwrite:
+            check_replaceable(file)
     return page
 
 
-def write_combined(results: Iterable[Source], path: str | os.PathLike[str], *, title: str | None = None) -> None:
+def check_replaceable(file: Path) -> None:
+    """Refuse to replace a file that is neither empty nor a page or data of this package."""
+    if maker(file) is None:
+        raise FileExistsError(
+            f"{str(file)!r} would be overwritten, and it is not a report of xembed. Give the report another name, or "
+            "ask to overwrite it."
+        )
+
+
+def maker(file: Path) -> str | None:
+    """Return what a page or the data beside it say of how they were made, ``""`` if nothing, None if not by xembed."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if file.suffix.lower() == ".json":
+        return "" if not head or _DATA.match(head) else None
+    if named := _GENERATOR.search(head):
+        return html.unescape(named[1].decode("utf-8", "replace"))
+    return "" if not head or b'<p class="eyebrow">xembed ' in head else None  # as pages before the second edition
+
+
+def write_combined(
+    results: Iterable[Source], path: str | os.PathLike[str], *, title: str | None = None, overwrite: bool = False
+) -> None:
     """Write one page of several results to ``path``, and all their data to a .json file beside it.
 
     The page begins with a summary of one row a result and a table of contents. Each result follows as on its own page.
@@ -117,14 +148,16 @@ def write_combined(results: Iterable[Source], path: str | os.PathLike[str], *, t
         Results of this package, or .json files that lie beside reports, in the order of the page. A file of a
         combined page counts as all the results in it.
     path : path-like
-        The page, usually ``*.html``. The data go to the same name with the ending ``.json``.
+        The page, ``*.html`` or ``*.htm``. The data go to the same name with the ending ``.json``.
     title : str, optional
         The heading. Default: how many results there are.
+    overwrite : bool, default=False
+        Replace files that are no pages or data of this package, too.
 
     Raises
     ------
     OSError
-        If a file can't be read, if ``path`` can't be written, or if a .json file that is not a result lies there.
+        If a file can't be read, if ``path`` can't be written, or if a file that is not of this package lies there.
     TypeError
         If ``results`` is a single result or path, or holds something else.
     ValueError
@@ -142,9 +175,7 @@ def write_combined(results: Iterable[Source], path: str | os.PathLike[str], *, t
     ['both.html', 'both.json']
     """
     sources = _listed(results)
-    page = check_report_path(path)
-    check_not_read(page, sources)
-    write_page(combine(sources, title=title), page)
+    _write_checked(lambda: combine(sources, title=title), path, sources, overwrite=overwrite)
 
 
 def compare_results(old: Source, new: Source) -> dict[str, Any]:
@@ -187,7 +218,7 @@ def compare_results(old: Source, new: Source) -> dict[str, Any]:
     return _comparison.compare_plain(*(_one(source, name) for source, name in ((old, "old"), (new, "new"))))
 
 
-def write_comparison(old: Source, new: Source, path: str | os.PathLike[str]) -> None:
+def write_comparison(old: Source, new: Source, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write the page of `compare_results` to ``path``, and its data to a .json file beside it.
 
     Parameters
@@ -195,12 +226,14 @@ def write_comparison(old: Source, new: Source, path: str | os.PathLike[str]) -> 
     old, new : results or paths
         Two results of one schema, or .json files that lie beside reports.
     path : path-like
-        The page, usually ``*.html``. The data go to the same name with the ending ``.json``.
+        The page, ``*.html`` or ``*.htm``. The data go to the same name with the ending ``.json``.
+    overwrite : bool, default=False
+        Replace files that are no pages or data of this package, too.
 
     Raises
     ------
     OSError
-        If a file can't be read, if ``path`` can't be written, or if a .json file that is not a result lies there.
+        If a file can't be read, if ``path`` can't be written, or if a file that is not of this package lies there.
     TypeError
         If ``old`` or ``new`` is neither a result nor a path.
     ValueError
@@ -217,9 +250,7 @@ def write_comparison(old: Source, new: Source, path: str | os.PathLike[str]) -> 
     ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
     ['difference.html', 'difference.json']
     """
-    page = check_report_path(path)
-    check_not_read(page, [old, new])
-    write_page(compare_results(old, new), page)
+    _write_checked(lambda: compare_results(old, new), path, [old, new], overwrite=overwrite)
 
 
 def combine(results: Iterable[Source], *, title: str | None = None) -> dict[str, Any]:
@@ -239,27 +270,43 @@ def combine(results: Iterable[Source], *, title: str | None = None) -> dict[str,
     }
 
 
-def write_page(data: Mapping[str, Any], page: Path, *, data_too: bool = True) -> None:
-    """Write a page of plain data and, unless they are there already, the data beside it: both or none."""
-    contents = {page: render_page(data).encode("utf-8")}
+def write_page(
+    data: Mapping[str, Any],
+    page: Path,
+    *,
+    data_too: bool = True,
+    check: Callable[[Path], object] | None = check_replaceable,
+    data_beside: bool | None = None,
+) -> None:
+    """Write a page of plain data and, unless ``data_too`` is false, the data beside it: both or none.
+
+    ``check`` is called with each name that is taken when the files take theirs; ``data_beside`` says whether the data
+    are there, which is otherwise as ``data_too``.
+    """
+    beside = data_too if data_beside is None else data_beside
+    contents = {page: render_page(data, data_beside=beside).encode("utf-8")}
     if data_too:
         contents[page.with_suffix(".json")] = dump_json(data).encode("utf-8")
-    write_together(contents)
+    write_together(contents, check=check)
 
 
-def check_not_read(page: Path, sources: Iterable[Any]) -> None:
-    """Refuse to write over what is read."""
-    written = {page.resolve(), page.with_suffix(".json").resolve()}
-    for source in sources:
-        if isinstance(source, str | os.PathLike) and Path(source).resolve() in written:
-            raise ValueError(
-                f"{os.fspath(source)!r} would be overwritten by the report {str(page)!r} or the data beside it. "
-                "Give the report another name."
-            )
+def _write_checked(
+    make: Callable[[], dict[str, Any]], path: str | os.PathLike[str], sources: list[Source], *, overwrite: bool
+) -> None:
+    """Write the page of data that are made once it is known that they can be written."""
+    check_not_read(outputs_of(Path(path)), sources)
+    page = check_report_path(path, overwrite=overwrite)
+    write_page(make(), page, check=None if overwrite else check_replaceable)
+
+
+def outputs_of(page: Path, *, data_too: bool = True) -> list[Path]:
+    """Return the files that a page is written to."""
+    return [page, page.with_suffix(".json")] if data_too else [page]
 
 
 def read_plain(source: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the plain data in a .json file, checked: of a result, of a combined page or of a comparison."""
+    sweep(Path(source).parent)
     return checked(*read_json(source, "report"))
 
 
