@@ -282,8 +282,10 @@ def test_damaged_rows_are_replaced(tiny, own_cache):
         connection.execute("UPDATE embeddings SET vector = x'00ff' WHERE text_sha256 = ?", (key,))
         key = text_key(TEXTS[1])
         connection.execute("UPDATE embeddings SET n_tokens = 'many' WHERE text_sha256 = ?", (key,))
+        nan = np.full(tiny.dimension, np.nan, "<f4").tobytes()
+        connection.execute("UPDATE embeddings SET vector = ? WHERE text_sha256 = ?", (nan, text_key(TEXTS[2])))
     found = tiny.encode_detailed(TEXTS)
-    assert found.n_cached == 2
+    assert found.n_cached == 1
     np.testing.assert_allclose(found.embeddings, expected, atol=1e-5)
     assert tiny.encode_detailed(TEXTS).n_cached == 4
 
@@ -344,6 +346,16 @@ def test_info(tiny, default, own_cache):
     }
     assert info["n_texts"] == 5
     assert info["n_bytes"] == sum(entry["n_bytes"] for entry in info["encoders"])
+
+
+@pytest.mark.parametrize("described", ['{"model": [1]}', "[" * 100_000, '{"model": null}'])
+def test_info_of_a_file_that_says_nonsense(tiny, own_cache, described):
+    tiny.encode(TEXTS)
+    with opened(database(own_cache, tiny)) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'encoder'", (described,))
+    (entry,) = cache_info()["encoders"]
+    assert entry["model"] is None
+    assert entry["problem"]
 
 
 def test_clear(tiny, default, own_cache):

@@ -15,17 +15,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from json import loads
-from pathlib import Path
 from reprlib import repr as brief
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.files import check_file
+from xembed._core.files import read_bytes
 from xembed._core.schemas import current_schema
 
-MOST_BYTES = 2**30  # of a file that is read back
 _DEEPEST = 40  # plain data in each other
 _ROUNDING = 1e-6  # a cosine of float32 may be a little more than 1
 _LARGEST = sys.float_info.max
@@ -59,6 +57,16 @@ class Sides:
 
     def __init__(self, *names: str) -> None:
         object.__setattr__(self, "names", names)
+
+
+@dataclass(frozen=True, init=False)
+class OneOf:
+    """Marks a text that is one of some."""
+
+    options: tuple[str, ...]
+
+    def __init__(self, *options: str) -> None:
+        object.__setattr__(self, "options", options)
 
 
 @dataclass(frozen=True)
@@ -115,23 +123,16 @@ def misfit(place: str, expected: str, value: Any) -> Misfit:
 
 
 def read_json(path: str | os.PathLike[str], caller: str = "read_result") -> tuple[Any, str]:
-    """Return what a JSON file holds, and how messages call the file.
+    """Return what a JSON file holds, and how messages call the file; '-' is standard input, '.gz' is unpacked.
 
     Raises
     ------
     OSError
-        If it can't be read, or is no regular file.
+        If it can't be read, or is a device or a named pipe.
     ValueError
-        If it is larger than 1 GiB, not UTF-8 or not JSON as results are: no NaN, no key twice.
+        If it is too large, not UTF-8 or not JSON as results are: no NaN, no key twice.
     """
-    known = isinstance(path, str | os.PathLike) and Path(path).exists()
-    if known and not Path(path).is_file() and not Path(path).is_dir():
-        raise OSError(f"{str(path)!r} can't be read: it is not a regular file. Write the result to one first.")
-    file, where = check_file(path, caller)
-    with file.open("rb") as stream:
-        content = stream.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"{where} is larger than {MOST_BYTES:,} bytes, the most that is read of a result.")
+    content, _, where = read_bytes(path, caller)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -274,8 +275,9 @@ def reader(hint: Any) -> Read:
         return _anything
     if kind in (Union, types.UnionType):
         return _one_of(tuple(_inner(option, marks) for option in options))
-    if kind is Literal:
-        return _literal(options)
+    one_of = next((mark.options for mark in marks if isinstance(mark, OneOf)), ())
+    if kind is Literal or (one_of and kind is str):
+        return _literal(one_of or options)
     if kind in (int, float):
         return _number(kind, limits)
     if kind is np.ndarray:
@@ -325,7 +327,7 @@ def _number(kind: type[Any], limits: Between | None) -> Read:
     def read(value: Any, place: str) -> Any:
         if type(value) not in kinds or not low <= value <= high or value in excluded:
             raise misfit(place, expected, value)
-        return value
+        return float(value) if type(value) is int and kind is float and abs(value) >= 2**63 else value
 
     return read
 
@@ -387,8 +389,7 @@ def _array(dtype: np.dtype[Any], ndim: int | None, limits: Between | None, may_b
     kinds = {"f": "iuf", "i": "iu", "b": "b"}[dtype.kind]
     what = {"f": "a number", "i": "an integer", "b": "true or false"}[dtype.kind]
     single = f"{what} {limits}" if limits else what
-    expected = "a list" if ndim in (None, 1) else f"{ndim} lists in each other, of one length each"
-    expected = f"{expected} with {what} in each place"
+    expected = f"a list, each item {what}" if ndim in (None, 1) else f"a {ndim}-D list, each item {what}"
     low, high = _bounds(limits, float)
 
     def read(value: Any, place: str) -> Any:

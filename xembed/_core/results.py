@@ -229,9 +229,9 @@ def read_result(source: str | os.PathLike[str]) -> Result:
     Raises
     ------
     OSError
-        If the file can't be read, or is no regular file.
+        If the file can't be read, or is a device or a named pipe.
     ValueError
-        If it is larger than 1 GiB, not JSON, not a result, or not complete, or a field holds what its type does not
+        If it is too large, not JSON, not a result, or not complete, or a field holds what its type does not
         allow. The message names the file and the field. Fields that the class does not have are left out.
 
     Examples

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows, unit_rows
+from xembed._core.fields import Cosines, Count, Probabilities, Sides
 from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, UserText
@@ -59,13 +60,13 @@ class DepthExplanation(Attributions):
     schema: ClassVar[str] = "xembed.attribution.DepthExplanation/1"
     page: ClassVar[str | None] = "xembed.attribution._pages.texts:depth"
 
-    texts: Annotated[tuple[str, ...], UserText]
-    depths: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
-    deeper_than: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
-    nearest_similarity: Annotated[npt.NDArray[np.float64], PerRow("texts", "texts")]
+    texts: Annotated[tuple[str, ...], UserText, Sides("words")]
+    depths: Annotated[Floats, Sides("texts"), PerRow("texts", "texts")]
+    deeper_than: Annotated[Probabilities, Sides("texts"), PerRow("texts", "texts")]
+    nearest_similarity: Annotated[Cosines, Sides("texts"), PerRow("texts", "texts")]
     typical_texts: Annotated[tuple[str, ...], UserText]
-    typical_similarity: npt.NDArray[np.float64]
-    n_reference: int
+    typical_similarity: Annotated[Cosines, Sides("typical_texts")]
+    n_reference: Count
     trust: TrustResult | None
     encoder: dict[str, Any]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
+from xembed._core.fields import OneOf, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed.attribution._embedding_targets import Depth
@@ -66,7 +67,7 @@ class MethodStatus(Result):
 
     method: Annotated[str, RowKey]
     label: str
-    status: str
+    status: Annotated[str, OneOf("valid", "degenerate", "unsupported")]
     reason: Annotated[str, UserText]
 
 
@@ -92,7 +93,7 @@ class MethodHealth(Result):
     model: Annotated[str, UserText]
     methods: tuple[MethodStatus, ...]
     notes: Annotated[tuple[str, ...], UserText]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def __getitem__(self, method: str) -> MethodStatus:
         """Return the status of a method by name."""

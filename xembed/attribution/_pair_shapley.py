@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Sides
 from xembed._core.results import Result
 from xembed._core.validation import check_count, check_number
 from xembed.attribution._scored_model import ScoredModel
@@ -51,13 +52,13 @@ class PairShapley(Result):
 
     positions: tuple[tuple[int, ...], ...]
     values: tuple[np.ndarray | None, ...]
-    differences: np.ndarray
-    first_scores: np.ndarray
-    second_scores: np.ndarray
-    targets: tuple[int, ...]
-    reasons: tuple[str, ...]
+    differences: Annotated[Floats, Sides("positions")]
+    first_scores: Annotated[Floats, Sides("positions")]
+    second_scores: Annotated[Floats, Sides("positions")]
+    targets: Annotated[tuple[int, ...], Sides("positions")]
+    reasons: Annotated[tuple[str, ...], Sides("positions")]
     output: str
-    n_mixed: int
+    n_mixed: Count
 
     @property
     def n_skipped(self) -> int:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from xembed._core import validation
 from xembed._core.directions import unit_rows
+from xembed._core.fields import Cosine, Count, Interval, Level, NonNegative, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
@@ -61,11 +62,11 @@ class ShiftTerm(Result):
 
     term: Annotated[str, RowKey, UserText]
     contribution: Annotated[float, IntervalIn("interval")]
-    interval: tuple[float, float]
-    pvalue: float
-    qvalue: float
-    count_F: int
-    count_G: int
+    interval: Interval
+    pvalue: Probability
+    qvalue: Probability
+    count_F: Count
+    count_G: Count
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,11 +92,11 @@ class ShiftExample(Result):
     schema: ClassVar[str] = "xembed.attribution.ShiftExample/1"
 
     corpus: Annotated[str, UserText]
-    row: Annotated[int, RowKey]
-    component: int
+    row: Annotated[Count, RowKey]
+    component: Count
     along: float
     words: Annotated[tuple[str, ...], UserText]
-    values: tuple[float, ...]
+    values: Annotated[tuple[float, ...], Sides("words")]
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,13 +129,13 @@ class ShiftComponent(Result):
 
     kind: Annotated[str, RowKey]
     label: Annotated[str, RowKey, UserText]
-    size: float
+    size: NonNegative
     context: float
     rest: float
     came: tuple[ShiftTerm, ...]
     went: tuple[ShiftTerm, ...]
-    n_terms: int
-    n_significant: int
+    n_terms: Count
+    n_significant: Count
     examples: Annotated[tuple[ShiftExample, ...], NotCompared]
 
 
@@ -184,19 +185,19 @@ class ShiftExplanation(Result):
     texts: tuple[ShiftExample, ...]
     trust: MethodTrust | None
     trusted: bool | None
-    agreement: float | None
+    agreement: Cosine | None
     by_counts_F: Annotated[tuple[str, ...], UserText]
     by_counts_G: Annotated[tuple[str, ...], UserText]
-    names: Annotated[tuple[str, ...], UserText]
-    n_F: int
-    n_G: int
-    fdr: float
+    names: Annotated[tuple[str, str], UserText]
+    n_F: Count
+    n_G: Count
+    fdr: Level
     method: str
     label: str
     notes: tuple[str, ...]
-    seconds: float
+    seconds: NonNegative
     encoder: dict[str, Any]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row for each component and term."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Cosine, Count, NonNegative, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import RNG, check_option, check_texts, describe_rng
@@ -73,8 +74,8 @@ class DeletionTrust(Result):
     text: Annotated[str, UserText]
     change: float
     share: float
-    agreement: float | None
-    n_words: int
+    agreement: Cosine | None
+    n_words: Count
     verdict: str
 
 
@@ -124,21 +125,21 @@ class SimilarityExplanation(Result):
     text_b: Annotated[str, UserText]
     words_a: Annotated[tuple[str, ...], UserText]
     words_b: Annotated[tuple[str, ...], UserText]
-    matrix: npt.NDArray[np.float64]
-    values_a: Annotated[npt.NDArray[np.float64], PerRow("words of A", "words_a")]
-    values_b: Annotated[npt.NDArray[np.float64], PerRow("words of B", "words_b")]
+    matrix: Annotated[Floats, Sides("words_a", "words_b")]
+    values_a: Annotated[Floats, Sides("words_a"), PerRow("words of A", "words_a")]
+    values_b: Annotated[Floats, Sides("words_b"), PerRow("words of B", "words_b")]
     rest: dict[str, float] | None
     completeness: float | None
     method: str
     label: str
     what: str
     reference: str | None
-    truncated: tuple[bool, ...]
+    truncated: tuple[bool, bool]
     trust: DeletionTrust | None
     notes: tuple[str, ...]
-    seconds: float
+    seconds: NonNegative
     encoder: dict[str, Any]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return the matrix as a table, words of text_a as rows and of text_b as columns."""

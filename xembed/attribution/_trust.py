@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
+from xembed._core.fields import Count, Interval, NonNegative, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng, quote_options
@@ -80,13 +81,13 @@ class MethodTrust(Result):
     method: Annotated[str, RowKey]
     label: str
     target: Annotated[str, RowKey]
-    auroc: Annotated[float, IntervalIn("interval")]
-    interval: tuple[float, float]
+    auroc: Annotated[Probability, IntervalIn("interval")]
+    interval: Interval
     signed: bool
-    content: float | None
+    content: Probability | None
     first: float
     completeness: float | None
-    seconds: float
+    seconds: NonNegative
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,8 +107,8 @@ class PlantedExample(Result):
     schema: ClassVar[str] = "xembed.attribution.PlantedExample/1"
 
     words: Annotated[tuple[str, ...], UserText]
-    planted: tuple[bool, ...]
-    values: tuple[float, ...]
+    planted: Annotated[tuple[bool, ...], Sides("words")]
+    values: Annotated[tuple[float, ...], Sides("words")]
 
 
 @dataclass(frozen=True, repr=False)
@@ -160,14 +161,14 @@ class TrustResult(Result):
     threshold: float
     untrained: float | None
     deletion: float
-    n_texts: int
-    n_planted: int
-    n_reference: int
+    n_texts: Count
+    n_planted: Count
+    n_reference: Count
     off_topic: Annotated[tuple[str, ...], UserText]
     examples: Annotated[tuple[PlantedExample, ...], NotCompared]
     encoder: dict[str, Any]
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row for each method and target, best first."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
+from xembed._core.fields import Cosines, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import check_texts
@@ -123,15 +124,15 @@ class AxesExplanation(Result):
     page: ClassVar[str | None] = "xembed.concepts._pages:axes"
 
     names: Annotated[tuple[str, ...], UserText]
-    similarity: Annotated[npt.NDArray[np.float64], PerRow("pairs")]
-    similarity_parts: npt.NDArray[np.float64]
-    similarity_rest: npt.NDArray[np.float64]
-    difference: Annotated[npt.NDArray[np.float64], PerRow("pairs")]
-    difference_shares: npt.NDArray[np.float64]
-    difference_rest: Annotated[npt.NDArray[np.float64], PerRow("pairs")]
-    first: Annotated[tuple[str | None, ...], UserText]
+    similarity: Annotated[Cosines, Sides("pairs"), PerRow("pairs")]
+    similarity_parts: Annotated[Floats, Sides("pairs", "names")]
+    similarity_rest: Annotated[Floats, Sides("pairs")]
+    difference: Annotated[Floats, Sides("pairs"), PerRow("pairs")]
+    difference_shares: Annotated[Floats, Sides("pairs", "names")]
+    difference_rest: Annotated[Floats, Sides("pairs"), PerRow("pairs")]
+    first: Annotated[tuple[str | None, ...], UserText, Sides("pairs")]
     encoder: dict[str, Any]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row for each pair."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core import validation
+from xembed._core.fields import Cosine, Cosines, Count, MaybeInterval, NonNegative, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
@@ -77,30 +78,30 @@ class PairedShift(Result):
 
     name: Annotated[str, UserText]
     forms: Annotated[tuple[str, ...], UserText]
-    n_pairs: int
-    n_unpaired: int
-    length: float
-    length_interval: tuple[float, ...]
+    n_pairs: Count
+    n_unpaired: Count
+    length: NonNegative
+    length_interval: MaybeInterval
     spread: float
-    pvalue: float
+    pvalue: Probability
     mean_share: float
-    mean_share_interval: tuple[float, ...]
+    mean_share_interval: MaybeInterval
     mean_share_chance: float
     axis_share: float
     axis_share_chance: float
-    axis_cosine: float
-    cosine: float
-    cosine_interval: tuple[float, ...]
-    pair_cosines: Floats
+    axis_cosine: Cosine
+    cosine: Cosine
+    cosine_interval: MaybeInterval
+    pair_cosines: Annotated[Cosines, Sides("n_pairs")]
     alignment: float
-    alignment_interval: tuple[float, ...]
+    alignment_interval: MaybeInterval
     heldout_accuracy: Annotated[float, IntervalIn("heldout_interval")]
-    heldout_interval: tuple[float, ...]
+    heldout_interval: MaybeInterval
     heldout_row_accuracy: Annotated[float, IntervalIn("heldout_row_interval")]
-    heldout_row_interval: tuple[float, ...]
-    direction: Floats
+    heldout_row_interval: MaybeInterval
+    direction: Annotated[Floats, Sides("dimensions")]
     groups: npt.NDArray[np.int64]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
 
 def paired_shift(

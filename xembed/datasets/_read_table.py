@@ -114,7 +114,7 @@ def check_form(form: Form, caller: str) -> Form:
         )
     try:
         if form.encoding is not None:
-            b"".decode(form.encoding)
+            "a".encode(form.encoding)
     except (LookupError, TypeError, ValueError):
         raise ValueError(
             f"The 'encoding' parameter of {caller} must be an encoding of text that Python knows, such as 'cp1252' or "
@@ -318,7 +318,7 @@ def _read_csv(data: bytes, source: str, form: Form) -> Columns:
         raise ValueError(f"{source} is not well-formed: its first line can't be read ({error}).") from None
     lines = in_quotes.sub(b"", data[:_CHUNK]).decode("utf-8", "ignore").split("\n")
     _check_header(names, [line for line in lines if line.strip()][:20], source, separator, form)
-    warnings = _check_quotes(data, in_quotes, source)
+    warnings, n_quoted = _check_quotes(data, in_quotes, source, separator.encode())
     try:
         # keep_default_na=False: 'NA' and 'null' are texts like any other. An empty line is a row of one column.
         frame = pd.read_csv(
@@ -329,9 +329,11 @@ def _read_csv(data: bytes, source: str, form: Form) -> Columns:
         _raise_ragged(data, in_quotes, source, separator, len(names))
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise ValueError(f"{source} is not well-formed: {reason}.") from None
-    if not isinstance(frame.index, pd.RangeIndex) or frame.isna().any(axis=None):
-        # pandas takes cells beyond the header for row names, and has no value for those that lack.
+    n_separators = data.count(separator.encode()) - n_quoted
+    if not isinstance(frame.index, pd.RangeIndex) or n_separators != (len(frame) + 1) * (len(names) - 1):
+        # pandas takes cells beyond the header for row names, and those that lack for empty ones.
         _raise_ragged(data, in_quotes, source, separator, len(names))
+        raise ValueError(f"{source} is not well-formed: its rows don't have as many cells as its first line.")
     n_rows = len(frame)
     columns = {str(name): _shared(frame.pop(name)) for name in list(frame.columns)}
     return Columns(columns, range(n_rows), "row", warnings)
@@ -356,10 +358,17 @@ def _shared(column: Any) -> list[str]:
     return [values[code] for code in codes.tolist()]
 
 
-def _check_quotes(data: bytes, in_quotes: re.Pattern[bytes], source: str) -> tuple[str, ...]:
-    """Check that quotes that open a cell close it, where pandas would go on; warn of cells of many lines."""
+def _check_quotes(
+    data: bytes, in_quotes: re.Pattern[bytes], source: str, separator: bytes
+) -> tuple[tuple[str, ...], int]:
+    """Check that quotes that open a cell close it, where pandas would go on.
+
+    Return a warning of a cell of many lines, if there is one, and the number of separators within quotes.
+    """
     warnings: list[str] = []
+    n_quoted = 0
     for cell in in_quotes.finditer(data) if b'"' in data else ():
+        n_quoted += cell[0].count(separator)
         if cell[1] and not cell[2] and b"\n" not in cell[0]:
             continue
         n_lines = cell[0].count(b"\n") + 1
@@ -377,7 +386,7 @@ def _check_quotes(data: bytes, in_quotes: re.Pattern[bytes], source: str) -> tup
         raise ValueError(
             f"{source} holds a carriage return that ends no line (line {line}). Put the cell in quotes, or remove it."
         )
-    return tuple(warnings)
+    return tuple(warnings), n_quoted
 
 
 def _only_lines(cell: re.Match[bytes]) -> bytes:

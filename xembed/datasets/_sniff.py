@@ -112,6 +112,8 @@ def _score(sample: bytes, encoding: str, letters: str) -> float:
     wrong = sum(map(_is_implausible, words)) / max(len(words), 1)
     if encoding in {"shift_jis", "euc_jp"} and not re.search("[\u3040-\u30ff]", text):
         wrong += 0.5  # Japanese without kana
+    if encoding == "cp1252" and "ø" in text and re.search("[ìèùï]", text):
+        wrong += 0.2  # Danish and Italian letters in one text: Czech in cp1250
     return len(re.findall(letters, outside)) / len(outside) - wrong
 
 

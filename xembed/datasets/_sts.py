@@ -193,7 +193,7 @@ def load_sts(
         raise ValueError(_unknown(source, tables))
     table = parse(data, suffix, source, form)
     for parameter, name in {"sentence1": sentence1, "sentence2": sentence2, "score": score}.items():
-        check_option(name, list(table.columns), name=parameter, caller="load_sts")
+        check_option(name, list(table.columns), name=parameter, caller=f"load_sts, a column of {source},")
     columns = (table.columns[name] for name in (sentence1, sentence2, score))
     where = (f"{source}: {table.unit} {number}" for number in table.numbers)
     return (_collect(map(_Row, where, *columns), name=file.stem, source=source),)

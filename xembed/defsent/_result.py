@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
+from xembed._core.fields import Cosine, Count, Counts, Floats, NonNegative, Probabilities, Provenance, Sides
 from xembed._core.results import Result, RowKey, UserText
 
 
@@ -71,22 +69,22 @@ class TrainingRound(Result):
 
     schema: ClassVar[str] = "xembed.defsent.TrainingRound/1"
 
-    round: Annotated[int, RowKey]
-    n_steps: int
-    steps: npt.NDArray[np.int64]
-    losses: npt.NDArray[np.float64]
-    validation_steps: npt.NDArray[np.int64]
-    validation_losses: npt.NDArray[np.float64]
-    validation_top1: npt.NDArray[np.float64]
-    validation_mrr: npt.NDArray[np.float64]
-    best_step: int | None
+    round: Annotated[Count, RowKey]
+    n_steps: Count
+    steps: Annotated[Counts, Sides("steps")]
+    losses: Annotated[Floats, Sides("steps")]
+    validation_steps: Annotated[Counts, Sides("validations")]
+    validation_losses: Annotated[Floats, Sides("validations")]
+    validation_top1: Annotated[Probabilities, Sides("validations")]
+    validation_mrr: Annotated[Probabilities, Sides("validations")]
+    best_step: Count | None
     stopped_early: bool
     entry_isoscore: float | None
-    entry_average_cosine: float | None
+    entry_average_cosine: Cosine | None
     target_isoscore: float | None
-    target_average_cosine: float | None
+    target_average_cosine: Cosine | None
     projected: bool
-    seconds: float
+    seconds: NonNegative
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,17 +130,17 @@ class DefSentResult(Result):
     page: ClassVar[str | None] = "xembed.defsent._pages:training"
 
     method: str
-    n_entries: int
-    n_definitions: int
-    n_dropped: int
-    n_validation: int
-    n_truncated: int
-    learning_rate: float
+    n_entries: Count
+    n_definitions: Count
+    n_dropped: Count
+    n_validation: Count
+    n_truncated: Count
+    learning_rate: NonNegative
     pooling: str
     template: Annotated[str | None, UserText]
     rounds: tuple[TrainingRound, ...]
     encoder: dict[str, Any]
     trained_encoder: dict[str, Any]
     notes: tuple[str, ...]
-    seconds: float
-    provenance: dict[str, Any]
+    seconds: NonNegative
+    provenance: Provenance

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import (
@@ -71,18 +72,18 @@ class OutlierResult(Result):
     page: ClassVar[str | None] = "xembed.depth._pages:outliers"
 
     verdict: str
-    rows: npt.NDArray[np.int64]
-    pvalues: npt.NDArray[np.float64]
-    qvalues: npt.NDArray[np.float64]
-    scores: npt.NDArray[np.float64]
+    rows: Annotated[Counts, Sides("rows")]
+    pvalues: Annotated[Probabilities, Sides("n_tested")]
+    qvalues: Annotated[Probabilities, Sides("n_tested")]
+    scores: Annotated[Floats, Sides("n_tested")]
     threshold: float | None
-    fdr: float
-    score: str
+    fdr: Level
+    score: Annotated[str, OneOf("depth", "local")]
     method: str
-    n_calibration: int
-    n_tested: int
+    n_calibration: Count
+    n_tested: Count
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def __post_init__(self) -> None:
         # An empty list of JSON does not say that it held integers.

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from xembed._core.validation import FloatArray
 from xembed.encoders._warn import warn_user
@@ -43,6 +44,9 @@ _TABLES = (
     # random order, which would split its pages all the time.
     "CREATE TABLE IF NOT EXISTS embeddings "
     "(text_sha256 BLOB PRIMARY KEY, n_tokens INTEGER NOT NULL, vector BLOB NOT NULL)",
+    # Not columns of the first table: files written before it are read, and read by older versions of xembed.
+    "CREATE TABLE IF NOT EXISTS token_counts (text_sha256 BLOB PRIMARY KEY, n_tokens INTEGER NOT NULL, "
+    "n_unknown INTEGER NOT NULL, n_content INTEGER NOT NULL)",
 )
 
 
@@ -73,6 +77,7 @@ class EmbeddingCache:
     """
 
     def __init__(self, folder: Path, fingerprint: str, dimension: int, about: Mapping[str, Any]) -> None:
+        self.folder = folder
         self.path = folder / "embeddings" / f"{fingerprint[:32]}.sqlite"
         self._dimension = dimension
         self._meta = {
@@ -105,24 +110,53 @@ class EmbeddingCache:
         except (sqlite3.Error, OSError, CacheUnusable) as error:
             self._give_up(error)
 
+    def get_counts(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int, int]]:
+        """Return the numbers of tokens, unknown tokens and content tokens of every key that is stored."""
+        if not (self._usable and keys):
+            return {}
+        try:
+            return {
+                key: (counts[0], counts[1], counts[2])
+                for key, *counts in self._select("token_counts", "n_tokens, n_unknown, n_content", keys)
+                if all(isinstance(count, int) and count >= 0 for count in counts)
+            }
+        except (sqlite3.Error, OSError, CacheUnusable) as error:
+            self._give_up(error)
+            return {}
+
+    def put_counts(self, keys: Sequence[bytes], counts: npt.NDArray[np.int64]) -> None:
+        """Store counts, shape (n_keys, 3), all of them or none."""
+        if not (self._usable and keys):
+            return
+        rows = [(key, *of_text) for key, of_text in zip(keys, counts.tolist(), strict=True)]
+        try:
+            with self._writing() as database:
+                database.executemany("INSERT OR REPLACE INTO token_counts VALUES (?, ?, ?, ?)", rows)
+        except (sqlite3.Error, OSError, CacheUnusable) as error:
+            self._give_up(error)
+
     def _get(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, FloatArray]]:
         rows: dict[bytes, tuple[int, FloatArray]] = {}
+        for key, count, blob in self._select("embeddings", "n_tokens, vector", keys):
+            vector = self._read_vector(blob)
+            if vector is None or not isinstance(count, int):
+                self._damaged.add(key)
+            else:
+                rows[key] = (count, vector)
+        return rows
+
+    def _select(self, table: str, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
         if not self.path.parent.is_dir() or not self.path.exists():
-            return rows
+            return
         with contextlib.closing(_connect(self.path, mode="rw")) as database:
-            if _schema_version(database) is None:  # another process has just made the file
-                return rows
+            # Another process may have just made the file, or an older version the tables.
+            if _schema_version(database) is None or not _has_table(database, table):
+                return
             for start in range(0, len(keys), _VARIABLES):
                 part = keys[start : start + _VARIABLES]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT text_sha256, n_tokens, vector FROM embeddings WHERE text_sha256 IN ({marks})"
-                for key, count, blob in database.execute(query, part):
-                    vector = self._read_vector(blob)
-                    if vector is None or not isinstance(count, int):
-                        self._damaged.add(key)
-                    else:
-                        rows[key] = (count, vector)
-        return rows
+                query = f"SELECT text_sha256, {columns} FROM {table} WHERE text_sha256 IN ({marks})"
+                yield from database.execute(query, part)
 
     def _read_vector(self, blob: Any) -> FloatArray | None:
         if not isinstance(blob, bytes) or len(blob) != 4 * self._dimension:
@@ -130,7 +164,8 @@ class EmbeddingCache:
         vector = np.frombuffer(blob, dtype="<f4")
         return vector if np.isfinite(vector).all() else None
 
-    def _put(self, rows: Sequence[tuple[bytes, int, bytes]]) -> None:
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # The second `database` commits at the end of the block, or rolls back.
         with contextlib.closing(_connect(self.path, mode="rwc")) as database, database:
@@ -141,6 +176,10 @@ class EmbeddingCache:
             for statement in _TABLES:
                 database.execute(statement)
             database.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", self._meta.items())
+            yield database
+
+    def _put(self, rows: Sequence[tuple[bytes, int, bytes]]) -> None:
+        with self._writing() as database:
             database.executemany(
                 "DELETE FROM embeddings WHERE text_sha256 = ?",
                 [(key,) for key, _, _ in rows if key in self._damaged],
@@ -271,6 +310,8 @@ def clear_cache(folder: str | os.PathLike[str] | None = None, *, fingerprint: st
                 "The 'fingerprint' parameter of clear_cache must be that of a cached encoder, or its first 8 "
                 f"or more digits (cache_info lists them). Got {fingerprint!r} instead."
             )
+    if fingerprint is None:
+        _remove_records(cache_folder(folder))
     sizes = [sum(part.stat().st_size for part in _parts(path)) for path in paths]
     for path in paths:
         _remove(path)
@@ -285,13 +326,17 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
 
 def _schema_version(database: sqlite3.Connection) -> int | None:
     """Return the schema version, None for a database without tables; a newer one is an error."""
-    if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+    if not _has_table(database, "meta"):
         return None
     row = database.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
     version = int(row[0]) if row and str(row[0]).isdigit() else None
     if version != SCHEMA_VERSION:
         raise CacheUnusable(f"its schema is version {version}, this xembed knows version {SCHEMA_VERSION}")
     return version
+
+
+def _has_table(database: sqlite3.Connection, name: str) -> bool:
+    return database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
 
 
 def _databases(base: Path) -> Iterator[Path]:
@@ -301,6 +346,12 @@ def _databases(base: Path) -> Iterator[Path]:
         # A journal may be left of a database that is gone.
         for name in dict.fromkeys(name.partition("-")[0] for name in names):
             yield folder / name
+
+
+def _remove_records(base: Path) -> None:
+    for path in (base / "encoders").glob("*.json"):
+        if re.fullmatch(r"[0-9a-f]{32}\.json", path.name):
+            path.unlink(missing_ok=True)
 
 
 def _parts(path: Path) -> list[Path]:

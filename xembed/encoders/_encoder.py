@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from xembed.encoders._warn import warn_user
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from typing_extensions import Self
+
+    from xembed.encoders._record import Record
 
 
 class Encoder:
@@ -39,11 +41,12 @@ class Encoder:
     Attributes
     ----------
     model : sentence_transformers.SentenceTransformer
-        The pipeline itself, for what needs its layers, tokens or gradients.
+        The pipeline itself, for what needs its layers, tokens or gradients. `load_encoder` loads it when it is
+        first needed.
     name, revision
         Name and revision that were given.
     device : str
-        Device of the model, such as ``"cpu"`` or ``"cuda:0"``.
+        Device of the model, such as ``"cpu"`` or ``"cuda:0"``; before it is loaded, the one it was on last.
     dimension : int
         The number of dimensions of the embeddings.
     max_length : int or None
@@ -68,6 +71,7 @@ class Encoder:
     """
 
     _own: tuple[int, bool, bool | None] | None = None
+    _record: Record | None = None
 
     def __init__(
         self,
@@ -83,20 +87,52 @@ class Encoder:
         self._normalize = normalize
         self._state: tuple[tuple[Any, ...], str] | None = None
 
+    @classmethod
+    def _from_record(cls, record: Record, *, name: str, revision: str | None, normalize: bool) -> Self:
+        """Make an encoder whose model is loaded now, or on first need if what it says of itself is known."""
+        encoder = cls(
+            cast(Any, None) if record.known else record.load(), name=name, revision=revision, normalize=normalize
+        )
+        encoder._record = record
+        if record.known:
+            del encoder.model
+        return encoder
+
+    @functools.cached_property
+    def model(self) -> SentenceTransformer:
+        """The pipeline itself."""
+        return cast("Record", self._record).load()
+
+    @property
+    def _known(self) -> dict[str, Any] | None:
+        """What the encoder says of itself, if its model is not loaded and was described before."""
+        if self._record is None or "model" in self.__dict__:
+            return None
+        known = self._record.known
+        # Both can be changed from outside.
+        return known if known and (known["model"], known["revision"]) == (self.name, self.revision) else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"model": self.model, "_record": None}
+
     @property
     def device(self) -> str:
         """Where the model is."""
-        return str(self.model.device)
+        return self._known["device"] if self._known else str(self.model.device)
 
     @property
     def dimension(self) -> int:
         """The number of dimensions of the embeddings."""
+        if self._known:
+            return int(self._known["dimension"])
         known = self.model.get_embedding_dimension()
         return known if known is not None else self._run_model(["a"]).shape[1]
 
     @property
     def max_length(self) -> int | None:
         """How many tokens of a text are read."""
+        if self._known:
+            return cast("int | None", self._known["max_length"])
         from xembed.encoders import _pipeline
 
         return _pipeline.find_max_length(self.model)
@@ -104,19 +140,15 @@ class Encoder:
     @property
     def fingerprint(self) -> str:
         """A hash of all that the embeddings depend on."""
+        if self._known:
+            return str(self._known["fingerprint"])
         from xembed.encoders import _fingerprint
 
         key = _fingerprint.state_key(self.model)
         if self._state is None or self._state[0] != key:
             self._state = (key, _fingerprint.digest_state(self.model))
         # The settings are read anew: they can be changed through `model`, and cost little.
-        settings = self._settings() | {
-            "modules": _fingerprint.describe_modules(self.model),
-            "prompts": {name: text for name, text in self.model.prompts.items() if text},
-            "default_prompt": self.model.default_prompt_name,
-            "truncate_dim": self.model.truncate_dim,
-            "revision": self.revision,
-        }
+        settings = self._settings() | _fingerprint.describe_pipeline(self.model) | {"revision": self.revision}
         return _fingerprint.combine(self._state[1], settings)
 
     def describe(self) -> dict[str, Any]:
@@ -143,7 +175,8 @@ class Encoder:
         progress : bool, optional
             Whether to show a progress bar where a caller leaves it open.
         """
-        other = copy.copy(self)  # the same model, not loaded again
+        other = object.__new__(type(self))  # the same model, not loaded again
+        other.__dict__.update(self.__dict__)
         other._own = batch_size, cache, progress
         return other
 
@@ -238,6 +271,8 @@ class Encoder:
         return f"Encoder({self.name!r}, {', '.join(f'{name}={value!r}' for name, value in settings.items())})"
 
     def _settings(self) -> dict[str, Any]:
+        if self._known:
+            return {name: self._known[name] for name in ("layer", "pooling", "normalize", "max_length", "dtype")}
         from xembed.encoders import _pipeline
 
         return {
@@ -284,10 +319,16 @@ class Encoder:
         self, texts: list[str], batch_size: int, show: bool, store: EmbeddingCache | None
     ) -> tuple[FloatArray, npt.NDArray[np.int64], int]:
         """Return vectors, token counts (see `_count`) and how many texts were cached."""
-        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        counts = self._count(texts)
         keys = [text_key(text) for text in texts] if store is not None else []
         cached = store.get(keys) if store is not None else {}
+        known = store.get_counts(keys) if store is not None else {}
+        if self._known and not (cached.keys() >= set(keys) and known.keys() >= set(keys) and keys):
+            self.model  # noqa: B018  # is loaded
+            # What is on record need not be true: the model's files may have been changed and their times set back.
+            store = None if store is None else self._open_cache(store.folder, caller="")
+            return self._encode_unique(texts, batch_size, show, store)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        counts = self._count_new(texts, keys, known, store)
         missing = []
         for i in range(len(texts)):
             hit = cached.get(keys[i]) if cached else None
@@ -316,6 +357,25 @@ class Encoder:
                     writer.add([keys[i] for i in batch], n_tokens[batch].tolist(), embeddings)
                 bar.update(len(batch))
         return vectors, counts, len(texts) - len(missing)
+
+    def _count_new(
+        self,
+        texts: list[str],
+        keys: list[bytes],
+        known: dict[bytes, tuple[int, int, int]],
+        store: EmbeddingCache | None,
+    ) -> npt.NDArray[np.int64]:
+        """Return the counts of all texts; only those that are not in the cache are counted."""
+        new = [i for i in range(len(texts)) if not known or keys[i] not in known]
+        counts = np.zeros((len(texts), 3), dtype=np.int64)
+        if new:
+            counts[new] = self._count([texts[i] for i in new])
+        if known:
+            old = [i for i in range(len(texts)) if keys[i] in known]
+            counts[old] = [known[keys[i]] for i in old]
+        if store is not None:
+            store.put_counts([keys[i] for i in new], counts[new])
+        return counts
 
     def _count(self, texts: list[str]) -> npt.NDArray[np.int64]:
         """Return numbers of tokens, unknown tokens and content tokens, shape (n_texts, 3)."""
@@ -359,5 +419,8 @@ class Encoder:
                 f"The 'cache' parameter of {caller} must be True, False or the path of a folder. Got {cache!r} instead."
             )
         folder = cache_folder(None if cache is True else Path(cache))
-        about = {name: value for name, value in self.describe().items() if name != "device"}
+        about = self.describe()
+        if self._record is not None and not self._known:
+            self._record.keep(dict(about))
+        del about["device"]
         return EmbeddingCache(folder, about["fingerprint"], about["dimension"], about)

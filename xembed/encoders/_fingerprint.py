@@ -42,6 +42,21 @@ def digest_state(model: SentenceTransformer) -> str:
     return digest.hexdigest()
 
 
+def describe_pipeline(model: SentenceTransformer) -> dict[str, Any]:
+    """Return what embeddings depend on beside weights and tokenizer, as plain data."""
+    return {
+        "modules": describe_modules(model),
+        "prompts": {name: text for name, text in model.prompts.items() if text},
+        "default_prompt": model.default_prompt_name,
+        "truncate_dim": model.truncate_dim,
+    }
+
+
+def snapshot(model: SentenceTransformer) -> tuple[Any, ...]:
+    """Return a value that changes when the model is changed."""
+    return state_key(model), _dump([describe_pipeline(model), getattr(model[0], "max_seq_length", None)])
+
+
 def combine(state_digest: str, settings: Mapping[str, Any]) -> str:
     """Return the fingerprint: 64 hexadecimal digits."""
     content = {"version": FINGERPRINT_VERSION, "state": state_digest, "settings": settings}

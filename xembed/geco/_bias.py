@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Counts, MaybeInterval, Probabilities, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
@@ -61,17 +62,17 @@ class PredictionGap(Result):
     name: Annotated[str, UserText]
     classes: Annotated[tuple[str, ...], UserText]
     forms: Annotated[tuple[str, ...], UserText]
-    n_pairs: int
-    n_unpaired: int
+    n_pairs: Count
+    n_unpaired: Count
     gap: float
-    gap_interval: tuple[float, ...]
+    gap_interval: MaybeInterval
     signed_gap: Annotated[float, IntervalIn("signed_interval")]
-    signed_interval: tuple[float, ...]
-    pvalue: float
-    accuracy: Floats
-    accuracy_intervals: Floats
-    confusion: Ints
-    provenance: dict[str, Any]
+    signed_interval: MaybeInterval
+    pvalue: Probability
+    accuracy: Annotated[Probabilities, Sides("classes")]
+    accuracy_intervals: Annotated[Floats, Sides("classes", "ends")]
+    confusion: Annotated[Counts, Sides("classes", "classes")]
+    provenance: Provenance
 
 
 def prediction_gap(
@@ -191,13 +192,13 @@ class WordCooccurrence(Result):
     name: Annotated[str, UserText]
     classes: Annotated[tuple[str, ...], UserText]
     words: Annotated[tuple[str, ...], UserText]
-    counts: Ints
-    unmatched: Ints
-    expected: Floats
-    shares: Floats
-    total_shares: Floats
-    n_rows: int
-    provenance: dict[str, Any]
+    counts: Annotated[Counts, Sides("words", "classes")]
+    unmatched: Annotated[Counts, Sides("words", "classes")]
+    expected: Annotated[Probabilities, Sides("classes")]
+    shares: Annotated[Probabilities, Sides("words", "classes")]
+    total_shares: Annotated[Probabilities, Sides("classes")]
+    n_rows: Count
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a word: counts, share of the first form, its deviation, unmatched rows."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Has, Level, NonNegative, Probability, Provenance
 from xembed._core.results import NotCompared, Result, RowKey, UserText
 from xembed.geco._metrics import METRICS, chance, score_rows
 from xembed.geco._schemes import SCHEMES
@@ -67,8 +68,8 @@ class FormDifference(Result):
     difference: float
     low: float
     high: float
-    pvalue: float
-    corrected: float
+    pvalue: Probability
+    corrected: Probability
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,7 +133,7 @@ class LeaderboardRow(Result):
     randomisation: dict[str, Any] = field(default_factory=dict)
     completeness: float | None = None
     special: float | None = None
-    seconds: float | None = None
+    seconds: NonNegative | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -160,13 +161,42 @@ class SchemeRow(Result):
     scheme: Annotated[str, RowKey]
     description: Annotated[str, UserText]
     accuracy: Score
-    accuracy_by_seed: tuple[float, ...]
+    accuracy_by_seed: tuple[Probability, ...]
     accuracy_by_form: Annotated[dict[str, Any], UserText]
     prediction_gap: float | None
     used_words: float | None
-    epochs: int | None
-    learning_rate: float | None
-    seconds: float
+    epochs: Count | None
+    learning_rate: NonNegative | None
+    seconds: NonNegative
+
+
+_Failure = Annotated[
+    dict[str, Any],
+    Has((("scheme", str), ("method", str), ("group", int), ("form", str), ("mass_accuracy", float))),
+]
+_OfScheme = Annotated[
+    dict[str, Any],
+    Has(
+        (
+            ("probability", float),
+            ("correct", bool),
+            ("pair_shapley", dict[str, float]),
+            ("methods", dict[str, tuple[float, ...]]),
+        )
+    ),
+]
+_Form = Annotated[
+    dict[str, Any],
+    Has(
+        (
+            ("form", str),
+            ("words", tuple[str, ...]),
+            ("ground_truth", tuple[bool, ...]),
+            ("schemes", dict[str, _OfScheme]),
+        )
+    ),
+]
+_Sentence = Annotated[dict[str, Any], Has((("group", int), ("why", str), ("forms", tuple[_Form, ...])))]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -212,24 +242,24 @@ class BenchmarkResult(Result):
     page: ClassVar[str | None] = "xembed.geco._pages:benchmark"
 
     data: Annotated[str, UserText]
-    n_train: int
-    n_test: int
-    n_sentences: int
+    n_train: Count
+    n_test: Count
+    n_sentences: Count
     classes: Annotated[tuple[str, ...], UserText]
     backbone: Annotated[str, UserText]
     seeds: tuple[int, ...]
     schemes: tuple[SchemeRow, ...]
     rows: tuple[LeaderboardRow, ...]
-    sentences: Annotated[tuple[dict[str, Any], ...], UserText, NotCompared]
-    failures: Annotated[tuple[dict[str, Any], ...], UserText, NotCompared]
+    sentences: Annotated[tuple[_Sentence, ...], UserText, NotCompared]
+    failures: Annotated[tuple[_Failure, ...], UserText, NotCompared]
     bias: Annotated[dict[str, Any], UserText]
     excluded: Annotated[dict[str, Any], NotCompared, UserText]
-    n_resamples: int
-    confidence_level: float
+    n_resamples: Count
+    confidence_level: Level
     options: dict[str, Any]
     cost: dict[str, Any]
     notes: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def row(self, scheme: str, method: str) -> LeaderboardRow:
         """Return one row of the leaderboard."""

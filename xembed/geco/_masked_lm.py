@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Counts, Floats, MaybeInterval, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng
@@ -304,15 +305,15 @@ class PseudoLogLikelihood(Result):
 
     name: Annotated[str, UserText]
     forms: Annotated[tuple[str, ...], UserText]
-    total: npt.NDArray[np.float64]
-    n_tokens: npt.NDArray[np.int64]
-    per_token: npt.NDArray[np.float64]
-    means: tuple[float, ...]
-    n_pairs: int
+    total: Annotated[Floats, Sides("rows")]
+    n_tokens: Annotated[Counts, Sides("rows")]
+    per_token: Annotated[Floats, Sides("rows")]
+    means: Annotated[tuple[float, ...], Sides("forms")]
+    n_pairs: Count
     difference: Annotated[float, IntervalIn("interval")]
-    interval: tuple[float, ...]
-    pvalue: float
-    provenance: dict[str, Any]
+    interval: MaybeInterval
+    pvalue: Probability
+    provenance: Provenance
 
 
 def pseudo_log_likelihood(

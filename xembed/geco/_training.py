@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Floats, NonNegative, Probabilities, Provenance, Sides
 from xembed._core.files import new_folder
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
@@ -70,27 +71,27 @@ class TrainingRecord(Result):
     classes: Annotated[tuple[str, ...], UserText]
     model_class: str
     seed: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
+    epochs: Count
+    batch_size: Count
+    learning_rate: NonNegative
     weight_decay: float
     warmup: float
     max_grad_norm: float | None
     validation_fraction: float
     dropout: bool
-    n_train: int
-    n_validation: int
-    n_truncated: int
-    n_trained_parameters: int
+    n_train: Count
+    n_validation: Count
+    n_truncated: Count
+    n_trained_parameters: Count
     cached: bool
-    train_losses: npt.NDArray[np.float64]
-    validation_losses: npt.NDArray[np.float64]
-    validation_accuracies: npt.NDArray[np.float64]
-    best_epoch: int
+    train_losses: Annotated[Floats, Sides("trained")]
+    validation_losses: Annotated[Floats, Sides("validated")]
+    validation_accuracies: Annotated[Probabilities, Sides("validated")]
+    best_epoch: Count
     initial_digest: str
     digest: str
-    seconds: float
-    provenance: dict[str, Any]
+    seconds: NonNegative
+    provenance: Provenance
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Level, Probability, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.text import in_sentence
@@ -158,18 +159,18 @@ class CorrectionsResult(Result):
     reason: str
     rows: tuple[CorrectionRow, ...]
     fit_on: Annotated[str, UserText]
-    n_fit: int
+    n_fit: Count
     measured_on: Annotated[str, UserText]
     tune: Annotated[tuple[str, ...], UserText]
     test: Annotated[tuple[str, ...], UserText]
-    fit_overlap: Annotated[dict[str, float], UserText]
-    tune_overlap: Annotated[dict[str, float], UserText]
+    fit_overlap: Annotated[dict[str, Probability], UserText]
+    tune_overlap: Annotated[dict[str, Probability], UserText]
     transductive: bool
-    n_resamples: int
-    confidence_level: float
+    n_resamples: Count
+    confidence_level: Level
     encoder: dict[str, Any] | None
     notes: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def row(self, name: str) -> CorrectionRow:
         """Return the row of a correction, or that of 'raw'; a KeyError lists those that there are."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from xembed._core.blocks import count_rows, read_array, read_rows
 from xembed._core.directions import UnitRows, directions
+from xembed._core.fields import Cosine, Count, Provenance
 from xembed._core.moments import Array, Columns, read_moments
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
@@ -46,16 +47,16 @@ class OutlierDimensions(Result):
     schema: ClassVar[str] = "xembed.isotropy.OutlierDimensions/1"
     page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:outlier_dimensions"
 
-    n: int
-    n_dims: int
-    average_cosine: float
+    n: Count
+    n_dims: Count
+    average_cosine: Cosine
     contributions: npt.NDArray[np.float64]
     top_share: float | None
-    rogue: tuple[int, ...]
-    dead: tuple[int, ...]
+    rogue: tuple[Count, ...]
+    dead: tuple[Count, ...]
     min_contribution: float
     min_ratio: float
-    provenance: dict[str, Any]
+    provenance: Provenance
 
 
 def average_cosine(X: Any) -> float:

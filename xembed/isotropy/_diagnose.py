@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from xembed._core.fields import Count, NonNegative, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
@@ -60,8 +61,8 @@ class Hub(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.Hub/1"
 
-    row: Annotated[int, RowKey]
-    occurrences: float
+    row: Annotated[Count, RowKey]
+    occurrences: NonNegative
     text: Annotated[str | None, UserText]
 
 
@@ -105,12 +106,12 @@ class Diagnosis(Result):
     correction: Annotated[str | None, UserText]
     after: IsotropyResult | None
     hubs: tuple[Hub, ...]
-    n_neighbors: int
+    n_neighbors: Count
     corrections: CorrectionsResult | None
     layers: LayerProfile | None
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row a measure, before and after."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
+from xembed._core.fields import Count, Probability, Provenance
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
@@ -49,13 +50,13 @@ class NeighborOverlap(Result):
     schema: ClassVar[str] = "xembed.isotropy.NeighborOverlap/1"
     page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:neighbor_overlap"
 
-    value: float
+    value: Probability
     low: float | None
     high: float | None
     chance: float
-    n_neighbors: int
-    n_rows_used: int
-    provenance: dict[str, Any]
+    n_neighbors: Count
+    n_rows_used: Count
+    provenance: Provenance
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,17 +82,17 @@ class ProbeResult(Result):
     schema: ClassVar[str] = "xembed.isotropy.ProbeResult/1"
     page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:probe"
 
-    accuracy: float
+    accuracy: Probability
     accuracy_low: float | None
     accuracy_high: float | None
-    balanced_accuracy: Annotated[float, IntervalIn("balanced_low", "balanced_high")]
+    balanced_accuracy: Annotated[Probability, IntervalIn("balanced_low", "balanced_high")]
     balanced_low: float | None
     balanced_high: float | None
-    majority: float
+    majority: Probability
     classes: Annotated[tuple[str, ...], UserText]
-    n_texts: int
-    n_splits: int
-    provenance: dict[str, Any]
+    n_texts: Count
+    n_splits: Count
+    provenance: Provenance
 
 
 class ProbeFolds(NamedTuple):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlia
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Level, Probability, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
@@ -43,7 +44,7 @@ class LayerRow(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.LayerRow/1"
 
-    layer: Annotated[int, RowKey]
+    layer: Annotated[Count, RowKey]
     pooling: Annotated[str, RowKey]
     correction: Annotated[str, UserText, RowKey]
     measures: tuple[Measure, ...]
@@ -90,21 +91,21 @@ class LayerProfile(Result):
     page: ClassVar[str | None] = "xembed.isotropy._pages.layers:layers"
 
     rows: tuple[LayerRow, ...]
-    layers: tuple[int, ...]
-    n_blocks: int
+    layers: tuple[Count, ...]
+    n_blocks: Count
     poolings: tuple[str, ...]
     corrections: Annotated[dict[str, str], UserText]
-    n_texts: int
-    n_fit: int
+    n_texts: Count
+    n_fit: Count
     sts: Annotated[tuple[str, ...], UserText]
     fit_on: Annotated[str | None, UserText]
-    fit_overlap: float | None
+    fit_overlap: Probability | None
     transductive: bool
-    n_resamples: int
-    confidence_level: float
+    n_resamples: Count
+    confidence_level: Level
     encoder: dict[str, Any]
     notes: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def row(self, layer: int, pooling: str = "mean", correction: str = "raw") -> LayerRow:
         """Return one row (KeyError if there is none); a negative layer counts from the model's output."""

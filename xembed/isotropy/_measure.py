@@ -15,6 +15,7 @@ import numpy.typing as npt
 from xembed._core.blocks import Blocks, Rows, known_rows, read_rows
 from xembed._core.blocks import width as width_of
 from xembed._core.directions import working_dtype
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Provenance, Sides
 from xembed._core.moments import Array, Columns, Moments, grouped_moments
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
@@ -80,8 +81,8 @@ class Measure(Result):
     minimum: float | None
     maximum: float | None
     perfect: float | None
-    better: str
-    n_rows_used: int
+    better: Annotated[str, OneOf("higher", "lower", "none")]
+    n_rows_used: Count
     warning: str | None
 
 
@@ -99,9 +100,9 @@ class CosineHistogram(Result):
 
     schema: ClassVar[str] = "xembed.isotropy.CosineHistogram/1"
 
-    edges: npt.NDArray[np.float64]
-    counts: npt.NDArray[np.int64]
-    expected: npt.NDArray[np.float64]
+    edges: Annotated[Floats, Sides("counts+1")]
+    counts: Annotated[Counts, Sides("counts")]
+    expected: Annotated[Floats, Sides("counts")]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,18 +134,18 @@ class IsotropyResult(Result):
     schema: ClassVar[str] = "xembed.isotropy.IsotropyResult/1"
     page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:isotropy"
 
-    n: int
-    n_dims: int
+    n: Count
+    n_dims: Count
     measures: tuple[Measure, ...]
-    spectrum: npt.NDArray[np.float64]
+    spectrum: Annotated[Floats, Sides("directions")]
     cosine_histogram: Annotated[CosineHistogram | None, NotCompared]
     contributions: npt.NDArray[np.float64] | None
-    rogue_dimensions: tuple[int, ...]
-    dead_dimensions: tuple[int, ...]
-    n_resamples: int
-    confidence_level: float
+    rogue_dimensions: tuple[Count, ...]
+    dead_dimensions: tuple[Count, ...]
+    n_resamples: Count
+    confidence_level: Level
     notes: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def measure(self, name: str) -> Measure:
         """Return the measure with this name; a KeyError lists those that were computed."""

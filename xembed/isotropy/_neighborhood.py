@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.blocks import read_array
 from xembed._core.directions import UnitRows, direction_weights
+from xembed._core.fields import Count, Floats, Provenance, Sides
 from xembed._core.moments import Array, raise_for_squares
 from xembed._core.neighbors import largest, neighbor_counts
 from xembed._core.parallel import row_blocks
@@ -61,15 +62,15 @@ class HubnessResult(Result):
     schema: ClassVar[str] = "xembed.isotropy.HubnessResult/1"
     page: ClassVar[str | None] = "xembed.isotropy._pages.spaces:hubness"
 
-    n: int
-    n_neighbors: int
+    n: Count
+    n_neighbors: Count
     metric: str
     skewness: float
     robin_hood: float
     antihub_rate: float
     largest: float
-    k_occurrences: npt.NDArray[np.float64]
-    provenance: dict[str, Any]
+    k_occurrences: Annotated[Floats, Sides("n")]
+    provenance: Provenance
 
 
 class HubStatistics(NamedTuple):

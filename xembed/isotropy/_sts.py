@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
+from xembed._core.fields import Cosine, Count, Level, OneOf, Probability, Provenance
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
@@ -63,13 +64,13 @@ class STSCorrelation(Result):
     schema: ClassVar[str] = "xembed.isotropy.STSCorrelation/1"
 
     name: Annotated[str, UserText, RowKey]
-    n_pairs: int
-    spearman: float
-    spearman_low: float | None
-    spearman_high: float | None
-    pearson: float
-    pearson_low: float | None
-    pearson_high: float | None
+    n_pairs: Count
+    spearman: Cosine
+    spearman_low: Cosine | None
+    spearman_high: Cosine | None
+    pearson: Cosine
+    pearson_low: Cosine | None
+    pearson_high: Cosine | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,15 +109,15 @@ class STSResult(Result):
     sets: tuple[STSCorrelation, ...]
     all: STSCorrelation
     mean: STSCorrelation
-    similarity: str
+    similarity: Annotated[str, OneOf("cosine", "euclidean", "dot")]
     fit_on: Annotated[str | None, UserText]
-    fit_overlap: float | None
+    fit_overlap: Probability | None
     transductive: bool
-    n_resamples: int
-    confidence_level: float
+    n_resamples: Count
+    confidence_level: Level
     encoder: dict[str, Any] | None
     notes: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row a set, then 'all' and 'mean' if there are several; correlations x 100."""

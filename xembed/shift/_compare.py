@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows, mean_cosines
+from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
 from xembed._core.text import format_p, in_sentence, short_names
@@ -131,33 +132,33 @@ class ShiftResult(Result):
 
     verdict: str
     shifted: bool
-    pvalue: float
-    alpha: float
-    mode: str
+    pvalue: Probability
+    alpha: Level
+    mode: Annotated[str, OneOf("fast", "battery")]
     tests: tuple[TestResult, ...]
     facets: tuple[Facet, ...]
-    separability: float | None
+    separability: Probability | None
     test: RankSumResult
-    similarity_within_F: float
-    similarity_within_G: float
-    similarity_between: float
+    similarity_within_F: Cosine
+    similarity_within_G: Cosine
+    similarity_between: Cosine
     regions: RegionsResult | None
     coverage: CoverageResult | None
     terms: TermsResult | None
     surface: SurfaceResult | None
     self_check: SelfCheck | None
-    depths: npt.NDArray[np.float64]
-    depths_in_F: npt.NDArray[np.float64]
-    depths_in_G: npt.NDArray[np.float64]
-    coordinates: npt.NDArray[np.float64] | None
-    projection: str
-    explained_variance: tuple[float, ...] | None
-    names: Annotated[tuple[str, ...], UserText]
+    depths: Annotated[Floats, Sides("rows")]
+    depths_in_F: Annotated[Floats, Sides("rows")]
+    depths_in_G: Annotated[Floats, Sides("rows")]
+    coordinates: Annotated[Floats, Sides("rows", "map")] | None
+    projection: Annotated[str, OneOf("pca", "umap", "none")]
+    explained_variance: Annotated[tuple[Probability, ...], Sides("map")] | None
+    names: Annotated[tuple[str, str], UserText]
     texts_F: Annotated[tuple[str, ...] | None, UserText]
     texts_G: Annotated[tuple[str, ...] | None, UserText]
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a text: corpus, row, depths and, where given, text and coordinates."""

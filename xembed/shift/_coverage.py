@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
+from xembed._core.fields import Count, Counts, Level, OneOf, Probabilities, Probability, Provenance, Sides
 from xembed._core.neighbors import (
     BLOCK_ELEMENTS,
     MAX_CANDIDATES,
@@ -88,26 +89,26 @@ class CoverageResult(Result):
     page: ClassVar[str | None] = "xembed.shift._pages.single:coverage"
 
     verdict: str
-    covered_G: float
-    covered_F: float
-    expected_G: float
-    expected_F: float
-    uncovered_G: Ints
-    uncovered_F: Ints
-    scores_G: Floats
-    scores_F: Floats
-    pvalues_G: Floats
-    pvalues_F: Floats
-    qvalues_G: Floats
-    qvalues_F: Floats
-    fdr: float
-    score: str
-    n_neighbors: int
-    names: Annotated[tuple[str, ...], UserText]
-    n_F: int
-    n_G: int
+    covered_G: Probability
+    covered_F: Probability
+    expected_G: Probability
+    expected_F: Probability
+    uncovered_G: Annotated[Counts, Sides("uncovered_G")]
+    uncovered_F: Annotated[Counts, Sides("uncovered_F")]
+    scores_G: Annotated[Floats, Sides("scores_G")]
+    scores_F: Annotated[Floats, Sides("scores_F")]
+    pvalues_G: Annotated[Probabilities, Sides("scores_G")]
+    pvalues_F: Annotated[Probabilities, Sides("scores_F")]
+    qvalues_G: Annotated[Probabilities, Sides("scores_G")]
+    qvalues_F: Annotated[Probabilities, Sides("scores_F")]
+    fdr: Level
+    score: Annotated[str, OneOf("similarity", "contrast")]
+    n_neighbors: Count
+    names: Annotated[tuple[str, str], UserText]
+    n_F: Count
+    n_G: Count
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a text: corpus, row, score, p- and q-value, whether it is uncovered."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import direction_weights
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.text import short_names
@@ -119,40 +120,40 @@ class DriftResult(Result):
 
     verdict: str
     detected: bool
-    detection_window: int | None
+    detection_window: Count | None
     detection_time: str | float | None
     detected_by: str | None
-    change_window: int | None
+    change_window: Count | None
     change_time: str | float | None
-    alpha: float
+    alpha: Level
     threshold: float
-    starts: tuple[str | float, ...]
-    ends: tuple[str | float, ...]
-    counts: npt.NDArray[np.int64]
-    compared: npt.NDArray[np.int64]
-    tests: tuple[str, ...]
-    shares: npt.NDArray[np.float64]
-    evidence: Annotated[npt.NDArray[np.float64], PerRow("windows", "starts")]
-    martingales: npt.NDArray[np.float64]
-    evalues: npt.NDArray[np.float64]
-    test_pvalues: npt.NDArray[np.float64]
-    pvalues: Annotated[npt.NDArray[np.float64], PerRow("windows", "starts")]
-    limits: npt.NDArray[np.float64]
-    effects: npt.NDArray[np.float64]
-    similarity_within: npt.NDArray[np.float64]
-    similarity_to_reference: Annotated[npt.NDArray[np.float64], PerRow("windows", "starts")]
-    depth_mean: Annotated[npt.NDArray[np.float64], PerRow("windows", "starts")]
-    depth_sd: npt.NDArray[np.float64]
+    starts: Annotated[tuple[str | float, ...], Sides("counts")]
+    ends: Annotated[tuple[str | float, ...], Sides("counts")]
+    counts: Annotated[Counts, Sides("counts")]
+    compared: Annotated[Counts, Sides("counts")]
+    tests: tuple[Annotated[str, OneOf(*KINDS)], ...]
+    shares: Annotated[Probabilities, Sides("tests")]
+    evidence: Annotated[Floats, Sides("counts"), PerRow("windows", "starts")]
+    martingales: Annotated[Floats, Sides("counts", "tests")]
+    evalues: Annotated[Floats, Sides("counts", "tests")]
+    test_pvalues: Annotated[Probabilities, Sides("counts", "tests")]
+    pvalues: Annotated[Probabilities, Sides("counts"), PerRow("windows", "starts")]
+    limits: Annotated[Floats, Sides("counts")]
+    effects: Annotated[Floats, Sides("counts", "tests")]
+    similarity_within: Annotated[Floats, Sides("counts")]
+    similarity_to_reference: Annotated[Floats, Sides("counts"), PerRow("windows", "starts")]
+    depth_mean: Annotated[Floats, Sides("counts"), PerRow("windows", "starts")]
+    depth_sd: Annotated[Floats, Sides("counts")]
     reference_depth_mean: float
     reference_depth_sd: float
     resultants: npt.NDArray[np.float64]
     reference_resultant: npt.NDArray[np.float64]
-    n_reference: int
-    n_waiting: int
-    names: Annotated[tuple[str, ...], UserText]
+    n_reference: Count
+    n_waiting: Count
+    names: Annotated[tuple[str, str], UserText]
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a window."""

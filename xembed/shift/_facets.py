@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from xembed._core.directions import UnitRows
+from xembed._core.fields import Interval, Probability
 from xembed._core.results import IntervalIn, Result, RowKey
 from xembed._core.text import format_p
 from xembed.shift._permutation_tests import TestResult
@@ -42,9 +43,9 @@ class Facet(Result):
 
     name: Annotated[str, RowKey]
     found: bool
-    pvalue: float | None
+    pvalue: Probability | None
     effect_size: Annotated[float | None, IntervalIn("confidence_interval")]
-    confidence_interval: tuple[float, float] | None
+    confidence_interval: Interval | None
     effect: str
     sentence: str
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows, mean_cosines
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import PerPair, Result, UserText
 from xembed._core.text import format_p, short_names
@@ -81,16 +82,16 @@ class ManyResult(Result):
 
     verdict: str
     names: Annotated[tuple[str, ...], UserText]
-    counts: npt.NDArray[np.int64]
-    alpha: float
-    n_different: int
-    pvalues: Annotated[npt.NDArray[np.float64], PerPair("names", "p-value")]
-    adjusted_pvalues: Annotated[npt.NDArray[np.float64], PerPair("names", "adjusted p-value")]
-    tests: tuple[str, ...]
-    effects: Annotated[npt.NDArray[np.float64], PerPair("names", "effect", "tests")]
-    similarities: Annotated[npt.NDArray[np.float64], PerPair("names", "similarity")]
+    counts: Annotated[Counts, Sides("names")]
+    alpha: Level
+    n_different: Count
+    pvalues: Annotated[Probabilities, Sides("names", "names"), PerPair("names", "p-value")]
+    adjusted_pvalues: Annotated[Probabilities, Sides("names", "names"), PerPair("names", "adjusted p-value")]
+    tests: tuple[Annotated[str, OneOf(*KINDS)], ...]
+    effects: Annotated[Floats, Sides("tests", "names", "names"), PerPair("names", "effect", "tests")]
+    similarities: Annotated[Floats, Sides("names", "names"), PerPair("names", "similarity")]
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a pair: names, sizes, p-values, effects and mean cosine."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from xembed._core.blocks import read_blocks
 from xembed._core.directions import UnitRows, direction_weights
+from xembed._core.fields import Count, Interval, Level, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, RowKey
 from xembed._core.text import format_p
@@ -68,17 +69,17 @@ class TestResult(Result):
     title: str
     verdict: str
     statistic: float
-    pvalue: float
-    adjusted_pvalue: float | None
+    pvalue: Probability
+    adjusted_pvalue: Probability | None
     effect_size: Annotated[float, IntervalIn("confidence_interval")]
     effect: str
-    confidence_interval: tuple[float, float]
-    confidence_level: float
+    confidence_interval: Interval
+    confidence_level: Level
     detectable: float
-    n_F: int
-    n_G: int
-    null: npt.NDArray[np.float64]
-    provenance: dict[str, Any]
+    n_F: Count
+    n_G: Count
+    null: Annotated[Floats, Sides("null")]
+    provenance: Provenance
 
 
 def describe_test(

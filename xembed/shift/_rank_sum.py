@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from xembed._core.blocks import Advance, check_same_width, known_rows, no_progress, read_array, read_rows, row_progress
 from xembed._core.directions import Directions, UnitRows, directions
+from xembed._core.fields import Count, Counts, Interval, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
@@ -66,21 +67,21 @@ class RankSumResult(Result):
 
     verdict: str
     statistic: float
-    pvalue: float
-    quality_index: float
+    pvalue: Probability
+    quality_index: Probability
     effect_size: Annotated[float, IntervalIn("confidence_interval")]
-    confidence_interval: tuple[float, float]
-    confidence_level: float
-    alternative: str
-    method: str
-    reference: str
-    distance: str
-    n_F: int
-    n_G: int
-    depths_F: npt.NDArray[np.float64]
-    depths_G: npt.NDArray[np.float64]
-    rows_F: npt.NDArray[np.int64]
-    provenance: dict[str, Any]
+    confidence_interval: Interval
+    confidence_level: Level
+    alternative: Annotated[str, OneOf("two-sided", "greater", "less")]
+    method: Annotated[str, OneOf("exact", "asymptotic")]
+    reference: Annotated[str, OneOf("pooled", "split", "first")]
+    distance: Annotated[str, OneOf("cosine", "chord", "angular")]
+    n_F: Count
+    n_G: Count
+    depths_F: Annotated[Floats, Sides("depths_F")]
+    depths_G: Annotated[Floats, Sides("n_G")]
+    rows_F: Annotated[Counts, Sides("depths_F")]
+    provenance: Provenance
 
 
 def rank_sum_test(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from heapq import heappush, heappushpop
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import PooledRows, UnitRows
+from xembed._core.fields import Count, Interval, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype, cosine_tolerance, neighbor_sums
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
@@ -86,22 +87,22 @@ class Region(Result):
     schema: ClassVar[str] = "xembed.shift.Region/1"
 
     id: Annotated[int, NotCompared]
-    status: str
+    status: Annotated[str, OneOf("new", "more", "vanished", "less", "unchanged")]
     label: Annotated[str, RowKey, UserText]
     terms: Annotated[tuple[str, ...], UserText]
-    term_scores: tuple[float, ...]
-    count_F: int
-    count_G: int
-    share_F: float
-    share_G: float
-    total_F: int
-    total_G: int
+    term_scores: Annotated[tuple[float, ...], Sides("terms")]
+    count_F: Count
+    count_G: Count
+    share_F: Probability
+    share_G: Probability
+    total_F: Count
+    total_G: Count
     log_odds: Annotated[float, IntervalIn("interval")]
-    interval: tuple[float, float]
-    pvalue: float
-    qvalue: float
-    typical_F: tuple[int, ...]
-    typical_G: tuple[int, ...]
+    interval: Interval
+    pvalue: Probability
+    qvalue: Probability
+    typical_F: tuple[Count, ...]
+    typical_G: tuple[Count, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -144,18 +145,18 @@ class RegionsResult(Result):
 
     verdict: str
     regions: tuple[Region, ...]
-    n_changed: int
-    fdr: float
-    membership: Ints
-    scores: Floats
-    n_neighbors: int
-    tested: npt.NDArray[np.bool_]
+    n_changed: Count
+    fdr: Level
+    membership: Annotated[Ints, Sides("rows")]
+    scores: Annotated[Floats, Sides("rows")]
+    n_neighbors: Count
+    tested: Annotated[npt.NDArray[np.bool_], Sides("rows")]
     split: bool
-    names: Annotated[tuple[str, ...], UserText]
-    n_F: int
-    n_G: int
+    names: Annotated[tuple[str, str], UserText]
+    n_F: Count
+    n_G: Count
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a region."""

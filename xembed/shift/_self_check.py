@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
+from xembed._core.fields import Count, Interval, Level, Probabilities, Probability, Sides
 from xembed._core.parallel import one_blas_thread, ordered_map
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
@@ -52,13 +53,13 @@ class SelfCheck(Result):
     page: ClassVar[str | None] = "xembed.shift._pages.single:self_check"
 
     verdict: str
-    n_splits: int
-    n_rows: tuple[int, int]
-    alpha: float
-    rejection_rate: Annotated[float, IntervalIn("interval")]
-    interval: tuple[float, float]
-    ordered_pvalue: float
-    pvalues: npt.NDArray[np.float64]
+    n_splits: Count
+    n_rows: tuple[Count, Count]
+    alpha: Level
+    rejection_rate: Annotated[Probability, IntervalIn("interval")]
+    interval: Interval
+    ordered_pvalue: Probability
+    pvalues: Annotated[Probabilities, Sides("pvalues")]
 
 
 def check_against_itself(

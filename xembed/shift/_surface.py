@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Interval, Level, Probability, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, RowKey, UserText
 from xembed._core.validation import check_names, check_number, check_texts
@@ -112,9 +113,9 @@ class SurfaceFeature(Result):
     median_F: float
     median_G: float
     effect: Annotated[float, IntervalIn("interval")]
-    interval: tuple[float, float]
-    pvalue: float
-    qvalue: float
+    interval: Interval
+    pvalue: Probability
+    qvalue: Probability
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,14 +151,14 @@ class SurfaceResult(Result):
 
     verdict: str
     features: tuple[SurfaceFeature, ...]
-    auc: float | None
-    n_different: int
-    fdr: float
-    names: Annotated[tuple[str, ...], UserText]
-    n_F: int
-    n_G: int
+    auc: Probability | None
+    n_different: Count
+    fdr: Level
+    names: Annotated[tuple[str, str], UserText]
+    n_F: Count
+    n_G: Count
     warnings: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a feature."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, Level, Probability, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.text import in_sentence, short_names
@@ -60,12 +61,12 @@ class Term(Result):
     term: Annotated[str, RowKey, UserText]
     z: float
     log_odds: float
-    pvalue: float
-    qvalue: float
-    count_F: int
-    count_G: int
-    share_F: float
-    share_G: float
+    pvalue: Probability
+    qvalue: Probability
+    count_F: Count
+    count_G: Count
+    share_F: Probability
+    share_G: Probability
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,13 +99,13 @@ class TermsResult(Result):
     verdict: str
     more_in_F: tuple[Term, ...]
     more_in_G: tuple[Term, ...]
-    n_terms: int
-    n_significant: int
-    fdr: float
-    n_F: int
-    n_G: int
-    names: Annotated[tuple[str, ...], UserText]
-    provenance: dict[str, Any]
+    n_terms: Count
+    n_significant: Count
+    fdr: Level
+    n_F: Count
+    n_G: Count
+    names: Annotated[tuple[str, str], UserText]
+    provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a term, those of G first."""

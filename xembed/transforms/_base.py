@@ -264,6 +264,8 @@ def _rebuild(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -
     for name, sides in kind._arrays.items():
         dtype = np.int64 if name in _INTEGER_ARRAYS else np.float64
         setattr(transform, name, check_array_in_file(name, arrays[name], sides, lengths, dtype))
+    if not (arrays.get("scale_", np.ones(1)) > 0).all():
+        raise ValueError("its scale_ is not above 0")
     dead = arrays.get("dead_dimensions_", np.empty(0))
     if not ((dead >= 0) & (dead < n_dims)).all():
         raise ValueError("its dead_dimensions_ are none of its dimensions")

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.files import check_file
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 # One entry of metadata, because the library writes several in no fixed order.
@@ -29,8 +31,7 @@ def read_file(path: str, *, format: str) -> tuple[dict[str, Any], dict[str, npt.
     """Return the description and the arrays of a file of this format; the message of a ValueError is a reason."""
     from safetensors import SafetensorError, safe_open
 
-    with open(path, "rb"):  # noqa: PTH123 - errors of the file system in their own words
-        pass
+    check_file(path, "load_transform")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
