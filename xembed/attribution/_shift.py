@@ -524,9 +524,15 @@ def _explain_component(
 
     def term(i: int) -> ShiftTerm:
         of_G = sample.is_G[sample.held[:, frequent[i]]]
-        contribution, low, high, p, q = (float(values[i]) for values in effects[:5])
-        counts = int((~of_G).sum()), int(of_G.sum())
-        return ShiftTerm(sample.terms[int(frequent[i])], contribution, (low, high), p, q, *counts)
+        return ShiftTerm(
+            term=sample.terms[int(frequent[i])],
+            contribution=float(effects.contribution[i]),
+            interval=(float(effects.low[i]), float(effects.high[i])),
+            pvalue=float(effects.pvalues[i]),
+            qvalue=float(effects.qvalues[i]),
+            count_F=int((~of_G).sum()),
+            count_G=int(of_G.sum()),
+        )
 
     order = np.argsort(-effects.contribution, kind="stable")
     positive = [int(i) for i in order if effects.contribution[i] > 0]
