@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from typer import Argument
 
+from xembed.cli.inputs import Source
 from xembed.cli.options import EncoderOptions, OutputOptions, Progress, command
 from xembed.cli.outputs import check_outputs
 from xembed.cli.shift import compare_sources, write_shift
@@ -36,7 +37,9 @@ def demo(
     destination = check_outputs(output, default, [])
     column, f, g, names = _CORPORA[corpus]
     table = load_corpora(corpus)
-    sources = (table.where(**{column: f}), table.where(**{column: g}))
+    parts = (table.where(**{column: value}) for value in (f, g))
+    F, G = (Source(Path(corpus), part, part, part.rows) for part in parts)
+    sources = (F, G)
     encoding = EncoderOptions(progress=progress)
     result = compare_sources(sources, encoding, names=names, rng=0)
     write_shift(result, (destination, output), sources if words else None, encoding, seed=0)

@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Option
 
 from xembed._core.text import one_line
-from xembed.cli.inputs import embed_with_reference, read_source, texts_of
+from xembed.cli.inputs import check_same_kind, embed_with_reference, open_source
 from xembed.cli.options import INPUT, Distance, EncoderOptions, Overwrite, ReadingOptions, command
 from xembed.cli.outputs import check_output_file, warn
 
@@ -20,6 +20,9 @@ def depth(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     reference: Annotated[Path | None, "Corpus to measure in. Default: the texts themselves, each left out."] = None,
+    beside: Annotated[
+        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+    ] = None,
     out: Annotated[
         Path | None, Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet; - prints them.")
     ] = None,
@@ -36,23 +39,31 @@ def depth(
 
     to_stdout = out == Path("-")
     if out is not None and not to_stdout:
-        check_output_file(out, "--out", TABLE_ENDINGS, [texts, reference, encoding.model], overwrite=overwrite)
-    source = read_source(texts, reading)
-    corpus = None if reference is None else read_source(reference, reading)
+        inputs = [texts, reference, beside, encoding.model]
+        check_output_file(out, "--out", TABLE_ENDINGS, inputs, overwrite=overwrite)
+    source = open_source(texts, reading, beside)
+    corpus = None if reference is None else open_source(reference, reading)
+    if corpus is not None:
+        check_same_kind(source.data, corpus.data, "The texts and --reference")
+    elif len(source) < 2:
+        raise ValueError(f"{str(texts)!r} must hold at least 2 texts: depth is taken in a corpus. Got one.")
     X, R, warnings = embed_with_reference((source, corpus), encoding, (texts, reference))
     depths = tte_depth(X, R, distance=distance)
     order = np.argsort(depths, kind="stable")
-    lines = texts_of(source)
+    lines, ids = source.texts, None if source.table is None else source.table.ids
+    width = 0 if ids is None else 2 + min(max(map(len, ids)), 24)
     warn(warnings)
     median = float(np.median(depths))
     summary = f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}"
     typer.echo(summary, err=to_stdout)
     for title, rows in (("deepest (typical)", order[::-1][:top]), ("shallowest (outliers)", order[:top])):
-        typer.echo(f"\n{title}\n{'row':>8}  depth  text" if top else "", nl=bool(top), err=to_stdout)
+        head = f"\n{title}\n{'row':>8}{'id' if width else '':>{width}}  depth  text" if top else ""
+        typer.echo(head, nl=bool(top), err=to_stdout)
         for i in rows:
-            typer.echo(f"{i:>8}  {depths[i]:.3f}  {'' if lines is None else one_line(lines[i])}", err=to_stdout)
-    columns: dict[str, Any] = {"row": np.arange(len(depths)), "depth": depths}
-    columns |= {} if lines is None else {"text": lines}
+            name, line = "" if ids is None else one_line(ids[i], 24), "" if lines is None else one_line(lines[i])
+            typer.echo(f"{source.rows[i]:>8}{name:>{width}}  {depths[i]:.3f}  {line}", err=to_stdout)
+    columns: dict[str, Any] = {"row": np.asarray(source.rows)} | ({} if ids is None else {"id": ids})
+    columns |= {"depth": depths} | ({} if lines is None else {"text": lines})
     if to_stdout:
         typer.echo(csv_text(columns), nl=False)
     elif out is not None:

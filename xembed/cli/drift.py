@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, column_of, complete_column, embed_source, read_source, texts_of
+from xembed.cli.inputs import Source, check_same_kind, embed_source, open_source
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, stamped, warn, write
 
@@ -29,6 +29,9 @@ def drift(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     output: OutputOptions,
+    beside: Annotated[
+        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+    ] = None,
     time_column: Annotated[str | None, "Column of times. Default: 'date' if there is one, else row numbers."] = None,
     group_column: GroupColumn = None,
     alpha: Annotated[float, "Bound of the chance of any false alarm, ever."] = 0.05,
@@ -42,25 +45,24 @@ def drift(
     from xembed.shift import drift_over_time
     from xembed.shift._drift import plan
 
-    destination = check_outputs(output, "drift.html", [stream, reference, encoding.model])
-    source = read_source(stream, reading)
-    if time_column is None and texts_of(source) is not None and "date" in source.columns:  # type: ignore[union-attr]
+    destination = check_outputs(output, "drift.html", [stream, reference, beside, encoding.model])
+    source = open_source(stream, reading, beside)
+    if time_column is None and source.table is not None and "date" in source.table.columns:
         time_column = "date"
     options: dict[str, Any] = {"window": _number_or_text(window), "alpha": alpha, "n_resamples": resamples}
-    groups: Any = None if group_column is None else complete_column(source, group_column, stream)
-    times, order = (np.arange(len(source)), None) if time_column is None else _read_times(source, time_column, stream)
-    sorted_note = []
+    times, order = (np.arange(len(source)), None) if time_column is None else _read_times(source, time_column)
     if order is not None:
-        source, groups = source[order], None if groups is None else [groups[i] for i in order]
-        sorted_note = [f"The rows of {stream.name} are not in the order of {time_column!r}: they were sorted by it."]
+        note = f"The rows of {stream.name} are not in the order of {time_column!r}: they were sorted by it."
+        source = source.take(order, note)
+    groups: Any = None if group_column is None else source.column(group_column)
     start: Any = _number_or_text(reference)
     file = Path(reference)
     earlier = None
     if file.is_file():
-        earlier = read_source(file, reading)
-        check_same_kind(source, earlier, "The stream and its reference")
+        earlier = open_source(file, reading)
+        check_same_kind(source.data, earlier.data, "The stream and its reference")
         if group_column is not None:
-            groups = (complete_column(earlier, group_column, file), groups)
+            groups = (earlier.column(group_column), groups)
     # All that can be refused is, before the encoder is loaded.
     places = [None if part is None else np.ones((len(part), 1), np.float32) for part in (source, earlier)]
     plan(places[0], times, reference=start if earlier is None else places[1], groups=groups, **options)
@@ -75,7 +77,7 @@ def drift(
         groups=groups,
         names=("reference", stream.stem),
         encoder=encoder,
-        warnings=[*sorted_note, *warnings],
+        warnings=warnings,
         rng=seed,
         **options,
     )
@@ -86,13 +88,13 @@ def drift(
         raise typer.Exit(3)
 
 
-def _read_times(source: Any, column: str, path: Path) -> tuple[Any, Any]:
+def _read_times(source: Source, column: str) -> tuple[Any, Any]:
     """Return the times in a column in order, and the order of the rows if it is another than that of the file."""
     import numpy as np
 
     from xembed.shift._windows import read_times
 
-    values = column_of(source, column, path)
+    values = source.column(column, complete=False)
     if all(isinstance(value, str) for value in values) and not all(map(_CALENDAR.fullmatch, values)):
         with contextlib.suppress(ValueError):  # a .csv holds text only, and numbers are times, too
             values = [float(value) for value in values]

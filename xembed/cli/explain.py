@@ -178,8 +178,9 @@ def _explain_depth(
         _say("+ pulls a text toward the corpus, − away from it.")
     for place, row in enumerate(rows):
         _say(
-            f"\nrow {row}  depth {result.depths[place]:.3f}, deeper than {100 * result.deeper_than[place]:.0f} % of "
-            f"the corpus, similarity to the nearest {result.nearest_similarity[place]:.3f}"
+            f"\n{_row(sources[0], row)}  depth {result.depths[place]:.3f}, "
+            f"deeper than {100 * result.deeper_than[place]:.0f} % of the corpus, "
+            f"similarity to the nearest {result.nearest_similarity[place]:.3f}"
         )
         _say("  ", words_text(result.words[place], result.values[place], signed=result.signed))
         sign = "+" if result.signed else ""
@@ -240,6 +241,12 @@ def _terms(terms: Sequence[ShiftTerm], fdr: float) -> str:
     return ", ".join(
         f"{_clean(term.term)} {term.contribution:+.4f}{'*' if term.qvalue <= fdr else ''}" for term in terms
     )
+
+
+def _row(source: Any, place: int) -> str:
+    """Return the number of a text in its file, and its identifier if it has one."""
+    name = "" if source.ids is None else f" ({_clean(source.ids[place])})"
+    return f"{source.unit} {source.rows[place]}{name}"
 
 
 def _clean(word: str, length: int = 40) -> str:

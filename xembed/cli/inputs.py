@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from xembed.datasets import TextTable
+
+# Columns beside the text that a page shows, and characters of the longest value of one.
+_MOST_COLUMNS, _SHORT = 4, 40
+_ISO = re.compile(r"\d{4}-\d\d(-\d\d)?(?!\w|-)")
 
 
 def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[Any]:
@@ -44,34 +49,6 @@ def texts_of(source: TextTable | npt.NDArray[Any]) -> tuple[str, ...] | None:
     return getattr(source, "texts", None)
 
 
-def column_of(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> list[Any]:
-    """Return a column of a table, such as groups or times."""
-    if texts_of(source) is None:
-        raise ValueError(f"{str(path)!r} holds embeddings only, so it has no column {column!r}. Give a table of texts.")
-    return list(source.column(column))  # type: ignore[union-attr]
-
-
-def complete_column(source: TextTable | npt.NDArray[Any], column: str, path: Path) -> list[Any]:
-    """Return a column of groups or labels; blank cells are refused: they would pass for one large group."""
-    from xembed.shift._battery import is_missing
-
-    values = column_of(source, column, path)
-    missing = [place for place, value in enumerate(values) if is_missing(value)]
-    if missing:
-        raise ValueError(
-            f"{str(path)!r} must have a value in each cell of {column!r}. {len(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} blank ({_list_rows(source, missing)}): fill them in, or drop the "
-            "rows."
-        )
-    return values
-
-
-def _list_rows(source: Any, places: Sequence[int]) -> str:
-    """Name rows as they are counted in the file, not all of many."""
-    numbers = ", ".join(str(source.rows[place]) for place in places[:5]) + (", ..." if len(places) > 5 else "")
-    return f"{source.unit}{'s' * (len(places) > 1)} {numbers}"
-
-
 def check_same_kind(first: Any, second: Any, names: str) -> None:
     """Refuse texts beside embeddings; ``names`` says which inputs these are."""
     if (texts_of(first) is None) != (texts_of(second) is None):
@@ -86,6 +63,195 @@ def different_names(first: str, second: str) -> tuple[str, str]:
     return (first, second) if first != second else (f"{first} (F)", f"{second} (G)")
 
 
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What commands compute with: texts, or embeddings, with their texts and columns beside them where there are any.
+
+    ``data`` are what `read_source` gave; ``rows`` and ``skipped`` count as the file does.
+    """
+
+    path: Path
+    data: TextTable | npt.NDArray[Any]
+    table: TextTable | None
+    rows: Sequence[int]
+    skipped: Sequence[int] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def texts(self) -> tuple[str, ...] | None:
+        """The texts, where there are any."""
+        return None if self.table is None else self.table.texts
+
+    @property
+    def places(self) -> list[int]:
+        """Where each row was, from 0, before any were dropped: lines of two files do not count alike."""
+        place = {number: i for i, number in enumerate(sorted([*self.rows, *self.skipped]))}
+        return [place[number] for number in self.rows]
+
+    def take(self, indices: Any, *notes: str) -> Source:
+        """Return some rows with all that belongs to them."""
+        import numpy as np
+
+        index = np.asarray(indices, dtype=np.intp)
+        table = None if self.table is None else self.table[index]
+        data = table if self.data is self.table and table is not None else self.data[index]
+        rows = [self.rows[i] for i in index.tolist()]
+        return dataclasses.replace(self, data=data, table=table, rows=rows, notes=(*self.notes, *notes))
+
+    def column(self, name: str, *, complete: bool = True) -> list[Any]:
+        """Return a column of groups or labels: blank cells, which would pass for one large group, are refused."""
+        from xembed.shift._battery import is_missing
+
+        if self.table is None:
+            raise ValueError(
+                f"{str(self.path)!r} holds embeddings only, so it has no column {name!r}. Give a table of their texts, "
+                "too (--texts, --texts-f, --texts-g)."
+            )
+        values = list(self.table.column(name))
+        missing = [place for place, value in enumerate(values) if complete and is_missing(value)]
+        if missing:
+            raise ValueError(
+                f"{str(self.path)!r} must have a value in each cell of {name!r}. {len(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} blank ({self._list_rows(missing)}): fill them in, or drop the "
+                "rows."
+            )
+        return values
+
+    def _list_rows(self, places: Sequence[int]) -> str:
+        """Name rows as they are counted in the file, not all of many."""
+        numbers = ", ".join(str(self.rows[place]) for place in places[:5]) + (", ..." if len(places) > 5 else "")
+        unit = "row" if self.table is None else self.table.unit
+        return f"{unit}{'s' * (len(places) > 1)} {numbers}"
+
+
+def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None, option: str = "--texts") -> Source:
+    """Read texts, or embeddings and, from the file ``beside``, their texts; ``option`` is what names that file."""
+    data = read_source(path, reading)
+    if texts_of(data) is not None:
+        if beside is not None:
+            raise ValueError(f"{option} goes with ready embeddings. {str(path)!r} holds texts: leave it out.")
+        table: Any = data
+        return Source(path, table, table, table.rows, table.skipped)
+    if beside is None:
+        return Source(path, data, None, range(len(data)))
+    table = read_text_source(beside, reading, why=f", where {option} must name the texts")
+    n_texts = len(table) + len(table.skipped)
+    if n_texts != len(data):
+        raise ValueError(
+            f"{option} must name the texts of {str(path)!r}, a row each, in the same order. Got {n_texts} texts for "
+            f"{len(data)} embeddings."
+        )
+    source = Source(path, data, table, table.rows, table.skipped)
+    if not table.skipped:
+        return source
+    note = f"{len(table.skipped)} of the texts of {beside.name} are blank: they and their embeddings were dropped."
+    return dataclasses.replace(source, data=data[source.places], notes=(note,))
+
+
+def keep_together(F: Source, G: Source) -> tuple[Source, Source]:
+    """Return the pairs of which both rows are left: what was dropped from one corpus goes from the other."""
+    sizes = [len(source) + len(source.skipped) for source in (F, G)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"--paired needs as many rows in F as in G: row i of both is a pair. Got {sizes[0]} and {sizes[1]}."
+        )
+    at = [{place: i for i, place in enumerate(source.places)} for source in (F, G)]
+    both = sorted(at[0].keys() & at[1].keys())
+    n_dropped = sizes[0] - len(both)
+    if not n_dropped:
+        return F, G
+    plural = n_dropped > 1
+    note = f"{n_dropped} pair{'s' * plural} of which a text is blank {'were' if plural else 'was'} dropped, both texts."
+    return F.take([at[0][place] for place in both], note), G.take([at[1][place] for place in both])
+
+
+def split_by(source: Source, column: str, reference: str, other: str | None) -> tuple[Source, Source, tuple[str, str]]:
+    """Return two corpora of one: rows with the value ``reference`` of a column, and all others or those with ``other``.
+
+    In a column of dates these are the rows before the day ``reference``, and the rows from it on, unless ``other`` is
+    given. The names say which is which.
+    """
+    import numpy as np
+
+    values = source.column(column)
+    written = np.array([str(value) for value in values], dtype=object)
+    dated = other is None and all(_ISO.match(value) for value in written)
+    if dated and _ISO.match(reference):
+        first = np.array([value < reference for value in written])
+        second, names = ~first, (f"before {reference}", f"from {reference}")
+    else:
+        first, names = written == reference, (reference, other or f"not {reference}")
+        second = ~first if other is None else written == other
+    for asked, rows, option in ((reference, first, "--reference"), (other, second, "--compare")):
+        if not rows.any():
+            listed = sorted(set(written.tolist()))
+            found = ", ".join(map(repr, listed[:12])) + (f", ... ({len(listed)} in all)" if len(listed) > 12 else "")
+            got = "no row for it" if asked is None else repr(asked)
+            raise ValueError(f"{option} must select rows by {column!r}, whose values are {found}. Got {got}.")
+    F, G = source.take(np.flatnonzero(first)), source.take(np.flatnonzero(second))
+    return F, dataclasses.replace(G, notes=()), names
+
+
+def sample_of(
+    sources: tuple[Source, Source], n: int, names: tuple[str, str], *, group_column: str | None, paired: bool, seed: int
+) -> tuple[Source, Source]:
+    """Return at most ``n`` random rows of each corpus: the same of pairs; of groups whole ones until it has ``n``."""
+    import numpy as np
+
+    rng = np.random.default_rng([seed, 0x5A])  # not the stream of the permutations
+    samples: list[Source] = []
+    index: Any = None
+    for source, name in zip(sources, names, strict=True):
+        if len(source) <= n:
+            samples.append(source)
+            continue
+        if index is None or not paired:
+            index = _draw(source if group_column is None else source.column(group_column), n, rng)
+        note = f"A random sample of {len(index):,} of the {len(source):,} texts of {name} was compared (--sample {n})."
+        samples.append(source.take(index, note))
+    return samples[0], samples[1]
+
+
+def _draw(groups: Any, n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Return rows in their order: ``n`` of a source, or those of groups in random order until there are ``n``."""
+    import numpy as np
+
+    if isinstance(groups, Source):
+        return np.sort(rng.choice(len(groups), n, replace=False))
+    numbers: dict[Any, int] = {}
+    of_rows = np.array([numbers.setdefault(group, len(numbers)) for group in groups])
+    order = rng.permutation(len(numbers))
+    enough = int(np.searchsorted(np.cumsum(np.bincount(of_rows)[order]), n)) + 1
+    return np.flatnonzero(np.isin(of_rows, order[:enough]))
+
+
+def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the rows of both corpora in their files and a few columns of short values, ``first`` before others."""
+    tables = [source.table for source in sources]
+    columns: tuple[dict[str, Any], dict[str, Any]] = ({"row": list(sources[0].rows)}, {"row": list(sources[1].rows)})
+    names = [name for table in tables if table is not None for name in table.columns if name not in {"text", "row"}]
+    for name in dict.fromkeys([*(name for name in first if name in names), *names]):
+        written = [
+            [_written(value) for value in table.column(name)]
+            if table is not None and name in table.columns
+            else [""] * len(source)
+            for table, source in zip(tables, sources, strict=True)
+        ]
+        values = set(written[0]) | set(written[1])
+        if len(values) > 1 and max(map(len, values)) <= _SHORT:
+            columns[0][name], columns[1][name] = written
+        if len(columns[0]) > _MOST_COLUMNS:
+            break
+    return columns
+
+
+def _written(value: Any) -> str:
+    return "" if value is None or value != value else str(value)
+
+
 class Embedded(NamedTuple):
     """Embeddings, what to warn of, and the description of the encoder (None for ready embeddings)."""
 
@@ -94,8 +260,11 @@ class Embedded(NamedTuple):
     encoder: dict[str, Any] | None
 
 
-def embed_source(source: TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:
+def embed_source(source: Source | TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:
     """Return the embeddings of a source, which warnings call ``name``."""
+    if isinstance(source, Source):
+        embedded = embed_source(source.data, encoding, name)
+        return embedded._replace(warnings=[*source.notes, *embedded.warnings])
     texts = texts_of(source)
     if texts is None:
         return Embedded(source, [], None)  # type: ignore[arg-type]

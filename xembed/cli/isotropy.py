@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, complete_column, read_source, texts_of
+from xembed.cli.inputs import check_same_kind, open_source
 from xembed.cli.options import INPUT, NormalizingEncoderOptions, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_output_file, check_outputs, stamped, warn, write
 
@@ -25,6 +25,9 @@ def isotropy(
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
     output: OutputOptions,
+    beside: Annotated[
+        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+    ] = None,
     fit: Annotated[Path | None, "Other texts, to fit corrections on. Default: the sentences of --tune."] = None,
     tune: Annotated[Path | None, f"What chooses a correction: {_PAIRS}."] = None,
     test: Annotated[list[Path] | None, "What judges it, of the same form; may be given several times."] = None,
@@ -41,14 +44,14 @@ def isotropy(
     from xembed.isotropy import default_corrections, diagnose
     from xembed.isotropy._sts import named_texts
 
-    inputs = [texts, fit, tune, *(test or ()), encoding.model]
+    inputs = [texts, beside, fit, tune, *(test or ()), encoding.model]
     destination = check_outputs(output, "isotropy.html", inputs)
     if save is not None:
         check_output_file(save, "--save", [".safetensors"], inputs, overwrite=output.overwrite)
-    source = read_source(texts, reading)
-    labels = None if label_column is None else complete_column(source, label_column, texts)
-    fit_source = None if fit is None else read_source(fit, reading)
-    is_text = texts_of(source) is not None
+    opened = open_source(texts, reading, beside)
+    source, is_text = opened.data, opened.data is opened.table
+    labels = None if label_column is None else opened.column(label_column)
+    fit_source = None if fit is None else open_source(fit, reading).data
     if fit_source is not None:
         check_same_kind(source, fit_source, "The texts and --fit")
     options: dict[str, Any] = {
@@ -66,7 +69,7 @@ def isotropy(
     if is_text:
         result = diagnose(encoding.encoder, source, cache=encoding.cache, batch_size=encoding.batch_size, **options)
     else:
-        result = diagnose(source, **options)
+        result = diagnose(source, opened.texts, **options)
     result = stamped(result)
     warn(result.warnings)
     for measure_name in ("debiased_isoscore", "average_cosine"):

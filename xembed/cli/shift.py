@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, complete_column, different_names, embed_source, read_source, texts_of
+from xembed.cli.inputs import (
+    Source,
+    check_same_kind,
+    different_names,
+    embed_source,
+    keep_together,
+    metadata_of,
+    open_source,
+    sample_of,
+    split_by,
+)
 from xembed.cli.options import (
     INPUT,
     Distance,
@@ -27,17 +37,32 @@ if TYPE_CHECKING:
 
 @command(
     "xembed shift last_week.csv this_week.csv --text-column message --words",
-    "xembed shift F.npy G.npy --fail-on-shift --out check.html",
+    "xembed shift tickets.csv --split-by week --reference 2024-W10 --group-column author --sample 2000",
+    "xembed shift F.npy G.npy --texts-f F.csv --texts-g G.csv --fail-on-shift --out check.html",
     place=10,
 )
 def shift(
     f: Annotated[Path, Argument(metavar="F", help=f"The reference corpus: {INPUT}.")],
-    g: Annotated[Path, Argument(metavar="G", help="The corpus compared with it.")],
     reading: ReadingOptions,
     encoding: EncoderOptions,
     output: OutputOptions,
+    g: Annotated[
+        Path | None, Argument(metavar="G", help="The corpus compared with it; left out with --split-by.")
+    ] = None,
     name_f: Annotated[str | None, "What the report calls F. Default: its file name."] = None,
     name_g: Annotated[str | None, "What the report calls G. Default: its file name."] = None,
+    texts_f: Annotated[Path | None, "The texts of F and their columns, where F holds embeddings."] = None,
+    texts_g: Annotated[Path | None, "The same of G."] = None,
+    split_column: Annotated[
+        str | None, Option("--split-by", help="Column of F that tells two corpora apart, where there is no G.")
+    ] = None,
+    reference: Annotated[
+        str | None, "With --split-by: the value of the reference corpus; in a column of dates the first day after it."
+    ] = None,
+    compare: Annotated[str | None, "With --split-by: the value of the other corpus. Default: all other rows."] = None,
+    sample: Annotated[
+        int | None, Option(min=2, help="Take at most so many rows of each corpus at random; of groups whole ones.")
+    ] = None,
     group_column: GroupColumn = None,
     paired: Annotated[bool, "Row i of F and of G are versions of one text."] = False,
     self_check: Annotated[bool, "Also test F against itself: does the level hold on these data?"] = False,
@@ -51,16 +76,29 @@ def shift(
     fail_on_shift: Annotated[bool, "Exit with 3 if a shift is found."] = False,
 ) -> None:
     """Did the corpus change? Compare G with F and write a report."""
-    destination = check_outputs(output, "shift.html", [f, g, encoding.model])
-    sources = read_source(f, reading), read_source(g, reading)
-    names = different_names(name_f or f.stem, name_g or g.stem)
-    if words and None in map(texts_of, sources):
+    destination = check_outputs(output, "shift.html", [f, g, texts_f, texts_g, encoding.model])
+    if (g is None) != (split_column is not None):
+        what = "takes one file, which it splits" if g is not None else "must be given where there is no G"
+        raise typer.BadParameter(f"{what}.", param_hint="'--split-by'")
+    if (reference is None) != (split_column is None) or (compare is not None and split_column is None):
+        raise typer.BadParameter("goes with --split-by, which needs it.", param_hint="'--reference'")
+    first = open_source(f, reading, texts_f, "--texts-f")
+    if g is None:
+        *pair, names = split_by(first, str(split_column), str(reference), compare)
+        sources = (pair[0], pair[1])
+        names = different_names(name_f or names[0], name_g or names[1])
+    else:
+        sources = first, open_source(g, reading, texts_g, "--texts-g")
+        names = different_names(name_f or f.stem, name_g or g.stem)
+    if words and None in (source.texts for source in sources):
         raise ValueError("--words needs texts: these are embeddings. Give the files that they were made of.")
+    if paired:
+        sources = keep_together(*sources)
+    if sample is not None:
+        sources = sample_of(sources, sample, names, group_column=group_column, paired=paired, seed=seed)
     groups = None
     if group_column is not None:
-        groups = tuple(
-            complete_column(source, group_column, file) for source, file in zip(sources, (f, g), strict=True)
-        )
+        groups = (sources[0].column(group_column), sources[1].column(group_column))
     result = compare_sources(
         sources,
         encoding,
@@ -73,6 +111,7 @@ def shift(
         distance=distance,
         alpha=alpha,
         projection=projection,
+        metadata=metadata_of(sources, (reading.id_column, group_column, split_column)),
         rng=seed,
     )
     write_shift(result, (destination, output), sources if words else None, encoding, seed)
@@ -81,25 +120,27 @@ def shift(
 
 
 def compare_sources(
-    sources: tuple[Any, Any], encoding: EncoderOptions, *, names: tuple[str, str], **options: Any
+    sources: tuple[Source, Source], encoding: EncoderOptions, *, names: tuple[str, str], **options: Any
 ) -> ShiftResult:
     """Compare two corpora of texts or of embeddings; ``options`` are those of `compare_corpora`."""
     from xembed.shift import compare_corpora
     from xembed.shift._compare import check_design, check_options
 
-    check_same_kind(*sources, "F and G")
+    check_same_kind(sources[0].data, sources[1].data, "F and G")
     design = {"groups": options.get("groups"), "paired": options.get("paired", False)}
     check_design(len(sources[0]), len(sources[1]), **design)
-    check_options(**{name: value for name, value in options.items() if name not in {*design, "self_check", "rng"}})
+    check_options(
+        **{name: value for name, value in options.items() if name not in {*design, "self_check", "metadata", "rng"}}
+    )
     F, G = (embed_source(source, encoding, name) for source, name in zip(sources, names, strict=True))
-    texts = texts_of(sources[0]), texts_of(sources[1])
+    texts = sources[0].texts, sources[1].texts
     result = compare_corpora(
         F.embeddings,
         G.embeddings,
         texts=None if texts[0] is None or texts[1] is None else (texts[0], texts[1]),
         names=names,
         encoder=F.encoder,
-        warnings=[*F.warnings, *G.warnings],
+        warnings=list(dict.fromkeys([*F.warnings, *G.warnings])),
         **options,
     )
     return stamped(result)
@@ -108,7 +149,7 @@ def compare_sources(
 def write_shift(
     result: ShiftResult,
     where: tuple[Destination | None, OutputOptions],
-    explained: tuple[Any, Any] | None,
+    explained: tuple[Source, Source] | None,
     encoding: EncoderOptions,
     seed: int,
 ) -> None:
@@ -119,7 +160,7 @@ def write_shift(
         from xembed.attribution import explain_shift
         from xembed.reports._write import combine
 
-        F, G = (texts_of(source) for source in explained)
+        F, G = (source.texts for source in explained)
         options: dict[str, Any] = {"progress": encoding.progress, "rng": seed}
         explanation = stamped(explain_shift(encoding.encoder, F, G, result=result, **options))  # type: ignore[arg-type]
         written = combine([result, explanation], title=f"{result.names[0]} and {result.names[1]}, and their words")

@@ -125,6 +125,8 @@ class ShiftResult(Result):
         What a reader should know before trusting the numbers.
     provenance : dict
         Function, parameters and versions.
+    metadata_F, metadata_G : dict of str to tuple, or None
+        Columns of what belongs to each text of F and of G, if they were given; 'row' is its number in its file.
     """
 
     schema: ClassVar[str] = "xembed.shift.ShiftResult/1"
@@ -159,22 +161,26 @@ class ShiftResult(Result):
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
     provenance: Provenance
+    metadata_F: Annotated[dict[str, tuple[str | float | None, ...]] | None, UserText] = None
+    metadata_G: Annotated[dict[str, tuple[str | float | None, ...]] | None, UserText] = None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with a row a text: corpus, row, depths and, where given, text and coordinates."""
+        """Return a table with a row a text: corpus, row, depths and, where given, coordinates, metadata and text."""
         import pandas as pd
 
         n_F = len(self.depths) - self.test.n_G
         corpora = np.repeat(self.names, [n_F, self.test.n_G])
+        metadata = self.metadata_F or {}, self.metadata_G or {}
         columns: dict[str, Any] = {
             "corpus": corpora,
-            "row": np.concatenate([np.arange(n_F), np.arange(self.test.n_G)]),
+            "row": [*metadata[0].get("row", range(n_F)), *metadata[1].get("row", range(self.test.n_G))],
             "depth": self.depths,
             "depth_in_F": self.depths_in_F,
             "depth_in_G": self.depths_in_G,
         }
         if self.coordinates is not None:
             columns["x"], columns["y"] = self.coordinates.T
+        columns |= {name: [*metadata[0][name], *metadata[1][name]] for name in metadata[0] if name not in columns}
         if self.texts_F is not None and self.texts_G is not None:
             columns["text"] = [*self.texts_F, *self.texts_G]
         return pd.DataFrame(columns)
@@ -199,6 +205,7 @@ def compare_corpora(
     names: tuple[str, str] = ("F", "G"),
     encoder: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
+    metadata: tuple[Mapping[str, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = None,
     rng: RNG = None,
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
@@ -246,6 +253,10 @@ def compare_corpora(
         Description of what made the embeddings (`Encoder.describe`), for the report.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report, such as texts that were cut.
+    metadata : pair of mappings of str to sequence, optional
+        Columns of what belongs to each text of F and of G, such as its date or channel: strings, numbers, dates or
+        None, under the same names in both. The report shows them with each text and colors the map by them. A column
+        'row' of integers takes the place of the row numbers.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations and all other random steps; None is seed 0.
 
@@ -302,6 +313,7 @@ def compare_corpora(
     n, m = len(first), len(second)
     listed = check_pair_of_texts(texts, (n, m), caller=_CALLER)
     both = check_names(names, caller=_CALLER)
+    columns = (None, None) if metadata is None else _check_metadata(metadata, (n, m))
     seeds = generator.spawn(6)
     options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
 
@@ -393,7 +405,35 @@ def compare_corpora(
             confidence_level=float(confidence_level),
             distance=distance,
         ),
+        metadata_F=columns[0],
+        metadata_G=columns[1],
     )
+
+
+def _check_metadata(metadata: Any, sizes: tuple[int, int]) -> tuple[dict[str, tuple[Any, ...]], ...]:
+    """Return the columns of both corpora as JSON has them: other values than numbers and None become strings."""
+    expected = f"The 'metadata' parameter of {_CALLER} must be a pair of mappings of columns, one for F and one for G"
+    if not isinstance(metadata, Sequence) or len(metadata) != 2 or not all(isinstance(m, Mapping) for m in metadata):
+        raise TypeError(f"{expected}. Got {type(metadata).__name__}.")
+    if set(metadata[0]) != set(metadata[1]):
+        raise ValueError(f"{expected}, with the same names. Got {sorted(metadata[0])} and {sorted(metadata[1])}.")
+    for columns, size, name in zip(metadata, sizes, "FG", strict=True):
+        for column, values in columns.items():
+            if len(values) != size or (column == "row" and not all(isinstance(v, int | np.integer) for v in values)):
+                kind = "integers" if column == "row" else "values"
+                raise ValueError(
+                    f"{expected}, each column with {size} {kind} for the rows of {name}. Got {len(values)} in "
+                    f"{column!r}."
+                )
+    first, second = ({str(k): tuple(map(_plain_value, v)) for k, v in columns.items()} for columns in metadata)
+    return first, second
+
+
+def _plain_value(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) and not isinstance(value, np.datetime64) else value
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else str(value)
 
 
 def check_options(
