@@ -239,7 +239,7 @@ class BenchmarkResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.geco.BenchmarkResult/1"
-    page: ClassVar[str | None] = "xembed.geco._pages:benchmark"
+    page: ClassVar[str | None] = "xembed.geco._pages.benchmark:benchmark"
 
     data: Annotated[str, UserText]
     n_train: Count
