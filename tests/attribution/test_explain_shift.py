@@ -318,3 +318,21 @@ def test_what_is_refused(arguments, options, error, message):
 def test_no_encoder():
     with pytest.raises(TypeError, match="must be an encoder"):
         explain_shift(None, BEFORE, AFTER)
+
+
+def test_terms_of_other_scripts_are_words(encoder):
+    hindi = (["नदी में पानी बहुत है", "यह पानी ठंडा है"] * 4, ["गली में शोर बहुत है", "यह शोर रात को है"] * 4)
+    found = explain_shift(encoder, *hindi, trust=False, method="leave_one_out", progress=False)
+    terms = {term.term for side in (found.components[0].came, found.components[0].went) for term in side}
+    assert terms and terms <= {word for texts in hindi for text in texts for word in text.split()}
+    chinese = (["我爱猫", "猫很小"] * 4, ["我爱狗", "狗很大"] * 4)
+    found = explain_shift(encoder, *chinese, trust=False, method="leave_one_out", progress=False)
+    assert any("16 of 16 texts hold a script without blanks" in note for note in found.notes)
+    assert found.agreement is None and {term.term for term in found.components[0].came} <= set("我爱猫狗很小大")
+
+
+def test_corpora_that_the_encoder_cannot_read_are_named(encoder):
+    found = explain_shift(encoder, ["😀😀", "🚀"] * 4, ["💥", "the line is slow"] * 4, trust=False, progress=False)
+    first, second = [note for note in found.notes if "only tokens that the encoder does not know" in note]
+    assert first.startswith("8 of 8 texts of F hold") and second.startswith("4 of 8 texts of G hold")
+    assert "4 of 8 texts of G hold only tokens" in found.html()

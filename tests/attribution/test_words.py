@@ -251,3 +251,56 @@ def test_rows_are_filled_up_on_the_right():
     assert ids.tolist() == [[2, 5, 3], [2, 3, 1], [7, 1, 1]]
     assert mask.tolist() == [[1, 1, 1], [1, 1, 0], [1, 0, 0]]
     assert ids.dtype == mask.dtype == torch.int64
+
+
+# ---- scripts with combining marks, and scripts without blanks
+
+
+def bert_like(text):
+    """Return a tokenizer that drops accents and knows only whole words of the text, as the default encoder's does."""
+    normalizer = normalizers.BertNormalizer(lowercase=True)
+    pieces = [piece for piece, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(normalizer.normalize_str(text))]
+    vocabulary = {token: i for i, token in enumerate(["[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(pieces)])}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer, backend.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[UNK]")
+
+
+SCRIPTS = [
+    ("मेरी किताबें पढ़ो ।", ("मेरी", "किताबें", "पढ़ो", "।")),
+    ("كِتَابٌ جديد", ("كِتَابٌ", "جديد")),
+    ("סֵפֶר טוב", ("סֵפֶר", "טוב")),
+    ("nai\u0308ve cafe\u0301", ("nai\u0308ve", "cafe\u0301")),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), SCRIPTS)
+def test_marks_stay_with_their_words_whatever_the_tokenizer_does(text, expected):
+    for tokenizer in (byte_level(prefix=True), bert_like(text)):
+        row = WordEncoder(tokenizer, caller="this test").encode([text])[0]
+        assert row.words == expected
+        places = [word for word in row.word_ids if word is not None]
+        assert places == sorted(places) and set(places) == set(range(len(expected)))
+
+
+def test_scripts_without_blanks_have_the_words_of_the_tokenizer_but_whole_characters():
+    assert WordEncoder(bert_like("猫爱鱼"), caller="this test").encode(["猫爱鱼"])[0].words == ("猫", "爱", "鱼")
+    row = WordEncoder(byte_level(prefix=True), caller="this test").encode(["ที่นี่ดี ok"])[0]
+    assert "".join(row.words) == "ที่นี่ดีok" and row.words[-1] == "ok"
+    assert row.words[:3] == ("ที่", "นี่", "ดี")
+
+
+def test_words_of_a_prefix_with_marks_are_no_words_of_the_text():
+    encoder = WordEncoder(byte_level(prefix=True), prefix="मेरी: ", caller="this test")
+    assert encoder.encode(["किताबें she"])[0].words == ("किताबें", "she")
+
+
+@given(st.lists(st.sampled_from(["मेरी", "كِتَابٌ", "ที่นี่", "猫", "cat's", "e\u0301", "\u0301", "\u200d", " ", "😀", "."])))
+@settings(max_examples=100, deadline=None)
+def test_words_cover_all_letters_once(parts):
+    text = "a " + "".join(parts)
+    row = WordEncoder(byte_level(prefix=True), caller="this test").encode([text])[0]
+    assert "".join("".join(row.words).split()) == "".join(text.split())

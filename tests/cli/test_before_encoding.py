@@ -246,3 +246,29 @@ def test_samples_are_seeded_whole_and_said(tmp_path):
     for which in "FG":
         authors_of = results[4][f"metadata_{which}"]["author"]
         assert len(authors_of) == 24 and all(authors_of.count(author) == 4 for author in set(authors_of))
+
+
+def test_drift_reads_european_dates_of_any_column(tmp_path):
+    days = [f"{day}.3.2024" for day in range(1, 31) for _ in range(2)]
+    stream = write(tmp_path / "s.csv", 60, sent=days)
+    arguments = ("--time-column", "sent", "--reference", "11.03.2024", "--window", "5D", "--resamples", "99",
+                 "--out", tmp_path / "d.html")  # fmt: skip
+    run("drift", stream, "--dayfirst", *arguments)
+    assert of(tmp_path / "d.html")["starts"][0] == "2024-03-11"
+    assert "--dayfirst" in refusal("drift", stream, *arguments)[1]
+
+
+def test_a_column_of_embeddings_with_the_texts_of_the_same_file(tmp_path):
+    rng = np.random.default_rng(1)
+    for name in "fg":
+        lines = [
+            json.dumps({"say": " ".join(rng.choice(WORDS, 4)), "vector": rng.normal(1, 1, 6).round(3).tolist()})
+            for _ in range(24)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    options = ("--embedding-column", "vector", "--map", "none", "--resamples", "99", "--out", tmp_path / "r.html")
+    run("shift", tmp_path / "f.jsonl", tmp_path / "g.jsonl", *options)
+    alone = of(tmp_path / "r.html")
+    run("shift", tmp_path / "f.jsonl", tmp_path / "g.jsonl", "--text-column", "say", *options)
+    both = of(tmp_path / "r.html")
+    assert alone["texts_F"] is None and len(both["texts_F"]) == 24 and alone["pvalue"] == both["pvalue"]

@@ -142,7 +142,7 @@ REFUSED = {
     "DataFrame with flags": (FRAME.assign(spam=True), TypeError, "column 'spam'"),
     "polars DataFrame of texts": (PolarsFrame(np.array([["a", "b", "c"]])), TypeError, r"encoder.encode\(X\['x'\]\)"),
     "arrow table": (pa.table({"vector": [[1.0, 2.0]]}), TypeError, "Got a Table with the column 'vector'.* pass this"),
-    "path": ("X.npy", TypeError, "Got a str: a file is read by xembed.datasets.read_embeddings"),
+    "path": ("X.npy", TypeError, "Got a str: a file is read by read_embeddings or read_texts"),
     "bytes": (b"abc", TypeError, "Got a bytes: pass an array"),
     "dict": ({"a": [1.0, 2.0]}, TypeError, r"Got a dict: pass list\(X.values\(\)\)"),
     "set": ({1.0, 2.0}, TypeError, "Got a set: pass an array, or a list of vectors in the order"),

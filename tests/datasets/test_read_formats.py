@@ -669,3 +669,46 @@ def test_pairs_and_dictionaries_are_read_likewise(make, tmp_path):
         load_dictionary(make("d.tsv", "Käse\tein Lebensmittel aus Milch\n".encode("cp1252")))
     path = make("e.tsv.gz", "Käse\tein Lebensmittel aus Milch\n".encode("cp1252"))
     assert load_dictionary(path, encoding="cp1252").entries == ("Käse",)
+
+
+# -------------------------------------------------------------------------------------------------- damaged files
+
+SOUND = {
+    ".csv": 'text,n\nThe kettle leaks.,0\n"Boils, slowly",1\n"The ""fast"" one",2\n5" disk,3\n"end",4\n',
+    ".tsv": 'text\tn\nThe kettle leaks.\t0\nBoils, slowly\t1\n"Fast," it says\t2\n5" disk\t3\nend\t4\n',
+    ".jsonl": "".join(json.dumps({"text": f"A text, and {i}", "n": i}) + "\n" for i in range(5)),
+    ".json": json.dumps([{"text": f"A text, and {i}", "n": i} for i in range(5)]),
+}
+
+
+@pytest.mark.parametrize("suffix", SOUND)
+@pytest.mark.parametrize("inserted", ['"', ",", "\n", "\r", "\t", ";", "{", "]", "\\"])
+def test_a_character_too_many_never_loses_rows(tmp_path, suffix, inserted):
+    path, content = tmp_path / f"a{suffix}", SOUND[suffix]
+    for place in range(len(content) + 1):
+        path.write_bytes((content[:place] + inserted + content[place:]).encode())
+        try:
+            n = len(read_texts(path, text_column="text"))
+        except ValueError:
+            continue
+        assert n >= 5, (place, content[max(0, place - 9) : place], content[place : place + 9])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_damaged_files_end_in_documented_errors(tmp_path, packed):
+    rng = np.random.default_rng(0)
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"text": KETTLES, "v": [[1.0, 2.0]] * 3}), stream)
+    contents = {suffix: content.encode() for suffix, content in SOUND.items()} | {".parquet": stream.getvalue()}
+    for _ in range(150):
+        for suffix, content in contents.items():
+            damaged = bytearray(gzip.compress(content) if packed else content)
+            for place in rng.integers(0, len(damaged), 3):
+                damaged[place] = rng.integers(0, 256)
+            path = tmp_path / f"a{suffix}{'.gz' * packed}"
+            path.write_bytes(damaged[: rng.integers(1, 2 * len(damaged))])
+            for read in (read_texts, read_embeddings, read_columns, load_sts, load_dictionary):
+                try:
+                    read(path)
+                except ValueError as error:
+                    assert path.name in str(error) or "parameter of" in str(error), error

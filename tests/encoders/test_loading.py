@@ -292,9 +292,9 @@ def test_download(sentence_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, repo_id, **options: calls.append(repo_id))
     load = _load._load_folder
 
-    def download(location, device, dtype, *, local=True, **options):
+    def download(location, device, dtype, backend, *, local=True, **options):
         calls.append((location, local))
-        return load(str(sentence_folder), device, dtype)
+        return load(str(sentence_folder), device, dtype, backend)
 
     monkeypatch.setattr(_load, "_load_folder", download)
     encoder = xembed.load_encoder("someone/tiny", revision="v2", cache_dir=tmp_path, device="cpu")
@@ -307,3 +307,45 @@ def test_cache_dir_of_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=f"folder {os.fspath(tmp_path)!r} and"):
         xembed.load_encoder("someone/none", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"backend": "tf"}, ValueError, "The 'backend' parameter of load_encoder must be one of {'onnx', 'openvino', "),
+        ({"backend": "onnx", "layer": 2}, ValueError, "'layer' .* must be -1 with backend='onnx'. Got 2 instead"),
+        ({"backend": "openvino", "dtype": "float16"}, ValueError, "'dtype' .* must be 'float32' with backend"),
+        ({"backend": "openvino", "device": "cuda"}, ValueError, "'device' .* must be 'cpu' with backend"),
+        ({"backend": "openvino"}, ImportError, r"needs optimum.intel, which is not installed\. Run: pip install"),
+        ({"backend": "onnx"}, ImportError, r"needs onnxruntime and optimum.onnxruntime, which are not installed"),
+    ],
+)
+def test_backends_that_are_not_there(tiny_folder, monkeypatch, options, error, match):
+    monkeypatch.setattr(_load, "_is_installed", lambda name: name == "openvino")
+    with pytest.raises(error, match=match):
+        xembed.load_encoder(tiny_folder, **options)
+
+
+def test_backend_is_part_of_the_fingerprint(tiny_folder):
+    """As sentence-transformers marks a model of another backend; PyTorch's is not named, as before."""
+    one, other = (xembed.load_encoder(tiny_folder, device="cpu") for _ in range(2))
+    torch_only = one.fingerprint
+    assert "backend" not in one.describe()
+    for encoder in (one, other):
+        encoder._state = None
+        encoder.model[0].backend = "openvino"
+        encoder.model[0].weights_sha256 = "ab"
+    assert one.describe()["backend"] == "openvino"
+    assert one.fingerprint == other.fingerprint != torch_only
+    for encoder in (one, other):  # weights of which nothing is known
+        encoder._state = None
+        del encoder.model[0].weights_sha256
+    assert one.fingerprint == one.fingerprint != other.fingerprint
+
+
+@pytest.mark.slow
+def test_openvino_gives_nearly_the_same(tiny_folder, tiny):
+    pytest.importorskip("optimum.intel")
+    encoder = xembed.load_encoder(tiny_folder, backend="openvino")
+    texts = ["the cat", "a dog runs"]
+    np.testing.assert_allclose(encoder.encode(texts, cache=False), tiny.encode(texts, cache=False), atol=1e-3)

@@ -386,3 +386,54 @@ def test_a_big_page_in_both_themes(open_page, big_html, tmp_path):
     page.locator("#clear").click()
     shows(page, None, "10,000")
     assert page.complaints == []
+
+
+METADATA = {
+    "row": list(range(1000, 1600)),
+    "<b>channel</b>": [("mail", "chat", "<img src=x onerror=alert(1)>")[i % 3] for i in range(600)],
+    "sent": [None if i == 5 else f"2024-03-{1 + i % 28:02d}" for i in range(600)],
+}
+
+
+@pytest.fixture(scope="module")
+def described(data):
+    """Return the texts with columns of what belongs to each."""
+    halves = [{name: column[part] for name, column in METADATA.items()} for part in (slice(300), slice(300, 600))]
+    return {**data, "metadata_F": halves[0], "metadata_G": halves[1]}
+
+
+def test_rows_on_the_page_are_those_of_the_file(described):
+    body = render_page(described)
+    rows = [int(row) for row in re.findall(r">row (\d+)<", body)]
+    assert rows and all(1000 <= row < 1600 for row in rows)
+    assert "<img src=x" not in body and "<b>channel" not in body
+    shorter = {name: column[:-1] for name, column in described["metadata_F"].items()}
+    render_page({**described, "metadata_F": shorter})  # a file that someone has changed
+
+
+@pytest.mark.browser
+def test_columns_of_the_input_are_in_the_table_and_color_the_map(described, tmp_path, open_page):
+    (tmp_path / "page.html").write_text(render_page(described), encoding="utf-8")
+    page = open_page(tmp_path / "page.html")
+    table = page.locator("#rows")
+    assert table.locator("th").all_inner_texts()[1:4] == ["Row", "<b>channel</b>", "sent"]
+    table.get_by_role("button", name="sent").click()
+    first = table.locator("tbody tr").first.locator("td").all_inner_texts()
+    assert first[1:4] == ["1005", METADATA["<b>channel</b>"][5], ""]
+    page.locator("#search").fill("2024-03-02 mail")
+    until(lambda: 0 < int(count(page).split()[0]) < 600)
+    page.locator("#search").fill("")
+    choice = page.get_by_label("Color by")
+    assert choice.locator("option").all_inner_texts()[-3:] == ["depth", "<b>channel</b>", "sent"]
+    colors = "(id) => document.getElementById(id).data.filter((t) => t.customdata).map((t) => t.marker.color)"
+    plain = [page.evaluate(colors, id_) for id_ in ("dd", "map")]
+    assert all(isinstance(color, str) for figure_ in plain for color in figure_)
+    for option, n_colors in (("<b>channel</b>", {3}), ("sent", set(range(20, 40))), ("depth", set(range(50, 601)))):
+        choice.select_option(label=option)
+        for id_ in ("dd", "map"):
+            painted = page.evaluate(colors, id_)
+            assert [len(part) for part in painted] == [300, 300]
+            assert len({color for part in painted for color in part}) in n_colors
+    choice.select_option(label="corpus")
+    assert [page.evaluate(colors, id_) for id_ in ("dd", "map")] == plain
+    assert page.complaints == []

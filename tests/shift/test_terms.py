@@ -150,3 +150,16 @@ def test_result_round_trips_and_makes_a_table():
 def test_documented_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_terms_of_other_scripts_are_whole_words_and_pairs_of_characters():
+    hindi = distinguishing_terms(["नदी में पानी है"] * 9, ["गली में शोर है"] * 9, top=20)
+    assert [term.term for term in hindi.more_in_G] == ["गली", "गली में", "में शोर", "शोर", "शोर है"]
+    assert hindi.warnings == ()
+    chinese = distinguishing_terms(["我爱猫"] * 9, ["我爱大狗"] * 9, top=20)
+    assert [term.term for term in chinese.more_in_G] == ["大狗", "爱大"]
+    assert chinese.more_in_F[0].term == "爱猫"
+    assert chinese.warnings[0].startswith("18 of 18 texts hold a script without blanks between words")
+    assert "without blanks" in chinese.html()
+    old = {name: value for name, value in chinese.to_dict().items() if name != "warnings"}
+    assert TermsResult.from_dict(old).warnings == ()

@@ -7,6 +7,7 @@ Messages name a field by its place, such as ``tests[2].pvalue``.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
 import sys
@@ -50,7 +51,7 @@ class Sides:
     """Marks an array or tuple by what each of its sides counts.
 
     The name of a field with an integer is that length, of one with texts or numbers the length of these. Other names
-    have one length in all of a result. ``"counts+1"`` is one more.
+    have one length in all of a result. ``"counts+1"`` is one more, ``"test.n_F"`` is a field of a field.
     """
 
     names: tuple[str, ...]
@@ -253,7 +254,8 @@ def _check_lengths(place: str, value: Any, field: str, other: Any) -> None:
 
 def _check_length(place: str, side: str, length: int, values: Mapping[str, Any], lengths: dict[str, int]) -> None:
     name, _, more = side.partition("+")
-    known = values.get(name)
+    first, *inner = name.split(".")
+    known = functools.reduce(getattr, inner, values.get(first))
     if known is None:
         expected = lengths.setdefault(name, length - int(more or 0))
     else:
@@ -283,9 +285,12 @@ def reader(hint: Any) -> Read:
     if kind is np.ndarray:
         ndim = next((len(mark.names) for mark in marks if isinstance(mark, Sides)), None)
         return _array(np.dtype(get_args(options[1])[0] if options else np.float64), ndim, limits, MayBeNaN in marks)
+    if kind is list:
+        items = _sequence((_inner(options[0], within),), True, False)
+        return lambda value, place: list(items(value, place))
     if kind is tuple:
-        items = tuple(_inner(option, within) for option in options if option is not ...)
-        return _sequence(items, ... in options, Ordered in marks)
+        each = tuple(_inner(option, within) for option in options if option is not ...)
+        return _sequence(each, ... in options, Ordered in marks)
     if kind is dict:
         has = next((mark for mark in marks if isinstance(mark, Has)), Has(()))
         return _mapping(

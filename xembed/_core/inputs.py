@@ -132,7 +132,7 @@ def _refuse(X: Any, name: str, caller: str) -> None:
         raise_for_texts(name, caller)
     if isinstance(X, str | bytes | bytearray | Mapping | set | frozenset):
         remedy = {
-            str: "a file is read by xembed.datasets.read_embeddings, and a text is embedded by encoder.encode([text])",
+            str: "a file is read by read_embeddings or read_texts (xembed.datasets); a text goes into a list",
             dict: f"pass list({name}.values()) if its values are the vectors, in the order of the texts",
         }.get(type(X), "pass an array, or a list of vectors in the order of the texts")
         raise TypeError(f"{name} must be a 2-D array of numbers (one row a text). Got a {type(X).__name__}: {remedy}.")

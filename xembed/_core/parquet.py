@@ -62,7 +62,7 @@ def _opened(path: str | os.PathLike[str], name: str) -> Iterator[tuple[Any, str]
     try:
         with pq.ParquetFile(file, buffer_size=_READ_AHEAD, pre_buffer=False) as opened:
             yield opened, shown
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # what is damaged ends in either
         raise ValueError(f"{shown} can't be read as Parquet: {error}") from None
 
 

@@ -1,11 +1,93 @@
-"""Texts of users and numbers as messages, sentences and terminals show them: on one line, short, without control."""
+"""Words of texts; texts of users and numbers as messages and terminals show them: on a line, short, without control."""
 
 from __future__ import annotations
 
+import functools
+import itertools
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 JOINERS = "\u200c\u200d"  # unprintable, but parts of emoji and of the letters of some scripts
+
+_ASCII_WORD = re.compile(r"\w+(?:'\w+)*", re.ASCII)
+# Scripts that put no blanks between words: runs of them are read as pairs of characters.
+_NO_BLANKS = r"[\p{Han}\p{Hira}\p{Kana}\p{Thai}\p{Lao}\p{Khmr}\p{Mymr}ー]"
+
+PARTED = str.maketrans("'’", "  ")  # for `str.translate`, where contractions are to be parted
+
+
+@functools.cache
+def _patterns() -> tuple[Any, Any]:
+    """Return the pattern of words, runs of scripts without blanks and emoji, and of a character with its marks."""
+    import regex  # `re` knows neither marks nor scripts: for it a vowel sign ends a word
+
+    marks = r"(?:\p{M}|[\u00ad\u200c\u200d](?=[\p{L}\p{M}\p{N}]))*+"
+    letters = rf"(?:[[\p{{L}}\p{{N}}_]--{_NO_BLANKS}]{marks})++"
+    emoji = (
+        r"(?:\p{Emoji_Presentation}\uFE0F?|\p{Extended_Pictographic}\uFE0F)\p{Emoji_Modifier}?[\U000E0020-\U000E007F]*"
+    )
+    pattern = (
+        rf"(?P<word>{letters}(?:(?:['’׳״]|(?<=[lL])·(?=[lL])){letters})*)"
+        rf"|(?P<run>(?:[[\p{{L}}\p{{N}}]&&{_NO_BLANKS}]{marks})++)"
+        rf"|(?P<emoji>\p{{RI}}{{2}}|{emoji}(?:\u200D(?:{emoji}|\p{{Extended_Pictographic}}))*)"
+    )
+    return regex.compile(pattern, regex.V1), regex.compile(r"\P{M}[\p{M}\u0E33\u0EB3\u200c\u200d]*")
+
+
+def words_of(text: str, *, bigrams: bool = True) -> list[str]:
+    """Return the words of a text of any script, in order and as they are written.
+
+    Combining marks, joiners and apostrophes inside words belong to them; soft hyphens are left out, other hyphens
+    part words. An emoji is a word. Scripts without blanks between words, such as Chinese, Japanese or Thai, are read as
+    overlapping pairs of characters, or with ``bigrams=False`` as runs.
+    """
+    if text.isascii():
+        return _ASCII_WORD.findall(text)
+    pattern, character = _patterns()
+    words = []
+    for match in pattern.finditer(text):
+        word = match[0].replace("\u00ad", "")
+        characters = character.findall(word) if bigrams and match["run"] else ()
+        words += [a + b for a, b in itertools.pairwise(characters)] or [word]
+    return words
+
+
+def terms_of(text: str, *, bigrams: bool = True) -> list[str]:
+    """Return the words of a text in lower case that are more than a single letter or digit."""
+    words = words_of(text.lower(), bigrams=bigrams)
+    return [word for word in words if len(word) > 1 or is_bigram(word) or not (word.isalnum() or word == "_")]
+
+
+def is_bigram(word: str) -> bool:
+    """Say whether a word of `words_of` is of a script without blanks."""
+    return not word.isascii() and bool(_patterns()[0].match(word)["run"])
+
+
+def marked_spans(text: str) -> list[tuple[int, int]]:
+    """Return where words with combining marks or joiners are, in scripts without blanks where such characters are."""
+    if text.isascii():
+        return []
+    pattern, character = _patterns()
+    spans = []
+    for match in pattern.finditer(text):
+        if match["run"]:
+            start = match.start()
+            spans += [(start + part.start(), start + part.end()) for part in character.finditer(match[0])]
+        elif match["word"] and any(c in "\u00ad\u200c\u200d" or unicodedata.category(c)[0] == "M" for c in match[0]):
+            spans.append(match.span())
+    return [(start, end) for start, end in spans if end - start > 1]
+
+
+def blankless_note(texts: Sequence[str]) -> list[str]:
+    """Return a note if texts are in scripts without blanks, whose words can't be told."""
+    count = sum(not text.isascii() and any(match["run"] for match in _patterns()[0].finditer(text)) for text in texts)
+    note = (
+        f"{count:,} of {len(texts):,} texts hold a script without blanks between words, such as Chinese, Japanese or "
+        "Thai: it is read as pairs of adjacent characters."
+    )
+    return [note] if count else []
 
 
 def printable(text: str, replacement: str = " ") -> str:

@@ -141,10 +141,15 @@ def check_same_dims(*named: tuple[str, FloatArray]) -> None:
             )
 
 
+def is_name(value: Any) -> bool:
+    """Return whether a value is a text that is not blank, of valid Unicode."""
+    return isinstance(value, str) and bool(value.strip()) and _is_unicode(value)
+
+
 def check_names(names: tuple[str, str], *, caller: str) -> tuple[str, str]:
     """Return the names of two corpora: different, not blank."""
     pair = tuple(names) if isinstance(names, list | tuple) else ()
-    if len(pair) != 2 or not all(isinstance(n, str) and n.strip() and _is_unicode(n) for n in pair):
+    if len(pair) != 2 or not all(map(is_name, pair)):
         raise ValueError(
             f"The 'names' parameter of {caller} must be a pair of names, valid Unicode. Got {names!r} instead."
         )
@@ -158,6 +163,14 @@ def check_flag(value: Any, *, name: str, caller: str) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"The {name!r} parameter of {caller} must be True or False. Got {value!r} instead.")
     return bool(value)
+
+
+def check_warnings(warnings: Any, *, caller: str) -> list[str]:
+    """Return the warnings of earlier steps as a list of strings."""
+    items = list_items(warnings, name=f"The 'warnings' parameter of {caller}")
+    if wrong := [item for item in items if not isinstance(item, str)]:
+        raise TypeError(f"The 'warnings' parameter of {caller} must be a list of strings. Got {wrong[0]!r:.60} in it.")
+    return items
 
 
 def _is_unicode(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from xembed._core.directions import unit_rows
 from xembed._core.fields import Cosine, Count, Interval, Level, NonNegative, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
+from xembed._core.text import PARTED, blankless_note, is_bigram, terms_of
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, check_texts, describe_rng
 from xembed.attribution._method import MethodOptions
 from xembed.attribution._methods import check_options
@@ -33,7 +33,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_TERM = re.compile(r"\w\w+")
 _COMPARED = 10  # first terms that are compared with those of term frequency
 _EXAMPLES = 3
 
@@ -318,7 +317,8 @@ def explain_shift(
     generator = check_rng(rng, caller=caller)
     options = check_options(n_samples=n_samples, rng=generator, caller=caller)
     began = time.monotonic()
-    units = [unit_rows(encode_texts(encoder, texts).embeddings) for texts in corpora]
+    encodings = [encode_texts(encoder, texts) for texts in corpora]
+    units = [unit_rows(encoding.embeddings) for encoding in encodings]
     parts = _parts(units, _find_regions(result, units, corpora, both, caller))
     sizes = [len(texts) for texts in corpora]
     kept = [np.sort(generator.choice(size, size=min(most, size), replace=False)) for size in sizes]
@@ -327,7 +327,9 @@ def explain_shift(
         _explain_component(sample, number, part, top, min_count, fdr) for number, part in enumerate(parts)
     )
     agreement, frequent = _agreement(components[0], corpora, both)
-    notes = [
+    notes = [warning for name, encoding in zip(both, encodings, strict=True) for warning in encoding.warnings(name)]
+    notes += blankless_note([*corpora[0], *corpora[1]])
+    notes += [
         f"A random sample of {most:,} texts of “{name}” was explained."
         for name, size in zip(both, sizes, strict=True)
         if size > most
@@ -498,8 +500,8 @@ def _explain_sample(
 
 def _number_terms(words: Sequence[str], known: dict[str, int]) -> Ints:
     """Return the number of the term of each word, -1 for words that are none; new terms are added to ``known``."""
-    terms = [_TERM.search(word.lower()) for word in words]
-    return np.array([-1 if term is None else known.setdefault(term.group(), len(known)) for term in terms], np.int64)
+    terms = [next(iter(terms_of(word.translate(PARTED), bigrams=False)), None) for word in words]
+    return np.array([-1 if term is None else known.setdefault(term, len(known)) for term in terms], np.int64)
 
 
 def _example(sample: _Sample, place: int, number: int) -> ShiftExample:
@@ -564,7 +566,8 @@ def _agreement(
     firsts = [tuple(term.term for term in side[:_COMPARED]) for side in sides]
     significant = {term.term for term in sides[1] if term.qvalue <= frequencies.fdr}
     against = significant if len(significant) >= _COMPARED else {*firsts[1]}
-    gained = [term.term for term in location.came[:_COMPARED]]
+    # Words of scripts without blanks are those of the tokenizer here, and pairs of characters there.
+    gained = [term.term for term in location.came[:_COMPARED] if not is_bigram(term.term)]
     return (float(np.mean([term in against for term in gained])) if gained and against else None), firsts
 
 

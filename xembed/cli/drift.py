@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import Source, check_same_kind, embed_source, open_source
+from xembed.cli.inputs import Source, check_same_kind, different_names, embed_source, open_source
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, stamped, warn, write
 
@@ -42,6 +41,7 @@ def drift(
     """Since when has the corpus changed? Watch a stream of texts, looking as often as you like."""
     import numpy as np
 
+    from xembed.datasets._tables import as_times
     from xembed.shift import drift_over_time
     from xembed.shift._drift import plan
 
@@ -50,13 +50,17 @@ def drift(
     if time_column is None and source.table is not None and "date" in source.table.columns:
         time_column = "date"
     options: dict[str, Any] = {"window": _number_or_text(window), "alpha": alpha, "n_resamples": resamples}
-    times, order = (np.arange(len(source)), None) if time_column is None else _read_times(source, time_column)
+    times, order = (
+        (np.arange(len(source)), None) if time_column is None else _read_times(source, time_column, reading.dayfirst)
+    )
     if order is not None:
         note = f"The rows of {stream.name} are not in the order of {time_column!r}: they were sorted by it."
         source = source.take(order, note)
     groups: Any = None if group_column is None else source.column(group_column)
     start: Any = _number_or_text(reference)
     file = Path(reference)
+    if isinstance(start, str) and not file.is_file():
+        start = as_times([start], dayfirst=reading.dayfirst, name="--reference")[0]
     earlier = None
     if file.is_file():
         earlier = open_source(file, reading)
@@ -75,7 +79,7 @@ def drift(
         times,
         reference=start,
         groups=groups,
-        names=("reference", stream.stem),
+        names=different_names("reference", stream.stem),
         encoder=encoder,
         warnings=warnings,
         rng=seed,
@@ -88,16 +92,16 @@ def drift(
         raise typer.Exit(3)
 
 
-def _read_times(source: Source, column: str) -> tuple[Any, Any]:
+def _read_times(source: Source, column: str, dayfirst: bool) -> tuple[Any, Any]:
     """Return the times in a column in order, and the order of the rows if it is another than that of the file."""
     import numpy as np
 
+    from xembed.datasets._tables import as_times
     from xembed.shift._windows import read_times
 
     values = source.column(column, complete=False)
-    if all(isinstance(value, str) for value in values) and not all(map(_CALENDAR.fullmatch, values)):
-        with contextlib.suppress(ValueError):  # a .csv holds text only, and numbers are times, too
-            values = [float(value) for value in values]
+    if not all(isinstance(value, str) and _CALENDAR.fullmatch(value) for value in values):
+        values = as_times(values, dayfirst=dayfirst, name=repr(column))
     times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False)
     order = np.argsort(times, kind="stable")
     return times[order], None if (order == np.arange(len(order))).all() else order

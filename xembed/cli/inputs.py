@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from xembed.datasets import TextTable
+    from xembed.encoders._corpora import Embedded
 
 # Columns beside the text that a page shows, and characters of the longest value of one.
 _MOST_COLUMNS, _SHORT = 4, 40
@@ -59,7 +60,8 @@ def check_same_kind(first: Any, second: Any, names: str) -> None:
 
 
 def different_names(first: str, second: str) -> tuple[str, str]:
-    """Return the names of two corpora, told apart if they are the same."""
+    """Return the names of two corpora, told apart if they are the same; names of files need not be valid Unicode."""
+    first, second = (name.encode("utf-8", "replace").decode() for name in (first, second))
     return (first, second) if first != second else (f"{first} (F)", f"{second} (G)")
 
 
@@ -135,8 +137,11 @@ def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None,
             raise ValueError(f"{option} goes with ready embeddings. {str(path)!r} holds texts: leave it out.")
         table: Any = data
         return Source(path, table, table, table.rows, table.skipped)
+    if beside is None and reading.embedding_column is not None and reading.text_column is not None:
+        beside = path  # one file has both
     if beside is None:
         return Source(path, data, None, range(len(data)))
+    reading = dataclasses.replace(reading, embedding_column=None)
     table = read_text_source(beside, reading, why=f", where {option} must name the texts")
     n_texts = len(table) + len(table.skipped)
     if n_texts != len(data):
@@ -252,28 +257,17 @@ def _written(value: Any) -> str:
     return "" if value is None or value != value else str(value)
 
 
-class Embedded(NamedTuple):
-    """Embeddings, what to warn of, and the description of the encoder (None for ready embeddings)."""
-
-    embeddings: npt.NDArray[np.floating[Any]]
-    warnings: list[str]
-    encoder: dict[str, Any] | None
-
-
 def embed_source(source: Source | TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:
     """Return the embeddings of a source, which warnings call ``name``."""
+    from xembed.encoders._corpora import Embedded, embed
+
     if isinstance(source, Source):
         embedded = embed_source(source.data, encoding, name)
         return embedded._replace(warnings=[*source.notes, *embedded.warnings])
     texts = texts_of(source)
     if texts is None:
         return Embedded(source, [], None)  # type: ignore[arg-type]
-    encoder = encoding.encoder
-    encoded = encoder.encode_detailed(texts)
-    warnings = [*getattr(source, "warnings", ()), *encoded.warnings(name)]
-    if n_skipped := getattr(source, "n_skipped", 0):
-        warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
-    return Embedded(encoded.embeddings, warnings, encoder.describe())
+    return embed(texts, encoding.encoder, name=name, table=source)
 
 
 def embed_with_reference(

@@ -63,6 +63,7 @@ class EncoderOptions:
     layer: Annotated[int, "Layer to read; -1 is the model's output."] = -1
     pooling: Annotated[PoolingName | None, "How tokens become one vector. Default: the model's own."] = None
     device: Annotated[str, "auto, cpu, cuda, mps, ..."] = "auto"
+    backend: Annotated[Literal["torch", "onnx", "openvino"], "What runs the model."] = "torch"
     max_length: Annotated[int | None, "Tokens after which texts are cut. Default: the model's own."] = None
     batch_size: Annotated[int, Option(min=1, help="Texts encoded at once.")] = 32
     cache: Annotated[bool, "Keep embeddings on disk."] = True
@@ -86,6 +87,7 @@ class EncoderOptions:
             normalize=normalize,
             device=self.device,
             max_length=self.max_length,
+            backend=self.backend,
         )
         return encoder.with_options(batch_size=self.batch_size, cache=self.cache, progress=self.progress)
 

@@ -15,6 +15,7 @@ from xembed.cli.outputs import check_outputs, command_line_provenance, write
 @command(
     "xembed report shift.json isotropy.json --out all.html",
     "xembed report old.json new.json --compare --out difference.html",
+    "xembed report shift.json --format markdown",
     place=70,
 )
 def report(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     "xembed shift last_week.csv this_week.csv --text-column message --words",
     "xembed shift tickets.csv --split-by week --reference 2024-W10 --group-column author --sample 2000",
     "xembed shift F.npy G.npy --texts-f F.csv --texts-g G.csv --fail-on-shift --out check.html",
+    "xembed shift F.npy G.npy --format json",
     place=10,
 )
 def shift(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.validation import RNG, quote_options
+from xembed._core.validation import RNG, is_name, quote_options
 from xembed.datasets._draw import draw
 
 
@@ -66,7 +66,7 @@ class PairedSentences:
     defects: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
+        if not is_name(self.name):
             raise ValueError(f"The 'name' of PairedSentences must be a name. Got {self.name!r} instead.")
         rows = {
             "sentences": tuple(map(tuple, self.sentences)),

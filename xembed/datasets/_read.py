@@ -24,7 +24,7 @@ _EMBEDDING_TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet"}
 _ENDS = tuple(".!?…。！？")
 _NUMERIC = re.compile(r"\s*[-+]?[0-9][0-9.,:/ T-]*\s*")
 _TOKEN = re.compile(r"\s*[!-~]{1,64}\s*")
-_MIN_TEXTS = 5  # texts from which it is said what they look like
+_MIN_TEXTS, _MAX_TEXTS = 5, 10_000  # texts from which it is said what they look like
 _SKIP = "Drop them with skip_blank=True (--skip-blank on the command line)."
 
 
@@ -339,6 +339,7 @@ def _is_sentence(name: str) -> bool:
 
 def _warn_of_texts(texts: list[str], table: Columns, column: str) -> list[str]:
     """Warn of a column whose values are numbers, or identifiers and the like, and so hardly the texts."""
+    texts = texts[:: len(texts) // _MAX_TEXTS + 1]
     if len(texts) < _MIN_TEXTS:
         return []
     n_numbers = sum(_NUMERIC.fullmatch(text) is not None for text in texts)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.files import check_file, is_stream, read_bytes
-from xembed._core.validation import RNG, check_option, check_texts, quote_options
+from xembed._core.validation import RNG, check_option, check_texts, is_name, quote_options
 from xembed.datasets._draw import draw
 from xembed.datasets._read_table import FORMATS, Form, check_form, ending, parse, split_lines, to_utf8
 
@@ -69,7 +69,7 @@ class STSPairs:
     n_unscored: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
+        if not is_name(self.name):
             raise ValueError(f"The 'name' of STSPairs must be a name. Got {self.name!r} instead.")
         first = tuple(check_texts(self.first, name="first"))
         second = tuple(check_texts(self.second, name="second"))

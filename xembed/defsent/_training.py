@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.fields import Count, read_fields, read_json
 from xembed._core.files import atomic_write, temporary_folder
 from xembed._core.provenance import dump_json
 from xembed.defsent._result import TrainingRound, TrainingStep
@@ -99,6 +100,7 @@ class _Round(TrainingLoop):
 
     def __init__(self, number: int, task: Task, trainer: Trainer, seed: int, log: Log) -> None:
         self.number, self.task, self.callback = number, task, trainer.callback
+        self.checkpoints = trainer.checkpoints
         super().__init__(
             trainer.trained,
             trainer.settings,
@@ -110,6 +112,10 @@ class _Round(TrainingLoop):
         )
         if trainer.n_rounds > 1:
             self.name = f"Round {number} of {trainer.n_rounds}"
+
+    def restore(self, saved: Tensors) -> None:
+        with self.checkpoints.reading():
+            super().restore(saved)
 
     def loss(self, rows: torch.Tensor) -> torch.Tensor:
         return self.task.loss(self.task.train_rows[rows.numpy()], self.generator)
@@ -152,9 +158,9 @@ class Trainer:
         arrays: Tensors | None = None
         if saved is not None:
             state, tensors, arrays = saved
-            records = [TrainingRound.from_dict(record) for record in state["records"]]
-            first, log = state["round"], None if state["log"] is None else Log(**state["log"])
-            copy_into(weights(self.trained), part(tensors, "weights"))
+            records, first, log = list(state.records), state.round, state.log
+            with self.checkpoints.reading():
+                copy_into(weights(self.trained), part(tensors, "weights"))
         task: Task | None = None
         if log is None and saved is not None:  # the round was complete
             task = self.begin(first, arrays) if first == self.n_rounds else None
@@ -207,6 +213,15 @@ def _record(number: int, log: Log, facts: Mapping[str, Any]) -> TrainingRound:
 # ---- checkpoints
 
 
+@dataclass(frozen=True)
+class State:
+    """What a checkpoint says of a training: the round, what it has seen so far, and the rounds before."""
+
+    round: Count
+    log: Log | None
+    records: tuple[TrainingRound, ...]
+
+
 class Checkpoints:
     """The checkpoint in a folder, or none if ``folder`` is None.
 
@@ -235,18 +250,20 @@ class Checkpoints:
             )
         self._folder.mkdir(exist_ok=True)
 
-    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor], dict[str, torch.Tensor]] | None:
+    def load(self) -> tuple[State, dict[str, torch.Tensor], dict[str, torch.Tensor]] | None:
         """Return state, tensors and the round's own arrays of the last checkpoint, or None if there is none."""
         if self._folder is None or not (self._folder / _STATE).is_file():
             return None
         path = self._folder / _STATE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path, self._caller)[0]
             if content["format"] != _FORMAT:
                 raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
             fingerprint = content["fingerprint"]
-            state: dict[str, Any] = content["state"]
+            state: State = read_fields(State, content["state"])
             names = (content["tensors"], content["arrays"])
+            if not all(name is None or isinstance(name, str) for name in names):
+                raise ValueError("it does not name its files")
         except (ValueError, KeyError, TypeError) as error:
             raise self._unreadable(path, error) from error
         self._compare(fingerprint)
@@ -301,6 +318,14 @@ class Checkpoints:
             return load_file(path)
         except (OSError, SafetensorError) as error:
             raise self._unreadable(path, error) from error
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Say what is wrong if tensors do not fit to what is trained."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise self._unreadable(self._folder or Path(), error) from error
 
     def _unreadable(self, path: Path, error: Exception) -> ValueError:
         return ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import (
     RNG,
+    Embeddings,
     check_count,
     check_embeddings,
     check_number,
@@ -24,6 +25,7 @@ from xembed._core.validation import (
 )
 from xembed.depth._depth import DECIMALS, unit_depths
 from xembed.depth._local import nearest_similarity, raise_if_too_few
+from xembed.encoders._corpora import read_corpora
 from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -105,23 +107,28 @@ class OutlierResult(Result):
 
 
 def find_outliers(
-    X: npt.ArrayLike,
+    X: Embeddings,
     *,
-    reference: npt.ArrayLike | None = None,
+    reference: Embeddings | None = None,
     fdr: float = 0.05,
     score: str = "depth",
     n_neighbors: int = 10,
+    text_column: str | None = None,
+    encoder: Any = None,
     rng: RNG = None,
 ) -> OutlierResult:
     r"""Find texts that do not belong to a corpus, with a bound on the share of false ones among them.
 
     Parameters
     ----------
-    X : array-like of shape (n_texts, n_dims)
-        Embeddings of the texts to test.
-    reference : array-like of shape (n_reference, n_dims), optional
-        Embeddings of texts that are known to be good. With them the bound holds whatever the data look like.
-        ``None`` looks for the outliers of ``X`` in ``X`` itself, 20 texts at least, and rests on a model of the scores.
+    X : array-like of shape (n_texts, n_dims), or texts
+        Embeddings of the texts to test, or the texts themselves, which are encoded when everything else has been
+        checked: a list or column of strings, or a table with a ``text_column``. The index of a DataFrame or Series is
+        not used: rows are counted from 0.
+    reference : array-like of shape (n_reference, n_dims), or texts, optional
+        Embeddings of texts, or texts, as X, that are known to be good. With them the bound holds whatever the data look
+        like. ``None`` looks for the outliers of ``X`` in ``X`` itself, 20 texts at least, and rests on a model of the
+        scores.
     fdr : float in (0, 1), default=0.05
         False discovery rate: the expected share of good texts among the reported ones.
     score : {'depth', 'local'}, default='depth'
@@ -129,6 +136,12 @@ def find_outliers(
         (`local_depth`), as texts between clusters are.
     n_neighbors : int, default=10
         Neighbors of the local depth.
+    text_column : str, optional
+        Column of the texts, where X and the reference are DataFrames or other tables.
+    encoder : encoder, str, path or mapping, optional
+        For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
+        default encoder if None. For embeddings the description of what made them (`Encoder.describe`). ``provenance``
+        tells which.
     rng : int, numpy.random.Generator or None, default=None
         Source of the random halves of the reference; nothing else is random. None is seed 0.
 
@@ -193,6 +206,17 @@ def find_outliers(
     check_option(score, _SCORES, name="score", caller=caller)
     neighbors = check_count(n_neighbors, name="n_neighbors", caller=caller)
     generator = check_rng(rng, caller=caller)
+    corpora = read_corpora(
+        {"X": X, "reference": reference},
+        encoder=encoder,
+        text_column=text_column,
+        min_texts={"X": _FEWEST if reference is None else 1, "reference": 4},
+        caller=caller,
+    )
+    if corpora.texts and score == "local":
+        n_within = len(corpora.texts["X"]) - 1 if reference is None else len(corpora.texts["reference"]) // 2
+        raise_if_too_few(n_within, neighbors, where="what texts are compared with", caller=caller)
+    (X, *others), of_encoding, described = corpora.embed()
     if reference is None:
         points = check_embeddings(X, name="X", caller="find_outliers with reference=None", min_rows=_FEWEST)
         unit = UnitRows.of(points, name="X")
@@ -200,7 +224,7 @@ def find_outliers(
         method = "empirical_null"
     else:
         points = check_embeddings(X, name="X", caller=caller)
-        corpus = check_embeddings(reference, name="reference", caller=caller, min_rows=4)
+        corpus = check_embeddings(others[0], name="reference", caller=caller, min_rows=4)
         check_same_dims(("X", points), ("reference", corpus))
         unit, known = UnitRows.of(points, name="X"), UnitRows.of(corpus, name="reference")
         scores, pvalues, n_calibration = _against_a_reference(unit, known, score, neighbors, generator)
@@ -226,7 +250,7 @@ def find_outliers(
         method=method,
         n_calibration=n_calibration,
         n_tested=len(points),
-        warnings=tuple(warnings),
+        warnings=(*of_encoding, *warnings),
         provenance=provenance(
             caller,
             fdr=level,
@@ -234,6 +258,7 @@ def find_outliers(
             n_neighbors=neighbors if score == "local" else None,
             n_reference=None if reference is None else len(corpus),
             rng=describe_rng(rng),
+            **({} if described is None else {"encoder": described}),
         ),
     )
 

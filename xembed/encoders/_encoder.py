@@ -273,15 +273,16 @@ class Encoder:
     def _settings(self) -> dict[str, Any]:
         if self._known:
             return {name: self._known[name] for name in ("layer", "pooling", "normalize", "max_length", "dtype")}
-        from xembed.encoders import _pipeline
+        from xembed.encoders import _fingerprint, _pipeline
 
+        backend = _fingerprint.backend_of(self.model)
         return {
             "layer": _pipeline.find_layer(self.model),
             "pooling": _pipeline.find_pooling(self.model),
             "normalize": self._gives_unit_length(),
             "max_length": self.max_length,
             "dtype": str(self._dtype()).removeprefix("torch."),
-        }
+        } | ({} if backend == "torch" else {"backend": backend})
 
     def _dtype(self) -> Any:
         import torch

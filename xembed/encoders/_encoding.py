@@ -233,7 +233,8 @@ def describe_encoder(encoder: Any) -> dict[str, Any]:
     -------
     dict
         For an `Encoder`: ``model``, ``revision``, ``layer``, ``pooling``, ``normalize``, ``max_length``,
-        ``dtype``, ``dimension``, ``fingerprint`` and ``device``. For another object what its ``.describe()``
+        ``dtype``, ``dimension``, ``fingerprint`` and ``device``, and
+        ``backend`` if it is not PyTorch. For another object what its ``.describe()``
         returns, or ``model`` with the name of its class.
 
     Raises

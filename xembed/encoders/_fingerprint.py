@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ def digest_state(model: SentenceTransformer) -> str:
     import torch
 
     digest = hashlib.sha256()
+    if backend_of(model) != "torch":
+        # They hand out no tensors. Without the files' hash, which `load_encoder` notes, no two are taken as equal.
+        digest.update(getattr(model[0], "weights_sha256", secrets.token_hex()).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         # As bytes, because NumPy has no bfloat16.
@@ -55,6 +59,11 @@ def describe_pipeline(model: SentenceTransformer) -> dict[str, Any]:
 def snapshot(model: SentenceTransformer) -> tuple[Any, ...]:
     """Return a value that changes when the model is changed."""
     return state_key(model), _dump([describe_pipeline(model), getattr(model[0], "max_seq_length", None)])
+
+
+def backend_of(model: SentenceTransformer) -> str:
+    """Return what computes the token embeddings."""
+    return str(getattr(model[0], "backend", "torch"))
 
 
 def combine(state_digest: str, settings: Mapping[str, Any]) -> str:

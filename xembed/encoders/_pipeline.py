@@ -204,7 +204,7 @@ def position_limit(model: SentenceTransformer) -> int | None:
 
 def count_positions(transformer: Any) -> int | None:
     """Return how many tokens the position embeddings of a model of transformers allow, None if they set no limit."""
-    for module in transformer.modules():
+    for module in transformer.modules() if isinstance(transformer, torch.nn.Module) else ():
         positions = getattr(module, "position_embeddings", None)
         padding_idx = getattr(module, "padding_idx", None)
         # RoBERTa and its kin count positions from padding_idx + 1.

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 VERSION = 1  # raise it when an encoder's description or fingerprint changes although no file and no library does
 _MAX_FILES = 2000
 _LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "safetensors", "huggingface-hub")
-_BACKENDS = {"onnx": ("onnxruntime", "optimum"), "openvino": ("openvino", "optimum")}
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "model": (str,),
     "revision": (str, type(None)),
@@ -100,9 +99,8 @@ class Record:
         files = None if self._folder is None else _list_files(self._folder)
         if files is None:
             return None
-        libraries = [*_LIBRARIES, *_BACKENDS.get(str(self._options.get("backend")), ())]
         try:
-            versions = {name: metadata.version(name) for name in libraries}
+            versions = {name: metadata.version(name) for name in _LIBRARIES}
         except metadata.PackageNotFoundError:
             return None
         content = {"version": VERSION, "files": files, "options": self._options, "libraries": versions}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xembed._core.inputs import list_items
+from xembed._core.text import marked_spans
 from xembed._core.validation import check_count, check_texts
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ class WordEncoder:
                 low, high = spans.get(word, (start, end))
                 spans[word] = min(low, start), max(high, end)
         # Words are numbered anew: those whose tokens were cut off can't be seen here.
-        numbers = {word: place for place, word in enumerate(sorted(spans))}
-        words = tuple(text[slice(*spans[word])].strip() or text[slice(*spans[word])] for word in sorted(spans))
+        numbers, whole = _join_marked(text, spans)
+        words = tuple(text[slice(*span)].strip() or text[slice(*span)] for span in whole)
         word_ids = tuple(None if word is None else numbers.get(word) for word in encoding.word_ids)
         return self._checked(words, encoding, truncated, None, word_ids)
 
@@ -148,6 +149,30 @@ class WordEncoder:
             which = "A text" if number is None else f"Text {number}"
             raise ValueError(f"{which} of {self.caller} has no token but special ones. Drop it first.")
         return EncodedWords(words, tuple(encoding.ids), word_ids, truncated)
+
+
+def _join_marked(text: str, spans: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], list[tuple[int, int]]]:
+    """Return the number of each word of a tokenizer, and the spans of words, those whole that hold combining marks.
+
+    Many tokenizers part a vowel sign from its letter, or drop it.
+    """
+    marked = marked_spans(text)
+    numbers: dict[int, int] = {}
+    whole: list[tuple[int, int]] = []
+    place, reach = 0, 0  # reach: where the last marked span that touches the word before ends
+    for word in sorted(spans):
+        low, high = spans[word]
+        joined = bool(whole) and low < reach
+        while place < len(marked) and marked[place][0] < high:
+            start, end = marked[place]
+            if end > low:
+                low, high, reach = min(low, start), max(high, end), end
+            place += 1
+        if joined:
+            low, high = whole[-1][0], max(high, whole.pop()[1])
+        numbers[word] = len(whole)
+        whole.append((low, high))
+    return numbers, whole
 
 
 def _loses_blanks(tokenizer: Any) -> bool:

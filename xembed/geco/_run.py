@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from xembed._core.fields import read_json
 from xembed._core.files import atomic_write, is_leftover
 from xembed._core.provenance import dump_json
+from xembed._core.results import AnyResult, rebuild
 from xembed._core.validation import check_count
 from xembed.attribution._faithfulness import faithfulness
 from xembed.attribution._health import VALID, MethodHealth, method_health
@@ -150,9 +152,9 @@ class Folder:
         with atomic_write(self.path(*parts)) as file:
             file.write(json.dumps(data, ensure_ascii=False).encode())
 
-    def read_json(self, *parts: str) -> Any:
-        """Read plain data."""
-        return json.loads(self.path(*parts).read_text(encoding="utf-8"))
+    def read_result(self, kind: type[AnyResult], *parts: str) -> AnyResult:
+        """Read a result of a class."""
+        return rebuild(*read_json(self.path(*parts), "Benchmark.run"), kind)
 
     def write_arrays(self, arrays: dict[str, np.ndarray], *parts: str) -> None:
         """Write arrays."""
@@ -163,9 +165,14 @@ class Folder:
 
     def read_arrays(self, *parts: str) -> dict[str, np.ndarray]:
         """Read arrays."""
+        from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        arrays: dict[str, np.ndarray] = load(self.path(*parts).read_bytes())
+        path = self.path(*parts)
+        try:
+            arrays: dict[str, np.ndarray] = load(path.read_bytes())
+        except SafetensorError as error:
+            raise ValueError(f"{str(path)!r} is damaged ({error}). Delete it: the run computes it again.") from None
         return arrays
 
 
@@ -342,7 +349,7 @@ class ConditionRun(Folder):
 
     def truth(self) -> PairShapley:
         """Read what the changed words do to the model."""
-        return PairShapley.from_dict(self.read_json("pair_shapley.json"))
+        return self.read_result(PairShapley, "pair_shapley.json")
 
     def _explain(self, name: str, model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets) -> MethodOutput:
         options = self.settings.options(self.seed, self.fitted.get(name), self.progress)
@@ -350,7 +357,7 @@ class ConditionRun(Folder):
 
     def _health(self) -> MethodHealth:
         if self.has("health.json"):
-            return MethodHealth.from_dict(self.read_json("health.json"))
+            return self.read_result(MethodHealth, "health.json")
         asked = [name for name in self.settings.methods if METHODS[name].family != "reference"]
         if not asked:
             return MethodHealth(model=type(self.scored.module).__name__, methods=(), notes=(), provenance={})

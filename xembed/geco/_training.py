@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.fields import Count, Floats, NonNegative, Probabilities, Provenance, Sides
+from xembed._core.fields import Count, Floats, NonNegative, Probabilities, Provenance, Sides, read_json
 from xembed._core.files import new_folder
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
@@ -441,7 +441,9 @@ def load_model(folder: str | os.PathLike[str], *, device: str = "cpu") -> Traine
             "save_model."
         )
     record = TrainingRecord.from_json(source / _RECORD)
-    config = json.loads((source / _CONFIG).read_text(encoding="utf-8"))
+    config, where = read_json(source / _CONFIG, caller)
+    if not isinstance(config, dict):
+        raise ValueError(f"{where} must hold the configuration of a model. The folder was changed or is damaged.")
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with own_randomness("cpu", 0), quiet():
         model: Any = (
@@ -468,11 +470,17 @@ def _save_one_layer(model: OneLayerAttention, folder: Path) -> None:
 
 
 def _load_one_layer(config: dict[str, Any], folder: Path) -> OneLayerAttention:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from xembed.geco._one_layer import OneLayerAttention, OneLayerConfig
 
     fields = {field.name for field in dataclasses.fields(OneLayerConfig)}
-    model = OneLayerAttention(OneLayerConfig(**{name: value for name, value in config.items() if name in fields}))
-    model.load_state_dict(load_file(folder / _WEIGHTS))
+    try:
+        model = OneLayerAttention(OneLayerConfig(**{name: value for name, value in config.items() if name in fields}))
+        model.load_state_dict(load_file(folder / _WEIGHTS))
+    except (SafetensorError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"The model in {str(folder)!r} can't be read: it was changed or is damaged: {error}."
+        ) from None
     return model

@@ -19,9 +19,11 @@ from xembed._core.validation import (
     FloatArray,
     check_count,
     check_embeddings,
+    check_flag,
     check_number,
     check_rng,
     describe_rng,
+    is_name,
 )
 from xembed.datasets import STSPairs, TextTable
 from xembed.encoders import describe_encoder, encode_texts
@@ -315,18 +317,14 @@ def compare_corrections(
     None
     """
     caller = "compare_corrections"
-    protocol = _check_protocol(fit_texts, tune, test, texts, caller=caller)
     candidates = check_corrections(corrections, caller=caller)
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=_MIN_RESAMPLES)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    if not isinstance(transductive, bool):
-        raise TypeError(
-            f"The 'transductive' parameter of {caller} must be True or False. Got {transductive!r} instead."
-        )
+    transductive = check_flag(transductive, name="transductive", caller=caller)
     seeds = check_rng(rng, caller=caller).integers(2**32, size=5).tolist()
-    fit_overlap, is_fit_on_test = _check_fit(protocol, allowed=transductive, caller=caller)
-    tune_overlap = _check_tune(protocol, caller=caller)
-    halves = _halve(_find_labels(labels, texts, caller=caller), len(protocol.measured.texts), seeds[0], caller=caller)
+    protocol, (fit_overlap, is_fit_on_test), tune_overlap, halves = check_data(
+        fit_texts, tune, test, texts, labels, transductive, seeds[0], caller=caller
+    )
 
     X, described = _embed(encoder_or_embeddings, protocol.everything, caller=caller)
     notes = _notes(protocol, X.shape[1], fit_overlap, tune_overlap, is_fit_on_test)
@@ -380,7 +378,7 @@ def check_corrections(corrections: Any, *, caller: str) -> dict[str, Any]:
             f"{{'whitening': xembed.isotropy.Whitening()}}. Got {corrections!r:.60} instead."
         )
     for name, correction in corrections.items():
-        if not isinstance(name, str) or not name.strip() or name in {RAW, "none"}:
+        if not is_name(name) or name in {RAW, "none"}:
             raise ValueError(
                 f"The names of the 'corrections' of {caller} must be strings other than {RAW!r} and 'none', which have "
                 f"a meaning of their own. Got {name!r:.60}."
@@ -427,6 +425,24 @@ class _Protocol(NamedTuple):
 
     def rows_of(self, texts: Sequence[str]) -> npt.NDArray[np.intp]:
         return np.array([self.everything[text] for text in texts], dtype=np.intp)
+
+
+def check_data(
+    fit_texts: Any, tune: Any, test: Any, texts: Any, labels: Any, transductive: bool, seed: int, *, caller: str
+) -> tuple[_Protocol, tuple[dict[str, float], bool], dict[str, float], list[_Half]]:
+    """Check the texts, pairs and labels of `compare_corrections`; nothing need be encoded for that.
+
+    Returns
+    -------
+    tuple
+        What is compared, the overlaps of the fit and whether it is on test sentences, those of the tune sets, and the
+        halves of the labeled texts.
+    """
+    protocol = _check_protocol(fit_texts, tune, test, texts, caller=caller)
+    fit = _check_fit(protocol, allowed=transductive, caller=caller)
+    tune_overlap = _check_tune(protocol, caller=caller)
+    halves = _halve(_find_labels(labels, texts, caller=caller), len(protocol.measured.texts), seed, caller=caller)
+    return protocol, fit, tune_overlap, halves
 
 
 def _check_protocol(fit_texts: Any, tune: Any, test: Any, texts: Any, *, caller: str) -> _Protocol:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from xembed._core.validation import (
     FloatArray,
     check_count,
     check_embeddings,
+    check_flag,
     check_number,
     check_rng,
     check_same_dims,
@@ -24,6 +25,7 @@ from xembed._core.validation import (
 from xembed.datasets import TextTable
 from xembed.encoders import Encoding, describe_encoder, encode_texts
 from xembed.encoders._cache import CacheOption
+from xembed.encoders._corpora import Corpora, read_corpora
 from xembed.isotropy import _compare
 from xembed.isotropy._compare import NONE, RAW, CorrectionRow, CorrectionsResult, compare_corrections
 from xembed.isotropy._layers import LayerProfile, layer_profile
@@ -141,15 +143,18 @@ def diagnose(
     batch_size: int = 32,
     progress: bool | None = None,
     cache: CacheOption = True,
+    text_column: str | None = None,
+    encoder: Any = None,
     rng: RNG = None,
 ) -> Diagnosis:
     """Measure an embedding space, compare corrections of it, and recommend one or none.
 
     Parameters
     ----------
-    source : encoder, or array-like of shape (n_texts, n_dims)
-        Encoder of ``texts``, or their embeddings. With embeddings there are measures only, and, with ``fit_texts`` and
-        ``labels``, corrections judged by the labels.
+    source : encoder, texts, or array-like of shape (n_texts, n_dims)
+        Encoder of ``texts``, the texts themselves, or their embeddings. With embeddings there are measures only, and,
+        with ``fit_texts`` and ``labels``, corrections judged by the labels. Texts are a list or column of strings, or a
+        table with a ``text_column``. The index of a DataFrame or Series is not used: rows are counted from 0.
     texts : list of str, TextTable or STSPairs, optional
         Texts that are measured. Needed with an encoder; with embeddings they name hubs.
     fit_texts : list of str, TextTable, STSPairs or list of STSPairs, or array-like with embeddings, optional
@@ -169,6 +174,11 @@ def diagnose(
         Name of the texts. By default that of the table or of the pairs, else 'texts'.
     batch_size, progress, cache
         Options of `Encoder.encode`.
+    text_column : str, optional
+        Column of the texts, where ``source`` or ``texts`` is a DataFrame or another table.
+    encoder : encoder, str, path or mapping, optional
+        For texts as ``source`` what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of
+        a model; the default encoder if None. For embeddings the description of what made them (`Encoder.describe`).
     rng : int, numpy.random.Generator or None, default=None
         Random number generator of all random steps. None is seed 0.
 
@@ -199,23 +209,30 @@ def diagnose(
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=_FEWEST_RESAMPLES)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     seeds = check_rng(rng, caller=caller).integers(2**32, size=5).tolist()
+    layers = check_flag(layers, name="layers", caller=caller)
+    transductive = check_flag(transductive, name="transductive", caller=caller)
     candidates = _compare.check_corrections(corrections, caller=caller)
-    if callable(getattr(source, "encode", None)) and not isinstance(source, str):
+    given, measured = _read_source(source, texts, text_column, encoder, caller=caller)
+    if measured is not None:
         to_fit = tune if fit_texts is None else fit_texts
+        if to_fit is not None:  # all that can be refused is, before texts are encoded
+            table = TextTable(*measured)
+            _compare.check_data(to_fit, tune, test, table, labels, transductive, seeds[1], caller=caller)
+        elif test is not None or labels is not None:
+            _raise_for_no_fit(caller)
         options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "cache": cache}
-        space = _encode(source, texts, to_fit, options, caller=caller)
+        source = given.load()
+        space = _encode(source, measured, to_fit, options, caller=caller)
     elif tune is not None or test is not None or layers:
         raise ValueError(
             f"The 'tune', 'test' and 'layers' parameters of {caller} need an encoder as 'source', for sentences "
             "that are not among the embeddings. Got embeddings: pass the encoder and the texts."
         )
     else:
-        space = _from_embeddings(source, texts, fit_texts, caller=caller)
-    if space.fit is None and (test is not None or labels is not None):
-        raise ValueError(
-            f"The 'fit_texts' parameter of {caller} must be what corrections are fitted on if they are to be judged by "
-            "pairs or labels. Got none: give other texts of the same kind as those that you embed."
-        )
+        if fit_texts is None and labels is not None:
+            _raise_for_no_fit(caller)
+        (rows,), _, described = given.embed()
+        space = _from_embeddings(rows, texts, fit_texts, caller=caller)._replace(encoder=described)
     intervals: dict[str, Any] = {"confidence_level": level, "n_resamples": count}
     before = measure(space.X, **intervals, rng=seeds[0])
     compared = correction = after = profile = None
@@ -289,10 +306,38 @@ class _Space(NamedTuple):
     warnings: Sequence[str] = ()
 
 
-def _encode(source: Any, texts: Any, to_fit: Any, options: dict[str, Any], *, caller: str) -> _Space:
-    if texts is None:
-        raise ValueError(f"The 'texts' parameter of {caller} must be given with an encoder. Got none.")
-    measured = named_texts(texts, name="texts", caller=caller)
+def _read_source(
+    source: Any, texts: Any, text_column: Any, encoder: Any, *, caller: str
+) -> tuple[Corpora, NamedTexts | None]:
+    """Return embeddings, or the texts that are measured with their encoder, and those texts by name."""
+    if callable(getattr(source, "encode", None)) and not isinstance(source, str):
+        if texts is None:
+            raise ValueError(f"The 'texts' parameter of {caller} must be given with an encoder. Got none.")
+        if encoder is not None:
+            raise ValueError(f"The 'encoder' parameter of {caller} must be None with an encoder as 'source'.")
+        if text_column is not None:
+            given = read_corpora({"texts": texts}, text_column=text_column, caller=caller)
+            return given._replace(encoder=source), NamedTexts("texts", tuple(given.texts["texts"]))
+        return Corpora({}, {}, source), named_texts(texts, name="texts", caller=caller)
+    given = read_corpora(
+        {"source": source}, encoder=encoder, text_column=text_column, min_texts={"source": 2}, caller=caller
+    )
+    if not given.texts:
+        return given, None
+    if texts is not None:
+        raise ValueError(f"The 'texts' parameter of {caller} must be None where 'source' is the texts. Got both.")
+    name = source.name if isinstance(source, TextTable) else "texts"
+    return given, NamedTexts(name, tuple(given.texts["source"]))
+
+
+def _raise_for_no_fit(caller: str) -> NoReturn:
+    raise ValueError(
+        f"The 'fit_texts' parameter of {caller} must be what corrections are fitted on if they are to be judged by "
+        "pairs or labels. Got none: give other texts of the same kind as those that you embed."
+    )
+
+
+def _encode(source: Any, measured: NamedTexts, to_fit: Any, options: dict[str, Any], *, caller: str) -> _Space:
     fit = None if to_fit is None else named_texts(to_fit, name="fit_texts", caller=caller)
     encoding = encode_texts(source, measured.texts, **options)
     X = encoding.embeddings

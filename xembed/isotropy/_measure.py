@@ -21,6 +21,7 @@ from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import NotCompared, Result, RowKey
 from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
+from xembed.encoders._corpora import read_corpora
 from xembed.isotropy._cosine import random_rows, rogue_dimensions, top_share
 from xembed.isotropy._metrics import Metric, Sample, Space, check_metrics, cosine_histogram
 from xembed.isotropy._partition import combine, extreme_vectors, isotropy_of, log_partition
@@ -208,15 +209,24 @@ class _Values:
 
 
 def measure(
-    X: Any, *, metrics: Any = "all", n_resamples: int = 0, confidence_level: float = 0.95, rng: RNG = None
+    X: Any,
+    *,
+    metrics: Any = "all",
+    n_resamples: int = 0,
+    confidence_level: float = 0.95,
+    text_column: str | None = None,
+    encoder: Any = None,
+    rng: RNG = None,
 ) -> IsotropyResult:
     r"""Measure an embedding space: the spread of its variance, its cosines, and its neighborhoods.
 
     Parameters
     ----------
-    X : array-like of shape (n_texts, n_dims), or blocks of it
-        Embeddings, one row a text, two at least; blocks as in `participation_ratio`. Measures of pairs and
-        neighborhoods need an array or the path of a .npy file; the partition function reads the rows twice.
+    X : array-like of shape (n_texts, n_dims), blocks of it, or texts
+        Embeddings, one row a text, two at least; or the texts themselves, which are encoded when everything else has
+        been checked: a list or column of strings, or a table with a ``text_column`` (its index is not used). Blocks as
+        in `participation_ratio`: measures of pairs and neighborhoods need an array or the path of a .npy file; the
+        partition function reads the rows twice.
     metrics : 'all', str or list of str, default='all'
         Names of the measures: 'debiased_isoscore', 'isoscore', 'participation_ratio', 'effective_rank', 'rankme',
         'average_cosine', 'top_dimension_share', 'partition_isotropy', 'uniformity', 'hubness', 'robin_hood',
@@ -226,6 +236,12 @@ def measure(
         Number of half-samples for the intervals; 0 computes none, 200 are enough.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
+    text_column : str, optional
+        Column of the texts, where X is a DataFrame or another table.
+    encoder : encoder, str, path or mapping, optional
+        For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
+        default encoder if None. For embeddings the description of what made them (`Encoder.describe`). ``provenance``
+        tells which.
     rng : int, numpy.random.Generator or None, default=None
         Random number generator of the subset of rows and the half-samples. None is seed 0.
 
@@ -271,11 +287,20 @@ def measure(
     count = check_count(n_resamples, name="n_resamples", caller=caller, low=0)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     generator = check_rng(rng, caller=caller)
+    corpora = read_corpora({"X": X}, encoder=encoder, text_column=text_column, min_texts={"X": 2}, caller=caller)
+    (X,), of_encoding, described = corpora.embed()
     rows = read_rows(X, name="X", caller=caller, min_rows=2)
     result = measure_rows(rows, selected, count, level, generator, one_shot=isinstance(X, Iterator))
     names = [metric.name for metric in selected]
-    made = provenance(caller, metrics=names, n_resamples=count, confidence_level=level, rng=describe_rng(rng))
-    return dataclasses.replace(result, provenance=made)
+    made = provenance(
+        caller,
+        metrics=names,
+        n_resamples=count,
+        confidence_level=level,
+        rng=describe_rng(rng),
+        **({} if described is None else {"encoder": described}),
+    )
+    return dataclasses.replace(result, notes=(*of_encoding, *result.notes), provenance=made)
 
 
 def measure_rows(

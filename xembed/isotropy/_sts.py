@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
@@ -15,6 +14,7 @@ from xembed._core.fields import Cosine, Count, Level, OneOf, Probability, Proven
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
+from xembed._core.text import PARTED, words_of
 from xembed._core.validation import (
     RNG,
     FloatArray,
@@ -204,7 +204,7 @@ def is_transductive(name: str, texts: Sequence[str], item: STSPairs) -> tuple[bo
 
 def _key(text: str) -> str:
     # STS 2012 comes in lower case with spaces around punctuation, the STS Benchmark as it was written.
-    words = re.findall(r"\w+", text.casefold())
+    words = words_of(text.casefold().translate(PARTED))
     return " ".join(words) if words else text
 
 

@@ -326,10 +326,11 @@ class TextTable(Block):
     """All texts of a page: a table that scripts fill, search, sort and link to figures.
 
     ``data`` are its columns, packed; ``numbers`` those of numbers (a key, a label, what it means), ``last`` the heading
-    of the last column, if there is one.
+    of the last column, if there is one, ``texts`` those of short texts (a key, a label).
     """
 
     data: str
     numbers: Sequence[tuple[str, Line, str]]
     last: str
     note: Line
+    texts: Sequence[tuple[str, Line]] = ()

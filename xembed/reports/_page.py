@@ -128,7 +128,13 @@ def page_of(data: Data) -> Page:
     else:
         module, function = kind.page.split(":")
         make: Callable[[Data], Page] = getattr(importlib.import_module(module), function)
-        page = make(data)
+        try:
+            page = make(data)
+        except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
+            raise ValueError(
+                f"The page of {data['schema']!r} can't be made: its fields do not belong together "
+                f"({type(error).__name__}: {ascii(str(error))[:100]}). Is the file as xembed wrote it?"
+            ) from error
     return replace(page, provenance=provenance_rows(data, page.sizes))
 
 

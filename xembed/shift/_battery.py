@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
+from xembed._core.inputs import is_missing as is_absent
 from xembed._core.memory import available_memory
 from xembed._core.parallel import one_blas_thread
 from xembed._core.validation import FloatArray, check_embeddings, check_same_dims, quote_options
@@ -145,7 +146,7 @@ def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.N
 
 def is_missing(group: Any) -> bool:
     """Return whether a group is None, NaN or a blank string: rows without a group are not one group together."""
-    return group is None or group != group or (isinstance(group, str) and not group.strip())
+    return is_absent(group) or (isinstance(group, str) and not group.strip())
 
 
 def number_labels(

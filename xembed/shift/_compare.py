@@ -15,19 +15,23 @@ from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
-from xembed._core.text import format_p, in_sentence, short_names
+from xembed._core.text import blankless_note, format_p, in_sentence, short_names
 from xembed._core.validation import (
     RNG,
+    Embeddings,
     FloatArray,
     check_count,
+    check_flag,
     check_names,
     check_number,
     check_option,
     check_rng,
+    check_warnings,
     describe_rng,
 )
 from xembed.depth._depth import unit_depths
 from xembed.depth._pairwise import DISTANCES
+from xembed.encoders._corpora import read_corpora
 from xembed.shift._battery import (
     Groups,
     check_pair,
@@ -156,8 +160,8 @@ class ShiftResult(Result):
     projection: Annotated[str, OneOf("pca", "umap", "none")]
     explained_variance: Annotated[tuple[Probability, ...], Sides("map")] | None
     names: Annotated[tuple[str, str], UserText]
-    texts_F: Annotated[tuple[str, ...] | None, UserText]
-    texts_G: Annotated[tuple[str, ...] | None, UserText]
+    texts_F: Annotated[tuple[str, ...] | None, UserText, Sides("test.n_F")]
+    texts_G: Annotated[tuple[str, ...] | None, UserText, Sides("test.n_G")]
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
     provenance: Provenance
@@ -187,9 +191,10 @@ class ShiftResult(Result):
 
 
 def compare_corpora(
-    F: npt.ArrayLike,
-    G: npt.ArrayLike,
+    F: Embeddings,
+    G: Embeddings,
     *,
+    text_column: str | None = None,
     texts: tuple[Sequence[str], Sequence[str]] | None = None,
     tests: str | Sequence[str] = "default",
     alpha: float = 0.05,
@@ -203,7 +208,7 @@ def compare_corpora(
     projection: str = "pca",
     confidence_level: float = 0.95,
     names: tuple[str, str] = ("F", "G"),
-    encoder: Mapping[str, Any] | None = None,
+    encoder: Any = None,
     warnings: Sequence[str] = (),
     metadata: tuple[Mapping[str, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = None,
     rng: RNG = None,
@@ -215,10 +220,14 @@ def compare_corpora(
 
     Parameters
     ----------
-    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims)
-        Embeddings; F is the reference corpus.
+    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims), or texts
+        Embeddings, or the texts themselves, which are encoded when everything else has been checked: lists or columns
+        of strings, or tables with a ``text_column``. F is the reference corpus. The index of a DataFrame or Series is
+        not used: rows are counted from 0.
+    text_column : str, optional
+        Column of the texts, where F and G are DataFrames or other tables.
     texts : pair of sequences of str, optional
-        The texts of F and of G, in the order of the rows.
+        The texts of F and of G, in the order of the rows; by default F and G if they are texts.
     tests : 'default' or sequence of str
         The battery: names of 'depth' (pooled depth: dispersion), 'mean' (location), 'rbf' (fused RBF MMD: shape),
         'knn' (nearest neighbors: local structure), 'tail' (contamination), which are the default, 'linear' (linear
@@ -249,8 +258,9 @@ def compare_corpora(
         Confidence level of the intervals.
     names : pair of str, default=('F', 'G')
         Names of the corpora in sentences and in the report.
-    encoder : mapping, optional
-        Description of what made the embeddings (`Encoder.describe`), for the report.
+    encoder : encoder, str, path or mapping, optional
+        For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
+        default encoder if None. For embeddings the description of what made them (`Encoder.describe`), for the report.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report, such as texts that were cut.
     metadata : pair of mappings of str to sequence, optional
@@ -309,16 +319,34 @@ def compare_corpora(
         confidence_level=confidence_level,
     )
     generator = check_rng(rng, caller=_CALLER)
-    first, second = check_pair(F, G, caller=_CALLER)
+    both = check_names(names, caller=_CALLER)
+    explain = check_flag(explain, name="explain", caller=_CALLER)
+    self_check = check_flag(self_check, name="self_check", caller=_CALLER)
+    earlier = check_warnings(warnings, caller=_CALLER)
+    corpora = read_corpora(
+        {"F": F, "G": G},
+        encoder=encoder,
+        text_column=text_column,
+        min_texts={"F": 2, "G": 2},
+        caller=_CALLER,
+    )
+    if corpora.texts:  # all that can be refused is, before they are encoded
+        n, m = len(corpora.texts["F"]), len(corpora.texts["G"])
+        texts = texts if texts is not None else (corpora.texts["F"], corpora.texts["G"])
+        check_pair_of_texts(texts, (n, m), caller=_CALLER)
+        check_design(n, m, groups=groups, paired=paired)
+        if metadata is not None:
+            _check_metadata(metadata, (n, m))
+    embeddings, of_encoding, described = corpora.embed(F=both[0], G=both[1])
+    first, second = check_pair(*embeddings, caller=_CALLER)
     n, m = len(first), len(second)
     listed = check_pair_of_texts(texts, (n, m), caller=_CALLER)
-    both = check_names(names, caller=_CALLER)
     columns = (None, None) if metadata is None else _check_metadata(metadata, (n, m))
     seeds = generator.spawn(6)
     options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
 
     units = check_design(n, m, groups=groups, paired=paired)
-    notes = [*warnings, *_note_sizes(n, m), *_note_groups(groups)]
+    notes = [*earlier, *of_encoding, *blankless_note(listed or []), *_note_sizes(n, m), *_note_groups(groups)]
     notes += _note_duplicates(first.rows, second.rows, listed, paired=paired)
     notes += note_resolution(*units, n_resamples, alpha, _unit_name(groups, paired))
     fast = mode == "fast" or (mode == "auto" and wanted == DEFAULT and n + m > FAST_ROWS)
@@ -387,7 +415,7 @@ def compare_corpora(
         names=both,
         texts_F=None if listed is None else tuple(listed[:n]),
         texts_G=None if listed is None else tuple(listed[n:]),
-        encoder=dict(encoder) if encoder is not None else None,
+        encoder=described,
         warnings=tuple(notes),
         provenance=provenance(
             _CALLER,
@@ -467,9 +495,7 @@ def check_design(n_F: int, n_G: int, *, groups: Groups | None, paired: bool) -> 
     for name, n_rows in (("F", n_F), ("G", n_G)):
         if n_rows < 2:
             raise ValueError(f"{name} must hold at least 2 rows (texts) for {_CALLER}. Got {n_rows}.")
-    if not isinstance(paired, bool | np.bool_):
-        raise TypeError(f"The 'paired' parameter of {_CALLER} must be True or False. Got {paired!r} instead.")
-    if paired:
+    if check_flag(paired, name="paired", caller=_CALLER):
         check_pairing(n_F, n_G, groups, caller=_CALLER)
     if groups is None:
         return n_F, n_G

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -16,16 +16,19 @@ from xembed._core.results import PerRow, Result, UserText
 from xembed._core.text import short_names
 from xembed._core.validation import (
     RNG,
+    Embeddings,
     check_count,
     check_embeddings,
     check_names,
     check_number,
     check_rng,
+    check_warnings,
     describe_rng,
 )
+from xembed.encoders._corpora import read_corpora
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
-from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, read_stream, read_times
+from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, is_place, read_stream, read_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,9 +182,10 @@ class DriftResult(Result):
 
 
 def drift_over_time(
-    X: npt.ArrayLike,
+    X: Embeddings,
     times: Any,
     *,
+    text_column: str | None = None,
     reference: Any,
     window: Any,
     alpha: float = 0.05,
@@ -190,7 +194,7 @@ def drift_over_time(
     max_rows: int = 1000,
     min_rows: int | None = None,
     names: tuple[str, str] = ("reference", "stream"),
-    encoder: Mapping[str, Any] | None = None,
+    encoder: Any = None,
     warnings: Sequence[str] = (),
     rng: RNG = None,
 ) -> DriftResult:
@@ -204,14 +208,19 @@ def drift_over_time(
 
     Parameters
     ----------
-    X : array-like of shape (n_texts, n_dims)
-        Embeddings in the order of time.
+    X : array-like of shape (n_texts, n_dims), or texts
+        Embeddings in the order of time, or the texts themselves, which are encoded when everything else has been
+        checked: a list or column of strings, or a table with a ``text_column``. The index of a DataFrame or Series is
+        not used: rows are counted from 0.
     times : array-like of shape (n_texts,)
         When each text was written: numbers, or dates (datetime64, datetime objects, ISO strings; times with a zone
         become UTC), never decreasing. Where there are none, ``np.arange(n_texts)`` will do.
-    reference : array-like of shape (n_reference, n_dims), int, or a time
-        What the stream is compared with. An array: all of X is the stream. An integer: the first so many rows of X
-        (with groups: groups). A time of the same kind as ``times``, a float or a date: the rows of X before it.
+    text_column : str, optional
+        Column of the texts, where X, or the reference, is a DataFrame or another table.
+    reference : array-like of shape (n_reference, n_dims), texts, int, or a time
+        What the stream is compared with. An array, or texts as X: all of X is the stream. An integer: the first so
+        many rows of X (with groups: groups). A time of the same kind as ``times``, a float or a date: the rows of X
+        before it.
     window : int, float, str or timedelta
         An integer: rows a window (with groups: groups). Otherwise a length of time: a float where times are numbers;
         for dates a string as pandas reads it ('7D', '12h'; 'MS', 'QS', 'YS': calendar months, quarters, years) or a
@@ -234,8 +243,9 @@ def drift_over_time(
         time with fewer is joined with the next, and ``warnings`` says so. What does not fill a last window waits.
     names : pair of str, default=('reference', 'stream')
         Names of the two in the report.
-    encoder : mapping, optional
-        Description of what made the embeddings (`Encoder.describe`), for the report.
+    encoder : encoder, str, path or mapping, optional
+        For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
+        default encoder if None. For embeddings the description of what made them (`Encoder.describe`), for the report.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report.
     rng : int, numpy.random.Generator or None, default=None
@@ -293,17 +303,23 @@ def drift_over_time(
     """
     pair = check_names(names, caller=_CALLER)
     seed = int(check_rng(rng, caller=_CALLER).integers(2**63))
-    stream, made, smallest = plan(
-        X,
-        times,
-        reference=reference,
-        window=window,
-        alpha=alpha,
-        groups=groups,
-        n_resamples=n_resamples,
-        max_rows=max_rows,
-        min_rows=min_rows,
-    )
+    earlier = check_warnings(warnings, caller=_CALLER)
+    outside = {} if is_place(reference) else {"reference": reference}
+    corpora = read_corpora({"X": X, **outside}, encoder=encoder, text_column=text_column, caller=_CALLER)
+    options: dict[str, Any] = {
+        "window": window,
+        "alpha": alpha,
+        "groups": groups,
+        "n_resamples": n_resamples,
+        "max_rows": max_rows,
+        "min_rows": min_rows,
+    }
+    if corpora.texts:  # all that can be refused is, before they are encoded
+        stand_in = corpora.places("reference") if "reference" in corpora.texts else reference
+        plan(corpora.places("X"), times, reference=stand_in, **options)
+    embeddings, of_encoding, described = corpora.embed(X=pair[1], reference=pair[0])
+    reference = embeddings[1] if len(embeddings) > 1 else reference
+    stream, made, smallest = plan(embeddings[0], times, reference=reference, **options)
     rows = stream.rows
     direction_weights(rows, name="X")
     windows = made.windows
@@ -335,8 +351,8 @@ def drift_over_time(
         shares=SHARES,
         n_waiting=int(stream.offsets[-1] - stream.offsets[-1 - made.n_waiting]),
         names=pair,
-        encoder=dict(encoder) if encoder is not None else None,
-        warnings=(*warnings, *_warn(made, stream, n_resamples, alpha)),
+        encoder=described,
+        warnings=(*earlier, *of_encoding, *_warn(made, stream, n_resamples, alpha)),
         provenance=provenance(_CALLER, **parameters),
         **columns(looks),
         **summaries(stream, windows),

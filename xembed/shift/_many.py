@@ -24,6 +24,7 @@ from xembed._core.validation import (
     check_rng,
     check_same_dims,
     describe_rng,
+    is_name,
 )
 from xembed.shift._battery import Battery, check_tests, make_pool, run_battery
 from xembed.shift._kinds import KINDS
@@ -239,7 +240,7 @@ def _check_corpora(corpora: Any) -> tuple[tuple[str, ...], list[UnitRows]]:
             f"The 'corpora' parameter of {_CALLER} must be a mapping of names to embeddings, such as "
             f"{{'2023': F, '2024': G}}. Got {type(corpora).__name__} instead."
         )
-    wrong = [name for name in corpora if not isinstance(name, str) or not name.strip()]
+    wrong = [name for name in corpora if not is_name(name)]
     if wrong:
         raise TypeError(f"The names of the corpora must be strings that are not blank. Got {wrong[0]!r}.")
     if len(corpora) < 2:

@@ -16,7 +16,7 @@ from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype,
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
-from xembed._core.text import in_sentence, short_names
+from xembed._core.text import blankless_note, in_sentence, short_names
 from xembed._core.validation import RNG, check_count, check_names, check_number, check_rng, check_texts, describe_rng
 from xembed.shift._battery import check_pair
 from xembed.shift._terms import (
@@ -306,6 +306,7 @@ def find_regions(
     regions, order = _compare_shares(clusters, closeness, tested, n, len(centers), fdr)
     if texts is not None:
         regions = _add_terms(regions, clusters, order, texts, rng, presence)
+        notes += blankless_note(texts) if presence is None else []
     sizes = (int(tested[:n].sum()), int(tested[n:].sum()))
     return RegionsResult(
         verdict=_verdict(regions, fdr, short_names(names), sizes),

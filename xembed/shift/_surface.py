@@ -14,6 +14,7 @@ import numpy.typing as npt
 from xembed._core.fields import Count, Interval, Level, Probability, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, RowKey, UserText
+from xembed._core.text import words_of
 from xembed._core.validation import check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import rank_sum
@@ -31,7 +32,6 @@ _LISTED = 6
 _FEWEST, _MOST = 20, 20_000
 _FOLDS = 5
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
 # The lookbehind keeps a long row of dots from being tried from each of them.
 _SENTENCE_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]+(?=[\s\"'”’»)\]]|$)")
 _SPACED_PUNCTUATION = re.compile(r"\s[.,;:!?](?=\s|$)")
@@ -259,7 +259,7 @@ def surface_features(texts: Sequence[str]) -> Floats:
 
 def _measure(text: str) -> list[float]:
     size = max(1, len(text))
-    words = _WORD.findall(text)
+    words = words_of(text)
     kinds = text.translate(_KINDS)
     letters = kinds.count("a") + kinds.count("A")
     terminated = text.rstrip().rstrip(_CLOSING).endswith(_TERMINAL)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from xembed._core.fields import Count, Level, Probability, Provenance
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
-from xembed._core.text import in_sentence, short_names
+from xembed._core.text import blankless_note, in_sentence, is_bigram, short_names, terms_of
 from xembed._core.validation import check_count, check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 
@@ -25,8 +26,6 @@ Presence: TypeAlias = "tuple[list[str], csr_matrix]"
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# Words of two characters and more, and contractions whole: "isn't" tells more than scikit-learn's "isn".
-_TOKEN = r"\w+(?:['’]\w+)+|\w\w+"
 # The prior weighs as much as this share of both sets together. Less, and words that are frequent everywhere come up;
 # more, and all differences are shrunk to nothing. From 0.1 to 0.3 the order hardly changes.
 _PRIOR_SHARE = 0.2
@@ -91,6 +90,8 @@ class TermsResult(Result):
         What F and G are called.
     provenance : dict
         Function, parameters and versions.
+    warnings : tuple of str
+        Caveats.
     """
 
     schema: ClassVar[str] = "xembed.shift.TermsResult/1"
@@ -106,6 +107,7 @@ class TermsResult(Result):
     n_G: Count
     names: Annotated[tuple[str, str], UserText]
     provenance: Provenance
+    warnings: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row a term, those of G first."""
@@ -192,7 +194,8 @@ def distinguishing_terms(
     first = check_texts(texts_F, name="texts_F", blank=True)
     second = check_texts(texts_G, name="texts_G", blank=True)
     presence = term_presence([*first, *second], min_count)
-    return compare_terms(presence, len(first), names=both, top=top, min_count=min_count, fdr=fdr)
+    result = compare_terms(presence, len(first), names=both, top=top, min_count=min_count, fdr=fdr)
+    return replace(result, warnings=tuple(blankless_note([*first, *second])))
 
 
 def compare_terms(
@@ -241,9 +244,7 @@ def term_presence(texts: Sequence[str], min_count: int) -> Presence:
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import CountVectorizer
 
-    vectorizer = CountVectorizer(
-        ngram_range=(1, 2), binary=True, token_pattern=_TOKEN, min_df=min(min_count, len(texts))
-    )
+    vectorizer = CountVectorizer(analyzer=_words_and_pairs, binary=True, min_df=min(min_count, len(texts)))
     try:
         presence = vectorizer.fit_transform(texts)
     except ValueError:  # how it says that no term is left
@@ -251,6 +252,13 @@ def term_presence(texts: Sequence[str], min_count: int) -> Presence:
     counts = count_texts(presence)
     frequent = np.flatnonzero(counts >= min_count)
     return vectorizer.get_feature_names_out()[frequent].tolist(), presence[:, frequent]
+
+
+def _words_and_pairs(text: str) -> list[str]:
+    words = terms_of(text)
+    # Runs of scripts without blanks are pairs already, which pairs of pairs only repeat.
+    pairs = [f"{a} {b}" for a, b in itertools.pairwise(words) if not (is_bigram(a) or is_bigram(b))]
+    return words + pairs
 
 
 def count_texts(presence: csr_matrix) -> Counts:

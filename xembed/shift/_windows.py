@@ -69,9 +69,8 @@ class Stream:
 
 def read_stream(X: FloatArray, times: Times, reference: Any, groups: Any, *, caller: str) -> tuple[Stream, Any]:
     """Return the stream, and the time that it starts from if ``reference`` is one, else None."""
-    is_count = _is_count(reference)
-    is_time = isinstance(reference, DATES) or (isinstance(reference, float | np.floating) and np.ndim(reference) == 0)
-    outside = None if is_count or is_time else _read_outside(reference, X, caller)
+    is_time = is_place(reference) and not _is_count(reference)
+    outside = None if is_place(reference) else _read_outside(reference, X, caller)
     unit = "row" if groups is None else "group"
     units = _number_units(X, outside, groups, caller)
     n_outside = 0 if outside is None else int(units[: -len(X)].max()) + 1
@@ -190,6 +189,11 @@ def _as_times(values: npt.NDArray[Any], *, caller: str) -> Times:
     dates = pd.Series([None if _is_number(item) else item for item in values], dtype=object)
     parsed = pd.to_datetime(dates, utc=True, format="ISO8601", errors="coerce")
     return parsed.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+
+
+def is_place(reference: Any) -> bool:
+    """Return whether a reference is a number of rows or a time, not rows of its own."""
+    return _is_count(reference) or isinstance(reference, (*DATES, float, np.floating))
 
 
 def _is_count(value: Any) -> bool:

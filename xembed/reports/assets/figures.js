@@ -12,7 +12,9 @@ const mix = (one, other, share) => {
 const traceColors = (plot) => {
   const colors = plot.data.map((trace) => color(trace.meta));
   const fills = colors.map((c) => `${c}2e`);
-  const update = { "line.color": colors, "marker.color": colors, fillcolor: fills };
+  const painted = plot.paint ? plot.paint() : new Map();  // a color for each dot of some traces
+  const marks = colors.map((c, i) => painted.get(i) || c);
+  const update = { "line.color": colors, "marker.color": marks, fillcolor: fills };
   // Signed cells go from blue by the ground to orange, no deeper than their text can be read on.
   // A shade of how many texts lie somewhere goes from clear to half of its color.
   if (plot.data.some((trace) => trace.type === "heatmap"))

@@ -1,6 +1,8 @@
 /* ---- the table of all texts, and the dots that stand for them ---- */
 // Returns what links a figure to the table.
 const MOST_GROUPS = 8;  // buttons for groups of texts at first
+const MOST_COLORS = 5;  // values of a column with a color of their own
+const collator = new Intl.Collator("en", { numeric: true });
 const startRows = async ({ part, $ }) => {
   const rows = JSON.parse(await unpack($("rows-data")));  // columns
   let order = [];       // positions in the table, sorted and filtered
@@ -14,6 +16,7 @@ const startRows = async ({ part, $ }) => {
   let sortKey = "depth", sortDown = false, shown = 0;
   const signed = (x) => `${x >= 0 ? "+" : ""}${x.toFixed(2)}`;
   const written = ({ signed: withSign }) => (withSign ? signed : (x) => x.toFixed(3));
+  const known = rows.meta || [];  // columns of short texts
   const regionOf = (i) => (rows.region ? rows.regions[rows.region[i]] : "");
   const cell = (parent, text, name, label) => {
     const td = document.createElement("td");
@@ -41,6 +44,7 @@ const startRows = async ({ part, $ }) => {
       mark.className = rows.corpus[i] ? "mark g" : "mark";
       cell(tr, rows.names[rows.corpus[i]], "corpus").prepend(mark);
       cell(tr, rows.row[i], "num", "row");
+      for (const { key, label } of known) cell(tr, rows[key][i], "meta", label);
       for (const one of rows.numbers) cell(tr, written(one)(rows[one.key][i]), "num", one.label);
       if (rows.text || rows.region) {
         const td = cell(tr, rows.text ? rows.text[i] : "", "text");
@@ -63,10 +67,13 @@ const startRows = async ({ part, $ }) => {
   const isFiltered = () => Boolean(lassoed || hidden.size || wanted().length);
   let searched = null;  // what the search looks through, for each row
   const searchable = () => searched || (searched = rows.row.map((row, i) =>
-    `${rows.names[rows.corpus[i]]} ${row} ${rows.text ? rows.text[i] : ""}`.toLowerCase()));
+    `${rows.names[rows.corpus[i]]} ${row} ${known.map(({ key }) => rows[key][i]).join(" ")} ${
+      rows.text ? rows.text[i] : ""}`.toLowerCase()));
   const list = () => {
     const column = rows[sortKey];
-    order.sort((a, b) => (column[a] - column[b]) * (sortDown ? -1 : 1) || a - b);
+    const compare = typeof column[0] === "string" ? (a, b) => collator.compare(column[a], column[b])
+      : (a, b) => column[a] - column[b];
+    order.sort((a, b) => compare(a, b) * (sortDown ? -1 : 1) || a - b);
     $("rows").tBodies[0].replaceChildren();
     shown = 0;
     addRows();
@@ -119,6 +126,7 @@ const startRows = async ({ part, $ }) => {
   const downloadCsv = () => {
     const columns = [
       ["corpus", (i) => rows.names[rows.corpus[i]]], ["row", (i) => rows.row[i]],
+      ...known.map(({ key, label }) => [label, (i) => rows[key][i]]),
       ...rows.numbers.map(({ key, csv }) => [csv, (i) => rows[key][i]]),
     ];
     if (rows.region) columns.push(["region", regionOf]);
@@ -148,6 +156,8 @@ const startRows = async ({ part, $ }) => {
     text.dir = "auto";
     text.textContent = rows.text ? rows.text[i].slice(0, 400) : "";
     tip.replaceChildren(head, text);
+    for (const { key, label } of known)
+      if (rows[key][i]) tip.append(make("span", "region", named(label), ": ", named(rows[key][i])));
     if (rows.region) {
       const region = document.createElement("span");
       region.className = "region";
@@ -202,6 +212,59 @@ const startRows = async ({ part, $ }) => {
     });
     bar.append(everything);
     [...part.querySelectorAll(".plot[data-texts]")].at(-1).after(bar);
+  };
+  /* A choice of what the dots are colored by, below the last figure whose dots are texts. */
+  const colors = make("select");
+  const key = make("span", "quiet");
+  const valuesBy = [
+    ["corpus", null], ...(groups.length > 1 ? [["region", rows.region.map((region) => {
+      const { label, status } = groups[groupOf[region]];
+      return status ? `${status}: ${label}` : label;
+    })]] : []),
+    ["depth", rows.depth], ...known.map(({ key: of, label }) => [label, rows[of]]),
+  ];
+  // Returns the color of each text, and writes what the colors mean. Many numbers or dates are a scale.
+  const colorsOf = (values) => {
+    const counts = new Map();
+    for (const value of values) counts.set(value, (counts.get(value) || 0) + 1);
+    const numbers = values.map((value) => (value === "" ? NaN : Number.isFinite(+value) ? +value : Date.parse(value)));
+    const isScale = counts.size > MOST_COLORS + 1
+      && values.every((value, i) => value === "" || typeof value === "number" || /^[-+\d]/.test(value) && !isNaN(numbers[i]));
+    const swatch = (name, text) => {
+      const mark = make("b", "", "■ ");
+      mark.style.color = `var(--${name})`;
+      return make("span", "", mark, named(text), " ");
+    };
+    if (isScale) {
+      const present = numbers.filter((x) => !isNaN(x));
+      const low = present.reduce((a, b) => Math.min(a, b)), high = present.reduce((a, b) => Math.max(a, b));
+      const at = (x) => values[numbers.indexOf(x)];
+      key.replaceChildren(swatch("f", at(low)), "to ", swatch("g", at(high)));
+      return numbers.map((x) => (isNaN(x) ? color("quiet") : mix("g", "f", (x - low) / (high - low || 1))));
+    }
+    const most = [...counts].sort((a, b) => b[1] - a[1] || collator.compare(a[0], b[0])).slice(0, MOST_COLORS);
+    const names = new Map(most.map(([value], c) => [value, `c${c}`]));
+    key.replaceChildren(...most.map(([value], c) => swatch(`c${c}`, value === "" ? "(blank)" : value)),
+      ...(counts.size > most.length ? [swatch("quiet", "all others")] : []));
+    return values.map((value) => color(names.get(value) || "quiet"));
+  };
+  const paint = () => {
+    const values = valuesBy[colors.selectedIndex][1];
+    if (!values) key.replaceChildren();
+    for (const { plot, traces, positions } of linked) {
+      plot.paint = values && (() => {
+        const all = colorsOf(values);
+        return new Map(traces.map((k, t) => [k, positions[t].map((i) => all[i])]));
+      });
+      Plotly.restyle(plot, { "marker.color": traceColors(plot)["marker.color"] });
+    }
+  };
+  const makeColors = () => {
+    const figure = [...part.querySelectorAll(".plot[data-texts]")].at(-1);
+    if (!figure) return;
+    for (const [label] of valuesBy) colors.append(make("option", "", label));
+    colors.addEventListener("change", paint);
+    figure.after(make("div", "switches", make("label", "quiet", "Color by ", colors), key));
   };
   // Says below a figure how many texts are left, where any are faded. Returns what to tell it.
   const makeTeller = (plot, all) => {
@@ -269,6 +332,7 @@ const startRows = async ({ part, $ }) => {
     button.addEventListener("click", () => showRegion(Number(button.dataset.region)));
   }
   makeGroups();
+  makeColors();
   refresh();
   return link;
 };

@@ -79,13 +79,15 @@ def _sections(data: kit.Data, names: Names) -> list[kit.Block]:
     parts = {key: data.get(key) for key in ("regions", "terms", "surface", "coverage", "self_check")}
     blocks: list[kit.Block] = [facets_section(data["facets"], data["tests"], data["alpha"], names)]
     if (regions := parts["regions"]) is not None:
-        blocks.append(regions_section(regions, names, texts, linked=True, verdict=regions["verdict"]))
+        blocks.append(
+            regions_section(regions, names, texts, linked=True, verdict=regions["verdict"], numbers=rows.numbers)
+        )
     if (terms := parts["terms"]) is not None:
         blocks.append(terms_section(terms, names, verdict=terms["verdict"]))
     if (surface := parts["surface"]) is not None:
         blocks.append(surface_section(surface, names, data["separability"], verdict=surface["verdict"]))
     if (covered := parts["coverage"]) is not None:
-        blocks.append(coverage_section(covered, names, texts, verdict=covered["verdict"]))
+        blocks.append(coverage_section(covered, names, texts, verdict=covered["verdict"], numbers=rows.numbers))
     if (check := parts["self_check"]) is not None:
         blocks.append(self_check_section(check, verdict=check["verdict"]))
     plots: list[kit.Block] = [_distribution(data["test"], names), _dd_plot(rows)]

@@ -10,6 +10,7 @@ from xembed.reports import kit
 from xembed.shift._kinds import FACETS, KINDS
 
 Texts = tuple[Sequence[str], Sequence[str]]
+Numbers = tuple[Sequence[int], Sequence[int]]  # of the rows of F and of G in their files
 Names = tuple[str, ...]
 
 # Characters of a text in the tables of these sections, of a term, and texts in a table.
@@ -106,12 +107,18 @@ def _test(test: kit.Data, alpha: float) -> list[kit.Cell | kit.Line]:
 
 
 def regions_section(
-    regions: kit.Data, names: Names, texts: Texts | None, *, linked: bool, verdict: str = ""
+    regions: kit.Data,
+    names: Names,
+    texts: Texts | None,
+    *,
+    linked: bool,
+    verdict: str = "",
+    numbers: Numbers | None = None,
 ) -> kit.Section:
     """Return what shifted: each region with its shares and, where there are texts, its most typical ones."""
     every = regions["regions"]
     most = max(1e-9, *(max(region["share_F"], region["share_G"]) for region in every))
-    rows = [(region, _region(region, names, texts, most, linked)) for region in every]
+    rows = [(region, _region(region, names, texts, most, linked, numbers)) for region in every]
     changed = [row for region, row in rows if region["status"] != "unchanged"]
     unchanged = [row for region, row in rows if region["status"] == "unchanged"]
     blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
@@ -146,14 +153,16 @@ def _region_table(label: str, names: Names, rows: Sequence[kit.Row]) -> kit.Tabl
     return kit.Table(columns, rows, label, layout="stack")
 
 
-def _region(region: kit.Data, names: Names, texts: Texts | None, most: float, linked: bool) -> kit.Row:
+def _region(
+    region: kit.Data, names: Names, texts: Texts | None, most: float, linked: bool, numbers: Numbers | None
+) -> kit.Row:
     low, high = region["interval"]
     share = f"{kit.percent(region['share_F'])} → {kit.percent(region['share_G'])}"
     counts = f"({region['count_F']:,} → {region['count_G']:,} texts)"
     details: list[kit.Block] = []
     if region["terms"]:
         details.append(kit.Prose([kit.strong("Terms:"), " ", kit.cut(", ".join(region["terms"]), _LENGTH)]))
-    details.append(kit.Columns([_typical(region, names, texts, which) for which in (0, 1)]))
+    details.append(kit.Columns([_typical(region, names, texts, which, numbers) for which in (0, 1)]))
     if linked:
         details.append(kit.Button("Show all its texts in the table below", {"region": str(region["id"])}))
     return kit.Row(
@@ -172,10 +181,11 @@ def _region(region: kit.Data, names: Names, texts: Texts | None, most: float, li
     )
 
 
-def _typical(region: kit.Data, names: Names, texts: Texts | None, which: int) -> kit.Panel:
+def _typical(region: kit.Data, names: Names, texts: Texts | None, which: int, numbers: Numbers | None) -> kit.Panel:
     rows = region["typical_G" if which else "typical_F"]
     lines: list[kit.Line] = [
-        [f"{kit.cut(texts[which][row], _LENGTH)} " if texts else "", kit.quiet(f"row {row}")] for row in rows
+        [f"{kit.cut(texts[which][row], _LENGTH)} " if texts else "", kit.quiet(f"row {_number(numbers, which, row)}")]
+        for row in rows
     ]
     title = kit.line("Most typical of ", kit.name(names[which]))
     return kit.Panel(
@@ -299,7 +309,9 @@ def _against_embeddings(surface: float | None, embeddings: float | None) -> str:
 # ---- coverage
 
 
-def coverage_section(coverage: kit.Data, names: Names, texts: Texts | None, *, verdict: str = "") -> kit.Section:
+def coverage_section(
+    coverage: kit.Data, names: Names, texts: Texts | None, *, verdict: str = "", numbers: Numbers | None = None
+) -> kit.Section:
     """Return how much of each corpus the other covers, and the texts that it does not."""
     blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
     if verdict:
@@ -313,7 +325,7 @@ def coverage_section(coverage: kit.Data, names: Names, texts: Texts | None, *, v
         )
         for which, letter, other in sides
     ]
-    panels = [_uncovered(coverage, names, texts, which, letter, other) for which, letter, other in sides]
+    panels = [_uncovered(coverage, names, texts, which, numbers) for which, letter, other in sides]
     score = f"mean cosine with the {coverage['n_neighbors']} nearest texts of the other corpus"
     if coverage["score"] == "contrast":
         score += ", less that with those of its own"
@@ -324,7 +336,14 @@ def coverage_section(coverage: kit.Data, names: Names, texts: Texts | None, *, v
     )  # fmt: skip
 
 
-def _uncovered(coverage: kit.Data, names: Names, texts: Texts | None, which: int, letter: str, other: int) -> kit.Panel:
+def _number(numbers: Numbers | None, which: int, row: int) -> int:
+    return row if numbers is None else numbers[which][row]
+
+
+def _uncovered(
+    coverage: kit.Data, names: Names, texts: Texts | None, which: int, row_numbers: Numbers | None
+) -> kit.Panel:
+    letter, other = "FG"[which], 1 - which
     uncovered, scores = coverage[f"uncovered_{letter}"], coverage[f"scores_{letter}"]
     rows = uncovered[:_TOP] or np.argsort(np.round(scores, 9), kind="stable")[: _TOP // 2].tolist()
     title: list[str | kit.Span] = ["Least covered texts of ", kit.name(names[which])]
@@ -332,7 +351,8 @@ def _uncovered(coverage: kit.Data, names: Names, texts: Texts | None, which: int
         title = ["Texts of ", kit.name(names[which]), " that ", kit.name(names[other]), " does not cover"]
     numbers = [kit.Column("Row", "number"), kit.Column("Score", "number"), kit.Column("q", "number")]
     lines: list[list[kit.Cell | kit.Line]] = [
-        [str(row), f"{scores[row]:.3f}", kit.p_value(coverage[f"qvalues_{letter}"][row])] for row in rows
+        [str(_number(row_numbers, which, row)), f"{scores[row]:.3f}", kit.p_value(coverage[f"qvalues_{letter}"][row])]
+        for row in rows
     ]
     note = _uncovered_note(len(uncovered), len(rows), coverage[f"n_{letter}"], coverage["fdr"])
     return kit.Panel(

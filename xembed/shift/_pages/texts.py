@@ -22,6 +22,7 @@ _TOP = 10
 _TEXT_BUDGET = 1_600_000
 _SHORTEST, _LONGEST = 100, 1_000
 _LABEL = 60  # characters of a region's name
+_NAME, _CELL = 24, 60  # characters of a column's name, and of what is in it
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Rows:
     in_F: Array
     in_G: Array
     corpus: Array  # 0 or 1
-    row: Array  # within its corpus
+    row: Array  # number within its corpus, as in its file where that is known
+    columns: dict[str, list[str]]  # what else is known of the texts
     texts: list[str] | None
     kept: Array  # rows in the table
     dots: Array  # positions in the table that are drawn, too
@@ -47,18 +49,27 @@ class Rows:
         n_F = len(depths) - n_G
         corpus = np.repeat([0, 1], [n_F, n_G])
         kept = sample_rows(depths, corpus, _MAX_ROWS)
+        metadata = data.get("metadata_F") or {}, data.get("metadata_G") or {}
+        known = {name: [*metadata[0][name], *metadata[1].get(name, ())] for name in metadata[0]}
+        known = {name: column for name, column in known.items() if len(column) == len(depths)}
         return cls(
             names=kit.short_names(data["names"]),
             depths=depths,
             in_F=np.asarray(data["depths_in_F"]),
             in_G=np.asarray(data["depths_in_G"]),
             corpus=corpus,
-            row=np.concatenate([np.arange(n_F), np.arange(n_G)]),
+            row=np.array(known["row"] if "row" in known else [*range(n_F), *range(n_G)]),
+            columns={name: [_cell(value) for value in column] for name, column in known.items() if name != "row"},
             texts=None if data["texts_F"] is None else [*data["texts_F"], *data["texts_G"]],
             kept=kept,
             dots=np.flatnonzero(np.isin(kept, kept[sample_rows(depths[kept], corpus[kept], _MAX_DOTS)])),
             length=int(np.clip(_TEXT_BUDGET // max(len(kept), 1), _SHORTEST, _LONGEST)),
         )
+
+    @property
+    def numbers(self) -> tuple[list[int], list[int]]:
+        """The numbers of the rows of F and of G."""
+        return self.row[self.corpus == 0].tolist(), self.row[self.corpus == 1].tolist()
 
     def section(self, regions: kit.Data | None, explained: kit.Data | None = None) -> kit.Section:
         """Return the section of all texts.
@@ -75,7 +86,11 @@ class Rows:
             numbers.append(("lean", "Leaning", f"Above 0: where {second} has more; below 0: where {first} has more"))
         last = "Text" if self.texts is not None else "Region" if regions is not None else ""
         table = kit.TextTable(
-            kit.pack(self._columns(regions, explained)), numbers, last, self._note(regions, explained)
+            kit.pack(self._columns(regions, explained)),
+            numbers,
+            last,
+            self._note(regions, explained),
+            [(f"meta{k}", kit.name(kit.cut(name, _NAME))) for k, name in enumerate(self.columns)],
         )
         return kit.Section("all", "All texts", [table], nav="Texts")
 
@@ -87,6 +102,8 @@ class Rows:
                 {"key": f"in{letter}", "label": f"in {one}", "csv": f"depth_in_{letter}"}
                 for letter, one in zip("FG", self.names, strict=True)
             ],
+            "meta": [{"key": f"meta{k}", "label": kit.cut(name, _NAME)} for k, name in enumerate(self.columns)],
+            **{f"meta{k}": [column[i] for i in self.kept] for k, column in enumerate(self.columns.values())},
             "corpus": self.corpus[self.kept].tolist(),
             "row": self.row[self.kept].tolist(),
             "depth": self.depths[self.kept].round(4).tolist(),
@@ -147,8 +164,12 @@ class Rows:
             for which, one in enumerate(self.names):
                 members = np.flatnonzero(self.corpus == which)
                 best = members[np.argsort(sign * self.depths[members], kind="stable")][:_TOP].tolist()
-                lines: list[list[Any]] = [[str(int(self.row[i])), f"{self.depths[i]:.3f}"] for i in best]
-                columns = [kit.Column("Row", "number"), kit.Column("Depth", "number")]
+                lines: list[list[Any]] = [
+                    [str(int(self.row[i])), *(column[i] for column in self.columns.values()), f"{self.depths[i]:.3f}"]
+                    for i in best
+                ]
+                known = [kit.Column(kit.name(kit.cut(name, _NAME))) for name in self.columns]
+                columns = [kit.Column("Row", "number"), *known, kit.Column("Depth", "number")]
                 table = text_table(columns, lines, best, self.texts, self.length)
                 panels.append(kit.Panel([f"{ends} texts of ", kit.name(one)], [table]))
         note = (
@@ -215,3 +236,7 @@ def sample_rows(depths: Array, corpus: Array, most: int) -> npt.NDArray[np.intp]
 def sampled(shown: int, total: int) -> str:
     """Say how many texts are shown, if not all."""
     return f"Showing {shown:,} of {total:,} texts: the extremes of both corpora and a stratified random sample, seed 0."
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else kit.cut(f"{value:g}" if isinstance(value, float) else str(value), _CELL)

@@ -1,0 +1,84 @@
+"""Options of reading in the shell: the advice of an error works when it is followed."""
+
+import gzip
+import re
+import shlex
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from xembed.cli.app import app
+
+V = np.random.default_rng(0).normal(size=(12, 3))
+
+
+def depth(*arguments, **options):
+    result = CliRunner().invoke(app, ["depth", *map(str, arguments), "--top", "1"], **options)
+    return result.exit_code, result.output + str(result.exception or "")
+
+
+@pytest.fixture
+def tables(tmp_path):
+    columns = {f"emb_{i}": V[:, i] for i in range(3)} | {"score": V[:, 0]}
+    pq.write_table(pa.table(columns | {"other": V.tolist()}), tmp_path / "both.parquet")
+    pq.write_table(pa.table(columns), tmp_path / "wide.parquet")
+    rows = "\n".join(f'{{"v": {row}, "score": 1.5}}' for row in V.tolist())
+    (tmp_path / "v.jsonl.gz").write_bytes(gzip.compress(rows.encode()))
+    np.save(tmp_path / "v.npy", V)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("both.parquet", "emb"), ("both.parquet", "other"), ("wide.parquet", "emb_"), ("v.jsonl.gz", "v")],
+)
+def test_embeddings_of_tables_are_those_of_npy(tables, name, column):
+    code, output = depth(tables / name, "--embedding-column", column)
+    assert code == 0, output
+    assert output == depth(tables / "v.npy")[1]
+    code, output = depth(tables / name, "--embedding-column", "score")
+    assert code != 0 and "column of embeddings that is asked for. Got 'score'" in output
+
+
+def test_embeddings_from_standard_input(tables):
+    content = gzip.decompress((tables / "v.jsonl.gz").read_bytes())
+    code, output = depth("-", "--embedding-column", "v", input=content)
+    assert code == 0 and output == depth(tables / "v.npy")[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "advice"),
+    [
+        ("a.csv", b"text|n\nThe lid is loose|1\nThe lid is off|2\nIt leaks|3\n", r"\((--delimiter '.')\)"),
+        ("a.csv", "text,n\nzu spät,1\nüber Nacht,2\ndas läuft aus,3\n".encode("cp1252"), r"\((--encoding \S+)\)"),
+        (
+            "a.csv",
+            b"text,n\nThe lid is loose,1\n,2\nIt leaks,3\nNot again,4\n",
+            r"\((--skip-blank) on the command line\)",
+        ),
+        (
+            "a.csv",
+            b"title,note\nLid loose,The lid\nLid off,A lid\nIt leaks,Leaks\n",
+            r"\((--text-column) on the command l",
+        ),
+    ],
+)
+def test_the_advice_works(tmp_path, name, content, advice, monkeypatch):
+    path = tmp_path / name
+    path.write_bytes(content)
+    code, output = depth(path)
+    assert code != 0
+    options = shlex.split(re.search(advice, output)[1])
+    options += ["note"] if options == ["--text-column"] else []
+    code, output = depth(path, *options)
+    assert code == 0, output
+    assert "3 texts" in output
+
+
+def test_what_is_odd_about_texts_is_said(tmp_path):
+    (tmp_path / "a.csv").write_text("key,note\n" + "".join(f"A-{i:03},A lid is loose {i}\n" for i in range(9)))
+    code, output = depth(tmp_path / "a.csv", "--text-column", "key")
+    assert code == 0 and "The texts of a in the column 'key' are single words or identifiers" in output
