@@ -328,3 +328,13 @@ def test_a_special_token_that_there_is_not(bert):
     assert (
         explain(bert, TEXTS, tokenizer=tokenizer, method="occlusion", deletion="unk", progress=False).baseline == "unk"
     )
+
+
+@pytest.mark.parametrize("named", [None, 200])
+def test_a_tokenizer_that_names_no_length_or_too_long_a_one_is_cut_at_the_positions_of_the_model(named):
+    tokenizer = tiny_tokenizer(max_length=named)
+    found = explain(
+        tiny_bert(), ["the cat saw a dog " * 30], method="saliency_l2", target=1, tokenizer=tokenizer, progress=False
+    )
+    assert found.notes[0].startswith("1 of 1 texts are longer than the 64 tokens that the model reads")
+    assert found.truncated.tolist() == [True] and len(found.words[0]) == 62

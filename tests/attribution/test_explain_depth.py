@@ -310,3 +310,10 @@ def test_a_text_without_direction_is_refused():
     encoder = Bag({"tea": [1.0, 0.0], "nothing": [0.0, 0.0], "milk": [0.0, 1.0]}, bias=0.0)
     with pytest.raises(ValueError, match="1 row that is zero"):
         explain_depth(encoder, ["tea"], ["tea", "nothing", "milk"], method="occlusion")
+
+
+def test_texts_that_the_encoder_cannot_read_are_counted(encoder):
+    reference = ["The line is slow.", "😀", "The bill is wrong.", "🚀🚀"]
+    found = explain_depth(encoder, ["The line is 😀."], reference, method="occlusion", trust=False, progress=False)
+    assert found.notes[0].startswith("20 % of the 5 tokens of texts are unknown")
+    assert found.notes[1].startswith("2 of 4 texts of reference hold only tokens that the encoder does not know")

@@ -542,3 +542,9 @@ def test_bad_options(tiny, options, error, match):
     given = {"encoder": tiny, "text_a": A, "text_b": B} | options
     with pytest.raises(error, match=match):
         explain_similarity(**given)
+
+
+def test_a_text_that_the_encoder_cannot_read_is_named(encoder):
+    found = explain_similarity(encoder, "😀 🚀", "The rocket is late.", trust=False)
+    assert found.notes[0].startswith("text_a holds only tokens that the encoder does not know ('😀 🚀')")
+    assert not any("text_b" in note for note in found.notes)

@@ -82,3 +82,23 @@ def test_what_is_odd_about_texts_is_said(tmp_path):
     (tmp_path / "a.csv").write_text("key,note\n" + "".join(f"A-{i:03},A lid is loose {i}\n" for i in range(9)))
     code, output = depth(tmp_path / "a.csv", "--text-column", "key")
     assert code == 0 and "The texts of a in the column 'key' are single words or identifiers" in output
+
+
+def test_european_dates_as_times(tmp_path):
+    rows = [f"{1 + i // 3}.{1 + i % 3}.2024,note {i} on the lid" for i in range(36)]
+    np.save(tmp_path / "stream.npy", np.random.default_rng(0).normal(1, 1, (36, 3)))
+    (tmp_path / "notes.csv").write_text("when,text\n" + "\n".join(rows))
+    arguments = ["drift", tmp_path / "stream.npy", "--texts", tmp_path / "notes.csv", "--time-column", "when"]
+    arguments += ["--reference", "12", "--window", "12", "--resamples", "19", "--out", tmp_path / "drift.html"]
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code != 0
+    assert "if the day comes before the month, pass dayfirst=True (--dayfirst)" in str(result.exception)
+    result = CliRunner().invoke(app, [*map(str, arguments), "--dayfirst"])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "they were sorted by it" in result.output + result.stderr
+
+
+def test_texts_beside_embeddings_of_a_table(tables, tmp_path):
+    (tmp_path / "notes.txt").write_text("".join(f"Note {i} on the lid\n" for i in range(12)))
+    code, output = depth(tables / "wide.parquet", "--embedding-column", "emb", "--texts", tmp_path / "notes.txt")
+    assert code == 0 and "on the lid" in output, output

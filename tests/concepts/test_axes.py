@@ -286,3 +286,15 @@ def test_pairs_that_are_refused():
         explain_axes(None, ["tea"], ["milk"], axes)
     with pytest.raises(TypeError, match="must be an encoder"):
         make_axes(None, {"x": (["tea"], ["milk"])})
+
+
+def test_pairs_that_the_encoder_cannot_read_are_named(encoder):
+    axes = make_axes(encoder, {"size": (["A small cat."], ["A large cat."])})
+    found = explain_axes(encoder, ["😀", "A cat."], ["🚀", "A dog."], axes)
+    assert [warning.partition(":")[0].partition(" are")[0] for warning in found.warnings] == [
+        "1 of 2 texts of texts_a holds only tokens that the encoder does not know ('😀')",
+        "25 % of the 4 tokens of texts_a",
+        "1 of 2 texts of texts_b holds only tokens that the encoder does not know ('🚀')",
+        "25 % of the 4 tokens of texts_b",
+    ]
+    assert "1 of 2 texts of texts_b holds only tokens" in found.html()

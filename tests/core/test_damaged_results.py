@@ -46,7 +46,9 @@ def test_damaged_results(tmp_path, source):
         if n_pages < PAGES and (kind is None or kind.page is not None):
             n_pages += 1
             try:
-                assert render_page(again).startswith("<!doctype html>"), what
+                with np.errstate(all="ignore"):  # numbers may be as large as they come
+                    page = render_page(again)
+                assert page.startswith("<!doctype html>"), what
             except ValueError as error:
                 assert "do not belong together" in str(error), what
 
@@ -105,7 +107,7 @@ def test_damaged_tables(tmp_path, name):
                 continue
         # A text format does not say how many rows it has: no line that is there is lost.
         if name in LINES and not warned:
-            lines = re.split(r"\r\n|\n|\r", damaged.decode("utf-8-sig"))
+            lines = re.split(r"\r?\n", damaged.decode("utf-8-sig"))
             assert rows >= sum(bool(line.strip()) for line in lines) - LINES[name], (what, rows, damaged)
         else:
             assert rows >= whole or warned or name == "words.tsv", (what, rows, damaged)

@@ -224,7 +224,7 @@ def test_what_write_combined_refuses(results, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["page.json"]
 
 
-MADE = '{"function": "f", "parameters": {}, "versions": {}}'
+MADE = '{"function": "f", "parameters": {}, "versions": {"xembed": "0"}}'
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -105,9 +105,10 @@ Cosines = Annotated[npt.NDArray[np.float64], Between(-1, 1)]
 Counts = Annotated[npt.NDArray[np.int64], Between(0)]
 Interval = Annotated[tuple[float, float], Ordered]
 MaybeInterval = Annotated[tuple[float, ...], Ordered]  # () where there is none
+_Versions = Annotated[dict[str, str], Has((("xembed", str),))]
 Provenance = Annotated[
     dict[str, Any],
-    Has((("function", str), ("parameters", dict[str, Any]), ("versions", dict[str, str]))),
+    Has((("function", str), ("parameters", dict[str, Any]), ("versions", _Versions))),
 ]
 
 

@@ -283,7 +283,8 @@ def check_writable(path: str | os.PathLike[str], *, folder: bool = False) -> Pat
         real = Path(os.path.realpath(target))
     except FileNotFoundError:
         raise FileNotFoundError(f"{cannot} the working directory was deleted. Change to another one.") from None
-    if real.is_dir() and not folder:
+    slash = isinstance(path, str) and path.endswith(("/", os.sep))
+    if (real.is_dir() or slash) and not folder:
         raise IsADirectoryError(f"{cannot} it is a folder. Give the path of a file.")
     if not real.parent.is_dir():
         raise FileNotFoundError(f"{cannot} the folder {str(target.parent)!r} does not exist. Create it first.")

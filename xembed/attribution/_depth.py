@@ -21,6 +21,7 @@ from xembed.attribution._method import REPORTED
 from xembed.attribution._trust import TARGETS, TrustResult, make_target, trust_check, trust_note
 from xembed.depth import tte_depth
 from xembed.encoders import describe_encoder, encode_texts
+from xembed.encoders._encoding import unread_notes
 
 Floats = npt.NDArray[np.float64]
 # Depths that differ by less are the same but for rounding.
@@ -187,10 +188,12 @@ def explain_depth(
     attributions = explain(encoder, checked, method=method, target=goal, progress=progress, rng=rng, **options)
     note = NOT_VALIDATED if report is None else trust_note(report, method, target)
     parameters = attributions.provenance["parameters"]
+    unread = unread_notes(encoder, checked, "texts")
+    unread += [] if reference is None else unread_notes(encoder, corpus, "reference")
     return DepthExplanation(
         **vars(attributions)
         | {
-            "notes": (*attributions.notes, note),
+            "notes": (*attributions.notes, *unread, note),
             "provenance": provenance(
                 caller,
                 **{name: parameters[name] for name in ("method", *REPORTED)},

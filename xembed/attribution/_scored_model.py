@@ -71,7 +71,12 @@ class ScoredModel:
     ) -> None:
         import torch
 
+        from xembed.encoders._pipeline import count_positions
+
         self.module = module
+        if max_length is None and (limit := count_positions(module)) is not None:
+            # Many saved tokenizers name no length, or a longer one: such texts would fail inside the model.
+            max_length = min(tokenizer.model_max_length, limit)
         self.words = WordEncoder(tokenizer, max_length=max_length, prefix=prefix, caller=caller)
         self.tokenizer, self.caller = tokenizer, caller
         self.site = check_option(site, SITES, name="site", caller=caller)

@@ -20,6 +20,7 @@ from xembed.attribution._methods import check_options
 from xembed.attribution._render import CELL_BYTES, heading, legend, line, printable, with_sign, words_html
 from xembed.attribution._word_vectors import LABELS, METHODS, WordVectors, has_last_layer, word_vectors
 from xembed.encoders import describe_encoder
+from xembed.encoders._encoding import unread_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,6 +282,11 @@ def explain_similarity(
         f"{name} is longer than the encoder reads: words that were cut off are not shown."
         for name, vectors in (("text_a", a), ("text_b", b))
         if vectors.truncated
+    ]
+    notes += [
+        note
+        for name, text in zip(("text_a", "text_b"), texts, strict=True)
+        for note in unread_notes(encoder, [text], name)
     ]
     if texts[0] == texts[1]:
         notes.append("The two texts are the same.")

@@ -48,9 +48,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no reason to fail
-    warnings.showwarning = lambda message, *_, **__: warn([str(message)])
     try:
-        sys.exit(app(prog_name="xembed", standalone_mode=False) or 0)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: warn([str(message)])
+            sys.exit(app(prog_name="xembed", standalone_mode=False) or 0)
     except BrokenPipeError:  # a reader such as head has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
         sys.exit(1)
@@ -85,7 +86,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from xembed import __version__
 
-        typer.echo(f"xembed {__version__}")
+        say(f"xembed {__version__}")
         raise typer.Exit
 
 

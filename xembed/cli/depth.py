@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from xembed._core.text import one_line
 from xembed.cli.inputs import check_same_kind, embed_with_reference, open_source
 from xembed.cli.options import INPUT, Distance, EncoderOptions, Overwrite, ReadingOptions, command
-from xembed.cli.outputs import check_output_file, warn
+from xembed.cli.outputs import check_output_file, print_data, say, warn
 
 
 @command("xembed depth reviews.csv --out depths.csv", "xembed depth new.txt --reference reviews.csv --top 10", place=30)
@@ -55,17 +54,17 @@ def depth(
     warn(warnings)
     median = float(np.median(depths))
     summary = f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}"
-    typer.echo(summary, err=to_stdout)
+    say(summary, err=to_stdout)
     for title, rows in (("deepest (typical)", order[::-1][:top]), ("shallowest (outliers)", order[:top])):
-        head = f"\n{title}\n{'row':>8}{'id' if width else '':>{width}}  depth  text" if top else ""
-        typer.echo(head, nl=bool(top), err=to_stdout)
+        if top:
+            say(f"\n{title}\n{'row':>8}{'id' if width else '':>{width}}  depth  text", err=to_stdout)
         for i in rows:
             name, line = "" if ids is None else one_line(ids[i], 24), "" if lines is None else one_line(lines[i])
-            typer.echo(f"{source.rows[i]:>8}{name:>{width}}  {depths[i]:.3f}  {line}", err=to_stdout)
+            say(f"{source.rows[i]:>8}{name:>{width}}  {depths[i]:.3f}  {line}", err=to_stdout)
     columns: dict[str, Any] = {"row": np.asarray(source.rows)} | ({} if ids is None else {"id": ids})
     columns |= {"depth": depths} | ({} if lines is None else {"text": lines})
     if to_stdout:
-        typer.echo(csv_text(columns), nl=False)
+        print_data(csv_text(columns).decode())
     elif out is not None:
         write_table(out, columns, overwrite=overwrite)
-        typer.echo(f"\nAll depths: {out}")
+        say(f"\nAll depths: {out}")

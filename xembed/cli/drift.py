@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from xembed.cli.inputs import Source, check_same_kind, different_names, embed_source, open_source
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
-from xembed.cli.outputs import check_outputs, stamped, warn, write
+from xembed.cli.outputs import check_outputs, say, stamped, warn, write
 
 _CALENDAR = re.compile(r"(19|20)\d\d((0[1-9]|1[0-2])([0-2]\d|3[01])?)?")  # years, months, days without hyphens
 
@@ -86,7 +86,7 @@ def drift(
         **options,
     )
     warn(result.warnings)
-    typer.echo(result.verdict)
+    say(result.verdict)
     write(stamped(result), destination, output)
     if fail_on_shift and result.detected:
         raise typer.Exit(3)

@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from xembed.cli.inputs import embed_source, read_text_source
 from xembed.cli.options import TEXTS, NormalizingEncoderOptions, Overwrite, ReadingOptions, add_commands, command
-from xembed.cli.outputs import check_output_file, warn
+from xembed.cli.outputs import check_output_file, say, warn
 
 
 @command(
@@ -36,7 +36,7 @@ def embed(
     warn(warnings)
     with atomic_write(out, exclusive=not overwrite) as file:
         np.save(file, X, allow_pickle=False)
-    typer.echo(f"{len(X)} texts, {X.shape[1]} dimensions: {out}")
+    say(f"{len(X)} texts, {X.shape[1]} dimensions: {out}")
 
 
 @command("xembed cache info", "XEMBED_CACHE=/data/embeddings xembed cache info")
@@ -45,11 +45,11 @@ def info() -> None:
     from xembed.encoders import cache_info
 
     info = cache_info()
-    typer.echo(f"{info['folder']}: {info['n_texts']} texts, {info['n_bytes'] / 1e6:.1f} MB")
+    say(f"{info['folder']}: {info['n_texts']} texts, {info['n_bytes'] / 1e6:.1f} MB")
     for entry in info["encoders"]:
         size = f"{entry['n_bytes'] / 1e6:>9.1f} MB"
         what = entry["problem"] or f"{entry['n_texts']:>9} texts  {entry['model']}"
-        typer.echo(f"{entry['fingerprint'][:12]}  {size}  {what}")
+        say(f"{entry['fingerprint'][:12]}  {size}  {what}")
 
 
 @command("xembed cache clear", "xembed cache clear --fingerprint 3f9a2c")
@@ -60,7 +60,7 @@ def clear(
     from xembed.encoders import clear_cache
 
     removed = clear_cache(fingerprint=fingerprint)
-    typer.echo(f"{removed['n_files']} files removed, {removed['n_bytes'] / 1e6:.1f} MB")
+    say(f"{removed['n_files']} files removed, {removed['n_bytes'] / 1e6:.1f} MB")
 
 
 cache_app = typer.Typer(help="Show or clear the cache of embeddings.", no_args_is_help=True)

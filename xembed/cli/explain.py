@@ -12,7 +12,7 @@ from typer import Option
 from xembed._core.text import one_line
 from xembed.cli.inputs import different_names, embed_with_reference, read_text_source
 from xembed.cli.options import TEXTS, EncoderOptions, OutputOptions, ReadingOptions, Seed, command
-from xembed.cli.outputs import check_outputs, stamped, warn, write
+from xembed.cli.outputs import check_outputs, printable_lines, say, stamped, warn, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def explain(
         options |= {"progress": encoding.progress, "top": max(n_printed, 10)}
         result = _explain_shift(shift, [_read(file, reading) for file in shift], encoding, options, n_printed)
     if destination is not None:
-        typer.echo()
+        say()
     write(stamped(result), destination, output)
 
 
@@ -232,7 +232,11 @@ def _explain_shift(
             if terms:
                 _say(f"  {what}: ", _terms(terms[:top], result.fdr))
     _say(f"\n* more than chance explains, at a false discovery rate of {result.fdr:g}. {result.label}.")
-    result = replace(result, notes=(*notes, *result.notes))
+    # What is not read of the texts is said once, with the names of the files.
+    said = {
+        note.replace(f" {file.name}", f" {name}") for note in notes for file, name in zip(files, names, strict=True)
+    }
+    result = replace(result, notes=(*notes, *(note for note in result.notes if note not in said)))
     _warn(result.notes)
     return result
 
@@ -258,7 +262,9 @@ def _say(*parts: str | Text) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(highlight=False).print(Text.assemble(*parts), soft_wrap=True)
+    Console(highlight=False).print(
+        Text.assemble(*(printable_lines(part) if isinstance(part, str) else part for part in parts)), soft_wrap=True
+    )
 
 
 def _warn(notes: Sequence[str]) -> None:

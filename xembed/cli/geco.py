@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
 from typer import Option
 
 from xembed.cli.options import OutputOptions, Progress, command
-from xembed.cli.outputs import check_outputs, stamped, write
+from xembed.cli.outputs import check_outputs, say, stamped, write
 
 _METHODS = (
     "integrated_gradients, saliency_l1, saliency_l2, input_x_gradient, gradient_shap, deep_lift, guided_backprop, "
@@ -78,7 +77,7 @@ def geco(
         target=target,
         device=device,
     )
-    typer.echo(benchmark.plan().text)
+    say(benchmark.plan().text)
     if plan:
         return
     page = Path("geco.html") if output.out is None or output.to_stdout else output.out
@@ -87,7 +86,7 @@ def geco(
     for row in result.schemes:
         best = result.best(row.scheme)
         finding = "no method is valid" if best is None else _describe(result.row(row.scheme, best))
-        typer.echo(f"{row.scheme}: accuracy {100 * row.accuracy.mean:.1f} %, {finding}")
+        say(f"{row.scheme}: accuracy {100 * row.accuracy.mean:.1f} %, {finding}")
     write(result, destination, output, f"run: {folder}")
 
 

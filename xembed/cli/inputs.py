@@ -39,7 +39,7 @@ def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[
 
 def read_text_source(path: Path, reading: ReadingOptions, *, why: str) -> TextTable:
     """Read texts; embeddings are refused, and ``why`` says for what reason."""
-    source = read_source(path, reading)
+    source = read_source(path, dataclasses.replace(reading, embedding_column=None))
     if texts_of(source) is None:
         raise ValueError(f"{str(path)!r} holds embeddings{why}. Give a file of texts.")
     return source  # type: ignore[return-value]

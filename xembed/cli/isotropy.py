@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from xembed.cli.inputs import check_same_kind, open_source
 from xembed.cli.options import INPUT, NormalizingEncoderOptions, OutputOptions, ReadingOptions, Seed, command
-from xembed.cli.outputs import check_output_file, check_outputs, stamped, warn, write
+from xembed.cli.outputs import check_output_file, check_outputs, say, stamped, warn, write
 
 _PAIRS = "pairs with scores: STS-B, SICK, a SemEval folder, or a table with sentence1, sentence2, score"
 
@@ -75,8 +74,8 @@ def isotropy(
     for measure_name in ("debiased_isoscore", "average_cosine"):
         before = result.before.measure(measure_name)
         if before.value is not None:
-            typer.echo(f"{before.label}: {before.value:.3f} (isotropic: {before.perfect:g})")
-    typer.echo(result.reason)
+            say(f"{before.label}: {before.value:.3f} (isotropic: {before.perfect:g})")
+    say(result.reason)
     if save is not None:
         if result.recommendation in {None, "none"}:
             warn(["no correction is recommended, so none was saved."])
@@ -86,5 +85,5 @@ def isotropy(
                 fitted_on = named_texts(fit_source or options["tune"], name="fit", caller="xembed isotropy")
                 rows = encoding.encoder.encode(fitted_on.texts)
             default_corrections()[result.recommendation].fit(rows).save(save)
-            typer.echo(f"Correction: {save}  (xembed.isotropy.load_correction, wrap)")
+            say(f"Correction: {save}  (xembed.isotropy.load_correction, wrap)")
     write(result, destination, output)

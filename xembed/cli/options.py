@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_t
 import typer
 from typer import Option
 
+from xembed.cli.outputs import say
 from xembed.encoders import POOLINGS
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class EncoderOptions:
     def load(self, normalize: bool | None = None) -> Encoder:
         """Load the encoder, which keeps batch size, cache and progress wherever it is called."""
         if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
-            typer.echo("Loading the encoder ...", err=True)
+            say("Loading the encoder ...", err=True)
         from xembed.encoders import load_encoder
 
         encoder = load_encoder(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from xembed._core.results import Result
     from xembed.cli.options import OutputOptions
     from xembed.reports._write import HasDict
+
+# Control characters that JSON text may hold as they are: C1, and what turns a line around.
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 ResultT = TypeVar("ResultT", bound="Result")
 
@@ -39,9 +43,14 @@ def stamped(result: ResultT) -> ResultT:
     return replace(result, provenance=provenance)  # type: ignore[type-var]
 
 
-def say(text: str, *, err: bool = False) -> None:
+def say(text: str = "", *, err: bool = False) -> None:
     """Print lines without what a terminal would obey: the one way out for all that is printed."""
-    typer.echo("\n".join(printable(line) for line in text.split("\n")), err=err)
+    typer.echo(printable_lines(text), err=err)
+
+
+def printable_lines(text: str) -> str:
+    """Return the same lines without what a terminal would obey."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def warn(warnings: Iterable[str]) -> None:
@@ -117,9 +126,11 @@ def write(
 
     data = result if isinstance(result, Mapping) else result.to_dict()
     if output.to_stdout:
-        print_bytes(render_page(data, data_beside=False), output)
-    elif output.format != "text":
-        print_bytes(dump_json(data) if output.format == "json" else render_markdown(data), output)
+        print_data(render_page(data, data_beside=False), output.stdout)
+    elif output.format == "json":
+        print_data(_OBEYED.sub(lambda c: f"\\u{ord(c[0]):04x}", dump_json(data)), output.stdout)
+    elif output.format == "markdown":
+        print_data(printable_lines(render_markdown(data)), output.stdout)
     if destination is None:
         return
     page, intended = destination
@@ -140,9 +151,11 @@ def write(
     say(f"Report: {page}{f'  ({where})' if where else ''}")
 
 
-def print_bytes(text: str, output: OutputOptions) -> None:
-    """Print what is not for a terminal but for other programs: in UTF-8, whatever the terminal's encoding."""
-    typer.echo(text.encode("utf-8"), file=output.stdout, nl=not text.endswith("\n"))
+def print_data(text: str, file: Any = None) -> None:
+    """Print what is for other programs: in UTF-8, and as it is unless a terminal shows it."""
+    stream = file or sys.stdout
+    shown = printable_lines(text) if stream.isatty() else text
+    typer.echo(shown.encode("utf-8"), file=stream, nl=not text.endswith("\n"))
 
 
 def _refuse(path: Path) -> None:

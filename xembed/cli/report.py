@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from typer import Argument
 
+from xembed._core.files import check_writable
 from xembed.cli.options import OutputOptions, command
-from xembed.cli.outputs import check_outputs, command_line_provenance, write
+from xembed.cli.outputs import check_outputs, command_line_provenance, say, write
 
 
 @command(
@@ -35,7 +36,7 @@ def report(
     from xembed.reports._write import combine, read_plain
 
     again = len(results) == 1 and title is None  # the page of data as they are
-    beside = None if output.out is None else output.out.with_suffix(".json")
+    beside = None if output.out is None else check_writable(output.out).with_suffix(".json")
     kept = again and beside is not None and beside.exists() and beside.samefile(results[0])
     destination = check_outputs(output, "report.html", results, kept=kept)
     if again:
@@ -44,5 +45,5 @@ def report(
         data = compare_results(*results) if compare else combine(results, title=title)
         data["provenance"] |= command_line_provenance()
     for sentence in data["changed"] if compare else ():
-        typer.echo(sentence)
+        say(sentence)
     write(data, destination, output, kept=kept)

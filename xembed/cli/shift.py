@@ -29,7 +29,7 @@ from xembed.cli.options import (
     Seed,
     command,
 )
-from xembed.cli.outputs import Destination, check_outputs, command_line_provenance, stamped, warn, write
+from xembed.cli.outputs import Destination, check_outputs, command_line_provenance, say, stamped, warn, write
 
 if TYPE_CHECKING:
     from xembed.shift import ShiftResult
@@ -169,5 +169,5 @@ def write_shift(
         verdicts.append(explanation.verdict)
     warn(result.warnings)
     for verdict in verdicts:
-        typer.echo(verdict)
+        say(verdict)
     write(written, *where)

@@ -118,6 +118,8 @@ class AxesExplanation(Result):
         Axis with the largest share of each pair; None where there is no difference.
     encoder, provenance : dict
         Description of the encoder; function, parameters and versions.
+    warnings : tuple of str
+        What the encoder does not read of the texts.
     """
 
     schema: ClassVar[str] = "xembed.concepts.AxesExplanation/1"
@@ -133,6 +135,7 @@ class AxesExplanation(Result):
     first: Annotated[tuple[str | None, ...], UserText, Sides("pairs")]
     encoder: dict[str, Any]
     provenance: Provenance
+    warnings: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row for each pair."""
@@ -247,7 +250,8 @@ def explain_axes(encoder: Any, texts_a: Sequence[str], texts_b: Sequence[str], a
         raise ValueError(
             f"texts_a and texts_b of {caller} must be pairs, row by row. Got {len(first)} and {len(second)} texts."
         )
-    a, b = (unit_rows(encode_texts(encoder, texts).embeddings) for texts in (first, second))
+    encodings = [encode_texts(encoder, texts) for texts in (first, second)]
+    a, b = (unit_rows(encoding.embeddings) for encoding in encodings)
     q = axes.orthogonal
     if q.shape[1] != a.shape[1]:
         raise ValueError(
@@ -273,4 +277,5 @@ def explain_axes(encoder: Any, texts_a: Sequence[str], texts_b: Sequence[str], a
         ),
         encoder=describe_encoder(encoder),
         provenance=provenance(caller, axes=list(axes.names), n_pairs=len(first)),
+        warnings=(*encodings[0].warnings("texts_a"), *encodings[1].warnings("texts_b")),
     )

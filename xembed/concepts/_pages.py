@@ -40,6 +40,7 @@ def axes(data: kit.Data) -> kit.Page:
         finding=kit.Finding("1 axis" if len(names) == 1 else f"{len(names)} axes", sign="▤"),
         verdict=_verdict(data, names, shares[differ], rest[differ]),
         cards=cards,
+        caveats=data.get("warnings", ()),
         blocks=blocks,
         methods=[how("axes"), how("limits")],
         sizes=kit.count(n, "pair"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,6 +151,16 @@ def counted(
         max_length=limit,
         texts=tuple(texts),
     )
+
+
+def unread_notes(encoder: Any, texts: Sequence[str], name: str) -> list[str]:
+    """Return `Encoding.warnings` of texts that are encoded elsewhere, but for cuts, which explanations say themselves.
+
+    Nothing is known of objects without ``.encode_detailed``, and nothing is asked of them.
+    """
+    if not callable(getattr(encoder, "encode_detailed", None)):
+        return []
+    return replace(encode_texts(encoder, texts), n_truncated=None).warnings(name)
 
 
 def encode_texts(

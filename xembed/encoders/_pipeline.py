@@ -210,7 +210,9 @@ def count_positions(transformer: Any) -> int | None:
         # RoBERTa and its kin count positions from padding_idx + 1.
         if isinstance(positions, torch.nn.Embedding) and isinstance(padding_idx, int):
             return positions.num_embeddings - padding_idx - 1
-    limit = getattr(transformer.config.get_text_config(), "max_position_embeddings", None)
+    config: Any = getattr(transformer, "config", None)
+    of_text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    limit = getattr(of_text, "max_position_embeddings", None)
     return limit if isinstance(limit, int) and limit > 0 else None  # XLNet writes -1 for none
 
 

@@ -141,7 +141,7 @@ class DriftResult(Result):
     evalues: Annotated[Floats, Sides("counts", "tests")]
     test_pvalues: Annotated[Probabilities, Sides("counts", "tests")]
     pvalues: Annotated[Probabilities, Sides("counts"), PerRow("windows", "starts")]
-    limits: Annotated[Floats, Sides("counts")]
+    limits: Annotated[Probabilities, Sides("counts")]
     effects: Annotated[Floats, Sides("counts", "tests")]
     similarity_within: Annotated[Floats, Sides("counts")]
     similarity_to_reference: Annotated[Floats, Sides("counts"), PerRow("windows", "starts")]

@@ -264,7 +264,7 @@ const startRows = async ({ part, $ }) => {
     if (!figure) return;
     for (const [label] of valuesBy) colors.append(make("option", "", label));
     colors.addEventListener("change", paint);
-    figure.after(make("div", "switches", make("label", "quiet", "Color by ", colors), key));
+    figure.after(make("div", "paint", make("label", "quiet", "Color by ", colors), key));
   };
   // Says below a figure how many texts are left, where any are faded. Returns what to tell it.
   const makeTeller = (plot, all) => {
