@@ -197,7 +197,7 @@ def tiny_bert(n_classes=2, seed=0, **config):
 
 
 def tiny_decoder(kind, n_classes=2, **config):
-    """Return a random ``kind`` classifier of two layers, GPT2 or Llama, that reads the last token which is no padding."""
+    """Return a random classifier of two layers, GPT2 or Llama, that reads the last token which is no padding."""
     options = {
         "vocab_size": len(SPECIAL) + len(WORDS) + len(ENDINGS),
         "num_labels": n_classes,
