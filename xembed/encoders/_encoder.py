@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.progress import showing, step
+from xembed._core.text import count, first_of
 from xembed._core.validation import FloatArray, check_count, check_texts
 from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
-from xembed.encoders._encoding import Encoding, counted
+from xembed.encoders._encoding import Encoding, counted, different_texts, longest_first
 from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
@@ -306,11 +307,7 @@ class Encoder:
         batch_size = check_count(batch_size, name="batch_size", caller=caller)
         bars = showing(progress, caller=caller)
         store = self._open_cache(cache, caller=caller)
-        positions: dict[str, int] = {}
-        inverse = np.fromiter(
-            (positions.setdefault(text, len(positions)) for text in checked), np.intp, count=len(checked)
-        )
-        unique = list(positions)
+        unique, inverse = different_texts(checked)
         with bars:
             vectors, counts, n_cached = self._encode_unique(unique, batch_size, store)
         if len(unique) < len(checked):
@@ -340,12 +337,8 @@ class Encoder:
                 _, vectors[i] = hit
         if not missing:
             return vectors, counts, len(texts)
-        rows = np.asarray(missing)
-        n_tokens = counts[:, 0]
-        limit = self.max_length
-        read = n_tokens[rows] if limit is None else np.minimum(n_tokens[rows], limit)
-        # Longest first: a batch too large for the memory fails at once, not at the end.
-        rows = rows[np.argsort(-read, kind="stable")]
+        n_tokens, rows = counts[:, 0], np.asarray(missing)
+        rows = rows[longest_first(n_tokens[rows], self.max_length)]
         with step("Encoding", len(rows), "text") as advance, ChunkWriter(store) as writer:
             for start in range(0, len(rows), batch_size):
                 batch = rows[start : start + batch_size]
@@ -399,15 +392,11 @@ class Encoder:
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(bad):
             dtype = str(self._dtype()).removeprefix("torch.")
-            named = ", ".join(f"{texts[i]!r:.60}" for i in bad[:3]) + (", ..." if len(bad) > 3 else "")
+            named = first_of((f"{texts[i]!r:.60}" for i in bad), 3)
+            remedy = "Load it with dtype='bfloat16' or dtype='float32', whose range is larger."
             raise RuntimeError(
-                f"{self.name} with {dtype} weights gives embeddings that are not finite for {len(bad)} "
-                f"text{'s' * (len(bad) > 1)}: {named}. "
-                + (
-                    "Load it with dtype='bfloat16' or dtype='float32', whose range is larger."
-                    if dtype == "float16"
-                    else "Are its weights damaged?"
-                )
+                f"{self.name} with {dtype} weights gives embeddings that are not finite for {count(len(bad), 'text')}: "
+                f"{named}. {remedy if dtype == 'float16' else 'Are its weights damaged?'}"
             )
 
     def _open_cache(self, cache: CacheOption, *, caller: str) -> EmbeddingCache | None:
