@@ -317,14 +317,7 @@ def pass_over_pairs(
 ) -> tuple[list[PairSums], NeighborSums]:
     """Return the sums of each kernel over all pairs, and those over each text's nearest neighbors.
 
-    Parameters
-    ----------
-    unit : ndarray of shape (N, d)
-        Unit rows.
-    labels : ndarray of shape (N, B)
-        1 for F, 0 for G; in the dtype of ``unit``.
-    kernel : Kernel or None
-        None: neighbors only.
+    ``labels`` (N, B) have the dtype of ``unit`` (N, d). Without a kernel: neighbors only.
     """
     size, n_columns = labels.shape
     sums = [

@@ -1,8 +1,6 @@
-r"""Correlations of many representations with one set of human scores, and their paired bootstrap.
+"""Correlations of many representations with one set of human scores, and their paired bootstrap.
 
-A resample is a vector of counts: how often each pair was drawn. Mid-ranks of a resample follow from cumulated counts in
-the order of the whole sample, so that nothing is sorted anew, and all representations share the counts: differences
-between them are paired.
+A resample is how often each pair was drawn. Mid-ranks follow from cumulated counts in the order of the whole sample.
 """
 
 from __future__ import annotations

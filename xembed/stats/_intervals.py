@@ -1,8 +1,4 @@
-"""Intervals and tests for scores that come in clusters: the forms of a sentence, under several seeds.
-
-Rows of one sentence are not independent, and neither are the scores of one sentence under several models. What is
-resampled is therefore the sentence with all that belongs to it. All columns of a call share the resamples.
-"""
+"""Intervals and tests for scores that come in clusters, such as the forms of a sentence; columns share resamples."""
 
 from __future__ import annotations
 

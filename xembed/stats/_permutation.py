@@ -1,8 +1,6 @@
 """Permutations of the labels of two corpora, and p-values from statistics computed under all of them at once.
 
-A test here is a row of a table: its statistic under the observed labels (column 0) and under random ones. All tests of
-one call share the columns, so that their joint distribution without a shift is known and their p-values can be combined
-without loss of level (Westfall & Young 1993).
+A test is a row of a table: its statistic under the observed labels (column 0) and under random ones, shared by all.
 """
 
 from __future__ import annotations

@@ -48,7 +48,13 @@ def facets_section(facets: Sequence[kit.Data], tests: Sequence[kit.Data], alpha:
         "Effects of different tests are on different scales.",
     )
     first, *numbers, last = kit.number_columns(["Detects best", "p", "Adjusted p", "Detectable"])
-    columns: list[kit.Column | kit.Line] = ["Test", first, *numbers, kit.Column(f"Effect, {confidence} interval", name="effect"), last]
+    columns: list[kit.Column | kit.Line] = [
+        "Test",
+        first,
+        *numbers,
+        kit.Column(f"Effect, {confidence} interval", name="effect"),
+        last,
+    ]
     rows = [_test(test, alpha) for test in tests]
     blocks = [
         kit.Cards([_facet(facet, confidence, names) for facet in facets]),
