@@ -78,10 +78,9 @@ class ScoredModel:
             # Many saved tokenizers name no length, or a longer one: such texts would fail inside the model.
             max_length = min(tokenizer.model_max_length, limit)
         self.words = WordEncoder(tokenizer, max_length=max_length, prefix=prefix, caller=caller)
-        self.tokenizer = tokenizer
+        self.tokenizer, self.caller = tokenizer, caller
         self.site = check_option(site, SITES, name="site", caller=caller)
         self.output = check_option(output, OUTPUTS, name="output", caller=caller)
-        self.caller = caller
         get_embedding: Any = getattr(module, "get_input_embeddings", lambda: None)
         embedding = get_embedding()
         if not isinstance(embedding, torch.nn.Module):
@@ -225,11 +224,7 @@ class ScoredModel:
 
     def filler(self, kind: str) -> int:
         """Return the id that replaces an absent token."""
-        token = {
-            "mask": self.tokenizer.mask_token_id,
-            "pad": self.tokenizer.pad_token_id,
-            "unk": self.tokenizer.unk_token_id,
-        }[kind]
+        token = getattr(self.tokenizer, f"{kind}_token_id")
         if token is None:
             raise ValueError(
                 f"The replacement of absent words in {self.caller}, {kind!r}, needs a tokenizer with that special "
