@@ -326,17 +326,12 @@ def energy_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`.
+        As in `mmd_test`, with the same errors.
 
     Returns
     -------
     TestResult
         Effect size: the share of the mean distance that is due to the corpora (DISCO).
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     References
     ----------
@@ -372,17 +367,12 @@ def mean_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`.
+        As in `mmd_test`, with the same errors.
 
     Returns
     -------
     TestResult
         Effect size: the share of the variance that lies between the corpora.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     Examples
     --------
@@ -414,17 +404,12 @@ def knn_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`.
+        As in `mmd_test`, with the same errors.
 
     Returns
     -------
     TestResult
         Effect size: the excess over chance, 1 where all neighbors are of the same corpus.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     References
     ----------
@@ -463,18 +448,13 @@ def classifier_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`. The halves are of rows also where ``groups`` are given: then the AUC can be too high, the
-        p-value stays exact.
+        As in `mmd_test`, with the same errors. The halves are of rows also where ``groups`` are given: then the AUC can
+        be too high, the p-value stays exact.
 
     Returns
     -------
     TestResult
         Effect size: 2 AUC - 1.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     References
     ----------
@@ -509,17 +489,12 @@ def tail_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`.
+        As in `mmd_test`, with the same errors.
 
     Returns
     -------
     TestResult
         Effect size: the statistic.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     Examples
     --------
