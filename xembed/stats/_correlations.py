@@ -113,9 +113,8 @@ class _Unit:
         x, y = self._x, self._y
         sum_x, sum_y = counts @ x.T, (counts @ y)[:, None]
         cross = counts @ (x * y).T - sum_x * sum_y / n
-        result[:, :, PEARSON] = _ratio(
-            cross, counts @ (x * x).T - sum_x**2 / n, (counts @ (y * y))[:, None] - sum_y**2 / n, n
-        )
+        square_x, square_y = counts @ (x * x).T - sum_x**2 / n, (counts @ (y * y))[:, None] - sum_y**2 / n
+        result[:, :, PEARSON] = _ratio(cross, square_x, square_y, n)
         return result
 
 

@@ -88,11 +88,8 @@ def westfall_young(pvalues: Floats, weights: npt.NDArray[np.float64] | None = No
 
     The smallest p-value of a column, each divided by the weight of its test, is compared with those of all columns.
     Columns with the same smallest one are ordered by Fisher's sum, because a few hundred columns make many ties, and
-    ties waste level. Every column is treated alike, so the level is exact for any weights.
-
-    References
-    ----------
-    P. H. Westfall, S. S. Young. "Resampling-Based Multiple Testing". Wiley 1993, algorithm 2.8.
+    ties waste level. Every column is treated alike, so the level is exact for any weights. Westfall and Young (1993),
+    algorithm 2.8.
     """
     weighted = pvalues if weights is None else pvalues / weights[:, None]
     fisher = -np.log(pvalues)

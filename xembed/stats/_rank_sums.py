@@ -65,13 +65,8 @@ def normal_quantile(probability: float) -> float:
 def probability_interval(x: Sample, y: Sample, confidence_level: float) -> tuple[float, float]:
     """Return a confidence interval for P(X < Y) + P(X = Y)/2.
 
-    DeLong's variance on the logit scale with Student's t and Welch's degrees of freedom (as in the
-    Brunner-Munzel test). Where the variance is zero, at complete separation, Newcombe's method 5.
-
-    References
-    ----------
-    E. Brunner, U. Munzel. Biometrical Journal 42 (2000), 17-25.
-    R. G. Newcombe. Statistics in Medicine 25 (2006), 559-573.
+    DeLong's variance on the logit scale with Student's t and Welch's degrees of freedom, as in the test of Brunner and
+    Munzel (2000). Where the variance is zero, at complete separation, method 5 of Newcombe (2006, part 2).
     """
     from scipy.special import expit, logit, stdtrit
 
