@@ -8,6 +8,8 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.text import count
+
 # What `as_array` reads: arrays, tensors, DataFrames of numbers, and columns or lists of vectors.
 Embeddings: TypeAlias = npt.ArrayLike | Iterable[Any]
 
@@ -87,15 +89,7 @@ def _is_number(dtype: Any) -> bool:
 
 
 def as_array(X: Any, *, name: str, caller: str) -> npt.NDArray[Any]:
-    """Return embeddings as an array, of any shape and type of numbers yet.
-
-    Raises
-    ------
-    TypeError
-        If ``X`` is nothing that an array of numbers can be made of, such as texts, sparse matrices and sets.
-    ValueError
-        If rows are masked, missing, or of different lengths.
-    """
+    """Return embeddings as an array of any shape and type of numbers; texts, sparse matrices and sets are refused."""
     if isinstance(X, np.ndarray):
         return _from_numpy(X, name, caller)
     _refuse(X, name, caller)
@@ -160,7 +154,7 @@ def _stack(rows: list[Any], name: str, caller: str) -> npt.NDArray[Any]:
         missing = [row for row, item in enumerate(rows) if is_missing(item)]
         if missing:
             raise ValueError(
-                f"{name} must hold one vector a row. Got {len(missing)} row{'s' * (len(missing) > 1)} without one "
+                f"{name} must hold one vector a row. Got {count(len(missing), 'row')} without one "
                 f"(first: row {missing[0]}): drop such rows first."
             )
         _raise_for_masked(np.array([np.ma.is_masked(row) for row in rows]), name)
@@ -193,7 +187,7 @@ def _raise_for_masked(masked: npt.NDArray[np.bool_], name: str) -> None:
     rows = np.unique(np.atleast_1d(masked).nonzero()[0])
     if len(rows):
         raise ValueError(
-            f"{name} holds {len(rows)} row{'s' * (len(rows) > 1)} with masked values (first: row {rows[0]}). Drop such "
+            f"{name} holds {count(len(rows), 'row')} with masked values (first: row {rows[0]}). Drop such "
             "rows first, or fill them."
         )
 

@@ -51,13 +51,7 @@ class Corpora(NamedTuple):
         return load_encoder(self.encoder)
 
     def embed(self, **names: str) -> tuple[list[Any], list[str], dict[str, Any] | None]:
-        """Return the embeddings of all corpora, what to warn of, and the description of the encoder.
-
-        Parameters
-        ----------
-        **names
-            What warnings call the corpora, by the name of the parameter; by default that.
-        """
+        """Return the embeddings of all, what to warn of (``names`` say of what), and the encoder's description."""
         encoder = self.encoder
         if not self.texts:
             given = encoder is None or isinstance(encoder, Mapping)
@@ -80,28 +74,7 @@ def read_corpora(
     min_texts: Mapping[str, int] | None = None,
     caller: str,
 ) -> Corpora:
-    """Return corpora, all of texts or all of embeddings, of which nothing is encoded yet; None is left out.
-
-    Parameters
-    ----------
-    sources : mapping of str to texts or embeddings
-        By the name of the parameter.
-    encoder : encoder, str, path, mapping or None
-        What encodes texts (None: the default encoder), or the description of what made the embeddings.
-    text_column : str, optional
-        Column of the texts, where sources are tables.
-    min_texts : mapping of str to int, optional
-        Fewest texts, by the name of the parameter; 1 by default.
-    caller : str
-        Name of the function in messages.
-
-    Raises
-    ------
-    TypeError
-        If something is neither texts nor embeddings, or the encoder does not go with it.
-    ValueError
-        If texts are blank or too few, a table does not have the column, or texts and embeddings are mixed.
-    """
+    """Return corpora, all of texts or all of embeddings, of which nothing is encoded yet; None is left out."""
     given = {name: source for name, source in sources.items() if source is not None}
     least = min_texts or {}
     if text_column is not None and all(column_names(source) is None for source in given.values()):
