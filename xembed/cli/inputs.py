@@ -101,14 +101,20 @@ class Source:
         rows = [self.rows[i] for i in index.tolist()]
         return dataclasses.replace(self, data=data, table=table, rows=rows, notes=(*self.notes, *notes))
 
-    def column(self, name: str, *, complete: bool = True) -> list[Any]:
-        """Return a column of groups or labels: blank cells, which would pass for one large group, are refused."""
+    def column(self, name: str, option: str, *, complete: bool = True) -> list[Any]:
+        """Return the column that an option names; ``complete`` refuses blank cells, which would pass for one group."""
+        from xembed._core.validation import quote_options
         from xembed.shift._battery import is_missing
 
         if self.table is None:
             raise ValueError(
                 f"{str(self.path)!r} holds embeddings only, so it has no column {name!r}. Give a table of their texts, "
                 "too (--texts, --texts-f, --texts-g)."
+            )
+        if name not in self.table.columns:
+            names = quote_options(self.table.columns)
+            raise ValueError(
+                f"{option} must be one of {names}, the columns of {str(self.path)!r}. Got {name!r} instead."
             )
         values = list(self.table.column(name))
         missing = [place for place, value in enumerate(values) if complete and is_missing(value)]
@@ -179,7 +185,7 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
     """
     import numpy as np
 
-    values = source.column(column)
+    values = source.column(column, "--split-by")
     written = np.array([str(value) for value in values], dtype=object)
     dated = other is None and all(_ISO.match(value) for value in written)
     if dated and _ISO.match(reference):
@@ -212,7 +218,7 @@ def sample_of(
             samples.append(source)
             continue
         if index is None or not paired:
-            index = _draw(source if group_column is None else source.column(group_column), n, rng)
+            index = _draw(source if group_column is None else source.column(group_column, "--group-column"), n, rng)
         note = f"A random sample of {len(index):,} of the {len(source):,} texts of {name} was compared (--sample {n})."
         samples.append(source.take(index, note))
     return samples[0], samples[1]

@@ -49,7 +49,7 @@ def isotropy(
         check_output_file(save, "--save", [".safetensors"], inputs, overwrite=output.overwrite)
     opened = open_source(texts, reading, beside)
     source, is_text = opened.data, opened.data is opened.table
-    labels = None if label_column is None else opened.column(label_column)
+    labels = None if label_column is None else opened.column(label_column, "--label-column")
     fit_source = None if fit is None else open_source(fit, reading).data
     if fit_source is not None:
         check_same_kind(source, fit_source, "The texts and --fit")

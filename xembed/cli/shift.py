@@ -99,7 +99,7 @@ def shift(
         sources = sample_of(sources, sample, names, group_column=group_column, paired=paired, seed=seed)
     groups = None
     if group_column is not None:
-        groups = (sources[0].column(group_column), sources[1].column(group_column))
+        groups = (sources[0].column(group_column, "--group-column"), sources[1].column(group_column, "--group-column"))
     result = compare_sources(
         sources,
         encoding,
