@@ -41,7 +41,7 @@ def check_number(
     """Return ``value`` as a finite float inside the interval; ``closed`` is 'both', 'left', 'right' or 'neither'."""
     is_number = isinstance(value, int | float | np.integer | np.floating)
     is_number = is_number and not isinstance(value, bool | np.timedelta64)
-    finite = is_number and abs(value) <= sys.float_info.max
+    finite = is_number and abs(value.item() if isinstance(value, np.generic) else value) <= sys.float_info.max
     above = is_number and (value >= low if closed in {"both", "left"} else value > low)
     below = is_number and (value <= high if closed in {"both", "right"} else value < high)
     if not (finite and above and below):
