@@ -9,6 +9,8 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.text import count
+
 # What `as_array` reads: arrays, tensors, DataFrames of numbers, and columns or lists of vectors.
 Embeddings: TypeAlias = npt.ArrayLike | Iterable[Any]
 
@@ -108,15 +110,7 @@ def _is_number(dtype: Any) -> bool:
 
 
 def as_array(X: Any, *, name: str, caller: str) -> npt.NDArray[Any]:
-    """Return embeddings as an array, of any shape and type of numbers yet.
-
-    Raises
-    ------
-    TypeError
-        If ``X`` is nothing that an array of numbers can be made of, such as texts, sparse matrices and sets.
-    ValueError
-        If rows are masked, missing, or of different lengths.
-    """
+    """Return embeddings as an array of any shape and type of numbers; texts, sparse matrices and sets are refused."""
     if isinstance(X, np.ndarray):
         return _from_numpy(X, name, caller)
     refuse(X, name, caller)
@@ -214,8 +208,8 @@ def value_of_each(item: Any, name: str) -> str:
 def _raise_for_missing(rows: list[Any], name: str) -> None:
     if missing := [row for row, item in enumerate(rows) if is_missing(item)]:
         raise ValueError(
-            f"{name} must hold one vector a row. Got {len(missing)} row{'s' * (len(missing) > 1)} without one (first: "
-            f"row {missing[0]}): drop such rows first."
+            f"{name} must hold one vector a row. Got {count(len(missing), 'row')} without one (first: row "
+            f"{missing[0]}): drop such rows first."
         )
 
 
@@ -230,7 +224,7 @@ def _raise_for_masked(masked: npt.NDArray[np.bool_], name: str) -> None:
     rows = np.unique(np.atleast_1d(masked).nonzero()[0])
     if len(rows):
         raise ValueError(
-            f"{name} holds {len(rows)} row{'s' * (len(rows) > 1)} with masked values (first: row {rows[0]}). Drop such "
+            f"{name} holds {count(len(rows), 'row')} with masked values (first: row {rows[0]}). Drop such "
             "rows first, or fill them."
         )
 

@@ -1,8 +1,4 @@
-"""The one place that checks what users pass in, with one grammar of messages.
-
-A message says what was expected, what came and, where it is not obvious, what to do. Wrong types raise
-``TypeError``, wrong values ``ValueError``. Rows and texts are counted from 0, as in Python.
-"""
+"""The one place that checks what users pass in: what was expected, what came, what to do. Rows are counted from 0."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ import numpy.typing as npt
 
 from xembed._core.inputs import Embeddings as Embeddings
 from xembed._core.inputs import as_array, is_missing, list_items, raise_for_texts, value_of_each
+from xembed._core.text import count
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 RNG: TypeAlias = int | np.random.Generator | None
@@ -86,12 +83,7 @@ def describe_rng(rng: RNG) -> int | str:
 
 
 def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> FloatArray:
-    """Return ``X`` as a 2-D array of floats (float16, float32 or float64), without a copy where it is one.
-
-    `xembed._core.inputs` says what can be given.
-    Whether the rows are finite and not zero is found by `raise_for_bad_rows` in the pass over the data
-    that needs the norms anyway.
-    """
+    """Return ``X`` as a 2-D array of floats, without a copy where it is one; rows that are bad are found by callers."""
     array = as_array(X, name=name, caller=caller)
     if array.dtype.kind in "SUT" or (array.dtype.kind == "O" and any(isinstance(item, str) for item in array.flat)):
         raise_for_texts(name, caller)
@@ -107,8 +99,7 @@ def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> Fl
         raise ValueError(f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
     if rows < min_rows:
         raise ValueError(
-            f"{name} must hold at least {min_rows} row{'s' if min_rows > 1 else ''} (texts) for {caller}. "
-            f"Got n_samples = {rows}."
+            f"{name} must hold at least {count(min_rows, 'row')} (texts) for {caller}. Got n_samples = {rows}."
         )
     return array
 
@@ -215,15 +206,15 @@ def check_texts(texts: Any, *, name: str = "texts", min_texts: int = 1, blank: b
         elif isinstance(item, dict):
             remedy = f"Pass {value_of_each(item, 'texts')}."
         raise TypeError(
-            f"{name} holds {len(wrong)} item{'s' * (len(wrong) > 1)} that {'are' if len(wrong) > 1 else 'is'} not a "
-            f"string (first: item {wrong[0]}, {type(item).__name__} {item!r:.60}). {remedy}"
+            f"{name} holds {count(len(wrong), 'item')} that {'are' if len(wrong) > 1 else 'is'} not a string (first: "
+            f"item {wrong[0]}, {type(item).__name__} {item!r:.60}). {remedy}"
         )
     if len(result) < min_texts:
-        raise ValueError(f"{name} must hold at least {min_texts} text{'s' * (min_texts > 1)}. Got {len(result)}.")
+        raise ValueError(f"{name} must hold at least {count(min_texts, 'text')}. Got {len(result)}.")
     blanks = [] if blank else [i for i, text in enumerate(result) if not text.strip()]
     if blanks:
         raise ValueError(
-            f"{name} holds {len(blanks)} blank text{'s' * (len(blanks) > 1)} (first: item {blanks[0]}). "
+            f"{name} holds {count(len(blanks), 'blank text')} (first: item {blanks[0]}). "
             "Drop them first: a blank text has no meaningful embedding."
         )
     invalid = next((i for i, text in enumerate(result) if not (text.isascii() or _is_unicode(text))), None)

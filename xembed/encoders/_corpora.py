@@ -77,13 +77,7 @@ class Corpora(NamedTuple):
         return load_encoder(self.encoder)
 
     def embed(self, **names: str) -> tuple[list[Any], list[str], dict[str, Any] | None]:
-        """Return the embeddings of all corpora, what to warn of, and the description of the encoder.
-
-        Parameters
-        ----------
-        **names
-            What warnings call the corpora, by the name of the parameter; by default that.
-        """
+        """Return the embeddings of all, what to warn of (``names`` say of what), and the encoder's description."""
         encoder = self.encoder
         if not self.texts:
             given = encoder is None or isinstance(encoder, Mapping)
@@ -106,28 +100,7 @@ def read_corpora(
     min_texts: Mapping[str, int] | None = None,
     caller: str,
 ) -> Corpora:
-    """Return corpora, all of texts or all of embeddings, of which nothing is encoded yet; None is left out.
-
-    Parameters
-    ----------
-    sources : mapping of str to texts or embeddings
-        By the name of the parameter.
-    encoder : encoder, str, path, mapping or None
-        What encodes texts (None: the default encoder), or the description of what made the embeddings.
-    text_column : str, optional
-        Column of the texts, where sources are tables.
-    min_texts : mapping of str to int, optional
-        Fewest texts, by the name of the parameter; 1 by default.
-    caller : str
-        Name of the function in messages.
-
-    Raises
-    ------
-    TypeError
-        If something is neither texts nor embeddings, or the encoder does not go with it.
-    ValueError
-        If texts are blank or too few, a table does not have the column, or texts and embeddings are mixed.
-    """
+    """Return corpora, all of texts or all of embeddings, of which nothing is encoded yet; None is left out."""
     given = {name: _once(source) for name, source in sources.items() if source is not None}
     least = min_texts or {}
     if text_column is not None and all(column_names(source) is None for source in given.values()):
@@ -162,20 +135,7 @@ def is_text_table(source: Any) -> bool:
 
 
 def named_column(value: Any, table: Any, *, name: str, of: str, caller: str) -> Any:
-    """Return what a parameter holds: a column of a table if it is the name of one, else itself.
-
-    Parameters
-    ----------
-    value : str or sequence
-        What was given.
-    table : table or anything
-        What is called ``of`` in messages.
-
-    Raises
-    ------
-    ValueError
-        If the value is a string, and not the name of a column.
-    """
+    """Return what a parameter holds: a column of ``table`` (``of`` in messages) if it is a string, else itself."""
     if not isinstance(value, str):
         return value
     names = column_names(table)
@@ -195,20 +155,9 @@ def named_column(value: Any, table: Any, *, name: str, of: str, caller: str) -> 
 def columns_beside(
     tables: Sequence[Any], rows: Sequence[Sequence[int]], *, left_out: Any = None, first: Sequence[str | None] = ()
 ) -> tuple[dict[str, list[Any]], ...]:
-    """Return the numbers of the rows as 'row' and a few columns of short values, the same of all tables.
+    """Return the numbers of the rows as 'row' and a few columns of short values, ``first`` before others.
 
-    Values are strings, finite numbers or None.
-
-    Parameters
-    ----------
-    tables : sequence
-        Where one is no table, or lacks a column, values are None.
-    rows : sequence of sequences of int
-        Numbers of the rows of each table.
-    left_out : str, optional
-        Column of the texts.
-    first : sequence of str or None
-        Columns that come before the others.
+    All tables give the same columns, of strings, finite numbers and None; what is no table has None in them.
     """
     columns: tuple[dict[str, list[Any]], ...] = tuple({"row": list(numbers)} for numbers in rows)
     names = [name for table in tables for name in column_names(table) or () if name not in {"row", left_out}]
