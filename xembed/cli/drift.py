@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import Source, check_same_kind, different_names, embed_source, open_source
+from xembed.cli.inputs import Source, TextsBeside, check_same_kind, different_names, embed_source, open_source
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, say, stamped, warn, write
 
@@ -28,9 +28,7 @@ def drift(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     output: OutputOptions,
-    beside: Annotated[
-        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
-    ] = None,
+    beside: TextsBeside = None,
     time_column: Annotated[str | None, "Column of times. Default: 'date' if there is one, else row numbers."] = None,
     group_column: GroupColumn = None,
     alpha: Annotated[float, "Bound of the chance of any false alarm, ever."] = 0.05,
