@@ -190,23 +190,13 @@ class _Values:
             replicates = self.replicates[name]
             if np.isfinite(replicates).all():
                 tails = np.quantile(replicates - replicates.mean(), [(1 - level) / 2, (1 + level) / 2])
-                bounds = -np.inf if minimum is None else minimum, np.inf if maximum is None else maximum
-                low, high = (float(np.clip(value + tail, *bounds)) for tail in tails)
+                limits = -np.inf if minimum is None else minimum, np.inf if maximum is None else maximum
+                low, high = (float(np.clip(value + tail, *limits)) for tail in tails)
             else:
                 self.warn(name, "No interval: the measure is not available for halves of the rows.")
-        return Measure(
-            name=name,
-            label=metric.label,
-            value=value,
-            low=low,
-            high=high,
-            minimum=minimum,
-            maximum=maximum,
-            perfect=isotropic,
-            better=metric.better,
-            n_rows_used=self.rows_used.get(name, n),
-            warning=" ".join(self.warnings[name]) if name in self.warnings else None,
-        )
+        bounds = {"low": low, "high": high, "minimum": minimum, "maximum": maximum, "perfect": isotropic}
+        used, warning = self.rows_used.get(name, n), " ".join(self.warnings.get(name, ())) or None
+        return Measure(name, metric.label, value, **bounds, better=metric.better, n_rows_used=used, warning=warning)
 
 
 @shows_steps
@@ -336,7 +326,9 @@ def measure_rows(
             values.warn("partition_isotropy", "Needs to read the rows twice: pass something other than an iterator.")
         else:
             _add_partition(values, rows, space, halves, seed, rng)
-    _add_of_space(values, [metric for metric in metrics if metric.of_space is not None], space, sums, halves)
+    of_sample = [metric for metric in metrics if metric.source == "sample"]
+    of_space = [metric for metric in metrics if metric.of is not None and metric not in of_sample]
+    _add_of_space(values, of_space, space, sums, halves)
     if any(metric.name == "top_dimension_share" for metric in metrics):
         share = top_share(columns.contributions())
         if share is None:
@@ -344,7 +336,6 @@ def measure_rows(
         else:
             values.estimates["top_dimension_share"] = share
     histogram = None
-    of_sample = [metric for metric in metrics if metric.of_sample is not None]
     if isinstance(rows, Blocks):
         for metric in of_sample:
             values.warn(metric.name, "Needs an array or the path of a .npy file: rows are compared with each other.")

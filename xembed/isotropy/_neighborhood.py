@@ -238,15 +238,14 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
     generator = check_rng(rng, caller=caller)
     rows = read_array(X, name="X", caller=caller, blocks_for="other measures", min_rows=3)
     points = _centered(rows)[random_rows(len(rows), max_rows, generator)]
-    different = np.unique(points, axis=0)
+    different = points[first_of_equals(points)]
     if repeated := len(points) - len(different):
         warnings.warn(
             f"X holds {repeated} row{'s' * (repeated > 1)} that repeat{'s' * (repeated == 1)} others: each is taken "
             "once, because the estimate divides by distances.",
             stacklevel=2,
         )
-        points = points[first_of_equals(points)]
-    return estimate_dimension(points, method)
+    return estimate_dimension(different, method)
 
 
 def first_of_equals(X: FloatArray) -> npt.NDArray[np.int64]:
