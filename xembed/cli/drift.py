@@ -70,9 +70,10 @@ def drift(
     # All that can be refused is, before the encoder is loaded.
     places = [None if part is None else np.ones((len(part), 1), np.float32) for part in (source, earlier)]
     plan(places[0], times, reference=start if earlier is None else places[1], groups=groups, **options)
-    X, warnings, encoder = embed_source(source, encoding, stream.name)
+    X, warnings, encoder, unread = embed_source(source, encoding, stream.name)
+    unread_before = unread
     if earlier is not None:
-        start, of_reference, _ = embed_source(earlier, encoding, file.name)
+        start, of_reference, _, unread_before = embed_source(earlier, encoding, file.name)
         warnings += of_reference
     result = drift_over_time(
         X,
@@ -82,6 +83,7 @@ def drift(
         names=different_names("reference", stream.stem),
         encoder=encoder,
         warnings=warnings,
+        unread=(unread_before, unread),
         rng=seed,
         **options,
     )

@@ -278,8 +278,9 @@ def embed_source(source: Source | TextTable | npt.NDArray[Any], encoding: Encode
 
 def embed_with_reference(
     sources: Sequence[Any], encoding: EncoderOptions, files: Sequence[Path | None]
-) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.floating[Any]] | None, list[str]]:
-    """Return the embeddings of a source and of its reference corpus, if there is one, and what to warn of."""
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.floating[Any]] | None, list[str], list[float]]:
+    """Return the embeddings of a source and of its reference corpus, warnings, and `Encoding.unread` of each."""
     parts = [embed_source(s, encoding, file.name) for s, file in zip(sources, files, strict=True) if file is not None]
     warnings = [warning for part in parts for warning in part.warnings]
-    return parts[0].embeddings, parts[1].embeddings if len(parts) > 1 else None, warnings
+    reference = parts[1].embeddings if len(parts) > 1 else None
+    return parts[0].embeddings, reference, warnings, [part.unread for part in parts]

@@ -142,6 +142,7 @@ def compare_sources(
         names=names,
         encoder=F.encoder,
         warnings=list(dict.fromkeys([*F.warnings, *G.warnings])),
+        unread=(F.unread, G.unread),
         **options,
     )
     return stamped(result)

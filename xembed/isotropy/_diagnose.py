@@ -231,7 +231,7 @@ def diagnose(
     else:
         if fit_texts is None and labels is not None:
             _raise_for_no_fit(caller)
-        (rows,), _, described = given.embed()
+        (rows,), _, described, _ = given.embed()
         space = _from_embeddings(rows, texts, fit_texts, caller=caller)._replace(encoder=described)
     intervals: dict[str, Any] = {"confidence_level": level, "n_resamples": count}
     before = measure(space.X, **intervals, rng=seeds[0])
