@@ -106,6 +106,13 @@ def test_drift_reads_numbers_of_a_csv_as_times(tmp_path, times, window):
     assert data["starts"][0] == 2 * float(window) and len(data["starts"]) >= 2
 
 
+@pytest.mark.usefixtures("no_encoder")
+def test_drift_says_which_time_is_no_number(tmp_path):
+    stream = write(tmp_path / "s.csv", 60, hour=["soon" if i == 7 else i for i in range(60)])
+    message = refusal("drift", stream, "--time-column", "hour", "--reference", "20", "--window", "20")[1]
+    assert "'hour' of s.csv must hold numbers only, or dates only. Got 'soon' in item 7, among 59" in message
+
+
 def test_drift_reads_years_and_days_without_hyphens_as_dates(tmp_path):
     days = [f"202401{day:02d}" for day in range(1, 31) for _ in range(2)]
     stream = write(tmp_path / "s.csv", 60, day=days)

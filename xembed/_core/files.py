@@ -96,6 +96,8 @@ def read_bytes(path: str | os.PathLike[str], caller: str) -> tuple[bytes, Path, 
     """
     if is_stream(path) and os.fspath(path) == "-":
         file, source = Path("-"), "standard input"
+        if sys.stdin is None:
+            raise OSError("standard input is closed, and nothing can be read from it. Give a file, or a pipe.")
         data = _read_all(sys.stdin.buffer, source, most_bytes())
     else:
         file, source = check_file(path, caller)

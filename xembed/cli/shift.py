@@ -15,6 +15,7 @@ from xembed.cli.inputs import (
     embed_source,
     keep_together,
     metadata_of,
+    name_of,
     open_source,
     sample_of,
     split_by,
@@ -90,7 +91,7 @@ def shift(
         names = different_names(name_f or names[0], name_g or names[1])
     else:
         sources = first, open_source(g, reading, texts_g, "--texts-g")
-        names = different_names(name_f or f.stem, name_g or g.stem)
+        names = different_names(name_f or name_of(f), name_g or name_of(g))
     if words and None in (source.texts for source in sources):
         raise ValueError("--words needs texts: these are embeddings. Give the files that they were made of.")
     if paired:

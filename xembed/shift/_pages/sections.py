@@ -366,11 +366,13 @@ def text_table(
     rows: Sequence[int],
     texts: Sequence[str] | None,
     length: int,
+    notes: Sequence[kit.Line] | None = None,
 ) -> kit.Table:
-    """Return a table of rows, with their texts where there are any."""
+    """Return a table of rows, with their texts where there are any, and a note on each below it."""
     if texts:
         columns = [*columns, kit.Column("Text", "text")]
-        lines = [[*line, kit.cut(texts[row], length)] for line, row in zip(lines, rows, strict=True)]
+        cells = [kit.Cell(kit.cut(texts[row], length), notes[i] if notes else "") for i, row in enumerate(rows)]
+        lines = [[*line, cell] for line, cell in zip(lines, cells, strict=True)]
     return kit.Table(columns, lines, layout="stack", headed=False, kind="texts")
 
 
