@@ -210,7 +210,7 @@ def test_embeddings_with_their_texts_beside(tmp_path):
 def test_one_file_is_split_by_a_column_or_a_day(tmp_path):
     weeks = [f"2024-W{9 + i // 20:02d}" for i in range(60)]
     days = [f"2024-03-{1 + i // 3:02d}" for i in range(60)]
-    table = write(tmp_path / "all.csv", 60, week=weeks, sent=days)
+    table = write(tmp_path / "all.csv", 60, week=weeks, sent=days, at=[f"{day}T17:05:00+02:00" for day in days])
     options = ("--map", "none", "--resamples", "99", "--out", tmp_path / "r.html")
     for extra, names, sizes in (
         (("--split-by", "week", "--reference", "2024-W10"), ["2024-W10", "not 2024-W10"], (20, 40)),
@@ -220,6 +220,7 @@ def test_one_file_is_split_by_a_column_or_a_day(tmp_path):
             (20, 20),
         ),
         (("--split-by", "sent", "--reference", "2024-03-06"), ["before 2024-03-06", "from 2024-03-06"], (15, 45)),
+        (("--split-by", "at", "--reference", "2024-03-06"), ["before 2024-03-06", "from 2024-03-06"], (15, 45)),
     ):
         run("shift", table, *extra, *options)
         result = of(tmp_path / "r.html")
@@ -233,6 +234,7 @@ def test_one_file_is_split_by_a_column_or_a_day(tmp_path):
         ("shift", table, table, "--reference", "2024-W10", *options),
         ("shift", table, "--split-by", "month", "--reference", "2024-W10", *options),
         ("shift", table, "--split-by", "sent", "--reference", "2024-01-01", *options),
+        ("shift", table, "--split-by", "week", "--reference", "2024-W10", "--compare", "2024-W10", *options),
     ):
         assert refusal(*wrong)[0] in {1, 2}
 

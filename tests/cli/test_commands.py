@@ -195,8 +195,7 @@ def test_shift_by_groups_pairs_and_with_a_self_check(tmp_path):
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["provenance"]["parameters"]["paired"]
     run(*arguments, "--mode", "fast")
     assert "Fast mode: with 48 texts" in out.read_text(encoding="utf-8")
-    with pytest.raises(ValueError, match=r"must have the column asked for\. Got 'writer'"):
-        run(*arguments, "--group-column", "writer")
+    run(*arguments, "--group-column", "writer", code=2)
 
 
 def test_drift_over_a_table_and_over_embeddings(tmp_path):
@@ -244,8 +243,7 @@ def test_drift_over_a_table_and_over_embeddings(tmp_path):
     run(*table)
     assert json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))["starts"][0].startswith("2024-01-31")
     run("drift", tmp_path / "s.csv", "--out", out, code=2)
-    with pytest.raises(ValueError, match=r"must have the column asked for\. Got 'author'"):
-        run(*table[:-2], "--group-column", "author")
+    run(*table[:-2], "--group-column", "author", code=2)
     with pytest.raises(ValueError, match="The reference of drift_over_time must have at least 10 rows"):
         run("drift", tmp_path / "X.npy", "--reference", "2", "--window", "25", "--out", out)
 

@@ -23,11 +23,7 @@ def n_threads() -> int:
 
 
 def ordered_map(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
-    """Yield ``function(item)`` in the order of ``items``, computed by one thread a processor.
-
-    The order makes sums over blocks the same on every machine, whatever the number of threads. Only a few
-    results are held at a time, so that their memory is bounded.
-    """
+    """Yield ``function(item)`` in order, by a thread a processor: sums are the same everywhere, few are held."""
     threads = min(n_threads(), len(items))
     if threads <= 1:
         yield from map(function, items)
@@ -54,11 +50,7 @@ def _blas() -> Any:
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """Let matrix products run on one thread inside the context: for many small ones.
-
-    Two threads are no faster there, and on a busy machine far slower, because each waits for the other: 200 batteries
-    of 180 texts took 6 s in place of 204 s.
-    """
+    """Let matrix products run on one thread inside the context: many small ones on two wait for each other."""
     limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
     return limit
 

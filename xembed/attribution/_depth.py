@@ -48,10 +48,8 @@ class DepthExplanation(Attributions):
         Share of the reference that is less deep, in [0, 1]: 0 is the outermost.
     nearest_similarity : ndarray of shape (n_texts,), float64
         Mean cosine with the nearest texts of the reference.
-    typical_texts : tuple of str
-        For each text the nearest one of the reference among its deeper half: a typical text near it.
-    typical_similarity : ndarray of shape (n_texts,), float64
-        Cosine with the typical text.
+    typical_texts, typical_similarity : tuple of str, ndarray of shape (n_texts,), float64
+        For each text the nearest one of the reference among its deeper half, a typical text near it, and their cosine.
     n_reference : int
         Number of texts of the reference.
     trust : TrustResult or None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Head = Callable[[torch.Tensor], torch.Tensor]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 # What the targets here are called in sentences, by name.
 LABELS = {
     "similarity": "similarity",
@@ -40,7 +41,7 @@ class EmbeddingTarget(ABC):
     name: str
 
     @abstractmethod
-    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
+    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, Ints]:
         """Return the head, from embeddings to outputs by operations with gradients, and the output of each text."""
 
 
@@ -57,7 +58,7 @@ class Similarity(EmbeddingTarget):
     to: Any
     name: str = field(default="similarity", init=False)
 
-    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
+    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, Ints]:
         """Return the cosines with all different vectors."""
         vectors = embeddings_of(encoder, self.to, name="to", caller="Similarity")
         if len(vectors) not in (1, len(texts)):
@@ -65,9 +66,7 @@ class Similarity(EmbeddingTarget):
                 f"The 'to' parameter of Similarity must be one text or vector, or one for each of the {len(texts)} "
                 f"texts. Got {len(vectors)}."
             )
-        # Equal ones share an output.
-        different, places = np.unique(unit_rows(vectors), axis=0, return_inverse=True)
-        return linear_head(different, unit=True), np.broadcast_to(places.ravel(), len(texts)).astype(np.int64)
+        return _cosines_with(unit_rows(vectors), len(texts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +88,10 @@ class Depth(EmbeddingTarget):
     exclude: Any = None
     name: str = field(default="depth", init=False)
 
-    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
+    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, Ints]:
         """Return the depth: one output, or one for each text if it is left out of its own corpus."""
         check_option(self.distance, DISTANCES, name="distance", caller="Depth")
-        reference = unit_rows(
-            embeddings_of(encoder, self.reference, name="reference", caller="Depth"), name="reference"
-        )
-        own = check_exclude(self.exclude, len(texts), len(reference), caller="Depth")
+        reference, own = _corpus_of(self, encoder, len(texts))
         outputs = _outputs(len(texts), own)
         if self.distance != "cosine":
             return _depth_head(reference, self.distance, own), outputs
@@ -128,21 +124,16 @@ class NearestSimilarity(EmbeddingTarget):
     exclude: Any = None
     name: str = field(default="nearest_similarity", init=False)
 
-    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
+    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, Ints]:
         """Return the mean cosine with the nearest, an output for each text or one for all."""
         count = check_count(self.n_neighbors, name="n_neighbors", caller="NearestSimilarity")
-        reference = unit_rows(
-            embeddings_of(encoder, self.reference, name="reference", caller="NearestSimilarity"), name="reference"
-        )
-        own = check_exclude(self.exclude, len(texts), len(reference), caller="NearestSimilarity")
+        reference, own = _corpus_of(self, encoder, len(texts))
         count = min(count, len(reference) - (own is not None))
         if not self.fixed:
             return _nearest_head(reference, count, own), _outputs(len(texts), own)
         rows = UnitRows.of_unit(unit_rows(encode_texts(encoder, texts).embeddings))
         nearest = top_k(rows, UnitRows.of_unit(reference), count, exclude=own).rows
-        means = np.stack([reference[places].mean(axis=0) for places in nearest])
-        different, places = np.unique(means, axis=0, return_inverse=True)
-        return linear_head(different, unit=True), places.ravel().astype(np.int64)
+        return _cosines_with(np.stack([reference[places].mean(axis=0) for places in nearest]), len(texts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +152,7 @@ class Projection(EmbeddingTarget):
     origin: Any = None
     name: str = field(default="projection", init=False)
 
-    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
+    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, Ints]:
         """Return the coordinate, one output."""
         vectors = embeddings_of(encoder, self.direction, name="direction", caller="Projection")
         if len(vectors) != 1:
@@ -195,7 +186,7 @@ class Logit(EmbeddingTarget):
     label: Any = None
     name: str = field(default="logit", init=False)
 
-    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, npt.NDArray[np.int64]]:
+    def prepare(self, encoder: Any, texts: Sequence[str], *, caller: str) -> tuple[Head, Ints]:
         """Return the scores of all classes."""
         weights, bias = getattr(self.classifier, "coef_", None), getattr(self.classifier, "intercept_", None)
         classes = getattr(self.classifier, "classes_", None)
@@ -218,7 +209,21 @@ class Logit(EmbeddingTarget):
         return linear_head(weights, unit=False, shift=bias), outputs
 
 
+def _corpus_of(target: Depth | NearestSimilarity, encoder: Any, n_texts: int) -> tuple[Floats, Ints | None]:
+    """Return the reference, and the row of it that each text is itself."""
+    caller = type(target).__name__
+    vectors = embeddings_of(encoder, target.reference, name="reference", caller=caller)
+    own = check_exclude(target.exclude, n_texts, len(vectors), caller=caller)
+    return unit_rows(vectors, name="reference"), own
+
+
 # ---- heads
+
+
+def _cosines_with(vectors: Floats, n_texts: int) -> tuple[Head, Ints]:
+    """Return the products with different vectors, and the output of each text; equal vectors share one."""
+    different, places = np.unique(vectors, axis=0, return_inverse=True)
+    return linear_head(different, unit=True), np.broadcast_to(places.ravel(), n_texts).astype(np.int64)
 
 
 def linear_head(weights: npt.ArrayLike, *, unit: bool, shift: float | Floats = 0.0) -> Head:
@@ -235,7 +240,7 @@ def linear_head(weights: npt.ArrayLike, *, unit: bool, shift: float | Floats = 0
     return head
 
 
-def _depth_head(reference: Floats, distance: str, own: npt.NDArray[np.int64] | None) -> Head:
+def _depth_head(reference: Floats, distance: str, own: Ints | None) -> Head:
     import torch
 
     matrix = torch.from_numpy(reference)
@@ -254,7 +259,7 @@ def _depth_head(reference: Floats, distance: str, own: npt.NDArray[np.int64] | N
     return head
 
 
-def _nearest_head(reference: Floats, count: int, own: npt.NDArray[np.int64] | None) -> Head:
+def _nearest_head(reference: Floats, count: int, own: Ints | None) -> Head:
     """Return the mean cosine with the nearest; with ``own`` without one's own row, an output for each text."""
     import torch
 
@@ -288,12 +293,12 @@ def _check_width(embeddings: torch.Tensor, matrix: torch.Tensor) -> None:
         )
 
 
-def _outputs(n_texts: int, own: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
+def _outputs(n_texts: int, own: Ints | None) -> npt.NDArray[np.int64]:
     """Return the output of each text: the only one, or its own where it is left out of its own corpus."""
     return np.zeros(n_texts, dtype=np.int64) if own is None else np.arange(n_texts)
 
 
-def check_exclude(exclude: Any, n_texts: int, n_reference: int, *, caller: str) -> npt.NDArray[np.int64] | None:
+def check_exclude(exclude: Any, n_texts: int, n_reference: int, *, caller: str) -> Ints | None:
     """Return the row of the reference that each text is itself."""
     if exclude is None:
         return None

@@ -179,7 +179,8 @@ def explain(
     tokenizer : transformers.PreTrainedTokenizerFast, optional
         Tokenizer of ``model``, where it has none.
     output : {'logit', 'probability'}, default='logit'
-        Explained score. Probabilities near 0 and 1 are flat: their gradients vanish.
+        Explained score. Probabilities are sigmoids for a model of several labels (``config.problem_type``) or of one
+        output, else the softmax. Near 0 and 1 they are flat: their gradients vanish.
     site : {'word', 'block', 'block_twice'}, default='word'
         Layer of the gradients: word embeddings; the output of the embedding block, with positions and LayerNorm; or
         that output fed in as word embeddings, as in some published numbers.
@@ -218,7 +219,8 @@ def explain(
     TypeError
         If the tokenizer is a slow one, or an argument is of the wrong type.
     RuntimeError
-        If scores or attributions are not finite.
+        If scores or attributions are not finite, or a gradient method is asked of a model that gives other scores for
+        embeddings than for ids.
 
     See Also
     --------
@@ -276,6 +278,8 @@ def explain(
     scores = scored.score_ids([row.ids for row in rows])
     if not of_encoder:
         targets = check_targets(target, scores, caller=caller)
+    if how.family == "gradient":
+        scored.require_same_scores(rows, scores)
     with _progress(show, how.label) as update:
         explained = run_method(how, scored, rows, targets, dataclasses.replace(options, progress=update))
     return Attributions(
@@ -315,6 +319,11 @@ def _notes(
         yield (
             f"{n_truncated} of {len(rows)} texts are longer than the {model.words.max_length} tokens that the model "
             f"reads: words that were cut off {'have 0' if _holds_cut_words(rows) else 'are not shown'}."
+        )
+    if model.output == "probability" and model.problem_type == "regression":
+        yield (
+            "The model is a regression (config.problem_type): the sigmoid of its score is a probability only if it was "
+            "trained as the logit of one. output='logit' explains the score as it is."
         )
     over = int((output.completeness > options.tolerance).sum())
     if over and method.name == "integrated_gradients":

@@ -14,9 +14,9 @@ from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed.attribution._embedding_targets import Depth
 from xembed.attribution._explain import as_scored_model, is_encoder, read_encoder
-from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, sum_words
+from xembed.attribution._method import Floats, Method, MethodOptions, MethodOutput, Targets, sum_rows
 from xembed.attribution._methods import METHODS, find_methods
-from xembed.attribution._scored_model import ScoredModel
+from xembed.attribution._scored_model import Rows, ScoredModel
 from xembed.encoders._words import EncodedWords
 
 if TYPE_CHECKING:
@@ -314,16 +314,13 @@ class _Probe:
         """Return the difference to the baseline times the gradient at the input."""
         import torch
 
-        words = []
-        with self.model.frozen():
-            for place, row in enumerate(self.rows):
-                ids, mask = self.model.tensors([row.ids])
-                at = self.model.embed(ids, mask).requires_grad_()
-                score = self.model.score(at, mask)[0, int(self.targets[place])]
-                (gradient,) = torch.autograd.grad(score, at)
-                difference = at.detach() - self.model.baseline_embeds([row], self.options.baseline)
-                words.append(sum_words((difference * gradient).sum(-1)[0].double().cpu().numpy(), row)[0])
-        return MethodOutput.of(words)
+        def token_values(places: list[int], batch: Rows, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            at = self.model.embed(ids, mask).requires_grad_()
+            scores = self.model.score(at, mask)[range(len(batch)), self.targets[places]]
+            (gradient,) = torch.autograd.grad(scores.sum(), at)
+            return ((at.detach() - self.model.baseline_embeds(batch, self.options.baseline)) * gradient).sum(-1)
+
+        return sum_rows(self.model, self.rows, self.options, token_values)
 
 
 def _attempt(run: Callable[[], MethodOutput]) -> MethodOutput | str:

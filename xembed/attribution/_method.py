@@ -131,15 +131,20 @@ class Method:
         return f"{self.meaning}{'; signed' if self.signed else ''}."
 
 
-def sum_words(tokens: npt.ArrayLike, row: EncodedWords) -> tuple[Floats, float]:
-    """Sum the attributions of tokens to words, and return the share of the absolute rest on special tokens."""
+def split_words(tokens: npt.ArrayLike, row: EncodedWords) -> tuple[Floats, Floats]:
+    """Sum numbers or vectors of tokens to words, and return those of special tokens as they are."""
     values = np.asarray(tokens, dtype=np.float64)[: len(row.ids)]
     places = np.array([-1 if word is None else word for word in row.word_ids])
-    of_words = places >= 0
-    words = np.zeros(len(row.words))
-    np.add.at(words, places[of_words], values[of_words])
-    total = np.abs(values).sum()
-    return words, float(np.abs(values[~of_words]).sum() / total) if total > 0 else 0.0
+    words = np.zeros((len(row.words), *values.shape[1:]))
+    np.add.at(words, places[places >= 0], values[places >= 0])
+    return words, values[places < 0]
+
+
+def sum_words(tokens: npt.ArrayLike, row: EncodedWords) -> tuple[Floats, float]:
+    """Sum the attributions of tokens to words, and return the share of the absolute rest on special tokens."""
+    words, special = split_words(tokens, row)
+    total = np.abs(np.asarray(tokens, dtype=np.float64)[: len(row.ids)]).sum()
+    return words, float(np.abs(special).sum() / total) if total > 0 else 0.0
 
 
 def sum_rows(

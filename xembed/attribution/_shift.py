@@ -172,10 +172,8 @@ class ShiftExplanation(Result):
         Caveats.
     seconds : float
         Time taken.
-    encoder : dict
-        Description of the encoder.
-    provenance : dict
-        Function, parameters and versions.
+    encoder, provenance : dict
+        Description of the encoder; function, parameters and versions.
     """
 
     schema: ClassVar[str] = "xembed.attribution.ShiftExplanation/1"
@@ -527,15 +525,15 @@ def _explain_component(
     effects = _term_effects(sample.term_sums(number), sample.held, inside, frequent)
 
     def term(i: int) -> ShiftTerm:
-        holds = sample.held[:, frequent[i]]
+        of_G = sample.is_G[sample.held[:, frequent[i]]]
         return ShiftTerm(
             term=sample.terms[int(frequent[i])],
             contribution=float(effects.contribution[i]),
             interval=(float(effects.low[i]), float(effects.high[i])),
             pvalue=float(effects.pvalues[i]),
             qvalue=float(effects.qvalues[i]),
-            count_F=int((holds & ~sample.is_G).sum()),
-            count_G=int((holds & sample.is_G).sum()),
+            count_F=int((~of_G).sum()),
+            count_G=int(of_G.sum()),
         )
 
     order = np.argsort(-effects.contribution, kind="stable")
@@ -585,10 +583,9 @@ def _verdict(
         f"The center of “{names[1]}” lies {location.size:.3f} from that of “{names[0]}”; "
         f"{location.n_significant} of {location.n_terms} terms contribute significantly."
     ]
-    if gained := listed(location.came):
-        sentences.append(f"Gained terms: {gained}.")
-    if lost := listed(location.went):
-        sentences.append(f"Lost terms: {lost}.")
+    for side, moved in (("Gained", location.came), ("Lost", location.went)):
+        if listed(moved):
+            sentences.append(f"{side} terms: {listed(moved)}.")
     sentences += [
         f"A region that is {component.kind}: {terms}."
         for component in components[1:4]

@@ -114,10 +114,8 @@ class SimilarityExplanation(Result):
         Caveats.
     seconds : float
         Time taken.
-    encoder : dict
-        Description of the encoder.
-    provenance : dict
-        Function, parameters and versions.
+    encoder, provenance : dict
+        Description of the encoder; function, parameters and versions.
     """
 
     schema: ClassVar[str] = "xembed.attribution.SimilarityExplanation/1"

@@ -426,9 +426,8 @@ def _deletion_share(
 
 
 def _verdict(best: MethodTrust, trusted: bool, threshold: float, untrained: float | None) -> str:
-    low, high = best.interval
     what = "the similarity to the nearest texts" if best.target == "nearest_similarity" else "depth in the whole corpus"
-    numbers = f"AUROC {best.auroc:.2f} ({low:.2f} to {high:.2f}) with {best.label} on {what}; chance is 0.50"
+    numbers = _numbers(best, f" on {what}")
     if not best.signed:
         return f"Words can't be trusted as reasons here: {numbers}, and the method has no signs."
     if trusted:
@@ -442,6 +441,11 @@ def _verdict(best: MethodTrust, trusted: bool, threshold: float, untrained: floa
         f"Words can't be trusted as reasons here: {numbers}, where {threshold:.2f} is required of the lower end. The "
         "corpus is too broad, or its texts too short, for single words to make a text an outlier."
     )
+
+
+def _numbers(trial: MethodTrust, where: str = "") -> str:
+    low, high = trial.interval
+    return f"AUROC {trial.auroc:.2f} ({low:.2f} to {high:.2f}) with {trial.label}{where}; chance is 0.50"
 
 
 # ---- planted words
@@ -590,11 +594,9 @@ def trust_by_planting(
 
 def planting_sentence(validation: MethodTrust) -> str:
     """Return the verdict on a method by a shift of planted words."""
-    low, high = validation.interval
-    numbers = f"AUROC {validation.auroc:.2f} ({low:.2f} to {high:.2f}) with {validation.label}; chance is 0.50"
-    if low >= THRESHOLD:
-        return f"Validated by a shift of planted words in these texts: they are found, {numbers}."
+    if validation.interval[0] >= THRESHOLD:
+        return f"Validated by a shift of planted words in these texts: they are found, {_numbers(validation)}."
     return (
-        f"Words can't be trusted as reasons here: in a shift of planted words in these texts they have {numbers}, and "
-        f"{THRESHOLD:.2f} is required of the lower end."
+        f"Words can't be trusted as reasons here: in a shift of planted words in these texts they have "
+        f"{_numbers(validation)}, and {THRESHOLD:.2f} is required of the lower end."
     )

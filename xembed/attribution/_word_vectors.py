@@ -13,7 +13,7 @@ from xembed._core.validation import check_option
 from xembed.attribution._attention import eager_attention
 from xembed.attribution._embedding_targets import unit_tensor
 from xembed.attribution._integrated import FIRST_STEPS, clenshaw_curtis
-from xembed.attribution._method import MethodOptions
+from xembed.attribution._method import MethodOptions, split_words
 from xembed.attribution._perturbation import Plan, occlusion_plan, score_masks, shapley_sampling_plan
 from xembed.attribution._scored_model import Rows, ScoredModel
 from xembed.encoders._words import EncodedWords
@@ -135,7 +135,8 @@ def _last_layer(scored: ScoredModel, rows: Rows) -> list[WordVectors]:
             for place, row, of_tokens, added, embedding in zip(
                 places, batch, parts.double().cpu().numpy(), bias.double().cpu().numpy(), embeddings, strict=True
             ):
-                vectors[place] = WordVectors(row.words, *_sum_words(of_tokens, row), added, embedding, row.truncated)
+                words, special = split_words(of_tokens, row)
+                vectors[place] = WordVectors(row.words, words, special.sum(axis=0), added, embedding, row.truncated)
     worst = max(of_text.error for of_text in vectors)
     if worst > _SAME:
         raise ValueError(
@@ -264,13 +265,3 @@ def _perturbed(scored: ScoredModel, rows: Rows, plan: Plan, options: MethodOptio
         vectors = np.zeros((len(row.words), embeddings.shape[1]))
         vectors[features] = np.stack([solve(column) for column in embeddings.T], axis=1)
         yield WordVectors(row.words, vectors, nothing, nothing, embeddings[present.argmax()], row.truncated)
-
-
-def _sum_words(of_tokens: Floats, row: EncodedWords) -> tuple[Floats, Floats]:
-    vectors, special = np.zeros((len(row.words), of_tokens.shape[1])), np.zeros(of_tokens.shape[1])
-    for word, values in zip(row.word_ids, of_tokens[: len(row.ids)], strict=True):
-        if word is None:
-            special += values
-        else:
-            vectors[word] += values
-    return vectors, special

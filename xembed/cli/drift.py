@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import Source, check_same_kind, different_names, embed_source, file_name, name_of, open_source
+from xembed.cli.inputs import (
+    Source,
+    TextsBeside,
+    check_same_kind,
+    different_names,
+    embed_source,
+    file_name,
+    name_of,
+    open_source,
+)
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, say, stamped, warn, write
 
@@ -28,9 +37,7 @@ def drift(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     output: OutputOptions,
-    beside: Annotated[
-        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
-    ] = None,
+    beside: TextsBeside = None,
     time_column: Annotated[str | None, "Column of times. Default: 'date' if there is one, else row numbers."] = None,
     group_column: GroupColumn = None,
     alpha: Annotated[float, "Bound of the chance of any false alarm, ever."] = 0.05,
@@ -56,7 +63,7 @@ def drift(
     if order is not None:
         note = f"The rows of {file_name(stream)} are not in the order of {time_column!r}: they were sorted by it."
         source = source.take(order, note)
-    groups: Any = None if group_column is None else source.column(group_column)
+    groups: Any = None if group_column is None else source.column(group_column, "--group-column")
     start: Any = _number_or_text(reference)
     file = Path(reference)
     if isinstance(start, str) and not file.is_file():
@@ -66,7 +73,7 @@ def drift(
         earlier = open_source(file, reading)
         check_same_kind(source.data, earlier.data, "The stream and its reference")
         if group_column is not None:
-            groups = (earlier.column(group_column), groups)
+            groups = (earlier.column(group_column, "--group-column"), groups)
     # All that can be refused is, before the encoder is loaded.
     places = [None if part is None else np.ones((len(part), 1), np.float32) for part in (source, earlier)]
     plan(places[0], times, reference=start if earlier is None else places[1], groups=groups, **options)
@@ -99,7 +106,7 @@ def _read_times(source: Source, column: str, dayfirst: bool) -> tuple[Any, Any]:
     from xembed.datasets._tables import as_times
     from xembed.shift._windows import read_times
 
-    values = source.column(column, complete=False)
+    values = source.column(column, "--time-column", complete=False)
     if not all(isinstance(value, str) and _CALENDAR.fullmatch(value) for value in values):
         values = as_times(values, dayfirst=dayfirst, name=f"The column {column!r} of {file_name(source.path)}")
     times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from typer import Option
+
+from xembed._core.text import count, first_of
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
 if TYPE_CHECKING:
@@ -18,8 +21,10 @@ if TYPE_CHECKING:
     from xembed.datasets import TextTable
     from xembed.encoders._corpora import Embedded
 
-# Columns beside the text that a page shows, and characters of the longest value of one.
-_MOST_COLUMNS, _SHORT = 4, 40
+TextsBeside = Annotated[
+    Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+]
+
 _ISO = re.compile(r"\d{4}-\d\d(-\d\d)?(?=T\d\d|[^\w-]|$)")
 
 
@@ -81,10 +86,7 @@ def different_names(first: str, second: str) -> tuple[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What commands compute with: texts, or embeddings, with their texts and columns beside them where there are any.
-
-    ``data`` are what `read_source` gave; ``rows`` and ``skipped`` count as the file does.
-    """
+    """Texts, or embeddings (``data``) with their texts if there are any; ``rows`` and ``skipped`` count as files do."""
 
     path: Path
     data: TextTable | npt.NDArray[Any]
@@ -117,14 +119,20 @@ class Source:
         rows = [self.rows[i] for i in index.tolist()]
         return dataclasses.replace(self, data=data, table=table, rows=rows, notes=(*self.notes, *notes))
 
-    def column(self, name: str, *, complete: bool = True) -> list[Any]:
-        """Return a column of groups or labels: blank cells, which would pass for one large group, are refused."""
+    def column(self, name: str, option: str, *, complete: bool = True) -> list[Any]:
+        """Return the column that an option names; ``complete`` refuses blank cells, which would pass for one group."""
+        from xembed._core.validation import quote_options
         from xembed.shift._battery import is_missing
 
         if self.table is None:
             raise ValueError(
                 f"{str(self.path)!r} holds embeddings only, so it has no column {name!r}. Give a table of their texts, "
                 "too (--texts, --texts-f, --texts-g)."
+            )
+        if name not in self.table.columns:
+            names = quote_options(self.table.columns)
+            raise ValueError(
+                f"{option} must be one of {names}, the columns of {str(self.path)!r}. Got {name!r} instead."
             )
         values = list(self.table.column(name))
         missing = [place for place, value in enumerate(values) if complete and is_missing(value)]
@@ -138,9 +146,8 @@ class Source:
 
     def _list_rows(self, places: Sequence[int]) -> str:
         """Name rows as they are counted in the file, not all of many."""
-        numbers = ", ".join(str(self.rows[place]) for place in places[:5]) + (", ..." if len(places) > 5 else "")
         unit = "row" if self.table is None else self.table.unit
-        return f"{unit}{'s' * (len(places) > 1)} {numbers}"
+        return f"{unit}{'s' * (len(places) > 1)} {first_of((self.rows[place] for place in places), 5)}"
 
 
 def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None, option: str = "--texts") -> Source:
@@ -184,8 +191,8 @@ def keep_together(F: Source, G: Source) -> tuple[Source, Source]:
     n_dropped = sizes[0] - len(both)
     if not n_dropped:
         return F, G
-    plural = n_dropped > 1
-    note = f"{n_dropped} pair{'s' * plural} of which a text is blank {'were' if plural else 'was'} dropped, both texts."
+    verb = "were" if n_dropped > 1 else "was"
+    note = f"{count(n_dropped, 'pair')} of which a text is blank {verb} dropped, both texts."
     return F.take([at[0][place] for place in both], note), G.take([at[1][place] for place in both])
 
 
@@ -199,8 +206,7 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
 
     if other == reference:
         raise ValueError(f"--compare must be another value than --reference. Got {reference!r} for both.")
-    values = source.column(column)
-    written = np.array([str(value) for value in values], dtype=object)
+    written = np.array(list(map(str, source.column(column, "--split-by"))), dtype=object)
     dated = other is None and all(_ISO.match(value) for value in written)
     if dated and _ISO.match(reference):
         first = np.array([value < reference for value in written])
@@ -210,10 +216,9 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
         second = ~first if other is None else written == other
     for asked, rows, option in ((reference, first, "--reference"), (other, second, "--compare")):
         if not rows.any():
-            listed = sorted(set(written.tolist()))
-            found = ", ".join(map(repr, listed[:12])) + (f", ... ({len(listed)} in all)" if len(listed) > 12 else "")
+            values = first_of(map(repr, sorted(set(written.tolist()))), 12, total=True)
             got = "no row for it" if asked is None else repr(asked)
-            raise ValueError(f"{option} must select rows by {column!r}, whose values are {found}. Got {got}.")
+            raise ValueError(f"{option} must select rows by {column!r}, whose values are {values}. Got {got}.")
     F, G = source.take(np.flatnonzero(first)), source.take(np.flatnonzero(second))
     return F, dataclasses.replace(G, notes=()), names
 
@@ -232,7 +237,7 @@ def sample_of(
             samples.append(source)
             continue
         if index is None or not paired:
-            index = _draw(source if group_column is None else source.column(group_column), n, rng)
+            index = _draw(source if group_column is None else source.column(group_column, "--group-column"), n, rng)
         note = f"A random sample of {len(index):,} of the {len(source):,} texts of {name} was compared (--sample {n})."
         samples.append(source.take(index, note))
     return samples[0], samples[1]
@@ -251,28 +256,12 @@ def _draw(groups: Any, n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]
     return np.flatnonzero(np.isin(of_rows, order[:enough]))
 
 
-def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> tuple[dict[str, Any], dict[str, Any]]:
+def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> tuple[dict[str, Any], ...]:
     """Return the rows of both corpora in their files and a few columns of short values, ``first`` before others."""
-    tables = [source.table for source in sources]
-    columns: tuple[dict[str, Any], dict[str, Any]] = ({"row": list(sources[0].rows)}, {"row": list(sources[1].rows)})
-    names = [name for table in tables if table is not None for name in table.columns if name not in {"text", "row"}]
-    for name in dict.fromkeys([*(name for name in first if name in names), *names]):
-        written = [
-            [_written(value) for value in table.column(name)]
-            if table is not None and name in table.columns
-            else [""] * len(source)
-            for table, source in zip(tables, sources, strict=True)
-        ]
-        values = set(written[0]) | set(written[1])
-        if len(values) > 1 and max(map(len, values)) <= _SHORT:
-            columns[0][name], columns[1][name] = written
-        if len(columns[0]) > _MOST_COLUMNS:
-            break
-    return columns
+    from xembed.encoders._corpora import columns_beside
 
-
-def _written(value: Any) -> str:
-    return "" if value is None or value != value else str(value)
+    tables, rows = [source.table for source in sources], [source.rows for source in sources]
+    return columns_beside(tables, rows, left_out="text", first=first)
 
 
 def embed_source(source: Source | TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, name_of, open_source
+from xembed.cli.inputs import TextsBeside, check_same_kind, name_of, open_source
 from xembed.cli.options import INPUT, NormalizingEncoderOptions, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_output_file, check_outputs, say, stamped, warn, write
 
@@ -24,9 +24,7 @@ def isotropy(
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
     output: OutputOptions,
-    beside: Annotated[
-        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
-    ] = None,
+    beside: TextsBeside = None,
     fit: Annotated[Path | None, "Other texts, to fit corrections on. Default: the sentences of --tune."] = None,
     tune: Annotated[Path | None, f"What chooses a correction: {_PAIRS}."] = None,
     test: Annotated[list[Path] | None, "What judges it, of the same form; may be given several times."] = None,
@@ -49,7 +47,7 @@ def isotropy(
         check_output_file(save, "--save", [".safetensors"], inputs, overwrite=output.overwrite)
     opened = open_source(texts, reading, beside)
     source, is_text = opened.data, opened.data is opened.table
-    labels = None if label_column is None else opened.column(label_column)
+    labels = None if label_column is None else opened.column(label_column, "--label-column")
     fit_source = None if fit is None else open_source(fit, reading).data
     if fit_source is not None:
         check_same_kind(source, fit_source, "The texts and --fit")

@@ -116,10 +116,8 @@ class AxesExplanation(Result):
         Residual share.
     first : tuple of str or None
         Axis with the largest share of each pair; None where there is no difference.
-    encoder : dict
-        Description of the encoder.
-    provenance : dict
-        Function, parameters and versions.
+    encoder, provenance : dict
+        Description of the encoder; function, parameters and versions.
     warnings : tuple of str
         What the encoder does not read of the texts.
     """
@@ -238,13 +236,9 @@ def explain_axes(encoder: Any, texts_a: Sequence[str], texts_b: Sequence[str], a
     >>> import xembed
     >>> from xembed.concepts import explain_axes, make_axes
     >>> encoder = xembed.load_encoder(device="cpu")
-    >>> axes = make_axes(
-    ...     encoder,
-    ...     {
-    ...         "gender": (["He left.", "His son slept."], ["She left.", "Her daughter slept."]),
-    ...         "number": (["A dog barks.", "The car stops."], ["Dogs bark.", "The cars stop."]),
-    ...     },
-    ... )
+    >>> gender = ["He left.", "His son slept."], ["She left.", "Her daughter slept."]
+    >>> number = ["A dog barks.", "The car stops."], ["Dogs bark.", "The cars stop."]
+    >>> axes = make_axes(encoder, {"gender": gender, "number": number})
     >>> explain_axes(encoder, ["The king smiled at his brother."], ["The queen smiled at her sister."], axes).first
     ('gender',)
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -180,13 +180,8 @@ def paired_shift(
     cosines = _cosines(first, second)
     alignment = _cosines(D, D.sum(axis=0) - D)
     heldout = _held_out(first, second, min(folds, n), generator)
-    means = clustered_interval(
-        np.column_stack([cosines, alignment, heldout]),
-        np.arange(n),
-        n_resamples=n_draws,
-        confidence_level=confidence_level,
-        rng=generator,
-    )
+    made: dict[str, Any] = {"n_resamples": n_draws, "confidence_level": confidence_level}
+    means = clustered_interval(np.column_stack([cosines, alignment, heldout]), np.arange(n), **made, rng=generator)
     intervals = [(float(low), float(high)) for low, high in zip(means.low, means.high, strict=True)]
     tail = (1 - confidence_level) / 2
     lengths, shares = _resampled(D, n_draws, generator)
@@ -223,9 +218,7 @@ def paired_shift(
         heldout_row_interval=intervals[3],
         direction=direction,
         groups=pairs.groups,
-        provenance=provenance(
-            _CALLER, n_folds=folds, n_resamples=n_draws, confidence_level=confidence_level, rng=describe_rng(rng)
-        ),
+        provenance=provenance(_CALLER, n_folds=folds, **made, rng=describe_rng(rng)),
     )
 
 

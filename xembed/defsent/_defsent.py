@@ -15,9 +15,8 @@ from xembed._core.validation import RNG, check_count, check_number, check_option
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
 from xembed.defsent._definitions import Definitions, hold_out, read_definitions
-from xembed.defsent._estimator import DefinitionTrainer
 from xembed.defsent._result import TrainingStep
-from xembed.defsent._training import Task
+from xembed.defsent._training import DefinitionTrainer, Task
 from xembed.encoders._masked_lm import load_masked_lm, single_tokens
 from xembed.encoders._prompt import TEMPLATE
 from xembed.encoders._training import Settings

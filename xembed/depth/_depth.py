@@ -77,7 +77,7 @@ def tte_depth(X: Any, reference: Any = None, *, distance: str = "cosine", method
     nobody knows how many will come, in float64.
 
     The authors' published code returns, for two corpora of the same size, the depths of F in G where those of G in F
-    are meant [3]_; this function does not.
+    are meant; this function does not. For 100 and 100 texts their rank correlation with the depths of G is 0.08.
 
     References
     ----------
@@ -85,8 +85,6 @@ def tte_depth(X: Any, reference: Any = None, *, distance: str = "cosine", method
            Text Embeddings". EMNLP 2023.
     .. [2] G. Pandolfo, D. Paindaveine, G. C. Porzio. "Distance-based depths for directional data". Canadian
            Journal of Statistics 46 (2018), 593-609.
-    .. [3] Measured for this project: for 100 and 100 texts the rank correlation of what it returns with the depths of
-           G is 0.08.
 
     Examples
     --------

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.text import count, first_of
 from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
-from xembed.encoders._encoding import Encoding, counted
+from xembed.encoders._encoding import Encoding, counted, different_texts, longest_first
 from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
@@ -306,11 +307,7 @@ class Encoder:
         batch_size = check_count(batch_size, name="batch_size", caller=caller)
         show = shows_progress(progress, caller=caller)
         store = self._open_cache(cache, caller=caller)
-        positions: dict[str, int] = {}
-        inverse = np.fromiter(
-            (positions.setdefault(text, len(positions)) for text in checked), np.intp, count=len(checked)
-        )
-        unique = list(positions)
+        unique, inverse = different_texts(checked)
         vectors, counts, n_cached = self._encode_unique(unique, batch_size, show, store)
         if len(unique) < len(checked):
             vectors, counts = vectors[inverse], counts[inverse]
@@ -341,12 +338,8 @@ class Encoder:
             return vectors, counts, len(texts)
         from tqdm import tqdm
 
-        rows = np.asarray(missing)
-        n_tokens = counts[:, 0]
-        limit = self.max_length
-        read = n_tokens[rows] if limit is None else np.minimum(n_tokens[rows], limit)
-        # Longest first: a batch too large for the memory fails at once, not at the end.
-        rows = rows[np.argsort(-read, kind="stable")]
+        n_tokens, rows = counts[:, 0], np.asarray(missing)
+        rows = rows[longest_first(n_tokens[rows], self.max_length)]
         bar = tqdm(total=len(rows), desc="Encoding", unit="text", file=sys.stderr, disable=not show)
         with bar, ChunkWriter(store) as writer:
             for start in range(0, len(rows), batch_size):
@@ -401,15 +394,11 @@ class Encoder:
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(bad):
             dtype = str(self._dtype()).removeprefix("torch.")
-            named = ", ".join(f"{texts[i]!r:.60}" for i in bad[:3]) + (", ..." if len(bad) > 3 else "")
+            named = first_of((f"{texts[i]!r:.60}" for i in bad), 3)
+            remedy = "Load it with dtype='bfloat16' or dtype='float32', whose range is larger."
             raise RuntimeError(
-                f"{self.name} with {dtype} weights gives embeddings that are not finite for {len(bad)} "
-                f"text{'s' * (len(bad) > 1)}: {named}. "
-                + (
-                    "Load it with dtype='bfloat16' or dtype='float32', whose range is larger."
-                    if dtype == "float16"
-                    else "Are its weights damaged?"
-                )
+                f"{self.name} with {dtype} weights gives embeddings that are not finite for {count(len(bad), 'text')}: "
+                f"{named}. {remedy if dtype == 'float16' else 'Are its weights damaged?'}"
             )
 
     def _open_cache(self, cache: CacheOption, *, caller: str) -> EmbeddingCache | None:

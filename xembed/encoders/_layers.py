@@ -12,7 +12,7 @@ import numpy as np
 
 from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
 from xembed.encoders._encoder import Encoder
-from xembed.encoders._encoding import counted
+from xembed.encoders._encoding import counted, different_texts, longest_first
 from xembed.encoders._poolings import POOLINGS, check_poolings
 from xembed.encoders._warn import warn_user
 
@@ -153,11 +153,10 @@ def encode_layers(
 
     from xembed.encoders import _pipeline
 
-    unique = list(dict.fromkeys(checked))
+    unique, inverse = different_texts(checked)
     counts = _pipeline.count_tokens(encoder.model, unique)
-    n_tokens, limit = counts[:, 0], encoder.max_length
-    read = n_tokens if limit is None else np.minimum(n_tokens, limit)
-    rows = np.argsort(-read, kind="stable")  # longest first: a batch too large for the memory fails at once
+    limit = encoder.max_length
+    rows = longest_first(counts[:, 0], limit)
     arrays: dict[Key, FloatArray] = {}
     bar = tqdm(total=len(unique), desc="Encoding layers", unit="text", file=sys.stderr, disable=not show)
     with bar, torch.inference_mode(), _with_hidden_states(transformer):
@@ -175,8 +174,6 @@ def encode_layers(
                     shape = (len(unique), vectors.shape[1])
                     arrays.setdefault((layer, name), np.empty(shape, np.float32))[batch] = vectors
             bar.update(len(batch))
-    positions = {text: i for i, text in enumerate(unique)}
-    inverse = np.array([positions[text] for text in checked])
     nothing = np.empty((len(checked), 0), np.float32)
     encoding = counted(nothing, checked, counts[inverse], n_unique=len(unique), n_cached=0, limit=limit)
     if unread := encoding.warnings():

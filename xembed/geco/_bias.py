@@ -179,12 +179,8 @@ class WordCooccurrence(Result):
     unmatched : ndarray of shape (W, C), int
         Numbers of these rows in complete sentences another form of which lacks the word: 0 if the forms mirror each
         other.
-    expected : ndarray of shape (C,)
-        Share of the rows that each form has.
-    shares : ndarray of shape (W, C)
-        Share of each form in the rows with the word.
-    total_shares : ndarray of shape (C,)
-        Share of each form over all words together.
+    expected, shares, total_shares : ndarray of shape (C,), (W, C) and (C,)
+        Share of each form in all rows, in the rows with the word, and over all words together.
     n_rows : int
         Number of rows of the data.
     provenance : dict

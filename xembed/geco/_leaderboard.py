@@ -108,12 +108,9 @@ class LeaderboardRow(Result):
     randomisation : dict of str to dict
         Rank correlation with the attributions of a model whose 'head' or 'encoder' was drawn anew: 1 says that the
         method does not look at what was learned.
-    completeness : float or None
-        Median completeness error of methods that promise a sum.
-    special : float or None
-        Mean share of the absolute attribution on special tokens.
-    seconds : float or None
-        Duration per sentence.
+    completeness, special, seconds : float or None
+        Median completeness error of methods that promise a sum, mean share of the absolute attribution on special
+        tokens, and duration per sentence.
     """
 
     schema: ClassVar[str] = "xembed.geco.LeaderboardRow/1"
@@ -147,12 +144,8 @@ class SchemeRow(Result):
     ----------
     scheme, description : str
         Name and meaning.
-    accuracy : Score
-        Accuracy on the test rows.
-    accuracy_by_seed : tuple of float
-        Accuracy of each seed.
-    accuracy_by_form : dict of str to float
-        Accuracy of each form.
+    accuracy, accuracy_by_seed, accuracy_by_form : Score, tuple of float, dict of str to float
+        Accuracy on the test rows: in all, of each seed and of each form.
     prediction_gap : float or None
         Mean absolute difference of the probability of the true class between the first two forms of a sentence.
     used_words : float or None
@@ -220,10 +213,8 @@ class BenchmarkResult(Result):
         Pretrained model.
     seeds : tuple of int
         Seeds; one model of each scheme for each.
-    schemes : tuple of SchemeRow
-        Accuracy.
-    rows : tuple of LeaderboardRow
-        Leaderboard: every scheme with every method, and the rows 'chance' and 'oracle'.
+    schemes, rows : tuple of SchemeRow, tuple of LeaderboardRow
+        Accuracy; leaderboard: every scheme with every method, and the rows 'chance' and 'oracle'.
     sentences : tuple of dict
         Some test sentences to look at, of the first seed: ``group``, ``why`` it was taken, and ``forms``, a list
         of ``{"form", "words", "ground_truth", "schemes": {scheme: {"probability", "correct", "pair_shapley": {position:
@@ -248,7 +239,7 @@ class BenchmarkResult(Result):
     """
 
     schema: ClassVar[str] = "xembed.geco.BenchmarkResult/1"
-    page: ClassVar[str | None] = "xembed.geco._pages:benchmark"
+    page: ClassVar[str | None] = "xembed.geco._pages.benchmark:benchmark"
 
     data: Annotated[str, UserText]
     n_train: Count
@@ -385,6 +376,12 @@ def mean_interval(values: Floats, clusters: Sequence[int], resampling: Resamplin
     return {"mean": float(interval.mean), "low": float(interval.low), "high": float(interval.high)}
 
 
+def _with_interval(values: Floats, test: TestSet, resampling: Resampling) -> dict[str, float]:
+    """Return mean, low and high of values of all rows; low and high are the mean where there is no interval."""
+    interval = mean_interval(values, test.data.groups, resampling)
+    return interval or dict.fromkeys(("mean", "low", "high"), float(np.nanmean(values)))
+
+
 def _intervals(named: Mapping[str, Floats], clusters: Sequence[int], resampling: Resampling) -> dict[str, Any]:
     """Return the intervals of those values that have one."""
     intervals = {name: mean_interval(values, clusters, resampling) for name, values in named.items()}
@@ -404,13 +401,11 @@ def scheme_row(
     probabilities = softmax(scores.logits, axis=2)[:, np.arange(len(labels)), labels]
     first, second = np.array(test.pairs).T
     used = [mask.mean() for truth in scores.truths for mask in used_words(truth) if mask is not None and len(mask)]
-    mean = float(np.nanmean(correct))
-    accuracy = mean_interval(correct, test.data.groups, resampling) or dict.fromkeys(("mean", "low", "high"), mean)
     return SchemeRow(
         scheme=scheme,
         description=SCHEMES[scheme].description,
-        accuracy=Score(**accuracy),
-        accuracy_by_seed=tuple(float(value) for value in correct.mean(axis=1)),
+        accuracy=Score(**_with_interval(correct, test, resampling)),
+        accuracy_by_seed=tuple(correct.mean(axis=1).tolist()),
         accuracy_by_form={
             form: float(correct[:, labels == label].mean()) for label, form in enumerate(test.data.classes)
         },
@@ -456,16 +451,11 @@ def _scored_row(
 ) -> LeaderboardRow:
     """Return a row with what is known of scores alone."""
     labels = np.array(test.data.labels)
-    means = {metric: float(np.nanmean(values)) for metric, values in scores.items()}
-    intervals = _intervals(scores, test.data.groups, resampling)
     return dataclasses.replace(
         _blank_row(scheme, name, "valid", ""),
-        metrics={
-            metric: intervals.get(metric) or dict.fromkeys(("mean", "low", "high"), mean)
-            for metric, mean in means.items()
-        },
+        metrics={metric: _with_interval(values, test, resampling) for metric, values in scores.items()},
         forms={form: float(scores[MAIN][:, labels == label].mean()) for label, form in enumerate(test.data.classes)},
-        quantiles=tuple(float(value) for value in np.percentile(scores[MAIN], _QUANTILES)),
+        quantiles=tuple(np.percentile(scores[MAIN], _QUANTILES).tolist()),
     )
 
 
@@ -556,13 +546,12 @@ def _agreement(
     """Average, over the two forms of a pair, how well attributions agree with what the words do to the model."""
     from xembed.attribution._pair_shapley import agreement
 
-    of_seeds: dict[str, list[Floats]] = {name: [] for name in _AGREEMENT}
-    for output, truth in zip(outputs, truths, strict=True):
-        first, second = (agreement([output.words[pair[side]] for pair in test.pairs], truth) for side in (0, 1))
-        for name in _AGREEMENT:
-            of_seeds[name].append((first[name] + second[name]) / 2)
-    groups = [test.data.groups[first] for first, _ in test.pairs]
-    return _intervals({name: np.stack(values) for name, values in of_seeds.items()}, groups, resampling)
+    of_seeds = [
+        [agreement([output.words[pair[side]] for pair in test.pairs], truth) for side in (0, 1)]
+        for output, truth in zip(outputs, truths, strict=True)
+    ]
+    values = {name: np.stack([(first[name] + second[name]) / 2 for first, second in of_seeds]) for name in _AGREEMENT}
+    return _intervals(values, [test.data.groups[first] for first, _ in test.pairs], resampling)
 
 
 def _faithfulness(

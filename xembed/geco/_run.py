@@ -132,8 +132,52 @@ def digest(data: PairedSentences) -> str:
 # ---- what is computed, and where it lies
 
 
-class Store:
-    """Reads and writes the pieces of one run.
+class Folder:
+    """Reads and writes pieces, each a file."""
+
+    folder: Path
+
+    def path(self, *parts: str) -> Path:
+        """Return where a piece is or will be; its folder is made."""
+        piece = self.folder.joinpath(*parts)
+        piece.parent.mkdir(parents=True, exist_ok=True)
+        return piece
+
+    def has(self, *parts: str) -> bool:
+        """Whether a piece is there. Files take their name when they are complete."""
+        return self.folder.joinpath(*parts).exists()
+
+    def write_json(self, data: Any, *parts: str) -> None:
+        """Write plain data."""
+        with atomic_write(self.path(*parts)) as file:
+            file.write(json.dumps(data, ensure_ascii=False).encode())
+
+    def read_result(self, kind: type[AnyResult], *parts: str) -> AnyResult:
+        """Read a result of a class."""
+        return rebuild(*read_json(self.path(*parts), "Benchmark.run"), kind)
+
+    def write_arrays(self, arrays: dict[str, np.ndarray], *parts: str) -> None:
+        """Write arrays."""
+        from safetensors.numpy import save
+
+        with atomic_write(self.path(*parts)) as file:
+            file.write(save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
+
+    def read_arrays(self, *parts: str) -> dict[str, np.ndarray]:
+        """Read arrays."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        path = self.path(*parts)
+        try:
+            arrays: dict[str, np.ndarray] = load(path.read_bytes())
+        except SafetensorError as error:
+            raise ValueError(f"{str(path)!r} is damaged ({error}). Delete it: the run computes it again.") from None
+        return arrays
+
+
+class Store(Folder):
+    """The folder of one run.
 
     ValueError if the folder holds the run of another plan; FileExistsError if it holds a run, and ``resume`` is false,
     or anything else.
@@ -183,44 +227,6 @@ class Store:
             return False
         return True
 
-    def path(self, *parts: str) -> Path:
-        """Return where a piece is or will be; its folder is made."""
-        piece = self.folder.joinpath(*parts)
-        piece.parent.mkdir(parents=True, exist_ok=True)
-        return piece
-
-    def has(self, *parts: str) -> bool:
-        """Whether a piece is there. Files take their name when they are complete."""
-        return self.folder.joinpath(*parts).exists()
-
-    def write_json(self, data: Any, *parts: str) -> None:
-        """Write plain data."""
-        with atomic_write(self.path(*parts)) as file:
-            file.write(json.dumps(data, ensure_ascii=False).encode())
-
-    def read_result(self, kind: type[AnyResult], *parts: str) -> AnyResult:
-        """Read a result of a class."""
-        return rebuild(*read_json(self.path(*parts), "Benchmark.run"), kind)
-
-    def write_arrays(self, arrays: dict[str, np.ndarray], *parts: str) -> None:
-        """Write arrays."""
-        from safetensors.numpy import save
-
-        with atomic_write(self.path(*parts)) as file:
-            file.write(save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
-
-    def read_arrays(self, *parts: str) -> dict[str, np.ndarray]:
-        """Read arrays."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        path = self.path(*parts)
-        try:
-            arrays: dict[str, np.ndarray] = load(path.read_bytes())
-        except SafetensorError as error:
-            raise ValueError(f"{str(path)!r} is damaged ({error}). Delete it: the run computes it again.") from None
-        return arrays
-
 
 def _read_plan(text: str) -> dict[str, Any] | None:
     try:
@@ -251,8 +257,8 @@ class Settings:
 
 
 @dataclass
-class ConditionRun:
-    """The run of one condition, a scheme with a seed, in a run's folder."""
+class ConditionRun(Folder):
+    """The run of one condition, a scheme with a seed, in a folder of its own within that of the run."""
 
     store: Store
     scheme: str
@@ -266,10 +272,9 @@ class ConditionRun:
     progress: Callable[[int], object] | None = None
     _scored: ScoredModel | None = field(default=None, init=False)
 
-    @property
-    def name(self) -> str:
-        """Name of the condition, and of its folders."""
-        return f"{self.scheme}-{self.seed}"
+    def __post_init__(self) -> None:
+        self.name = f"{self.scheme}-{self.seed}"
+        self.folder = self.store.folder / _RUNS / self.name
 
     # ---- the model
 
@@ -299,18 +304,6 @@ class ConditionRun:
         return self.scored.words.encode(self.test.data.sentences)
 
     # ---- the pieces
-
-    def has(self, *parts: str) -> bool:
-        """Whether a piece is there."""
-        return self.store.has(_RUNS, self.name, *parts)
-
-    def read_arrays(self, *parts: str) -> dict[str, np.ndarray]:
-        """Read the arrays of a piece."""
-        return self.store.read_arrays(_RUNS, self.name, *parts)
-
-    def write_arrays(self, arrays: dict[str, np.ndarray], *parts: str) -> None:
-        """Write the arrays of a piece."""
-        self.store.write_arrays(arrays, _RUNS, self.name, *parts)
 
     def run(self, health: MethodHealth | None) -> MethodHealth:
         """Compute what is not there yet, and return the health of the methods on this scheme."""
@@ -356,7 +349,7 @@ class ConditionRun:
 
     def truth(self) -> PairShapley:
         """Read what the changed words do to the model."""
-        return self.store.read_result(PairShapley, _RUNS, self.name, "pair_shapley.json")
+        return self.read_result(PairShapley, "pair_shapley.json")
 
     def _explain(self, name: str, model: ScoredModel, rows: Sequence[EncodedWords], targets: Targets) -> MethodOutput:
         options = self.settings.options(self.seed, self.fitted.get(name), self.progress)
@@ -364,13 +357,13 @@ class ConditionRun:
 
     def _health(self) -> MethodHealth:
         if self.has("health.json"):
-            return self.store.read_result(MethodHealth, _RUNS, self.name, "health.json")
+            return self.read_result(MethodHealth, "health.json")
         asked = [name for name in self.settings.methods if METHODS[name].family != "reference"]
         if not asked:
             return MethodHealth(model=type(self.scored.module).__name__, methods=(), notes=(), provenance={})
         options = dataclasses.replace(self.settings.options(self.seed), n_samples=min(20, self.settings.n_samples))
         health = method_health(self.scored, methods=asked, options=options)
-        self.store.write_json(health.to_dict(), _RUNS, self.name, "health.json")
+        self.write_json(health.to_dict(), "health.json")
         return health
 
     def _pair_shapley(self) -> None:
@@ -381,7 +374,7 @@ class ConditionRun:
         # Toward the class of the first form: what makes the difference is then positive.
         targets = [data.labels[first] for first, _ in self.test.pairs]
         truth = pair_shapley(self.scored, forms[0], forms[1], targets, progress=self.progress)
-        self.store.write_json(truth.to_dict(), _RUNS, self.name, "pair_shapley.json")
+        self.write_json(truth.to_dict(), "pair_shapley.json")
 
     def _faithfulness(self, health: MethodHealth, targets: Targets) -> None:
         if self.has("faithfulness.safetensors") or not self.settings.n_faithful:

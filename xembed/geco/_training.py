@@ -38,24 +38,16 @@ class TrainingRecord(Result):
 
     Attributes
     ----------
-    scheme : str
-        Name in `SCHEMES`.
-    data : str
-        Name of the data.
-    classes : tuple of str
-        Names of the classes, in the order of the logits.
-    model_class : str
-        Class of the model.
+    scheme, data : str
+        Name in `SCHEMES`, and name of the data.
+    classes, model_class : tuple of str, str
+        Names of the classes, in the order of the logits, and class of the model.
     seed : int
         Seed of the split, fresh embeddings, order and dropout.
     epochs, batch_size, learning_rate, weight_decay, warmup, max_grad_norm, validation_fraction, dropout
         Options that were used.
-    n_train, n_validation : int
-        Numbers of rows.
-    n_truncated : int
-        Number of rows that are longer than the model reads, and were cut.
-    n_trained_parameters : int
-        Number of weights that the scheme trains.
+    n_train, n_validation, n_truncated, n_trained_parameters : int
+        Numbers of rows; of rows that are longer than the model reads, and were cut; of weights that the scheme trains.
     cached : bool
         Whether the frozen encoder was run once instead of in every epoch.
     train_losses, validation_losses, validation_accuracies : ndarray of shape (epochs,)

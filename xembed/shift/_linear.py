@@ -1,8 +1,4 @@
-"""Linear MMD by block sums: the kernel is never formed, labels are never stored.
-
-With unit rows and the cosine kernel, squared MMD depends on the rows through their sums alone. So a permutation
-costs one sum over the rows that it labels F, and all permutations together one matrix product a block.
-"""
+"""Linear MMD by block sums, the only way in which it depends on the rows: no kernel is formed, no labels are stored."""
 
 from __future__ import annotations
 
@@ -29,22 +25,12 @@ Array = npt.NDArray[np.float64]
 
 
 class LinearMMD(NamedTuple):
-    """Result of `linear_mmd`.
+    """Result of `linear_mmd`."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (1 + n_resamples,)
-        Unbiased squared MMD with the cosine kernel: observed first, then permuted.
-    n, m : int
-        Rows of F and of G.
-    sum_F, sum_G : ndarray of shape (n_dims,)
-        Sums of the unit rows.
-    """
-
-    values: Array
+    values: Array  # (1 + n_resamples,) unbiased squared MMD: observed first, then permuted
     n: int
     m: int
-    sum_F: Array
+    sum_F: Array  # (n_dims,) of the unit rows
     sum_G: Array
 
     @property
@@ -89,19 +75,8 @@ def linear_mmd(
 ) -> LinearMMD:
     """Return unbiased squared MMD with the cosine kernel, observed and under random labels.
 
-    Parameters
-    ----------
-    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims), or blocks of them
-        Embeddings, two rows each at least; blocks as in `xembed.shift.rank_sum_test`. Rows are read once where their
-        number is known beforehand, and else twice.
-    n_resamples : int
-        Random subsets of the size of F. Which ones depends on ``rng`` and the two sizes, not on how rows are cut.
-    rng : int, numpy.random.Generator or None, default=None
-        Source of the permutations; None is seed 0.
-    progress : bool, optional
-        Show a progress bar on stderr. By default only if that is a terminal.
-    caller : str
-        What messages call the function.
+    Rows are read once where their number is known beforehand, and else twice. The random subsets depend on ``rng`` and
+    the two sizes, not on how the rows are cut into blocks.
     """
     check_count(n_resamples, name="n_resamples", caller=caller, low=0)
     generator = check_rng(rng, caller=caller)

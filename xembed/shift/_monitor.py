@@ -23,8 +23,6 @@ SHARES *= (1 - ALONE) / SHARES.sum()
 _EARLIER_ROWS, _EARLIER_TIMES = 500, 4
 # Decimals of the resultants that are kept: a mean cosine of a window changes by less than 1e-7.
 _DECIMALS = 7
-
-
 # Half of the capital is put on changes in the first so many windows.
 _HALF = 3
 # Capital is not counted further: it would overflow when a long stream has changed.
@@ -165,14 +163,9 @@ class Bets(NamedTuple):
 def calibrator(n_resamples: int) -> Floats:
     r"""Return the e-values of the p-values 1/(B + 1), 2/(B + 1), ..., 1 of a permutation test, (B + 1,).
 
-    The mean of Vovk and Wang's mixture [1]_, :math:`(1 - p + p \ln p)/(p \ln^2 p)`, which wins by many middling
-    p-values, and of :math:`1/p`, which wins by few small ones; each scaled to a mean of 1 over the p-values that are
-    possible. That is more than calibrators for all of (0, 1] may pay: 1.2 and 2.9 times as much for 1/200.
-
-    References
-    ----------
-    .. [1] V. Vovk, R. Wang. "E-values: Calibration, combination and applications". Annals of Statistics 49 (2021),
-           1736-1754, eq. 2.
+    The mean of Vovk and Wang's mixture (2021, eq. 2), :math:`(1 - p + p \ln p)/(p \ln^2 p)`, which wins by many
+    middling p-values, and of :math:`1/p`, which wins by few small ones; each scaled to a mean of 1 over the p-values
+    that are possible. That is more than calibrators for all of (0, 1] may pay: 1.2 and 2.9 times as much for 1/200.
     """
     p = np.arange(1, n_resamples + 2) / (n_resamples + 1)
     log = np.log(p[:-1])

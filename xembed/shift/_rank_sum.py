@@ -167,9 +167,7 @@ def rank_sum_test(
     ----------
     .. [1] R. Y. Liu, K. Singh. "A Quality Index Based on Data Depth and Multivariate Rank Tests". Journal of the
            American Statistical Association 88 (1993), 252-260.
-    .. [2] P. Seegmiller, S. M. Preum. "Statistical Depth for Ranking and Characterizing Transformer-Based
-           Text Embeddings". EMNLP 2023.
-    .. [3] Y. Zuo, X. He. "On the limiting distributions of multivariate depth-based rank sum statistics and related
+    .. [2] Y. Zuo, X. He. "On the limiting distributions of multivariate depth-based rank sum statistics and related
            tests". Annals of Statistics 34 (2006), 2879-2896.
 
     Examples
@@ -202,9 +200,8 @@ def rank_sum_test(
             depths_F, depths_G = pooled_depths(*units, advance=advance)
         rows = np.arange(len(depths_F))
     else:
-        first = read_array(
-            F, name="F", caller=caller, min_rows=4 if reference == "split" else 2, blocks_for=_BLOCKS_FOR
-        )
+        fewest = 4 if reference == "split" else 2
+        first = read_array(F, name="F", caller=caller, min_rows=fewest, blocks_for=_BLOCKS_FOR)
         second = read_array(G, name="G", caller=caller, min_rows=2, blocks_for=_BLOCKS_FOR)
         check_same_width(("F", first), ("G", second))
         depths_F, depths_G, rows = _depths_of_arrays(
@@ -236,20 +233,9 @@ def compare_depths(
     rng: int | str = 0,
 ) -> RankSumResult:
     """Return the rank-sum test of depths that `rank_sum_test` measured with these options."""
-    options: dict[str, Any] = {
-        "reference": reference,
-        "distance": distance,
-        "alternative": alternative,
-        "method": method,
-        "confidence_level": confidence_level,
-    }
-    test = rank_sum(
-        depths_F.round(DECIMALS),
-        depths_G.round(DECIMALS),
-        alternative=alternative,
-        method=method,
-        confidence_level=confidence_level,
-    )
+    measured: dict[str, Any] = {"reference": reference, "distance": distance}
+    tested: dict[str, Any] = {"alternative": alternative, "method": method, "confidence_level": confidence_level}
+    test = rank_sum(depths_F.round(DECIMALS), depths_G.round(DECIMALS), **tested)
     effect = 2 * test.first_below_second - 1
     return RankSumResult(
         verdict=_verdict(test.pvalue, test.first_below_second, test.interval, confidence_level),
@@ -263,8 +249,8 @@ def compare_depths(
         depths_F=depths_F,
         depths_G=depths_G,
         rows_F=rows_F,
-        provenance=provenance("rank_sum_test", **options, rng=rng),
-        **options | {"method": test.method},
+        provenance=provenance("rank_sum_test", **measured, **tested, rng=rng),
+        **measured | tested | {"method": test.method},
     )
 
 

@@ -72,15 +72,7 @@ def check_against_itself(
     rng: np.random.Generator,
     n_splits: int = N_SPLITS,
 ) -> SelfCheck:
-    """Split F at random into halves, test them against each other, and count rejections.
-
-    Parameters
-    ----------
-    F : UnitRows
-        The reference corpus, at least 4 rows.
-    groups : sequence of length n, optional
-        Whole groups go into one half.
-    """
+    """Split F at random into halves, whole groups into one of them, test them, and count rejections."""
     from scipy.stats import binomtest
 
     caller = "compare_corpora(self_check=True)"
@@ -147,17 +139,12 @@ def _verdict(
     rate: float, interval: tuple[float, float], alpha: float, ordered: float, n_splits: int, grouped: bool
 ) -> str:
     low, high = interval
-    holds = low <= alpha <= high
+    finding = "the level holds" if low <= alpha else "the level does not hold"
+    if high < alpha:
+        finding = "conservative (below the level)"
     sentence = (
         f"In {n_splits} random splits of F into halves the battery rejected in {rate:.1%} (95% interval {low:.1%} to "
-        f"{high:.1%}) at the level {alpha:.0%}: "
-        + (
-            "the level holds."
-            if holds
-            else "conservative (below the level)."
-            if high < alpha
-            else "the level does not hold."
-        )
+        f"{high:.1%}) at the level {alpha:.0%}: {finding}."
     )
     if ordered > alpha:
         return f"{sentence} The first half of F does not differ from the second ({format_p(ordered)})."

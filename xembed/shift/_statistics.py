@@ -1,14 +1,12 @@
 """Two-sample statistics under many permutations of the labels at once, by matrix products.
 
-Every statistic is computed from unit rows (N, d) and labels (N, B) of zeros and ones (1: F) and gives a `Statistic`:
-what is tested, larger for corpora that differ more, and an effect on a scale that a reader can use. Sums of kernels
-over all pairs of texts, and nearest neighbors, come from one pass by blocks (`pass_over_pairs`).
+Each is a function of unit rows (N, d), or of sums over their pairs, and labels (N, B) of zeros and ones (1: F).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
@@ -78,15 +76,10 @@ def mean_statistic(unit: FloatArray, labels: Labels) -> Statistic:
         nothing = np.zeros(labels.shape[1])
         return Statistic(nothing, nothing, 0.0)
     ridge = covariance + np.eye(len(covariance)) * variance / len(covariance)
-    plain = _mean_distances(sums, None, centered, labels, n, m)
-    whitened = _mean_distances(sums, inv(ridge), centered, labels, n, m)
-    weighted = _mean_distances(sums, covariance, centered, labels, n, m)
+    distances = [_mean_distances(sums, metric, centered, labels, n, m) for metric in (None, inv(ridge), covariance)]
     share = n * m / len(labels) ** 2 / variance
-    return Statistic(
-        standardized(np.stack([plain, whitened, weighted])).max(axis=0),
-        plain * share,
-        _mean_error(centered, sums[0], labels[:, 0]) * float(share[0]),
-    )
+    error = _mean_error(centered, sums[0], labels[:, 0]) * float(share[0])
+    return Statistic(standardized(np.stack(distances)).max(axis=0), distances[0] * share, error)
 
 
 def linear_statistic(unit: FloatArray, labels: Labels) -> Statistic:
@@ -138,11 +131,8 @@ def mmd_statistic(kernels: list[PairSums], labels: Labels) -> Statistic:
         nothing = np.zeros(labels.shape[1])
         return Statistic(nothing, nothing, 0.0)
     share = n * m / size**2 / variance
-    return Statistic(
-        distances[0] if len(kernels) == 1 else np.logaddexp.reduce(standardized(distances), axis=0),
-        distances[0] * share,
-        first.standard_error(labels[:, 0]) * float(share[0]),
-    )
+    fused = distances[0] if len(kernels) == 1 else np.logaddexp.reduce(standardized(distances), axis=0)
+    return Statistic(fused, distances[0] * share, first.standard_error(labels[:, 0]) * float(share[0]))
 
 
 def neighbor_statistic(neighbors: NeighborSums, labels: Labels) -> Statistic:
@@ -281,15 +271,12 @@ class PairSums:
     touching: Floats  # (B,) the first text of F
     to_F: Floats  # (N,) of each text with those of F as observed
     to_all: Floats  # (N,)
-    total: float = field(default=0.0)
+    total: float = 0.0
 
     def mmd(self, n: Floats, m: Floats) -> Floats:
         """Return the unbiased squared MMD under each permutation."""
-        result: Floats = (
-            self.within / (n * (n - 1))
-            + (self.total - 2 * self.touching + self.within) / (m * (m - 1))
-            - 2 * (self.touching - self.within) / (n * m)
-        )
+        within_G, between = self.total - 2 * self.touching + self.within, self.touching - self.within
+        result: Floats = self.within / (n * (n - 1)) + within_G / (m * (m - 1)) - 2 * between / (n * m)
         return result
 
     def standard_error(self, of_F: Labels) -> float:
@@ -317,14 +304,7 @@ def pass_over_pairs(
 ) -> tuple[list[PairSums], NeighborSums]:
     """Return the sums of each kernel over all pairs, and those over each text's nearest neighbors.
 
-    Parameters
-    ----------
-    unit : ndarray of shape (N, d)
-        Unit rows.
-    labels : ndarray of shape (N, B)
-        1 for F, 0 for G; in the dtype of ``unit``.
-    kernel : Kernel or None
-        None: neighbors only.
+    ``labels`` (N, B) have the dtype of ``unit`` (N, d). Without a kernel: neighbors only.
     """
     size, n_columns = labels.shape
     sums = [

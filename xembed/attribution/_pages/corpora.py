@@ -40,13 +40,12 @@ def shift(data: kit.Data) -> kit.Page:
         cards.append(kit.Card("AUROC of planted words", f"{trust['auroc']:.2f}", note))
     doubt = ["Words can’t be trusted as reasons in these texts: see the verdict."] if data["trusted"] is False else []
     significant = any(component["n_significant"] for component in components)
+    finding = "Terms explain the shift" if significant else "No term contributes significantly"
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="explanation of a shift",
         names=names,
-        finding=kit.Finding(
-            "Terms explain the shift" if significant else "No term contributes significantly", significant
-        ),
+        finding=kit.Finding(finding, significant),
         verdict=data["verdict"],
         cards=cards,
         caveats=[*doubt, *data["notes"]],
@@ -96,20 +95,14 @@ def _component(data: kit.Data, names: Sequence[str], component: kit.Data, place:
         blocks += [kit.Heading("Texts farthest along it"), kit.Prose([*colors, _POINT], "quiet")]
         most = kit.largest([value for example in component["examples"] for value in example["values"]])
         corpora = dict(zip(data["names"], names, strict=True))
-        blocks += [
-            kit.Words(
-                example["words"],
-                example["values"],
-                title=kit.line(
-                    kit.name(corpora.get(example["corpus"], kit.plain(example["corpus"]))), f", row {example['row']}"
-                ),
-                most=most,
-            )
-            for example in component["examples"]
-        ]
-    title = "The center" if center else f"A region that is {component['kind']}: {label}"
-    nav = title if center else f"{component['kind'].capitalize()}: {kit.cut(label, 30)}"
-    return kit.Section(id_, title, blocks, nav=nav)
+        for example in component["examples"]:
+            corpus = kit.name(corpora.get(example["corpus"], kit.plain(example["corpus"])))
+            title = kit.line(corpus, f", row {example['row']}")
+            blocks.append(kit.Words(example["words"], example["values"], title=title, most=most))
+    if center:
+        return kit.Section(id_, "The center", blocks, nav="The center")
+    nav = f"{component['kind'].capitalize()}: {kit.cut(label, 30)}"
+    return kit.Section(id_, f"A region that is {component['kind']}: {label}", blocks, nav=nav)
 
 
 def _component_sentence(component: kit.Data, fdr: float) -> str:
@@ -136,12 +129,8 @@ def _terms(title: str, terms: Sequence[kit.Data], fdr: float) -> kit.Table:
 
 def _shift_texts(data: kit.Data) -> kit.Section:
     """Return every text that was explained, to be opened: its words along the component that it lies in."""
-    called = [
-        "the center"
-        if component["kind"] == "location"
-        else f"{component['kind']}: {kit.plain(component['label'], _LABEL)}"
-        for component in data["components"]
-    ]
+    regions = [f"{region['kind']}: {kit.plain(region['label'], _LABEL)}" for region in data["components"][1:]]
+    called = ["the center", *regions]
     items = [
         kit.WordItem(
             row=text["row"],
@@ -314,17 +303,15 @@ def health(data: kit.Data) -> kit.Page:
         for trial in data["methods"]
     ]
     columns = [kit.Column("Method"), kit.Column("Family"), kit.Column("Status"), kit.Column("Reason", "text")]
+    table = kit.Table(columns, rows, "Methods")
+    finding = "All methods are valid" if len(valid) == n else "Some methods are not valid"
     return kit.Page(
         title=f"Attribution methods on {model}",
         kind="method health",
-        finding=kit.Finding(
-            "All methods are valid" if len(valid) == n else "Some methods are not valid", len(valid) < n
-        ),
+        finding=kit.Finding(finding, len(valid) < n),
         verdict=verdict,
         cards=[kit.Card(key.capitalize(), f"{len(labels[key]):,}", meaning) for key, (_, meaning) in _STATUS.items()],
         caveats=data["notes"],
-        blocks=[
-            kit.Section("methods", "Methods and their status", [kit.Table(columns, rows, "Methods")], nav="Status")
-        ],
+        blocks=[kit.Section("methods", "Methods and their status", [table], nav="Status")],
         methods=[how("health", *(key for known in methods.values() for key in known.source))],
     )

@@ -95,10 +95,8 @@ def trust_figure(methods: Sequence[Data], threshold: float) -> str:
             text=[name_label(trial["label"]) for trial in trials],
             hovertemplate="%{text}: AUROC %{x:.3f}<extra></extra>",
         )
-    for at, dash, name, meta in (
-        (0.5, "dot", "guessing", "quiet"),
-        (threshold, "dash", "asked of the lower end", "found"),
-    ):
+    lines = ((0.5, "dot", "guessing", "quiet"), (threshold, "dash", "asked of the lower end", "found"))
+    for at, dash, name, meta in lines:
         figure.add_scatter(
             x=[at, at],
             y=[-0.5, len(names) - 0.5],

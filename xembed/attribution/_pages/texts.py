@@ -76,9 +76,8 @@ def _cards(data: kit.Data) -> list[kit.Card]:
         note = f"of the sum, median; largest {kit.number(max(errors))}"
         cards.append(kit.Card("Completeness error", kit.number(float(np.median(errors))), note))
     if shares := [value for value in data["special"] if value is not None]:
-        cards.append(
-            kit.Card("On special tokens", kit.percent(float(np.mean(shares))), "of the attribution, in no word")
-        )
+        share = kit.percent(float(np.mean(shares)))
+        cards.append(kit.Card("On special tokens", share, "of the attribution, in no word"))
     return cards
 
 
@@ -94,9 +93,8 @@ def depth(data: kit.Data) -> kit.Page:
         value, nearest = data["depths"][row], data["nearest_similarity"][row]
         facts = [("depth", f"{value:.3f}"), ("", outside[row]), ("nearest", f"{nearest:.3f}")]
         near = (data["typical_texts"][row], f"cosine {kit.number(data['typical_similarity'][row])}")
-        items.append(
-            word_item(data, row, facts, {"depth": value, "near": nearest, "row": row}, data["texts"][row], near)
-        )
+        keys = {"depth": value, "near": nearest, "row": row}
+        items.append(word_item(data, row, facts, keys, data["texts"][row], near))
     orders = [
         ("depth", "most outlying first", False),
         ("depth", "most typical first", True),
@@ -163,11 +161,8 @@ def _validation(data: kit.Data) -> tuple[kit.Finding, str, list[str]]:
             f"{this} finds planted words in this corpus with {auroc}, where {trust['threshold']:.2f} is asked of the "
             f"lower end. Its words can’t be trusted as reasons: use {best}."
         )
-        return (
-            kit.Finding("Another method should be used here", True, "!"),
-            "That can’t be trusted in this corpus.",
-            [caveat],
-        )
+        finding = kit.Finding("Another method should be used here", True, "!")
+        return finding, "That can’t be trusted in this corpus.", [caveat]
     sentence = f"In a check on this corpus it finds planted words with {auroc}; guessing gives 0.50."
     return kit.Finding("Planted words are found in this corpus", sign="✓"), sentence, []
 
@@ -300,13 +295,10 @@ def _pairs(data: kit.Data, matrix: Any, top: Sequence[tuple[str, str, float]]) -
     )
     size: Literal["square", "tall"] = "tall" if len(words_a) > _TALL else "square"
     pairs = [[f"{a} – {b}", kit.signed(value)] for a, b, value in top]
-    return kit.Section(
-        "pairs",
-        "Pairs of words",
-        [
-            kit.Figure("pairs-plot", "Word by word", caption, heat_map(values, words_a, words_b), size=size),
-            kit.Fold("The numbers, word by word", [table]),
-            kit.Heading("Largest pairs"),
-            kit.Table(kit.number_columns(["Pair", "Adds"]), pairs, label="Largest pairs"),
-        ],
-    )
+    blocks = [
+        kit.Figure("pairs-plot", "Word by word", caption, heat_map(values, words_a, words_b), size=size),
+        kit.Fold("The numbers, word by word", [table]),
+        kit.Heading("Largest pairs"),
+        kit.Table(kit.number_columns(["Pair", "Adds"]), pairs, label="Largest pairs"),
+    ]
+    return kit.Section("pairs", "Pairs of words", blocks)

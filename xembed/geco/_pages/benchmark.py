@@ -9,19 +9,8 @@ from typing import Any
 import numpy as np
 
 from xembed.attribution._methods import METHODS
-from xembed.geco._pages.board import (
-    MAIN,
-    SURE,
-    Board,
-    accuracy_figure,
-    accuracy_table,
-    distributions,
-    form_tables,
-    grid,
-    leaderboards,
-    qualities,
-    titled,
-)
+from xembed.geco._pages import board as tables
+from xembed.geco._pages.board import MAIN, SURE, Board, grid, titled
 from xembed.geco._pages.findings import best_rows, finding_of, findings_section, invalid_methods, verdict_of
 from xembed.geco._pages.sentences import failures_section, inspector_section
 from xembed.reports import kit
@@ -45,7 +34,7 @@ def benchmark(data: kit.Data) -> kit.Page:
         findings_section(data, board),
         _leaderboard(data, board),
         _accuracy(data, board),
-        kit.Section("distributions", "How rows differ", titled(distributions(board)), nav="Distributions"),
+        kit.Section("distributions", "How rows differ", titled(tables.distributions(board)), nav="Distributions"),
         _qualities(board),
         _forms(data, board),
         inspector_section(data, board),
@@ -76,12 +65,12 @@ def _leaderboard(data: kit.Data, board: Board) -> kit.Section:
         "a method has none on this model."
     )
     title = f"Leaderboard on {data['n_sentences']:,} sentences"
-    return kit.Section("leaderboard", title, [kit.Prose(note, "quiet"), *leaderboards(board)], nav="Leaderboard")
+    return kit.Section("leaderboard", title, [kit.Prose(note, "quiet"), *tables.leaderboards(board)], nav="Leaderboard")
 
 
 def _accuracy(data: kit.Data, board: Board) -> kit.Section:
-    blocks = titled(accuracy_table(board, data["classes"]))
-    if (spec := accuracy_figure(board)) is not None:
+    blocks = titled(tables.accuracy_table(board, data["classes"]))
+    if (spec := tables.accuracy_figure(board)) is not None:
         caption = (
             "A dot for each method that looks at the model: how well its explanations find the changed words, over "
             "how well the models of the scheme classify. Point at a dot for its method."
@@ -91,18 +80,18 @@ def _accuracy(data: kit.Data, board: Board) -> kit.Section:
 
 
 def _qualities(board: Board) -> kit.Section | None:
-    tables = qualities(board)
+    blocks = tables.qualities(board)
     note = (
         "↑: higher is better, ↓: lower is better. A method can find the annotated words and still not say what the "
         "model does; these numbers ask the model."
     )
     title = "Agreement with the model, faithfulness, stability and cost"
-    blocks = [kit.Prose(note, "quiet"), *tables]
-    return kit.Section("qualities", title, blocks, nav="Model truth and cost") if tables else None
+    head = kit.Prose(note, "quiet")
+    return kit.Section("qualities", title, [head, *blocks], nav="Model truth and cost") if blocks else None
 
 
 def _forms(data: kit.Data, board: Board) -> kit.Section | None:
-    tables = form_tables(board, data["classes"])
+    blocks = tables.form_tables(board, data["classes"])
     first, second = data["classes"][:2]
     note = (
         f"Mean mass accuracy of each form, and the difference paired by sentence with its {board.level} interval; "
@@ -110,7 +99,7 @@ def _forms(data: kit.Data, board: Board) -> kit.Section | None:
         "all methods and schemes that look at a model."
     )
     title = f"Are {first} and {second} explained alike?"
-    return kit.Section("forms", title, [kit.Prose(note, "quiet"), *tables], nav="Forms") if tables else None
+    return kit.Section("forms", title, [kit.Prose(note, "quiet"), *blocks], nav="Forms") if blocks else None
 
 
 def _bias(data: kit.Data) -> kit.Section | None:

@@ -220,11 +220,10 @@ def qualities(board: Board) -> list[kit.Block]:
             heads = ["Method", *(f"{label} {arrow}".strip() for *_, label, arrow in (*scored, *plain))]
             lines = []
             for method, row in rows.items():
-                scores = [score_cell(row[group].get(key)) for group, key, _, _ in scored]
+                cells: list[Any] = [score_cell(row[group].get(key)) for group, key, _, _ in scored]
+                cells += [kit.number(row[key]) for key, _, _ in plain]
                 if method != CHANCE:
-                    lines.append(
-                        board.row(method, [*scores, *(kit.number(row[key]) for key, _, _ in plain)], row["reason"])
-                    )
+                    lines.append(board.row(method, cells, row["reason"]))
             blocks += titled(grid(heads, lines, f"Scheme {scheme}"), fold=bool(blocks))
     return blocks
 
@@ -243,10 +242,8 @@ def form_tables(board: Board, classes: Sequence[str]) -> list[kit.Block]:
     clear = [row for row in compared if row["form_difference"]["corrected"] <= SURE]
     others = compared[len(clear) :]
     blocks: list[kit.Block] = []
-    for rows, title in (
-        (clear, f"Differences at p ≤ {SURE:g} (Holm)"),
-        (others, f"{len(others)} without a clear difference"),
-    ):
+    titles = f"Differences at p ≤ {SURE:g} (Holm)", f"{len(others)} without a clear difference"
+    for rows, title in zip((clear, others), titles, strict=True):
         if rows:
             lines = [_form_row(board, row, classes, most or 1.0) for row in rows]
             blocks += titled(grid(heads, lines, title), fold=rows is others)

@@ -93,18 +93,16 @@ def _best(board: Board, scheme: str) -> str:
     if not rows:
         return f"{scheme}: no method could be scored."
     best, score = rows[0], rows[0]["metrics"][MAIN]
-    parts = [
-        f"{scheme}: {best['label']}, mass accuracy {_mass(best)} "
-        f"({board.level} interval {kit.bounds(score['low'], score['high'])})"
-    ]
+    interval = f"{board.level} interval {kit.bounds(score['low'], score['high'])}"
+    parts = [f"{scheme}: {best['label']}, mass accuracy {_mass(best)} ({interval})"]
     if (chance := board.chance(scheme)) is not None:
         above = "above" if board.above_chance(scheme, best["method"]) else "not clearly above"
         parts.append(f"{above} chance ({kit.number(chance)})")
     second, p = _runner_up(board, scheme)
     if second is not None:
-        clear = (
-            "not compared" if p is None else f"{'clear' if p <= SURE else 'not clear'}, p = {kit.p_value(p)} by Holm"
-        )
+        clear = "not compared"
+        if p is not None:
+            clear = f"{'clear' if p <= SURE else 'not clear'}, p = {kit.p_value(p)} by Holm"
         parts.append(f"the runner-up is {second['label']} with {_mass(second)} (difference {clear})")
     references = [
         board.labels[method]
@@ -141,10 +139,8 @@ def _accuracy(board: Board) -> list[str]:
                 else " The models classify too much alike to say."
             )
         sentences.append(sentence)
-        if (
-            len(ranked) > 2
-            and (rho := _rank_correlation(accuracy, [float(np.mean(row)) for row in masses])) is not None
-        ):
+        rho = _rank_correlation(accuracy, [float(np.mean(row)) for row in masses])
+        if len(ranked) > 2 and rho is not None:
             sentences.append(
                 f"Over the {len(ranked)} schemes the rank correlation of accuracy and mean mass accuracy of all "
                 f"methods is {rho:+.2f}; so few schemes can't show more than a tendency."

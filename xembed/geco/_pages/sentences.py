@@ -119,16 +119,10 @@ def _view(sentence: kit.Data, scheme: str, board: Board) -> kit.Panel | None:
         ])
     )  # fmt: skip
     for called, texts, pair in pairs:
-        known = [value for value in pair if value is not None]
-        strip = [
-            [
-                kit.chip(
-                    " / ".join(words[at] for words in texts if at < len(words)), value, kit.largest(known), boxed=True
-                )
-            ]
-            for at, value in enumerate(pair)
-            if value is not None
-        ]
+        known = {at: value for at, value in enumerate(pair) if value is not None}
+        words = {at: " / ".join(text[at] for text in texts if at < len(text)) for at in known}
+        most = kit.largest([*known.values()])
+        strip = [[kit.chip(words[at], value, most, boxed=True)] for at, value in known.items()]
         title = kit.line("Exact pair Shapley, ", kit.name(called), ":") if called else "Exact pair Shapley:"
         blocks += [kit.Prose(title), kit.Aligned(strip, written=True)]
     blocks.append(kit.Fold("The numbers", [_table(forms, values, pairs, f"Sentence {sentence['group']}")]))
@@ -182,15 +176,11 @@ def failures_section(data: kit.Data, board: Board) -> kit.Section | None:
     shared: dict[tuple[Any, ...], list[kit.Data]] = {}
     for row in sorted(failures, key=lambda row: float(row["mass_accuracy"])):
         shared.setdefault((row["scheme"], row["group"], row["form"]), []).append(row)
-    by_sentence = [
-        _failure(
-            f"{len(rows)} of {len(board.ranked(rows[0]['scheme']))}",
-            rows[0],
-            known,
-            "; ".join(f"{board.labels[row['method']]} {kit.number(row['mass_accuracy'])}" for row in rows),
-        )
-        for rows in sorted(shared.values(), key=lambda rows: -len(rows))[:_FAILURES]
-    ]
+    by_sentence = []
+    for rows in sorted(shared.values(), key=lambda rows: -len(rows))[:_FAILURES]:
+        scores = "; ".join(f"{board.labels[row['method']]} {kit.number(row['mass_accuracy'])}" for row in rows)
+        label = f"{len(rows)} of {len(board.ranked(rows[0]['scheme']))}"
+        by_sentence.append(_failure(label, rows[0], known, scores))
     order = {method: place for place, method in enumerate(board.methods)}
     ordered = sorted(failures, key=lambda row: (order[row["method"]], board.schemes.index(row["scheme"])))[:_LIST]
     by_method = [_failure(board.labels[row["method"]], row, known, kit.number(row["mass_accuracy"])) for row in ordered]
