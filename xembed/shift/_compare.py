@@ -14,6 +14,7 @@ from xembed._core import validation
 from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.inputs import column_names
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
 from xembed._core.text import blankless_note, format_p, in_sentence, short_names
@@ -172,6 +173,7 @@ class ShiftResult(Result):
         return pd.DataFrame(columns)
 
 
+@shows_steps
 def compare_corpora(
     F: Embeddings,
     G: Embeddings,
@@ -193,6 +195,7 @@ def compare_corpora(
     encoder: Any = None,
     warnings: Sequence[str] = (),
     metadata: tuple[Any, Any] | None = None,
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
@@ -250,6 +253,8 @@ def compare_corpora(
         None, under the same names in both. The report shows them with each text and colors the map by them. A column
         'row' of integers takes the place of the row numbers. By default the first 4 columns beside ``text_column``
         that are not all the same and of at most 40 characters; ``({}, {})`` leaves them out.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations and all other random steps; None is seed 0.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xembed._core import validation
 from xembed._core.directions import direction_weights
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.text import short_names
@@ -172,6 +173,7 @@ class DriftResult(Result):
         return pd.DataFrame(columns)
 
 
+@shows_steps
 def drift_over_time(
     X: Embeddings,
     times: Any,
@@ -187,6 +189,7 @@ def drift_over_time(
     names: tuple[str, str] = ("reference", "stream"),
     encoder: Any = None,
     warnings: Sequence[str] = (),
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> DriftResult:
     r"""Watch a stream of texts for drift, with one error rate for all looks together.
@@ -239,6 +242,8 @@ def drift_over_time(
         For texts what encodes them, for embeddings the description of what made them, as in `compare_corpora`.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations and the thinning; None is seed 0.
 
