@@ -23,7 +23,7 @@ from xembed.attribution._methods import check_options, find_methods
 from xembed.attribution._trust import TARGETS, TrustResult, make_target, trust_check, trust_note
 from xembed.depth import tte_depth
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.encoders._encoding import unread_notes
+from xembed.encoders._encoding import find_unread
 
 Floats = npt.NDArray[np.float64]
 # Depths that differ by less are the same but for rounding.
@@ -194,8 +194,8 @@ def explain_depth(
     attributions = explain(encoder, checked, method=method, target=goal, progress=progress, rng=rng, **options)
     note = NOT_VALIDATED if report is None else trust_note(report, method, target)
     parameters = attributions.provenance["parameters"]
-    unread = unread_notes(encoder, checked, "texts")
-    unread += [] if reference is None else unread_notes(encoder, corpus, "reference")
+    unread = find_unread(encoder, checked, "texts")[0]
+    unread += [] if reference is None else find_unread(encoder, corpus, "reference")[0]
     return DepthExplanation(
         **vars(attributions)
         | {

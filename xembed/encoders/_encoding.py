@@ -63,6 +63,13 @@ class Encoding:
     max_length: int | None = None
     texts: tuple[str, ...] = ()
 
+    @property
+    def unread(self) -> float:
+        """Share of the texts of which the encoder reads nothing: no token, or unknown ones only. 0 if not counted."""
+        if self.n_unknown is None or self.n_content is None or not self.n_texts:
+            return 0.0
+        return float((self.n_unknown >= self.n_content).mean())
+
     def warnings(self, name: str | None = None) -> list[str]:
         r"""Return what the encoder does not read of the texts, with counts; empty if it reads everything.
 
@@ -165,11 +172,15 @@ def counted(
     )
 
 
-def unread_notes(encoder: Any, texts: Sequence[str], name: str) -> list[str]:
-    """Return `Encoding.warnings` of texts that are encoded elsewhere, but for cuts, of which explanations tell."""
+def find_unread(encoder: Any, texts: Sequence[str], name: str) -> tuple[list[str], float]:
+    """Return `Encoding.warnings` and `Encoding.unread` of texts that are encoded elsewhere.
+
+    Cuts are left out: explanations say them themselves. Objects without ``.encode_detailed`` are asked nothing.
+    """
     if not callable(getattr(encoder, "encode_detailed", None)):
-        return []
-    return replace(encode_texts(encoder, texts), n_truncated=None).warnings(name)
+        return [], 0.0
+    encoding = replace(encode_texts(encoder, texts), n_truncated=None)
+    return encoding.warnings(name), encoding.unread
 
 
 def encode_texts(

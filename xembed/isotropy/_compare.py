@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.fields import Count, Level, Probability, Provenance
+from xembed._core.progress import step
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.text import in_sentence
@@ -333,7 +334,11 @@ def compare_corrections(
         notes.append("Whole whitening was left out for that reason.")
     descriptions = describe_corrections(candidates)
     draws = _Draws(count, level, seeds)
-    trials = [_try(*candidate, X, protocol, halves, draws) for candidate in {RAW: None, **candidates}.items()]
+    trials = []
+    with step("Corrections", 1 + len(candidates), "correction") as advance:
+        for candidate in {RAW: None, **candidates}.items():
+            trials.append(_try(*candidate, X, protocol, halves, draws))
+            advance(1)
     rows = _rows(trials, descriptions, protocol, halves, draws)
     recommendation, reason = recommend(_scores(rows), level, has_tune=bool(protocol.tune), has_test=bool(protocol.test))
     tune_names, test_names = ([item.name for item in sets] for sets in (protocol.tune, protocol.test))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, NoReturn
 import numpy as np
 
 from xembed._core.fields import Count, NonNegative, Provenance
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
@@ -127,6 +128,7 @@ class Diagnosis(Result):
         return table.join(after, on="name")
 
 
+@shows_steps
 def diagnose(
     source: Any,
     texts: Any = None,
@@ -236,7 +238,7 @@ def diagnose(
     else:
         if fit_texts is None and labels is not None:
             _raise_for_no_fit(caller)
-        (rows,), _, described = given.embed()
+        (rows,), _, described, _ = given.embed()
         space = _from_embeddings(rows, texts, fit_texts, caller=caller)._replace(encoder=described)
     intervals: dict[str, Any] = {"confidence_level": level, "n_resamples": count}
     before = measure(space.X, **intervals, rng=seeds[0])

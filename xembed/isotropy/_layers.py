@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from xembed._core.fields import Count, Level, Probability, Provenance
+from xembed._core.progress import shows_steps, step
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
@@ -141,6 +142,7 @@ def _flat(row: LayerRow) -> dict[str, Any]:
     return flat
 
 
+@shows_steps
 def layer_profile(
     encoder: Any,
     texts: Any,
@@ -233,17 +235,19 @@ def layer_profile(
     )
     rows: list[LayerRow] = []
     similarities: list[Array] = []
-    for (layer, pooling), X in embeddings.items():
-        raw = X.astype(np.float64)
-        for name, correction in {RAW: None, **candidates}.items():
-            if correction is not None and _is_constant(raw):
-                continue  # the first token of layer 0: there is nothing to correct
-            corrected = correct(name, correction, raw[of_fit], raw)
-            measured_rows, measures = corrected[of_texts], tuple[Measure, ...]()
-            if not _is_constant(measured_rows):
-                measures = measure_rows(measured_rows, selected, count, level, np.random.default_rng(seed)).measures
-            rows.append(LayerRow(layer, pooling, name, measures, sts=None))
-            similarities.append(similarities_of(corrected, sets, protocol))
+    with step("Layers", len(embeddings), "layer") as advance:
+        for (layer, pooling), X in embeddings.items():
+            raw = X.astype(np.float64)
+            for name, correction in {RAW: None, **candidates}.items():
+                if correction is not None and _is_constant(raw):
+                    continue  # the first token of layer 0: there is nothing to correct
+                corrected = correct(name, correction, raw[of_fit], raw)
+                measured_rows, measures = corrected[of_texts], tuple[Measure, ...]()
+                if not _is_constant(measured_rows):
+                    measures = measure_rows(measured_rows, selected, count, level, np.random.default_rng(seed)).measures
+                rows.append(LayerRow(layer, pooling, name, measures, sts=None))
+                similarities.append(similarities_of(corrected, sets, protocol))
+            advance(1)
     correlations = _correlations(similarities, sets, count, level, seed)
     share, transductive = _sts.fit_overlap(fit, sets) if candidates and sets else (None, False)
     notes = [_sts.TRANSDUCTIVE.format(fit.name)] if transductive else []

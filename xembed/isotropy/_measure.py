@@ -18,6 +18,7 @@ from xembed._core.directions import working_dtype
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Provenance, Sides
 from xembed._core.moments import Array, Columns, Moments, grouped_moments
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import shows_steps, step, track
 from xembed._core.provenance import provenance
 from xembed._core.results import NotCompared, Result, RowKey
 from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
@@ -198,6 +199,7 @@ class _Values:
         return Measure(name, metric.label, value, **bounds, better=metric.better, n_rows_used=used, warning=warning)
 
 
+@shows_steps
 def measure(
     X: Any,
     *,
@@ -206,6 +208,7 @@ def measure(
     confidence_level: float = 0.95,
     text_column: str | None = None,
     encoder: Any = None,
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> IsotropyResult:
     r"""Measure an embedding space: the spread of its variance, its cosines, and its neighborhoods.
@@ -232,6 +235,8 @@ def measure(
         For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
         default encoder if None. For embeddings the description of what made them (`Encoder.describe`). ``provenance``
         tells which.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Random number generator of the subset of rows and the half-samples. None is seed 0.
 
@@ -278,7 +283,7 @@ def measure(
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     generator = check_rng(rng, caller=caller)
     corpora = read_corpora({"X": X}, encoder=encoder, text_column=text_column, min_texts={"X": 2}, caller=caller)
-    (X,), of_encoding, described = corpora.embed()
+    (X,), of_encoding, described, _ = corpora.embed()
     rows = read_rows(X, name="X", caller=caller, min_rows=2)
     result = measure_rows(rows, selected, count, level, generator, one_shot=isinstance(X, Iterator))
     names = [metric.name for metric in selected]
@@ -402,12 +407,14 @@ def _add_of_space(values: _Values, metrics: Sequence[Metric], space: Space, sums
         return
     width, n_dims = space.moments.width, space.moments.n_dims
     replicates = {metric.name: np.full(len(halves), np.nan) for metric in metrics}
-    for part in row_blocks(0, len(halves), max(1, _HALF_NUMBERS // sums.shape[1])):
-        for i, half_sums in enumerate(halves[part].astype(np.float64) @ sums, part.start):
-            half = Space(Moments(half_sums, width, n_dims))
-            for metric in metrics:
-                with contextlib.suppress(ValueError):
-                    replicates[metric.name][i] = metric.compute(half)
+    with step("Intervals", len(halves), "half") as advance:
+        for part in row_blocks(0, len(halves), max(1, _HALF_NUMBERS // sums.shape[1])):
+            for i, half_sums in enumerate(halves[part].astype(np.float64) @ sums, part.start):
+                half = Space(Moments(half_sums, width, n_dims))
+                for metric in metrics:
+                    with contextlib.suppress(ValueError):
+                        replicates[metric.name][i] = metric.compute(half)
+                advance(1)
     values.replicates |= replicates
 
 
@@ -426,7 +433,7 @@ def _add_of_sample(
             if values.estimates.get(metric.name, 0.0) > _LARGE_DIMENSION:
                 values.warn(metric.name, f"Above {_LARGE_DIMENSION} too low, the more the fewer rows there are.")
     replicates: dict[str, list[float]] = {metric.name: [] for metric in metrics}
-    for _ in range(min(count, _SAMPLE_HALVES) if len(sample) >= 4 else 0):
+    for _ in track(range(min(count, _SAMPLE_HALVES) if len(sample) >= 4 else 0), "Intervals of neighborhoods", "half"):
         half = sample.half(rng)
         for metric in metrics:
             try:
