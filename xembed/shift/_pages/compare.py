@@ -12,6 +12,7 @@ from xembed.shift._pages.sections import (
     Names,
     coverage_section,
     facets_section,
+    finding_of,
     regions_section,
     self_check_section,
     surface_is_suspicious,
@@ -29,7 +30,7 @@ def compare(data: kit.Data) -> kit.Page:
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="shift report",
-        finding=kit.Finding("Shift found" if data["shifted"] else "No shift found", data["shifted"]),
+        finding=finding_of(data, "shift", data["shifted"]),
         verdict=data["verdict"],
         blocks=_sections(data, names),
         names=names,
