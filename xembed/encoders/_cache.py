@@ -213,16 +213,14 @@ def cache_info(folder: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     Parameters
     ----------
     folder : path, optional
-        Cache folder. By default that of the environment variable ``XEMBED_CACHE``, else the user's
-        cache folder of the operating system. It need not exist.
+        Cache folder, which need not exist. By default that of ``XEMBED_CACHE`` in the environment, else the user's.
 
     Returns
     -------
     dict
-        ``folder``, ``n_texts`` and ``n_bytes`` (totals), and ``encoders``: a list with one entry an
-        encoder, in order of the model's name, of ``model``, ``fingerprint``, ``dimension``, ``n_texts``,
-        ``n_bytes`` and ``problem``. For a file that can't be read ``problem`` says why and ``model``,
-        ``dimension`` and ``n_texts`` are ``None``.
+        ``folder``, ``n_texts`` and ``n_bytes`` (totals), and ``encoders``: for each its ``model``, ``fingerprint``,
+        ``dimension``, ``n_texts``, ``n_bytes`` and ``problem``, which says why a file can't be read (others are then
+        ``None``).
 
     Examples
     --------
@@ -252,13 +250,12 @@ def clear_cache(folder: str | os.PathLike[str] | None = None, *, fingerprint: st
     folder : path, optional
         Cache folder, as in `cache_info`.
     fingerprint : str, optional
-        Encoder whose embeddings are removed: its ``fingerprint``, or the first 8 or more digits of it. By
-        default all are removed.
+        Encoder whose embeddings are removed (its first 8 digits will do). By default all are removed.
 
     Returns
     -------
     dict
-        ``n_files`` and ``n_bytes``: how many databases and bytes were removed.
+        Numbers of removed databases and bytes: ``n_files`` and ``n_bytes``.
 
     Raises
     ------

@@ -8,13 +8,12 @@ from typing import Annotated, Any, ClassVar
 
 from xembed._core.fields import Count, Has, Interval, Provenance
 from xembed._core.provenance import provenance
-from xembed.reports._blocks import plain_text
-from xembed.reports._format import count, number
+from xembed.reports._blocks import Data, plain_text
+from xembed.reports._format import count, cut, number
 from xembed.reports._numbers import Number, numbers_of, words
 from xembed.reports._page import page_of
 
 SCHEMA = "xembed.comparison/1"
-Data = Mapping[str, Any]
 _NAMED = 4  # numbers that a sentence names
 _SEEDS = ("rng", "seed", "seeds", "random_state")
 _TEXTS = ("texts", "texts_F", "texts_G", "text_a", "text_b", "words")
@@ -300,4 +299,4 @@ def name_of(row: Data) -> str:
 def short(value: Any, most: int = 60) -> str:
     """Write a setting in one short line."""
     text = "none" if value is None else value if isinstance(value, str) else repr(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return cut(text, most)
