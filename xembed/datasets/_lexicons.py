@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from xembed._core.validation import check_option
+from xembed._core.validation import check_option, is_name
 from xembed.datasets import _lexicon_rules as rules
 from xembed.datasets._lexicon_rules import Rule
 from xembed.datasets._word_lists import read_word_lists
@@ -65,7 +65,7 @@ class Lexicon:
     watched: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
+        if not is_name(self.name):
             raise ValueError(f"The 'name' of Lexicon must be a name. Got {self.name!r} instead.")
         if isinstance(self.classes, str) or len(self.classes) != 2 or len(set(self.classes)) != 2:
             raise ValueError(f"The 'classes' of Lexicon must be two different names. Got {self.classes!r} instead.")

@@ -286,13 +286,10 @@ class Encoder:
             return self._encode_unique(texts, batch_size, show, store)
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         counts = self._count_new(texts, keys, known, store)
-        missing = []
-        for i in range(len(texts)):
-            hit = cached.get(keys[i]) if cached else None
-            if hit is None:
-                missing.append(i)
-            else:
-                _, vectors[i] = hit
+        missing = [i for i in range(len(texts)) if not cached or keys[i] not in cached]
+        for i, key in enumerate(keys):
+            if key in cached:
+                vectors[i] = cached[key][1]
         if not missing:
             return vectors, counts, len(texts)
         from tqdm import tqdm
@@ -312,11 +309,7 @@ class Encoder:
         return vectors, counts, len(texts) - len(missing)
 
     def _count_new(
-        self,
-        texts: list[str],
-        keys: list[bytes],
-        known: dict[bytes, tuple[int, int, int]],
-        store: EmbeddingCache | None,
+        self, texts: list[str], keys: list[bytes], known: dict[bytes, Any], store: EmbeddingCache | None
     ) -> npt.NDArray[np.int64]:
         """Return the counts of all texts; only those that are not in the cache are counted."""
         new = [i for i in range(len(texts)) if not known or keys[i] not in known]
@@ -338,10 +331,7 @@ class Encoder:
 
     def _run_model(self, texts: list[str]) -> FloatArray:
         embeddings = self.model.encode(
-            texts,
-            batch_size=len(texts),
-            show_progress_bar=False,
-            normalize_embeddings=self._normalize,
+            texts, batch_size=len(texts), show_progress_bar=False, normalize_embeddings=self._normalize
         )
         vectors: FloatArray = embeddings.astype(np.float32, copy=False)
         if self._dtype().itemsize < 4 and self._gives_unit_length():

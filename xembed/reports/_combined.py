@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from xembed._core.fields import Provenance
-from xembed.reports._blocks import Block, Data, Section, Span, Table, plain_text, quiet
+from xembed.reports._blocks import Block, Data, Section, Span, Table, plain_text, quiet, status
 from xembed.reports._format import count
 from xembed.reports._page import Contents, Finding, Page, Part, provenance_rows
 from xembed.reports._text import listed, plain
@@ -56,14 +56,9 @@ def _summary(parts: Sequence[Part]) -> Block:
         for card in page.cards[:_KEY_NUMBERS]:
             keys += [quiet(plain_text(card.label)), " ", Span(plain_text(card.value), "name"), "; "]
         finding = page.finding
-        rows.append(
-            [
-                [quiet(f"{part.number} · {page.kind}"), " ", *called],
-                [Span(f"{finding.mark} {finding.words}", "status found" if finding.found else "status"), " ",
-                 plain_text(page.verdict)],
-                keys[:-1],
-            ]
-        )  # fmt: skip
+        about = [quiet(f"{part.number} · {page.kind}"), " ", *called]
+        found = [status(finding.found, finding.words, finding.mark), " ", plain_text(page.verdict)]
+        rows.append([about, found, keys[:-1]])
     columns = ["Part", "Finding", "Key numbers"]
     return Section("summary", "Summary", [Table(columns, rows, "Summary", layout="stack", kind="summary")])
 

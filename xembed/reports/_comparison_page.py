@@ -95,7 +95,7 @@ def _signed(value: float) -> str:
 
 
 def _bounds(interval: Sequence[float] | None) -> str:
-    return (bounds(*interval) or "") if interval else ""
+    return (bounds(interval[0], interval[1]) or "") if interval else ""
 
 
 def _tables(tables: Mapping[str, Sequence[Data]]) -> Block:
