@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from xembed._core.inputs import is_blank, is_missing
 from xembed._core.text import count, first_of
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
@@ -110,7 +111,6 @@ class Source:
     def column(self, name: str, option: str, *, complete: bool = True) -> list[Any]:
         """Return the column that an option names; ``complete`` refuses blank cells, which would pass for one group."""
         from xembed._core.validation import quote_options
-        from xembed.shift._battery import is_missing
 
         if self.table is None:
             raise ValueError(
@@ -123,7 +123,7 @@ class Source:
                 f"{option} must be one of {names}, the columns of {str(self.path)!r}. Got {name!r} instead."
             )
         values = list(self.table.column(name))
-        missing = [place for place, value in enumerate(values) if complete and is_missing(value)]
+        missing = [place for place, value in enumerate(values) if complete and is_blank(value)]
         if missing:
             raise ValueError(
                 f"{str(self.path)!r} must have a value in each cell of {name!r}. {len(missing)} "
@@ -247,7 +247,7 @@ def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> 
     names = [name for table in tables if table is not None for name in table.columns if name not in {"text", "row"}]
     for name in dict.fromkeys([*(name for name in first if name in names), *names]):
         written = [
-            [_written(value) for value in table.column(name)]
+            ["" if is_missing(value) else str(value) for value in table.column(name)]
             if table is not None and name in table.columns
             else [""] * len(source)
             for table, source in zip(tables, sources, strict=True)
@@ -258,10 +258,6 @@ def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> 
         if len(columns[0]) > _MOST_COLUMNS:
             break
     return columns
-
-
-def _written(value: Any) -> str:
-    return "" if value is None or value != value else str(value)
 
 
 def embed_source(source: Source | TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:

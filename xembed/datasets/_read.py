@@ -113,13 +113,14 @@ def read_texts(
     table, skipped = _without_blank(table, texts_column, skip_blank)
     texts = _as_texts(table, texts_column)
     others = {name: column for name, column in table.columns.items() if name != texts_column}
-    labels, dates = _as_labels(others.get("label")), _as_dates(others.get("date"), dayfirst)
+    labels, dates = others.get("label"), _as_dates(others.get("date"), dayfirst)
+    labels = None if labels is None or not all(isinstance(v, str | int) for v in labels) else list(map(str, labels))
     read = {"label": labels, "date": dates}
     metadata = {name: column for name, column in others.items() if read.get(name) is None}
     return TextTable(
         name=table.name,
         texts=tuple(texts),
-        labels=labels,
+        labels=None if labels is None else tuple(labels),
         dates=dates,
         metadata={_free_name(name, metadata): tuple(column) for name, column in metadata.items()},
         n_skipped=len(skipped),
@@ -309,7 +310,8 @@ def _choose_text_column(table: Columns, asked: str | None) -> str:
         candidates = [name for name in candidates if name in _TEXT_COLUMNS]
     if len(candidates) == 1:
         name = candidates[0]
-        if table.suffix in {".csv", ".tsv"} and _is_sentence(name):
+        is_sentence = len(name.split()) > 2 or len(name) > 40 or name.rstrip().endswith(_ENDS)
+        if is_sentence and table.suffix in {".csv", ".tsv"}:
             raise ValueError(
                 f"{table.source} must name its columns in the first line. The name of the column of texts is "
                 f"{name!r:.80}, which looks like a text: without such a line, give it the ending .txt; if it is the "
@@ -324,10 +326,6 @@ def _choose_text_column(table: Columns, asked: str | None) -> str:
         f"{table.source} must say which of its columns holds the texts: none is called 'text'. "
         f"Got {quote_options(names)}: name one with text_column=... (--text-column on the command line)." + remedy
     )
-
-
-def _is_sentence(name: str) -> bool:
-    return len(name.split()) > 2 or len(name) > 40 or name.rstrip().endswith(_ENDS)
 
 
 def _warn_of_texts(texts: list[str], table: Columns, column: str) -> list[str]:
@@ -395,12 +393,6 @@ def _as_ids(table: Columns, id_column: str) -> tuple[str, ...]:
                 f"{id_column!r}. Got {value!r:.60} in {table.unit} {number}: fill it in, or name another column."
             )
     return tuple(map(str, column))
-
-
-def _as_labels(column: list[Any] | None) -> tuple[str, ...] | None:
-    if column is None or not all(isinstance(value, str | int) for value in column):
-        return None
-    return tuple(str(value) for value in column)
 
 
 def _as_dates(column: list[Any] | None, dayfirst: bool) -> npt.NDArray[np.datetime64] | None:

@@ -281,8 +281,9 @@ def clear_cache(folder: str | os.PathLike[str] | None = None, *, fingerprint: st
                 "The 'fingerprint' parameter of clear_cache must be that of a cached encoder, or its first 8 "
                 f"or more digits (cache_info lists them). Got {fingerprint!r} instead."
             )
-    if fingerprint is None:
-        _remove_records(cache_folder(folder))
+    for path in () if fingerprint is not None else (cache_folder(folder) / "encoders").glob("*.json"):
+        if re.fullmatch(r"[0-9a-f]{32}\.json", path.name):
+            path.unlink(missing_ok=True)
     sizes = [sum(part.stat().st_size for part in _parts(path)) for path in paths]
     for path in paths:
         _remove(path)
@@ -317,12 +318,6 @@ def _databases(base: Path) -> Iterator[Path]:
         # A journal may be left of a database that is gone.
         for name in dict.fromkeys(name.partition("-")[0] for name in names):
             yield folder / name
-
-
-def _remove_records(base: Path) -> None:
-    for path in (base / "encoders").glob("*.json"):
-        if re.fullmatch(r"[0-9a-f]{32}\.json", path.name):
-            path.unlink(missing_ok=True)
 
 
 def _parts(path: Path) -> list[Path]:

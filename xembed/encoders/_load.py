@@ -139,7 +139,9 @@ def load_encoder(
     (3, 'max')
     """
     caller = "load_encoder"
-    layer = _check_layer(layer, caller=caller)
+    if not isinstance(layer, Integral) or isinstance(layer, bool):
+        raise TypeError(f"The 'layer' parameter of {caller} must be an integer. Got {layer!r} instead.")
+    layer = int(layer)
     if pooling is not None:
         check_option(pooling, POOLINGS, name="pooling", caller=caller)
     if normalize is not None and not isinstance(normalize, bool):
@@ -229,12 +231,6 @@ def _folder_of(source: Source) -> Path | None:
 
 def _commit_of(source: Source) -> str | None:
     return None if source.cache_dir is None else _commit_in_cache(source) or source.revision
-
-
-def _check_layer(layer: Any, *, caller: str) -> int:
-    if not isinstance(layer, Integral) or isinstance(layer, bool):
-        raise TypeError(f"The 'layer' parameter of {caller} must be an integer. Got {layer!r} instead.")
-    return int(layer)
 
 
 def find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str, verify: bool = True) -> Source:
