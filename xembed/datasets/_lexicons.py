@@ -26,11 +26,9 @@ class Lexicon:
         Pairs of words in lower case, the one of the first form first. A word of several pairs is switched by the first
         of them.
     generic : frozenset of str
-        Words of ``pairs`` that replace others but are never replaced, since they are used for both forms: "hunter" for
-        "huntress".
+        Words of ``pairs`` that are never replaced, since they are used for both forms: "hunter" for "huntress".
     rules : mapping of str to callable
-        Functions for words whose partner depends on their neighbors: they take a `WordContext` and return a `Choice`.
-        The word must stand in a pair, which says its form.
+        For words of ``pairs`` whose partner depends on their neighbors: functions of a `WordContext` to a `Choice`.
     suffixes : tuple of (str, str)
         Endings of words that are not in ``pairs``, such as ("woman", "man").
     not_suffixes : frozenset of str
@@ -110,17 +108,12 @@ def load_lexicon(name: str) -> Lexicon:
     ----------
     name : {'age', 'gender'}
         'gender': female and male pronouns, relatives, titles, trades and nobility, with rules for "her", "his" and
-        some more. 'age': young and old people.
+        some more. 'age': young and old people. Others are a ValueError.
 
     Returns
     -------
     Lexicon
         For English.
-
-    Raises
-    ------
-    ValueError
-        If there is no such lexicon.
 
     Examples
     --------

@@ -40,11 +40,9 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
 
     Raises
     ------
-    ValueError
-        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode or (in .csv)
-        holds a NUL character, or (in .jsonl) a number is infinite.
-    TypeError
-        If a column's name is not a string or the format can't hold a value.
+    TypeError, ValueError
+        If the suffix is unknown, there are no columns, they differ in length, a name or text is not valid Unicode or
+        (in .csv) holds a NUL character, (in .jsonl) a number is infinite, or the format can't hold a value.
     OSError
         If the folder does not exist or can't be written, or the file exists and is not to be replaced.
 

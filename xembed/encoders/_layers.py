@@ -236,8 +236,10 @@ def truncate(encoder: Encoder, n_layers: int) -> Encoder:
         first.auto_model.config.num_hidden_layers = n_layers
         if layer == -1:
             # The pooling, of the layer that is now the last, without what was trained for the model's own output.
+            own = _pipeline.find_pooling(model)
+            pooling = own if own in POOLINGS else None
             model = _pipeline.customize(
-                model, layer=-1, pooling=_single_pooling(model), normalize=None, max_length=None, caller=caller
+                model, layer=-1, pooling=pooling, normalize=None, max_length=None, caller=caller
             )
     short = Encoder(
         model.eval(),
@@ -317,14 +319,6 @@ def _find_blocks(transformer: Any, *, caller: str) -> Any:
             f"RoBERTa. Got {type(model).__name__}, in which {'none were' if not lists else 'several lists were'} found."
         )
     return lists[0]
-
-
-def _single_pooling(model: Any) -> str | None:
-    """Return the name of the model's pooling, if it is one of ours."""
-    from xembed.encoders import _pipeline
-
-    name = _pipeline.find_pooling(model)
-    return name if name in POOLINGS else None
 
 
 @contextlib.contextmanager

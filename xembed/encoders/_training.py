@@ -98,13 +98,8 @@ class TrainingLoop:
         self.per_epoch = math.ceil(n_rows / settings.batch_size)
         self.n_steps = self.per_epoch * settings.epochs
         self.parameters = {name: p for name, p in trained.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=settings.learning_rate,
-            eps=settings.eps,
-            weight_decay=settings.weight_decay,
-            fused=settings.fused,
-        )
+        options: Any = {"lr": settings.learning_rate, "eps": settings.eps, "fused": settings.fused}
+        self.optimizer = torch.optim.AdamW(self.parameters.values(), weight_decay=settings.weight_decay, **options)
         self.generator = torch.Generator().manual_seed(seed)
         self._sources = [self.generator, *global_generators(device)]
         self._batches: list[torch.Tensor] = []  # of this epoch
