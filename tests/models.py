@@ -159,7 +159,7 @@ def byte_tokenizer(max_length=40):
 
 # Random transformers.
 
-_KINDS = {kind.lower(): kind for kind in ("Bert", "DistilBert", "Roberta")}
+_KINDS = {kind.lower(): kind for kind in ("Bert", "DistilBert", "Roberta", "GPT2", "Llama")}
 
 
 def _shape(kind, n_blocks, width=32):
@@ -194,6 +194,21 @@ def tiny_bert(n_classes=2, seed=0, **config):
     options = {"vocab_size": len(SPECIAL) + len(WORDS) + len(ENDINGS), "max_position_embeddings": 64}
     options |= _shape("Bert", 2) | {"num_labels": n_classes, "initializer_range": 0.3}
     return _random("Bert", "ForSequenceClassification", seed, **(options | config))
+
+
+def tiny_decoder(kind, n_classes=2, **config):
+    """Return a random classifier of two layers, GPT2 or Llama, that reads the last token which is no padding."""
+    options = {
+        "vocab_size": len(SPECIAL) + len(WORDS) + len(ENDINGS),
+        "num_labels": n_classes,
+        "initializer_range": 0.3,
+    }
+    options |= {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    if kind == "GPT2":
+        options |= {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    else:
+        options |= _shape(kind, 2) | {"max_position_embeddings": 64}
+    return _random(kind, "ForSequenceClassification", **(options | config))
 
 
 class BagOfWords(torch.nn.Module):

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from models import BagOfWords, one_thread, tiny_bert, tiny_tokenizer
+from models import BagOfWords, one_thread, tiny_bert, tiny_decoder, tiny_tokenizer
 
 import xembed
-from xembed.attribution import METHODS, Attributions, ScoredModel, explain
+from xembed.attribution import METHODS, Attributions, ScoredModel, explain, faithfulness
 from xembed.datasets import PairedSentences
 
 SENTENCES = [["She", "singss", "."], ["The", "young", "actress", "met", "her", "bad", "dog", "."]]
@@ -129,6 +129,80 @@ def test_probabilities_are_explained_if_asked(bert):
     assert found.output == "probability" and ((found.scores > 0) & (found.scores < 1)).all()
     for values, score, base in zip(found.values, found.scores, found.baseline_scores, strict=True):
         np.testing.assert_allclose(values.sum(), score - base, rtol=0.002)
+
+
+@pytest.mark.parametrize("n_classes", [1, 3])
+@pytest.mark.parametrize("problem_type", ["multi_label_classification", "regression", None])
+def test_probabilities_are_those_that_the_model_was_trained_for(n_classes, problem_type):
+    model = tiny_bert(n_classes, problem_type=problem_type)
+    logits = [say(model, target=output, method="occlusion").scores for output in range(n_classes)]
+    for output in range(n_classes):
+        found = say(model, target=output, output="probability", tolerance=0.001)
+        if n_classes == 3 and problem_type is None:
+            expected = np.exp(logits[output]) / np.exp(logits).sum(axis=0)
+        else:
+            expected = 1 / (1 + np.exp(-logits[output]))
+        np.testing.assert_allclose(found.scores, expected, rtol=1e-4)
+        assert all(np.abs(values).max() > 1e-4 for values in found.values)
+        assert any("is a regression" in note for note in found.notes) == (problem_type == "regression")
+
+
+def test_faithfulness_has_the_same_probabilities():
+    model = ScoredModel(tiny_bert(1), tiny_tokenizer(), caller="this test")
+    rows = model.words.encode(SENTENCES)
+    found = faithfulness(model, rows, 0, {"mine": [np.arange(float(len(row.words))) for row in rows]})
+    assert np.ptp(found["mine"]["comprehensiveness"]) > 0
+
+
+# ---- decoders, which read their last place
+
+
+@pytest.mark.parametrize("kind", ["GPT2", "Llama"])
+@pytest.mark.parametrize(
+    "method", [name for name, method in METHODS.items() if method.family in ("gradient", "perturbation")]
+)
+def test_attributions_of_a_decoder_do_not_depend_on_the_other_texts(kind, method):
+    model = tiny_decoder(kind)
+    texts = [["She", "sings"], ["The", "bad", "dog", "met", "an", "actress", "in", "the", "park"], ["He", "left"]]
+    try:
+        together = say(model, texts, target=1, method=method, deletion="unk", baseline="unk")
+    except (RuntimeError, AttributeError) as error:  # captum's hooks do not fit every model
+        pytest.skip(str(error)[:80])
+    for place, text in enumerate(texts):
+        alone = say(model, [text], target=1, method=method, deletion="unk", baseline="unk")
+        size = np.abs(alone.values[0]).max()
+        np.testing.assert_allclose(together.values[place] / size, alone.values[0] / size, atol=1e-4)
+        np.testing.assert_allclose(together.scores[place], alone.scores[0], atol=1e-5)
+    assert np.ptp(together.scores) > 0.01
+
+
+def test_a_decoder_without_a_padding_token_reads_its_texts_one_by_one():
+    model, padded = tiny_decoder("GPT2", pad_token_id=None), tiny_decoder("GPT2")
+    assert ScoredModel(model, tiny_tokenizer(), caller="this test").padding == "one"
+    assert ScoredModel(padded, tiny_tokenizer(), caller="this test").padding == "equal"
+    assert ScoredModel(tiny_bert(), tiny_tokenizer(), caller="this test").padding == "any"
+    for method in ("integrated_gradients", "occlusion"):
+        found, expected = (say(m, target=0, method=method, baseline="unk") for m in (model, padded))
+        for values, of_padded in zip(found.values, expected.values, strict=True):
+            np.testing.assert_allclose(values, of_padded, atol=1e-4)
+
+
+class OtherByEmbeddings(BagOfWords):
+    """Gives another score for embeddings than for ids."""
+
+    def forward(self, input_ids=None, attention_mask=None, inputs_embeds=None):
+        logits = super().forward(input_ids, attention_mask, inputs_embeds).logits
+        return SimpleNamespace(logits=logits + 0.01 * (inputs_embeds is not None))
+
+
+def test_gradients_of_another_score_than_that_of_the_text_are_refused():
+    model = OtherByEmbeddings(VALUES)
+    message = (
+        r"must give the same scores for inputs_embeds as for input_ids.*difference of 0\.01 for text 0.*'occlusion'"
+    )
+    with pytest.raises(RuntimeError, match=message):
+        say(model, [["she", "sings"]], target=1)
+    assert say(model, [["she", "sings"]], target=1, method="occlusion").values[0].shape == (2,)
 
 
 @pytest.mark.parametrize("method", ["integrated_gradients", "gradient_shap", "lime", "uniform_random"])
@@ -249,10 +323,14 @@ def test_progress_is_shown_if_asked(bert, capsys):
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"method": "lrp"}, ValueError, r"method of explain must be one of \{.*'integrated_gradients'.*\}. Got 'lrp'"),
-        ({"method": ["lime"]}, ValueError, r"method of explain must be one of .* Got \['lime'\] instead"),
-        ({"method": "all"}, ValueError, "method of explain must be one of"),
-        ({"method": None}, ValueError, "method of explain must be one of"),
+        (
+            {"method": "lrp"},
+            ValueError,
+            r"'method' parameter of explain must be one of \{.*'integrated_gradients'.*\}. Got 'lrp'",
+        ),
+        ({"method": ["lime"]}, ValueError, r"'method' parameter of explain must be one of .* Got \['lime'\] instead"),
+        ({"method": "all"}, ValueError, "'method' parameter of explain must be one of"),
+        ({"method": None}, ValueError, "'method' parameter of explain must be one of"),
         ({"level": "sentence"}, ValueError, r"'level' parameter of explain must be one of \{'token', 'word'\}"),
         ({"output": "loss"}, ValueError, "'output' parameter of explain"),
         ({"site": "top"}, ValueError, "'site' parameter of explain"),

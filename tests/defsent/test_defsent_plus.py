@@ -19,7 +19,7 @@ import xembed
 from xembed.defsent import DefSentPlus, DefSentResult, PromptEncoder
 from xembed.defsent._body import Body
 from xembed.defsent._definitions import read_definitions
-from xembed.defsent._entry_task import HEADS, embed_entries, make_head, make_targets
+from xembed.defsent._defsent_plus import HEADS, embed_entries, make_head, make_targets
 
 FAST = {
     "rounds": 1,

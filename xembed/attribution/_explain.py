@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import time
@@ -15,9 +14,10 @@ import numpy.typing as npt
 
 from xembed._core.fields import Floats, Ints, LengthsOf, MayBeNaN, NonNegative, Provenance, Sides
 from xembed._core.inputs import list_items
+from xembed._core.progress import estimated_step, showing
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
-from xembed._core.validation import RNG, check_option, check_texts, describe_rng, shows_progress
+from xembed._core.validation import RNG, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import EmbeddingTarget
 from xembed.attribution._method import REPORTED, Method, MethodOptions, MethodOutput, Targets
 from xembed.attribution._methods import check_options, find_methods, run_method
@@ -179,7 +179,8 @@ def explain(
     tokenizer : transformers.PreTrainedTokenizerFast, optional
         Tokenizer of ``model``, where it has none.
     output : {'logit', 'probability'}, default='logit'
-        Explained score. Probabilities near 0 and 1 are flat: their gradients vanish.
+        Explained score. Probabilities are sigmoids for a model of several labels (``config.problem_type``) or of one
+        output, else the softmax. Near 0 and 1 they are flat: their gradients vanish.
     site : {'word', 'block', 'block_twice'}, default='word'
         Layer of the gradients: word embeddings; the output of the embedding block, with positions and LayerNorm; or
         that output fed in as word embeddings, as in some published numbers.
@@ -218,7 +219,8 @@ def explain(
     TypeError
         If the tokenizer is a slow one, or an argument is of the wrong type.
     RuntimeError
-        If scores or attributions are not finite.
+        If scores or attributions are not finite, or a gradient method is asked of a model that gives other scores for
+        embeddings than for ids.
 
     See Also
     --------
@@ -271,12 +273,15 @@ def explain(
         if not hasattr(scored, "tokenizer"):
             raise ValueError(f"{caller} with level='token' needs an encoder with tokens. Got {type(model).__name__}.")
         rows = [_by_token(row, scored.tokenizer) for row in rows]
-    show = shows_progress(progress, caller=caller)
+    bars = showing(progress, caller=caller)
     began = time.monotonic()
     scores = scored.score_ids([row.ids for row in rows])
     if not of_encoder:
         targets = check_targets(target, scores, caller=caller)
-    with _progress(show, how.label) as update:
+    if how.family == "gradient":
+        scored.require_same_scores(rows, scores)
+    n_rows = round(sum(sum(how.rows(len(row.words), options)) for row in rows))
+    with bars, estimated_step(how.label, n_rows, "row") as update:
         explained = run_method(how, scored, rows, targets, dataclasses.replace(options, progress=update))
     return Attributions(
         method=how.name,
@@ -315,6 +320,11 @@ def _notes(
         yield (
             f"{n_truncated} of {len(rows)} texts are longer than the {model.words.max_length} tokens that the model "
             f"reads: words that were cut off {'have 0' if _holds_cut_words(rows) else 'are not shown'}."
+        )
+    if model.output == "probability" and model.problem_type == "regression":
+        yield (
+            "The model is a regression (config.problem_type): the sigmoid of its score is a probability only if it was "
+            "trained as the logit of one. output='logit' explains the score as it is."
         )
     over = int((output.completeness > options.tolerance).sum())
     if over and method.name == "integrated_gradients":
@@ -415,15 +425,3 @@ def _by_token(row: EncodedWords, tokenizer: Any) -> EncodedWords:
     tokens = tokenizer.convert_ids_to_tokens([row.ids[place] for place in places])
     numbers = {place: number for number, place in enumerate(places)}
     return EncodedWords(tuple(tokens), row.ids, tuple(map(numbers.get, range(len(row.ids)))), row.truncated)
-
-
-@contextlib.contextmanager
-def _progress(show: bool, label: str) -> Iterator[Any]:
-    """Give what counts rows that went through the model in a progress bar, or None."""
-    if not show:
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(desc=label, unit="row") as bar:
-        yield bar.update

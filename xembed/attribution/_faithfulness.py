@@ -44,7 +44,8 @@ def faithfulness(
     Parameters
     ----------
     model : ScoredModel
-        The model. Its logits are turned into probabilities by the softmax over all outputs.
+        The model. Its logits are turned into probabilities: by sigmoids for several labels or one output, else by the
+        softmax over all outputs.
     rows : sequence of EncodedWords
         The texts.
     targets : sequence of int, or int
@@ -92,7 +93,7 @@ def faithfulness(
     >>> found["mine"]["sufficiency_1"].tolist()
     [0.0]
     """
-    from scipy.special import softmax
+    import torch
 
     caller = "faithfulness"
     check_option(deletion, DELETIONS, name="deletion", caller=caller)
@@ -113,7 +114,7 @@ def faithfulness(
         for row, of_row in zip(rows, of_method, strict=True):
             ids += masked_ids(model, row, of_row, deletion)
     scores = model.score_ids(ids, progress=progress)
-    probabilities = scores if model.output == "probability" else softmax(scores, axis=1)
+    probabilities = scores if model.output == "probability" else model.probabilities(torch.from_numpy(scores)).numpy()
     check_outputs_exist(outputs, probabilities.shape[1], caller=caller)
     whole = probabilities[np.arange(len(rows)), outputs]
     masked = probabilities[len(rows) :].reshape(len(masks), len(rows), 2, len(parts), -1)

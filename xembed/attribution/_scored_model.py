@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ DELETIONS = ("delete", "mask", "pad", "unk")
 
 # Tokens read at once. More is slower on a CPU (the caches) and makes no difference on a GPU below its memory.
 _TOKENS_ON_CPU, _TOKENS_ON_GPU = 768, 32_768
+# Differences of scores up to which they are the same, relative to the largest.
+_SAME_SCORE, _SAME_SCORE_OF_HALF = 1e-4, 0.05
+# Rows, about, of which scores by embeddings are compared with those by ids.
+_COMPARED = 8
 
 Ids = tuple[int, ...]
 Rows = Sequence[EncodedWords]
@@ -44,7 +49,7 @@ class ScoredModel:
     site : {'word', 'block', 'block_twice'}
         Embeddings that gradients are taken of.
     output : {'logit', 'probability'}
-        Explained score.
+        Explained score. Probabilities are those of `probabilities`.
     max_length : int, optional
         Number of tokens read of a text.
     prefix : str, default=''
@@ -76,7 +81,7 @@ class ScoredModel:
         self.module = module
         if max_length is None and (limit := count_positions(module)) is not None:
             # Many saved tokenizers name no length, or a longer one: such texts would fail inside the model.
-            max_length = min(tokenizer.model_max_length, limit)
+            max_length = min(getattr(tokenizer, "model_max_length", limit), limit)
         self.words = WordEncoder(tokenizer, max_length=max_length, prefix=prefix, caller=caller)
         self.tokenizer, self.caller = tokenizer, caller
         self.site = check_option(site, SITES, name="site", caller=caller)
@@ -125,7 +130,17 @@ class ScoredModel:
             return self._finish(self.module(inputs_embeds=embeds, attention_mask=mask).logits)
 
     def _finish(self, logits: torch.Tensor) -> torch.Tensor:
-        return logits.softmax(dim=-1) if self.output == "probability" else logits
+        return self.probabilities(logits) if self.output == "probability" else logits
+
+    @property
+    def problem_type(self) -> str | None:
+        """What the model was trained for, as transformers calls it: 'multi_label_classification', 'regression', ..."""
+        return getattr(getattr(self.module, "config", None), "problem_type", None)
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return sigmoids where outputs do not compete (several labels, one output, regression), else the softmax."""
+        alone = logits.shape[-1] == 1 or self.problem_type in ("multi_label_classification", "regression")
+        return logits.sigmoid() if alone else logits.softmax(dim=-1)
 
     @property
     def block(self) -> torch.nn.Module:
@@ -173,13 +188,55 @@ class ScoredModel:
 
     # ---- rows of ids
 
+    @functools.cached_property
+    def padding(self) -> str:
+        """Rows that can share a batch: 'any', 'equal' lengths or 'one', measured on a row beside a longer one.
+
+        Decoders read the last place, which they find by the ids: from embeddings they read that of the padding.
+        """
+        import torch
+
+        longer = tuple(self.words.encode(["a b c"])[0].ids)
+        longer = longer if len(longer) > 1 else 2 * longer
+        shorter = longer[:-1]
+
+        def scores(rows: list[Ids], by_embeds: bool) -> torch.Tensor:
+            ids, mask = self.tensors(rows)
+            if by_embeds:
+                return self.score(self.embed(ids, mask), mask)
+            return self._finish(self.module(input_ids=ids, attention_mask=mask).logits)
+
+        def same(rows: list[Ids], by_embeds: bool) -> bool:
+            alone, beside = scores(rows[:1], by_embeds)[0], scores(rows, by_embeds)[0]
+            return bool((alone - beside).abs().max() <= _SAME_SCORE * max(1.0, float(alone.abs().max())))
+
+        with self.frozen(), torch.no_grad():
+            for padding, rows in (("any", [shorter, longer]), ("equal", [longer, longer])):
+                try:
+                    if not same(rows, by_embeds=False):
+                        continue
+                except ValueError:  # models without a padding token refuse batches
+                    continue
+                with contextlib.suppress(Exception):  # embeddings are not for every model: methods say so themselves
+                    if not same(rows, by_embeds=True):
+                        continue
+                return padding
+        return "one"
+
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Return places of rows, sorted by length and cut into batches of about ``tokens_at_once`` tokens."""
+        """Return places of rows, sorted by length and cut into batches of about ``tokens_at_once`` tokens.
+
+        Lengths of a batch differ only where padding changes no score.
+        """
         order = sorted(range(len(lengths)), key=lambda place: (lengths[place], place))
         batches: list[list[int]] = []
         for place in order:
             # Lengths ascend: the newest row is the longest of its batch.
-            if batches and lengths[place] * (len(batches[-1]) + 1) <= self.tokens_at_once:
+            if (
+                batches
+                and lengths[place] * (len(batches[-1]) + 1) <= self.tokens_at_once
+                and (self.padding == "any" or (self.padding == "equal" and lengths[place] == lengths[batches[-1][0]]))
+            ):
                 batches[-1].append(place)
             else:
                 batches.append([place])
@@ -214,6 +271,30 @@ class ScoredModel:
                 f"{len(scores)} rows (first: row {bad[0]}): did its training diverge, or does it run in float16?"
             )
         return scores
+
+    def require_same_scores(self, rows: Rows, scores: Scores) -> None:
+        """Compare the scores of a few rows, (n_rows, n_outputs), with those by embeddings; RuntimeError if they differ.
+
+        Not where embeddings are fed in twice, which is another model.
+        """
+        import torch
+
+        if self.site == "block_twice":
+            return
+        places = sorted(range(len(rows)), key=lambda place: len(rows[place].ids))
+        with self.frozen(), torch.no_grad():
+            for place in places[:: max(1, len(rows) // _COMPARED)]:
+                ids, mask = self.tensors([rows[place].ids])
+                by_embeds = self.score(self.embed(ids, mask), mask)[0].double().cpu().numpy()
+                gap = np.abs(by_embeds - scores[place]).max()
+                precise = torch.finfo(self.dtype).eps <= torch.finfo(torch.float32).eps
+                if gap > (_SAME_SCORE if precise else _SAME_SCORE_OF_HALF) * max(1.0, np.abs(scores[place]).max()):
+                    raise RuntimeError(
+                        f"The model of {self.caller} must give the same scores for inputs_embeds as for input_ids, or "
+                        f"gradients explain other scores than those of the texts. Got a difference of {gap:.2g} for "
+                        f"text {place}: choose a method that leaves words out, such as 'occlusion' or "
+                        "'shapley_sampling'."
+                    )
 
     def tensors(self, rows: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ids and attention mask on the device of the model."""

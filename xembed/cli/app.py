@@ -72,7 +72,8 @@ def _say_error(error: Exception) -> int:
     context = getattr(error, "ctx", None)
     if hasattr(error, "format_message"):  # of typer, whose classes have moved between its versions
         lead = "" if context is None else f" ({context.command_path} --help lists what can be given.)"
-        say(f"xembed: error: {error.format_message()}{lead}", err=True)
+        problem = error.format_message().replace(": Value error, ", ": ")  # as some versions of typer begin it
+        say(f"xembed: error: {problem}{lead}", err=True)
         return int(error.exit_code)  # type: ignore[attr-defined]
     expected = isinstance(error, ValueError | TypeError | OSError | ImportError | RuntimeError | MemoryError)
     problem = str(error) or type(error).__name__

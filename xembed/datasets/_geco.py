@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xembed._core.validation import check_option, shows_progress
+from xembed._core.validation import check_flag, check_option, shows_progress
 from xembed.datasets._paired import PairedSentences
 from xembed.datasets._read_table import Columns, read_table
 from xembed.encoders._cache import cache_folder
@@ -95,18 +95,16 @@ def load_geco(
 
     Raises
     ------
-    FileNotFoundError, PermissionError, TypeError
+    OSError, TypeError
         If the file can't be read, or ``path`` is not a path.
     ValueError
-        If a line is not of the official format (file and line are named), there is no such variant or split, no group
-        is left, or something is wrong and ``repair`` is false.
+        If a line is not of the official format, there is no such variant or split, or no group is left.
 
     Notes
     -----
     A group is kept with all of its forms or dropped; the keys of ``defects`` say what is dropped and what is repaired.
-    A blank word is removed with its mark from all forms, so that the others stay aligned; a word that holds a blank is
-    split, and its mark copied; marks are set anew where the forms differ, which is how the ground truth is defined.
-    Rows are counted as they stand in the file, so one defect may show in several counts.
+    A blank word is removed with its mark from all forms; one that holds a blank is split, and its mark copied; marks
+    are set anew where the forms differ. Rows are counted as in the file: one defect may show in several counts.
 
     References
     ----------
@@ -134,6 +132,7 @@ def load_geco(
     """
     check_option(variant, CLASSES, name="variant", caller="load_geco")
     check_option(split, SPLITS, name="split", caller="load_geco")
+    repair = check_flag(repair, name="repair", caller="load_geco")
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"The 'path' parameter of load_geco must be a path. Got {type(path).__name__} instead.")
     table = read_table(_find(Path(path), variant, split), caller="load_geco")

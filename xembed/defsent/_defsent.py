@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng
+from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
 from xembed.defsent._definitions import Definitions, hold_out, read_definitions
-from xembed.defsent._estimator import DefinitionTrainer
 from xembed.defsent._result import TrainingStep
-from xembed.defsent._training import Task
+from xembed.defsent._training import DefinitionTrainer, Task
 from xembed.encoders._masked_lm import load_masked_lm, single_tokens
 from xembed.encoders._prompt import TEMPLATE
 from xembed.encoders._training import Settings
@@ -156,7 +155,8 @@ class DefSent(DefinitionTrainer):
         from xembed.encoders._pipeline import find_device
 
         settings, notes = self._check()
-        seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
+        seed = int(check_rng(self.random_state, name="random_state", caller=_CALLER).integers(2**63))
+        shows_progress(self.progress, caller=_CALLER)
         device = find_device(self.device, caller=_CALLER)
         definitions = read_definitions(dictionary, validation, caller=_CALLER)
         encoder, head = load_masked_lm(self.model, pooling=self.pooling, device=device, seed=seed, caller=_CALLER)

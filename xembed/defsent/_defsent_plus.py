@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,22 +13,13 @@ import numpy.typing as npt
 import torch
 
 from xembed._core.torch import own_randomness
-from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
+from xembed._core.validation import RNG, check_count, check_flag, check_number, check_option, check_rng, shows_progress
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
 from xembed.defsent._definitions import Definitions, hold_out, read_definitions
-from xembed.defsent._entry_task import (
-    ENTRY_POOLINGS,
-    HEADS,
-    PROJECTIONS,
-    EntryTask,
-    embed_entries,
-    make_head,
-    make_targets,
-)
-from xembed.defsent._estimator import DefinitionTrainer
 from xembed.defsent._result import TrainingStep
-from xembed.defsent._training import EMBED_AT_ONCE
+from xembed.defsent._softmax import cross_entropy, losses_and_ranks, sampled_cross_entropy
+from xembed.defsent._training import EMBED_AT_ONCE, DefinitionTrainer, Task
 from xembed.encoders import Encoder, load_encoder
 from xembed.encoders._layers import require_transformer
 from xembed.encoders._prompt import TEMPLATE
@@ -36,6 +29,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _CALLER = "DefSentPlus"
+ENTRY_POOLINGS = {"ac": "cls", "amp": "mean"}
+PROJECTIONS = ("ica", "whitening")
+HEADS = ("identity", "linear", "orthogonal", "pooler")
 
 
 class DefSentPlus(DefinitionTrainer):
@@ -281,7 +277,11 @@ class DefSentPlus(DefinitionTrainer):
         device = find_device(self.device, caller=_CALLER)
         shows_progress(self.progress, caller=_CALLER)
         given = read_definitions(dictionary, validation, caller=_CALLER)
-        definitions = self._choose(given, seed)
+        definitions = given
+        if self.shared_definitions == "drop":
+            definitions = given.without_shared(np.random.default_rng([seed, 1]), caller=_CALLER)
+        generator = np.random.default_rng(seed)
+        definitions = hold_out(definitions, float(self.validation_fraction), generator, caller=_CALLER)
         body = Body(
             load_encoder(device=device) if self.encoder is None else self.encoder,
             pooling=self.pooling,
@@ -329,12 +329,6 @@ class DefSentPlus(DefinitionTrainer):
         self.entry_embeddings_ = task.arrays["entries"].numpy()
         return self
 
-    def _choose(self, given: Definitions, seed: int) -> Definitions:
-        """Return the entries that are used, some of them held out."""
-        if self.shared_definitions == "drop":
-            given = given.without_shared(np.random.default_rng([seed, 1]), caller=_CALLER)
-        return hold_out(given, float(self.validation_fraction), np.random.default_rng(seed), caller=_CALLER)
-
     def _entries(self, body: Body, definitions: Definitions, scale: float, projected: bool, seed: int) -> Tensors:
         """Return the entry embeddings of a round, and the entry matrix that is made of them."""
         show = shows_progress(self.progress, caller=_CALLER)
@@ -366,16 +360,13 @@ class DefSentPlus(DefinitionTrainer):
         if not isinstance(self.head, torch.nn.Module):
             check_option(self.head, HEADS, name="head", caller=_CALLER)
         for name in ("normalize_entries", "restart"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(
-                    f"The {name!r} parameter of {_CALLER} must be True or False. Got {getattr(self, name)!r} instead."
-                )
+            check_flag(getattr(self, name), name=name, caller=_CALLER)
         for name in ("n_sampled", "max_length"):
             if getattr(self, name) is not None:
                 check_count(getattr(self, name), name=name, caller=_CALLER, low=1 if name == "n_sampled" else 4)
         check_count(self.softmax_chunk, name="softmax_chunk", caller=_CALLER)
         settings = self._check_settings(decay=True, eps=1e-6, learning_rate=self.learning_rate, caller=_CALLER)
-        seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
+        seed = int(check_rng(self.random_state, name="random_state", caller=_CALLER).integers(2**63))
         return settings, self._scales(rounds), self._projected(rounds), seed
 
     def _scales(self, rounds: int) -> tuple[float, ...]:
@@ -402,3 +393,139 @@ class DefSentPlus(DefinitionTrainer):
             check_option(given, ("all", "last"), name="projection_rounds", caller=_CALLER)
             projected = frozenset(range(1, rounds + 1) if given == "all" else [rounds])
         return projected if self.projection is not None else frozenset()
+
+
+def embed_entries(
+    body: Body, definitions: Definitions, pooling: str, batch_size: int, advance: Callable[[int], object]
+) -> npt.NDArray[np.float32]:
+    """Return the mean of the vectors of each entry's definitions, shape (n_entries, d)."""
+    counts = body.count(definitions.texts)
+    rows = np.argsort(-counts, kind="stable")  # longest first: a batch too large for the memory fails at once
+    total = np.zeros((len(definitions.entries), body.dimension), dtype=np.float32)
+    body.model.eval()
+    with torch.no_grad():
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
+            vectors = body.pool_as([definitions.texts[i] for i in batch], ENTRY_POOLINGS[pooling])
+            np.add.at(total, definitions.owners[batch], vectors.cpu().numpy())
+            advance(len(batch))
+    total /= np.bincount(definitions.owners, minlength=len(total))[:, None]
+    if not np.isfinite(total).all():
+        raise RuntimeError("The entry embeddings are not finite: are the encoder's weights damaged?")
+    return total
+
+
+def make_targets(
+    entries: npt.NDArray[np.float32],
+    fitted_on: npt.NDArray[np.bool_],
+    *,
+    projection: str | None,
+    normalize: bool,
+    scale: float,
+    seed: int,
+) -> npt.NDArray[np.float32]:
+    """Return the entry matrix of shape (n_entries, d): projected, brought to unit length, scaled, as asked for.
+
+    A projection is fitted on the entries ``fitted_on``. Directions without variance among them become 0.
+    """
+    targets = entries if projection is None else _project(entries, fitted_on, projection, seed)
+    if normalize:
+        lengths = np.linalg.norm(targets, axis=1, keepdims=True)
+        targets = targets / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return np.ascontiguousarray(targets * np.float32(scale), dtype=np.float32)
+
+
+def measure_isotropy(rows: npt.NDArray[np.float32]) -> tuple[float | None, float | None]:
+    """Return debiased IsoScore and average cosine, None for what so few or such rows don't have."""
+    from xembed.isotropy import average_cosine, isoscore
+
+    used = rows[:, rows.any(axis=0)]  # dimensions that a projection left empty
+    score = cosine = None
+    with contextlib.suppress(ValueError):  # too few rows, or all rows alike
+        score = float(isoscore(used, debiased=True))
+    with contextlib.suppress(ValueError):  # rows of zeros
+        cosine = float(average_cosine(used))
+    return score, cosine
+
+
+def _project(
+    entries: npt.NDArray[np.float32], fitted_on: npt.NDArray[np.bool_], projection: str, seed: int
+) -> npt.NDArray[Any]:
+    from xembed.isotropy import ICAProjection, Whitening
+
+    # Both map directions without variance to 0, and give as many dimensions as the encoder's vectors have. Of all
+    # rotations of whitened vectors, ZCA's is closest to the vectors themselves.
+    if projection == "ica":
+        fitted, scale = ICAProjection(scale=defaults.PROJECTION_SCALE, random_state=seed % 2**32), 1.0
+    else:
+        fitted, scale = Whitening(method="zca"), defaults.PROJECTION_SCALE
+    try:
+        fitted.fit(entries[fitted_on])
+    except ValueError as error:
+        raise ValueError(f"The entry embeddings can't be projected with projection={projection!r}: {error}") from error
+    projected: npt.NDArray[Any] = fitted.transform(entries) * np.float32(scale)
+    return projected
+
+
+def make_head(kind: str | torch.nn.Module, transformer: Any, dimension: int) -> torch.nn.Module:
+    """Return a head of vectors of length ``dimension``; new weights come from torch's global generator.
+
+    'pooler' copies the dense layer of the model's own pooler, with tanh. A model that has none gets a new one.
+    """
+    if isinstance(kind, torch.nn.Module):
+        return copy.deepcopy(kind).requires_grad_(True)
+    if kind == "identity":
+        return torch.nn.Identity()
+    if kind == "pooler":
+        own: Any = getattr(getattr(transformer, "pooler", None), "dense", None)
+        fits = isinstance(own, torch.nn.Linear) and own.weight.shape == (dimension, dimension)
+        dense = copy.deepcopy(own).requires_grad_(True) if fits else torch.nn.Linear(dimension, dimension)
+        return torch.nn.Sequential(dense, torch.nn.Tanh())
+    dense = torch.nn.Linear(dimension, dimension, bias=kind == "linear")
+    with torch.no_grad():
+        torch.nn.init.eye_(dense.weight)
+        if dense.bias is not None:
+            dense.bias.zero_()
+    if kind == "orthogonal":
+        return torch.nn.utils.parametrizations.orthogonal(dense, orthogonal_map="matrix_exp")
+    return dense
+
+
+class EntryTask(Task):
+    """A round: definitions against a frozen entry matrix."""
+
+    def __init__(
+        self,
+        body: Body,
+        head: torch.nn.Module,
+        definitions: Definitions,
+        arrays: Tensors,
+        *,
+        projected: bool,
+        n_sampled: int | None,
+        softmax_chunk: int,
+    ) -> None:
+        super().__init__(body, head, definitions)
+        self.arrays, self.n_sampled, self.softmax_chunk = arrays, n_sampled, softmax_chunk
+        self._all = arrays["targets"].to(body.device)
+        self._position = np.cumsum(~definitions.held_out) - 1  # of an entry in the matrix of those trained on
+        trained_on = torch.from_numpy(~definitions.held_out)
+        self._targets = self._all if trained_on.all() else self._all[trained_on]
+        self.facts = {"projected": projected}
+        for kind, name in (("entry", "entries"), ("target", "targets")):
+            score, cosine = measure_isotropy(arrays[name].numpy())
+            self.facts |= {f"{kind}_isoscore": score, f"{kind}_average_cosine": cosine}
+
+    def loss(self, rows: npt.NDArray[np.int64], generator: torch.Generator) -> torch.Tensor:
+        """Return the mean cross-entropy over the entries that are trained on."""
+        h = self.vectors(rows)
+        targets = torch.from_numpy(self._position[self.definitions.owners[rows]]).to(h.device)
+        if self.n_sampled is not None:
+            return sampled_cross_entropy(h, self._targets, targets, n_sampled=self.n_sampled, generator=generator)
+        return cross_entropy(h, self._targets, targets, chunk=self.softmax_chunk)
+
+    def losses_and_ranks(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Look for the entries of definitions among all entries."""
+        h = self.vectors(rows)
+        targets = torch.from_numpy(self.definitions.owners[rows]).to(h.device)
+        return losses_and_ranks(h, self._all, targets, chunk=self.softmax_chunk)

@@ -36,22 +36,16 @@ class TrainingRound(Result):
 
     Attributes
     ----------
-    round : int
-        Number of the round, from 1.
-    n_steps : int
-        Number of steps of the optimizer.
-    steps : ndarray of int
-        Steps after which a loss was noted.
-    losses : ndarray of shape (len(steps),), float64
-        Mean training loss of the steps since the one noted before.
-    validation_steps : ndarray of int
-        Steps after which the held-out definitions were evaluated; 0 is before training.
-    validation_losses : ndarray of shape (len(validation_steps),), float64
-        Mean cross-entropy of held-out definitions over all entries, or words.
-    validation_top1 : ndarray of shape (len(validation_steps),), float64
-        Share of held-out definitions whose own entry has the largest logit, in [0, 1]. Ties count against it.
-    validation_mrr : ndarray of shape (len(validation_steps),), float64
-        Mean of one over the rank of the own entry, in (0, 1].
+    round, n_steps : int
+        Number of the round, from 1, and its number of steps of the optimizer.
+    steps, losses : ndarray of shape (n_noted,), int64 and float64
+        Steps after which a loss was noted, and the mean training loss of the steps since the one noted before.
+    validation_steps, validation_losses : ndarray of shape (n_validations,), int64 and float64
+        Steps after which the held-out definitions were evaluated (0 is before training), and their mean cross-entropy
+        over all entries, or words.
+    validation_top1, validation_mrr : ndarray of shape (n_validations,), float64
+        Share of held-out definitions whose own entry has the largest logit, in [0, 1], where ties count against it;
+        and mean of one over the rank of the own entry, in (0, 1].
     best_step : int or None
         Step whose weights were kept, if training watched for the best; otherwise the last weights are kept.
     stopped_early : bool
@@ -95,17 +89,14 @@ class DefSentResult(Result):
     ----------
     method : str
         'defsent' or 'defsent+'.
-    n_entries : int
-        Number of entries used, those for validation included.
-    n_definitions : int
-        Number of their definitions.
+    n_entries, n_definitions : int
+        Numbers of entries used, those for validation included, and of their definitions.
     n_dropped : int
         Number of entries left out: not one token of the vocabulary (DefSent), or with a definition of another entry
         (DefSent+).
-    n_validation : int
-        Number of entries held out of training.
-    n_truncated : int
-        Number of definitions longer than the model reads in training, which were cut.
+    n_validation, n_truncated : int
+        Numbers of entries held out of training, and of definitions longer than the model reads in training, which were
+        cut.
     learning_rate : float
         Maximum of the schedule.
     pooling : str
@@ -114,10 +105,8 @@ class DefSentResult(Result):
         Template of the prompt, for ``pooling='prompt'``: `PromptEncoder` needs it to read a saved encoder.
     rounds : tuple of TrainingRound
         Records of the rounds, in order.
-    encoder : dict
-        Description of the encoder before training.
-    trained_encoder : dict
-        Description of the trained encoder.
+    encoder, trained_encoder : dict
+        Descriptions of the encoder before and after training.
     notes : tuple of str
         Caveats, in plain words.
     seconds : float

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.text import cut
-from xembed._core.validation import FloatArray, check_embeddings, check_texts
+from xembed._core.text import count, cut
+from xembed._core.validation import FloatArray, check_count, check_embeddings, check_texts, shows_progress
 
 if TYPE_CHECKING:
     from xembed.encoders._cache import CacheOption
@@ -63,6 +63,13 @@ class Encoding:
     max_length: int | None = None
     texts: tuple[str, ...] = ()
 
+    @property
+    def unread(self) -> float:
+        """Share of the texts of which the encoder reads nothing: no token, or unknown ones only. 0 if not counted."""
+        if self.n_unknown is None or self.n_content is None or not self.n_texts:
+            return 0.0
+        return float((self.n_unknown >= self.n_content).mean())
+
     def warnings(self, name: str | None = None) -> list[str]:
         r"""Return what the encoder does not read of the texts, with counts; empty if it reads everything.
 
@@ -110,10 +117,10 @@ class Encoding:
                 "it tells such texts apart by their number of tokens at most",
             ),
         ):
-            if count := int(unread.sum()):
+            if n := int(unread.sum()):
                 first = cut(repr(self.texts[int(unread.argmax())]), _QUOTED) if self.texts else ""
-                quoted = f" ({'first: ' if count > 1 else ''}{first})" if first else ""
-                sentences.append(f"{self._subject(count, name)} hold{'s' if count == 1 else ''} {what}{quoted}: {why}.")
+                quoted = f" ({'first: ' if n > 1 else ''}{first})" if first else ""
+                sentences.append(f"{self._subject(n, name)} hold{'s' if n == 1 else ''} {what}{quoted}: {why}.")
         n_unknown, n_content = int(self.n_unknown.sum()), int(self.n_content.sum())
         if _MUCH_UNKNOWN * n_content < n_unknown < n_content:
             sentences.append(
@@ -132,6 +139,18 @@ class Encoding:
             f"Encoding(n_texts={self.n_texts}, n_unique={self.n_unique}, n_cached={self.n_cached}, "
             f"n_truncated={self.n_truncated}, dimension={self.embeddings.shape[1]})"
         )
+
+
+def different_texts(texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """Return the different texts in order, and for each text its place among them."""
+    places: dict[str, int] = {}
+    inverse = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.intp, count=len(texts))
+    return list(places), inverse
+
+
+def longest_first(n_tokens: Counts, limit: int | None) -> npt.NDArray[np.intp]:
+    """Return rows by falling number of tokens that are read: a batch too large for the memory fails at once."""
+    return np.argsort(-(n_tokens if limit is None else np.minimum(n_tokens, limit)), kind="stable")
 
 
 def counted(
@@ -153,14 +172,15 @@ def counted(
     )
 
 
-def unread_notes(encoder: Any, texts: Sequence[str], name: str) -> list[str]:
-    """Return `Encoding.warnings` of texts that are encoded elsewhere, but for cuts, which explanations say themselves.
+def find_unread(encoder: Any, texts: Sequence[str], name: str) -> tuple[list[str], float]:
+    """Return `Encoding.warnings` and `Encoding.unread` of texts that are encoded elsewhere.
 
-    Nothing is known of objects without ``.encode_detailed``, and nothing is asked of them.
+    Cuts are left out: explanations say them themselves. Objects without ``.encode_detailed`` are asked nothing.
     """
     if not callable(getattr(encoder, "encode_detailed", None)):
-        return []
-    return replace(encode_texts(encoder, texts), n_truncated=None).warnings(name)
+        return [], 0.0
+    encoding = replace(encode_texts(encoder, texts), n_truncated=None)
+    return encoding.warnings(name), encoding.unread
 
 
 def encode_texts(
@@ -205,6 +225,7 @@ def encode_texts(
     >>> encode_texts(Lengths(), ["a b", "c"]).embeddings
     array([[3., 1.], [1., 0.]])
     """
+    check_encoding_options(batch_size, progress, caller="encode_texts")
     encode_detailed = getattr(encoder, "encode_detailed", None)
     if callable(encode_detailed) and not isinstance(encoder, type):
         encoding = encode_detailed(texts, batch_size, progress=progress, cache=cache)
@@ -223,12 +244,18 @@ def encode_texts(
     bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(bad):
         raise ValueError(
-            f"{name} must be finite. Got {len(bad)} row{'s' * (len(bad) > 1)} with NaN or infinity "
+            f"{name} must be finite. Got {count(len(bad), 'row')} with NaN or infinity "
             f"(first: row {bad[0]}, text {checked[bad[0]]!r:.60})."
         )
     if embeddings.dtype == np.float16:
         embeddings = embeddings.astype(np.float32)
     return Encoding(embeddings, n_texts=len(checked), n_unique=len(set(checked)))
+
+
+def check_encoding_options(batch_size: Any, progress: Any, *, caller: str) -> None:
+    """Check the options of encoding, which an object of one's own never sees."""
+    check_count(batch_size, name="batch_size", caller=caller)
+    shows_progress(progress, caller=caller)
 
 
 def describe_encoder(encoder: Any) -> dict[str, Any]:

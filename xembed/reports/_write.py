@@ -15,6 +15,7 @@ from xembed._core.fields import Misfit, fields_of, read_fields, read_json
 from xembed._core.files import check_not_read, check_writable, sweep, write_together
 from xembed._core.provenance import dump_json, provenance
 from xembed._core.results import rebuild
+from xembed._core.validation import check_flag
 from xembed.reports import _combined, _comparison
 from xembed.reports._render import render_page
 
@@ -98,6 +99,8 @@ def _write_to_file(data: Mapping[str, Any], file: IO[Any]) -> None:
 
 def check_report_path(path: str | os.PathLike[str], *, overwrite: bool = False, data_too: bool = True) -> Path:
     """Return ``path`` if a page, and its data beside it, can be written there without touching what is not ours."""
+    overwrite = check_flag(overwrite, name="overwrite", caller="check_report_path")
+    data_too = check_flag(data_too, name="data_too", caller="check_report_path")
     page = check_writable(path)
     if page.suffix.lower() not in PAGE_ENDINGS:
         raise ValueError(f"A report is a page: its path must end in .html or .htm. Got {str(page)!r} instead.")
@@ -278,11 +281,7 @@ def write_page(
     check: Callable[[Path], object] | None = check_replaceable,
     data_beside: bool | None = None,
 ) -> None:
-    """Write a page of plain data and, unless ``data_too`` is false, the data beside it: both or none.
-
-    ``check`` is called with each name that is taken when the files take theirs; ``data_beside`` says whether the data
-    are there, which is otherwise as ``data_too``.
-    """
+    """Write a page and, if ``data_too``, its data, both or none; ``data_beside``: whether data are there in the end."""
     beside = data_too if data_beside is None else data_beside
     contents = {page: render_page(data, data_beside=beside).encode("utf-8")}
     if data_too:

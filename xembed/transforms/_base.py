@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,15 +13,17 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from xembed._core.files import atomic_write
+from xembed._core.files import atomic_write, check_file
 from xembed._core.moments import Array, block_slices, raise_for_infinite_rows
 from xembed._core.validation import FloatArray, check_embeddings, raise_for_bad_rows
-from xembed.transforms._files import check_array_in_file, check_number_in_file, file_bytes, read_file
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 FORMAT = "xembed.correction/1"
+# One entry of metadata, because the library writes several in no fixed order.
+_METADATA = "xembed"
+_DTYPES = ("F64", "I64")
 _INTEGER_ARRAYS = ("dead_dimensions_", "cluster_sizes_")
 _SHARES = ("shrinkage_",)
 
@@ -212,7 +215,7 @@ def load_transform(path: str | os.PathLike[str]) -> Transform:
     """
     path = os.fspath(path)
     try:
-        return _rebuild(*read_file(path, format=FORMAT))
+        return _rebuild(*_read_file(path))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(
@@ -225,6 +228,8 @@ load_correction = load_transform  # its first name
 
 def transform_bytes(transform: Transform) -> bytes:
     """Return the content of the file: the same bytes for the same fitted transform."""
+    from safetensors.numpy import save
+
     kind = type(transform)
     if Transform._registered.get(kind.__name__) is not kind:
         name = f"{kind.__module__}.{kind.__qualname__}"
@@ -244,7 +249,9 @@ def transform_bytes(transform: Transform) -> bytes:
     }
     if hasattr(transform, "feature_names_in_"):
         about["feature_names_in"] = [str(name) for name in transform.feature_names_in_]
-    return file_bytes(about, {name: getattr(transform, name) for name in kind._arrays})
+    arrays = {name: np.ascontiguousarray(getattr(transform, name)) for name in kind._arrays}
+    content: bytes = save(arrays, {_METADATA: json.dumps(about, sort_keys=True, allow_nan=False)})
+    return content
 
 
 def _rebuild(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Transform:
@@ -257,13 +264,13 @@ def _rebuild(about: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -
         raise ValueError(f"what it holds is not what {kind.__name__} learns")
     transform = kind(**parameters)
     transform._check_parameters()
-    transform.n_features_in_ = int(check_number_in_file("n_features_in", n_dims))
+    transform.n_features_in_ = int(_checked_number("n_features_in", n_dims))
     for name, value in fitted.items():
-        setattr(transform, name, check_number_in_file(name, value, float if name in _SHARES else int))
+        setattr(transform, name, _checked_number(name, value, float if name in _SHARES else int))
     lengths = {**fitted, "n_features_in_": n_dims}
     for name, sides in kind._arrays.items():
         dtype = np.int64 if name in _INTEGER_ARRAYS else np.float64
-        setattr(transform, name, check_array_in_file(name, arrays[name], sides, lengths, dtype))
+        setattr(transform, name, _checked_array(name, arrays[name], sides, lengths, dtype))
     if not (arrays.get("scale_", np.ones(1)) > 0).all():
         raise ValueError("its scale_ is not above 0")
     dead = arrays.get("dead_dimensions_", np.empty(0))
@@ -286,6 +293,58 @@ def _find_class(name: Any) -> type[Transform]:
     if not isinstance(name, str) or name not in known:
         raise ValueError(f"its class is {name!r:.60}, which is none of those that this version of xembed knows")
     return known[name]
+
+
+def _read_file(path: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Return the description and the arrays of a file; the message of a ValueError is a reason."""
+    from safetensors import SafetensorError, safe_open
+
+    check_file(path, "load_transform")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            if _METADATA not in metadata:
+                raise ValueError("it holds something else")
+            names = list(file.keys())
+            dtypes = {file.get_slice(name).get_dtype() for name in names}
+            if others := sorted(dtypes - set(_DTYPES)):
+                raise ValueError(f"it holds numbers of the type {others[0]}")
+            # A copy lies where numpy wants it, so that products round as they did before saving.
+            arrays = {name: np.array(file.get_tensor(name), order="C") for name in names}
+    except SafetensorError as error:
+        raise ValueError(f"it is damaged, cut off or of another kind ({error})") from None
+    try:
+        about = json.loads(metadata[_METADATA])
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict):
+        raise ValueError("its description is not JSON")
+    if about.get("format") != FORMAT:
+        raise ValueError(f"its format is {about.get('format')!r:.60}, and this version of xembed reads {FORMAT!r}")
+    return about, arrays
+
+
+def _checked_number(name: str, value: Any, kind: type[int] | type[float] = int) -> int | float:
+    """Return a number of the description: a positive integer, or a share."""
+    if type(value) is not kind or not (value >= 1 if kind is int else 0 <= value <= 1):
+        raise ValueError(f"its {name} is {value!r:.60}")
+    return value
+
+
+def _checked_array(
+    name: str, array: npt.NDArray[Any], sides: tuple[str, ...], known: dict[str, int], dtype: npt.DTypeLike
+) -> npt.NDArray[Any]:
+    """Return a finite array whose sides have the lengths that ``known`` has of them; new ones are added to it."""
+    fits = array.ndim == len(sides) and all(
+        known.setdefault(side, length) == length for side, length in zip(sides, array.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"its {name} has the shape {array.shape}, which does not fit to the rest")
+    if array.dtype != dtype:
+        raise ValueError(f"its {name} is of the type {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"its {name} is not finite")
+    return array
 
 
 def check_random_state_parameter(value: Any, *, caller: str) -> None:

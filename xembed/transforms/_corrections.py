@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -50,21 +49,17 @@ class Standardize(OneToOneFeatureMixin, Transform):
     array([2])
     """
 
-    label: ClassVar[str] = "Standardization"
-    meaning: ClassVar[str] = (
+    label = "Standardization"
+    meaning = (
         "Standardization gives each dimension the mean 0 and the variance 1, which reduces the influence of rogue "
         "dimensions (Timkey & van Schijndel 2021)."
     )
-    cites: ClassVar[tuple[str, ...]] = ("timkey2021",)
+    cites = ("timkey2021",)
 
     scale_: Array
     dead_dimensions_: npt.NDArray[np.int64]
 
-    _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "mean_": ("n_features_in_",),
-        "scale_": ("n_features_in_",),
-        "dead_dimensions_": ("n_dead",),
-    }
+    _arrays: ClassVar = {"mean_": ("n_features_in_",), "scale_": ("n_features_in_",), "dead_dimensions_": ("n_dead",)}
 
     def _check_parameters(self) -> None:
         pass  # there are none
@@ -115,16 +110,16 @@ class AllButTheTop(OneToOneFeatureMixin, Transform):
     array([0., 1., 1.])
     """
 
-    label: ClassVar[str] = "All-but-the-top"
-    meaning: ClassVar[str] = (
+    label = "All-but-the-top"
+    meaning = (
         "All-but-the-top subtracts the mean and the projections onto the strongest directions (Mu & Viswanath 2018)."
     )
-    cites: ClassVar[tuple[str, ...]] = ("mu2018",)
+    cites = ("mu2018",)
 
     components_: Array
     explained_variance_ratio_: Array
 
-    _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
+    _arrays: ClassVar = {
         "mean_": ("n_features_in_",),
         "components_": ("n_removed", "n_features_in_"),
         "explained_variance_ratio_": ("n_removed",),
@@ -210,12 +205,12 @@ class ClusterIsotropy(OneToOneFeatureMixin, Transform):
     array([[1., 0., 1.]])
     """
 
-    label: ClassVar[str] = "Cluster-based correction"
-    meaning: ClassVar[str] = (
+    label = "Cluster-based correction"
+    meaning = (
         "The cluster-based correction subtracts the mean of each cluster and the projections onto its strongest "
         "directions (Rajaee & Pilehvar 2021)."
     )
-    cites: ClassVar[tuple[str, ...]] = ("rajaee2021",)
+    cites = ("rajaee2021",)
 
     n_clusters_: int
     cluster_centers_: Array
@@ -223,14 +218,14 @@ class ClusterIsotropy(OneToOneFeatureMixin, Transform):
     cluster_sizes_: npt.NDArray[np.int64]
     components_: Array
 
-    _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
+    _arrays: ClassVar = {
         "mean_": ("n_features_in_",),
         "cluster_centers_": ("n_clusters_", "n_features_in_"),
         "cluster_means_": ("n_clusters_", "n_features_in_"),
         "cluster_sizes_": ("n_clusters_",),
         "components_": ("n_clusters_", "n_removed", "n_features_in_"),
     }
-    _numbers: ClassVar[tuple[str, ...]] = ("n_samples_fit_", "rank_", "n_clusters_")
+    _numbers = ("n_samples_fit_", "rank_", "n_clusters_")
 
     def __init__(self, n_clusters: int = 8, n_components: int | str = "auto", random_state: Any = 0) -> None:
         self.n_clusters = n_clusters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -116,23 +115,23 @@ class Whitening(_Projection):
     array([8.9, 1. , 0.1])
     """
 
-    label: ClassVar[str] = "Whitening"
-    meaning: ClassVar[str] = (
+    label = "Whitening"
+    meaning = (
         "Whitening gives all directions the same variance (Su et al. 2021): in part with a power below 1, and with "
         "less weight on small variances with shrinkage."
     )
-    cites: ClassVar[tuple[str, ...]] = ("su2021",)
+    cites = ("su2021",)
 
     eigenvalues_: Array
     shrinkage_: float
 
-    _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
+    _arrays: ClassVar = {
         "mean_": ("n_features_in_",),
         "eigenvalues_": ("n_features_in_",),
         "projection_": ("n_features_in_", "n_features_out"),
         "dead_dimensions_": ("n_dead",),
     }
-    _numbers: ClassVar[tuple[str, ...]] = ("n_samples_fit_", "rank_", "shrinkage_")
+    _numbers = ("n_samples_fit_", "rank_", "shrinkage_")
 
     def __init__(
         self,
@@ -245,21 +244,21 @@ class ICAProjection(_Projection):
            [1., 0.]])
     """
 
-    label: ClassVar[str] = "Independent components"
-    meaning: ClassVar[str] = (
+    label = "Independent components"
+    meaning = (
         "The projection onto independent components whitens the standardized dimensions and rotates them until they "
         "are as far from a normal distribution as possible (Hyvärinen 1999)."
     )
-    cites: ClassVar[tuple[str, ...]] = ("hyvarinen1999",)
+    cites = ("hyvarinen1999",)
 
     n_iter_: int
 
-    _arrays: ClassVar[Mapping[str, tuple[str, ...]]] = {
+    _arrays: ClassVar = {
         "mean_": ("n_features_in_",),
         "projection_": ("n_features_in_", "n_features_out"),
         "dead_dimensions_": ("n_dead",),
     }
-    _numbers: ClassVar[tuple[str, ...]] = ("n_samples_fit_", "rank_", "n_iter_")
+    _numbers = ("n_samples_fit_", "rank_", "n_iter_")
 
     def __init__(
         self,
