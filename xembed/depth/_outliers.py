@@ -11,7 +11,7 @@ from xembed._core import validation
 from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import DataFrame, Result, data_frame
 from xembed._core.validation import RNG, Embeddings, check_embeddings, check_same_dims, describe_rng
 from xembed.depth._depth import DECIMALS, unit_depths
 from xembed.depth._local import nearest_similarity, raise_if_too_few
@@ -19,8 +19,6 @@ from xembed.encoders._corpora import read_corpora
 from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from xembed.depth._empirical_null import EmpiricalNull
 
 _SCORES = {"depth": "depth", "local": "local depth"}
@@ -81,10 +79,8 @@ class OutlierResult(Result):
         # An empty list of JSON does not say that it held integers.
         object.__setattr__(self, "rows", np.asarray(self.rows, dtype=np.int64))
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a text: row, score, p-value, q-value, and whether it is reported."""
-        import pandas as pd
-
         every = np.arange(self.n_tested)
         columns = {
             "row": every,
@@ -93,7 +89,7 @@ class OutlierResult(Result):
             "qvalue": self.qvalues,
             "outlier": np.isin(every, self.rows),
         }
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 def find_outliers(

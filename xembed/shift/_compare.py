@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from xembed._core import validation
 from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import DataFrame, Result, UserText, data_frame
 from xembed._core.text import blankless_note, format_p, in_sentence, short_names
 from xembed._core.validation import RNG, Embeddings, FloatArray, check_flag, check_number, check_rng, describe_rng
 from xembed.depth._depth import unit_depths
@@ -35,9 +35,6 @@ from xembed.shift._surface import SurfaceResult, compare_features
 from xembed.shift._terms import MIN_COUNT, TermsResult, compare_terms, term_presence
 from xembed.stats import holm
 from xembed.stats._rank_sums import normal_quantile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _CALLER = "compare_corpora"
 _MODES = ("auto", "battery", "fast")
@@ -149,10 +146,8 @@ class ShiftResult(Result):
     metadata_F: Annotated[dict[str, tuple[str | float | None, ...]] | None, UserText] = None
     metadata_G: Annotated[dict[str, tuple[str | float | None, ...]] | None, UserText] = None
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a text: corpus, row, depths and, where given, coordinates, metadata and text."""
-        import pandas as pd
-
         n_F = len(self.depths) - self.test.n_G
         corpora = np.repeat(self.names, [n_F, self.test.n_G])
         metadata = self.metadata_F or {}, self.metadata_G or {}
@@ -168,7 +163,7 @@ class ShiftResult(Result):
         columns |= {name: [*metadata[0][name], *metadata[1][name]] for name in metadata[0] if name not in columns}
         if self.texts_F is not None and self.texts_G is not None:
             columns["text"] = [*self.texts_F, *self.texts_G]
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 def compare_corpora(

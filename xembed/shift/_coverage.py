@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,11 @@ from xembed._core.fields import Count, Counts, Level, OneOf, Probabilities, Prob
 from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import DataFrame, Result, UserText, data_frame
 from xembed._core.text import short_names
 from xembed._core.validation import RNG, FloatArray, describe_rng
 from xembed.shift._battery import check_pair
 from xembed.stats import benjamini_hochberg
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -95,10 +92,8 @@ class CoverageResult(Result):
     warnings: tuple[str, ...]
     provenance: Provenance
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a text: corpus, row, score, p- and q-value, whether it is uncovered."""
-        import pandas as pd
-
         qvalues = np.concatenate([self.qvalues_F, self.qvalues_G])
         columns = {
             "corpus": np.repeat(self.names, [self.n_F, self.n_G]),
@@ -108,7 +103,7 @@ class CoverageResult(Result):
             "qvalue": qvalues,
             "uncovered": qvalues <= self.fdr,
         }
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 def coverage(

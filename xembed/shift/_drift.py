@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +13,13 @@ from xembed._core import validation
 from xembed._core.directions import direction_weights
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.provenance import provenance
-from xembed._core.results import PerRow, Result, UserText
+from xembed._core.results import DataFrame, PerRow, Result, UserText, data_frame
 from xembed._core.text import short_names
 from xembed._core.validation import RNG, Embeddings, check_count, check_rng, describe_rng
 from xembed.encoders._corpora import read_corpora
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, is_place, read_stream, read_times
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _CALLER = "drift_over_time"
 # Fewest rows, and fewest groups, that a window is tested with.
@@ -149,10 +146,8 @@ class DriftResult(Result):
     warnings: tuple[str, ...]
     provenance: Provenance
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a window."""
-        import pandas as pd
-
         columns: dict[str, Any] = {
             "start": self.starts,
             "end": self.ends,
@@ -169,7 +164,7 @@ class DriftResult(Result):
             "depth_mean": self.depth_mean,
             "depth_sd": self.depth_sd,
         }
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 def drift_over_time(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from heapq import heappush, heappushpop
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from xembed._core.fields import Count, Interval, Level, OneOf, Probability, Prov
 from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype, cosine_tolerance, neighbor_sums
 from xembed._core.parallel import row_blocks
 from xembed._core.provenance import provenance
-from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
+from xembed._core.results import DataFrame, IntervalIn, NotCompared, Result, RowKey, UserText, frame_of
 from xembed._core.text import blankless_note, in_sentence, short_names
 from xembed._core.validation import RNG, check_count, check_names, check_number, check_rng, check_texts, describe_rng
 from xembed.shift import _terms as terms_of
@@ -23,9 +23,6 @@ from xembed.shift._battery import check_pair
 from xembed.shift._terms import MIN_COUNT, Presence, count_texts, share_pvalues
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import normal_quantile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -151,12 +148,9 @@ class RegionsResult(Result):
     warnings: tuple[str, ...]
     provenance: Provenance
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a region."""
-        import pandas as pd
-
-        columns = [field.name for field in fields(Region)]
-        return pd.DataFrame([[getattr(region, name) for name in columns] for region in self.regions], columns=columns)
+        return frame_of(self.regions, Region)
 
 
 def what_shifted(
