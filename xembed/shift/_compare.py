@@ -335,10 +335,8 @@ def compare_corpora(
         pvalue, results = _run_fast(first, second, depth_test, options, seeds[0])
     else:
         pvalue, results = _run_battery(first, second, depth_test, wanted, options, seeds[0], groups, paired)
-    short = short_names(both)
-    facets = find_facets(
-        results, measure_dispersion(first, second), alpha=alpha, confidence_level=confidence_level, names=short
-    )
+    short, spread = short_names(both), measure_dispersion(first, second)
+    facets = find_facets(results, spread, alpha=alpha, confidence_level=confidence_level, names=short)
     regions, coverage, terms, surface = None, None, None, None
     if explain and n + m > _EXPLAINED_ROWS:
         notes.append(
@@ -417,11 +415,8 @@ def _check_metadata(metadata: Any, sizes: tuple[int, int]) -> tuple[dict[str, tu
     for columns, size, name in zip(metadata, sizes, "FG", strict=True):
         for column, values in columns.items():
             if len(values) != size or (column == "row" and not all(isinstance(v, int | np.integer) for v in values)):
-                kind = "integers" if column == "row" else "values"
-                raise ValueError(
-                    f"{expected}, each column with {size} {kind} for the rows of {name}. Got {len(values)} in "
-                    f"{column!r}."
-                )
+                needed = f"{size} {'integers' if column == 'row' else 'values'} for the rows of {name}"
+                raise ValueError(f"{expected}, each column with {needed}. Got {len(values)} in {column!r}.")
     first, second = ({str(k): tuple(map(_plain_value, v)) for k, v in columns.items()} for columns in metadata)
     return first, second
 
@@ -496,6 +491,7 @@ def _run_battery(
     battery = _battery.run_battery(pool, tests, options.distance)
     weights = np.array([KINDS[name].weight for name in tests])
     made = provenance(_CALLER, n_resamples=count, rng="shared")
+    measured = zip(tests, battery.pvalues, battery.combined.adjusted, weights, strict=True)
     results = [
         describe_test(
             name,
@@ -508,9 +504,7 @@ def _run_battery(
             sizes=(len(F), len(G)),
             made=made,
         )
-        for name, pvalue, adjusted, weight in zip(
-            tests, battery.pvalues, battery.combined.adjusted, weights, strict=True
-        )
+        for name, pvalue, adjusted, weight in measured
     ]
     if groups is None and not paired and "depth" in tests:
         place = tests.index("depth")
@@ -523,16 +517,10 @@ def _run_fast(
 ) -> tuple[float, tuple[TestResult, ...]]:
     """Return the combined p-value, and pooled depth and linear MMD corrected by Holm's method."""
     alpha, level = options.alpha, options.confidence_level
-    made = provenance(
-        _CALLER,
-        kernel="linear",
-        n_resamples=options.n_resamples,
-        groups=None,
-        paired=False,
-        confidence_level=level,
-        rng=describe_rng(rng),
-    )
-    linear = linear_test_of_units(F, G, options.n_resamples, rng, level=alpha / 2, confidence_level=level, made=made)
+    count, design = options.n_resamples, {"groups": None, "paired": False}
+    parameters = {"kernel": "linear", "n_resamples": count, **design, "confidence_level": level}
+    made = provenance(_CALLER, **parameters, rng=describe_rng(rng))
+    linear = linear_test_of_units(F, G, count, rng, level=alpha / 2, confidence_level=level, made=made)
     n, m = len(F), len(G)
     adjusted = holm([depth_test.pvalue, linear.pvalue])
     kind = KINDS["depth"]
@@ -554,12 +542,8 @@ def _run_fast(
         null=np.empty(0),
         provenance=depth_test.provenance,
     )
-    linear = replace(
-        linear,
-        adjusted_pvalue=float(adjusted[1]),
-        verdict=verdict_of_test("linear", float(adjusted[1]), linear.effect_size, alpha),
-    )
-    return float(adjusted.min()), (depth, linear)
+    verdict = verdict_of_test("linear", float(adjusted[1]), linear.effect_size, alpha)
+    return float(adjusted.min()), (depth, replace(linear, adjusted_pvalue=float(adjusted[1]), verdict=verdict))
 
 
 def _separability(F: UnitRows, G: UnitRows, rng: np.random.Generator) -> float | None:
@@ -615,17 +599,14 @@ def note_resolution(units_F: int, units_G: int, n_resamples: int, alpha: float, 
     log_subsets = math.lgamma(total + 1) - math.lgamma(units_F + 1) - math.lgamma(units_G + 1)
     log_permutations = units_F * math.log(2) if what == "pairs" else log_subsets
     smallest = max(math.exp(-log_permutations), 1 / (n_resamples + 1))
-    notes = []
     if smallest > alpha:
-        notes.append(
+        return [
             f"No difference can be found: {units_F} and {units_G} {what} with {n_resamples} permutations give p-values "
             f"of {smallest:.2g} or more, above the level {alpha:g}."
-        )
-    elif what == "groups" and min(units_F, units_G) < _FEW_GROUPS:
-        notes.append(
-            f"Few groups ({units_F} and {units_G}): whole groups are permuted, so this is the size of the samples."
-        )
-    return notes
+        ]
+    if what == "groups" and min(units_F, units_G) < _FEW_GROUPS:
+        return [f"Few groups ({units_F} and {units_G}): whole groups are permuted, so this is the size of the samples."]
+    return []
 
 
 def _note_design(n_F: int, n_G: int, groups: Groups | None) -> list[str]:

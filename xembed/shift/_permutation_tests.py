@@ -192,11 +192,8 @@ def mmd_test(
         O(N d B) time, no pairs.
     n_resamples : int, default=999
         Random permutations of the labels, B.
-    groups : pair of sequences, optional
-        The group (document, author) of each row of F and of each row of G. Whole groups are permuted then, because
-        chunks of one document are not independent.
-    paired : bool, default=False
-        Row i of F and row i of G are two versions of one text: each pair keeps or swaps its labels.
+    groups, paired
+        As in `compare_corpora`.
     confidence_level : float in (0, 1), default=0.95
         Level of the interval of the effect size; 1 minus it is that of the verdict.
     rng : int, numpy.random.Generator or None, default=None

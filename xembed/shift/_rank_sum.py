@@ -156,12 +156,8 @@ def rank_sum_test(
     the mean, to changes of covariance, and to topics replaced by others of equal depth. The level of the three
     references is measured in docs/measurements/shift.md.
 
-    The authors' published code differs in three ways. Its Q is the share of the pooled sample below a depth, and moves
-    with n/m; this one is Liu and Singh's [1]_. It does not correct z for ties. For :math:`|F| = |G|` it compares the
-    wrong depths. For ``reference="first"``, sizes that differ and no ties, its z and one-sided p are equal to these
-    with ``alternative="greater", method="asymptotic"``.
-
-    The interval is DeLong's on the logit scale with Welch's degrees of freedom.
+    Q is Liu and Singh's [1]_; its interval is DeLong's on the logit scale with Welch's degrees of freedom. Where the
+    authors' published code differs is in docs/comparison.md.
 
     References
     ----------

@@ -225,8 +225,7 @@ def what_shifted(
     *Scores* show where single texts stand, without regard to the regions: the share of G among the nearest
     neighbors by cosine (the square root of the number of texts, 5 to 50), the text itself left out, minus
     the share of G among all other texts. Equally near neighbors share the last places. Above 10,000 texts the
-    neighbors are looked for in a random sample of that size. Scattered texts of another kind, without others of their
-    kind nearby, get no high score: `coverage` finds those.
+    neighbors are looked for in a random sample of that size. `coverage` finds scattered texts of another kind.
 
     Rows are taken as independent: where several are of one document or author, p-values are too small.
 
@@ -290,6 +289,7 @@ def find_regions(
         regions = _add_terms(regions, clusters, order, texts, rng, presence)
         notes += blankless_note(texts) if presence is None else []
     sizes = (int(tested[:n].sum()), int(tested[n:].sum()))
+    options = {"n_clusters": n_clusters, "fdr": fdr, "split": split}
     return RegionsResult(
         verdict=_verdict(regions, fdr, short_names(names), sizes),
         regions=tuple(regions),
@@ -304,9 +304,7 @@ def find_regions(
         n_F=n,
         n_G=m,
         warnings=tuple(notes),
-        provenance=provenance(
-            caller, n_clusters=n_clusters, fdr=fdr, split=split, rng=describe_rng(seed), n_dims=F.n_dims
-        ),
+        provenance=provenance(caller, **options, rng=describe_rng(seed), n_dims=F.n_dims),
     )
 
 
@@ -477,10 +475,8 @@ def _smallest_new(n_regions: int, fdr: float, names: Sequence[str], sizes: tuple
     enough = counts[share_pvalues(np.zeros_like(counts), counts, *sizes) <= fdr / n_regions]
     if n_regions < 2 or not len(enough):
         return "So few texts in so many regions can't show a change." if n_regions > 1 else "One region can't change."
-    return (
-        f"A topic new in “{names[1]}” that has a region to itself is detected from {enough[0]} of its {sizes[1]} texts "
-        "(power 1)."
-    )
+    topic = f"A topic new in “{names[1]}” that has a region to itself"
+    return f"{topic} is detected from {enough[0]} of its {sizes[1]} texts (power 1)."
 
 
 # ---- clusters
@@ -516,9 +512,8 @@ def cluster_centers(
     fitted = [sample_rows(group, _MAX_FIT // len(groups), rng) for group in groups]
     if sum(map(len, fitted)) < sum(map(len, groups)):
         notes.append(f"The regions were made by a random sample of {sum(map(len, fitted)):,} texts.")
-    start: Floats = pool.unit(
-        np.concatenate([sample_rows(group, _MAX_START // len(groups), rng) for group in fitted])
-    ).astype(np.float64)
+    started = np.concatenate([sample_rows(group, _MAX_START // len(groups), rng) for group in fitted])
+    start: Floats = pool.unit(started).astype(np.float64)
     if n_clusters > len(start):
         raise ValueError(
             f"The 'n_clusters' parameter of {caller} must be at most {len(start)} here, the number of texts that "
@@ -539,10 +534,7 @@ def cluster_centers(
 
 
 def _ward_labels(unit: Floats, k: int) -> Ints:
-    """Return the labels of ``k`` clusters of unit rows by Ward's method, (n,).
-
-    As by scikit-learn's AgglomerativeClustering, from distances by one matrix product, in a fraction of the time.
-    """
+    """Return the labels of ``k`` clusters by Ward's method, (n,): scikit-learn's, in a fraction of the time."""
     from scipy.cluster.hierarchy import ward
 
     n = len(unit)
