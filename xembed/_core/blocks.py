@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import itertools
 import os
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -18,10 +16,10 @@ import numpy.typing as npt
 
 from xembed._core.files import open_npy
 from xembed._core.parallel import row_blocks
-from xembed._core.validation import FloatArray, check_embeddings, check_same_dims, shows_progress
+from xembed._core.progress import Advance, no_progress
+from xembed._core.validation import FloatArray, check_embeddings, check_same_dims
 
 Value = TypeVar("Value")
-Advance: TypeAlias = Callable[[int], object]
 
 # Elements of a block: large enough for several threads, small beside any machine's memory (64 MB of float32).
 _ELEMENTS = 2**24
@@ -31,10 +29,6 @@ _SOURCES = (
     "an array, a list of 2-D blocks, a function that returns an iterator of them, a dask.array, or the path of a "
     ".npy or .parquet file"
 )
-
-
-def no_progress(n_rows: int) -> None:
-    """Tell nobody that rows were read."""
 
 
 class Blocks(ABC):
@@ -298,19 +292,6 @@ def known_rows(*sources: Rows) -> int | None:
 def count_rows(rows: Rows) -> int:
     """Return the number of rows; blocks may have to be read for that, if they have not been before."""
     return rows.count() if isinstance(rows, Blocks) else len(rows)
-
-
-@contextlib.contextmanager
-def row_progress(progress: bool | None, n_rows: int | None, *, caller: str, description: str) -> Iterator[Advance]:
-    """Show a bar of rows on stderr if asked, or, for None, if that is a terminal and it takes a moment."""
-    if not shows_progress(progress, caller=caller):
-        yield no_progress
-        return
-    from tqdm import tqdm
-
-    delay = 0.5 if progress is None else 0.0
-    with tqdm(total=n_rows, desc=description, unit="row", unit_scale=True, file=sys.stderr, delay=delay) as bar:
-        yield bar.update
 
 
 def _read_once(X: Iterator[Any], *, name: str, caller: str) -> Callable[[], Iterator[Any]]:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import Advance, Blocks, Rows, no_progress
+from xembed._core.blocks import Blocks, Rows
 from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.progress import Advance, no_progress
 from xembed._core.validation import FloatArray, raise_for_bad_rows
 
 # Rows a thread takes at a time: so many that threads seldom meet at the interpreter's lock.

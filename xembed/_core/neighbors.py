@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
 from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.progress import track
 from xembed._core.validation import FloatArray
 
 Floats = npt.NDArray[np.float64]
@@ -54,7 +55,7 @@ def cosine_blocks(
     points: FloatArray, candidates: FloatArray, exclude: Indices | None = None
 ) -> Iterator[tuple[slice, FloatArray]]:
     """Yield blocks of rows of two arrays' products; those with the candidates in ``exclude``, (n,), are -inf."""
-    for rows in row_blocks(0, len(points), max(1, BLOCK_ELEMENTS // len(candidates))):
+    for rows in track(row_blocks(0, len(points), max(1, BLOCK_ELEMENTS // len(candidates))), "Neighbors"):
         cosines = points[rows] @ candidates.T
         if exclude is not None:
             cosines[np.arange(len(cosines)), exclude[rows]] = -np.inf
@@ -78,7 +79,7 @@ def top_k(
     dtype = pair_dtype(X, Y) if dtype is None else np.dtype(dtype)
     tolerance = cosine_tolerance(dtype) if tolerance is None else tolerance
     rows, cosines = np.empty((len(X), k), np.int64), np.empty((len(X), k), dtype)
-    for block in row_blocks(0, len(X), BLOCK):
+    for block in track(row_blocks(0, len(X), BLOCK), "Neighbors"):
         queries = X.unit(block, dtype)
         best = Neighbors(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), dtype))
         for columns in row_blocks(0, len(Y), BLOCK):

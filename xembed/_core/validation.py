@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.inputs import Embeddings as Embeddings
-from xembed._core.inputs import as_array, list_items, raise_for_texts
+from xembed._core.inputs import as_array, is_missing, list_items, raise_for_texts, value_of_each
 from xembed._core.text import count
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -35,13 +35,15 @@ def check_option(value: Any, options: Collection[str], *, name: str, caller: str
 def check_number(
     value: Any, *, name: str, caller: str, low: float, high: float = math.inf, closed: str = "both"
 ) -> float:
-    """Return ``value`` as a float inside the interval; ``closed`` is 'both', 'left', 'right' or 'neither'."""
+    """Return ``value`` as a finite float inside the interval; ``closed`` is 'both', 'left', 'right' or 'neither'."""
     is_number = isinstance(value, int | float | np.integer | np.floating)
     is_number = is_number and not isinstance(value, bool | np.timedelta64)
+    finite = is_number and abs(value.item() if isinstance(value, np.generic) else value) <= sys.float_info.max
     above = is_number and (value >= low if closed in {"both", "left"} else value > low)
     below = is_number and (value <= high if closed in {"both", "right"} else value < high)
-    if not (above and below):
-        left, right = (("[" if closed in {"both", "left"} else "("), ("]" if closed in {"both", "right"} else ")"))
+    if not (finite and above and below):
+        left = "[" if closed in {"both", "left"} else "("
+        right = "]" if closed in {"both", "right"} and high < math.inf else ")"
         raise (ValueError if is_number else TypeError)(
             f"The {name!r} parameter of {caller} must be a number in {left}{low:g}, {high:g}{right}. "
             f"Got {value!r} instead."
@@ -195,10 +197,17 @@ def check_texts(texts: Any, *, name: str = "texts", min_texts: int = 1, blank: b
     result = list_items(texts, name=name)
     wrong = [i for i, text in enumerate(result) if not isinstance(text, str)]
     if wrong:
-        found = result[wrong[0]]
+        item = result[wrong[0]]
+        remedy = "Convert or drop such rows first."
+        if all(is_missing(result[i]) for i in wrong):
+            remedy = "A text is missing there: drop such rows first, with all that belongs to them."
+        elif isinstance(item, bytes):
+            remedy = "Decode them first: [text.decode() for text in texts]."
+        elif isinstance(item, dict):
+            remedy = f"Pass {value_of_each(item, 'texts')}."
         raise TypeError(
             f"{name} holds {count(len(wrong), 'item')} that {'are' if len(wrong) > 1 else 'is'} not a string (first: "
-            f"item {wrong[0]}, {type(found).__name__} {found!r:.60}). Convert or drop such rows first."
+            f"item {wrong[0]}, {type(item).__name__} {item!r:.60}). {remedy}"
         )
     if len(result) < min_texts:
         raise ValueError(f"{name} must hold at least {count(min_texts, 'text')}. Got {len(result)}.")

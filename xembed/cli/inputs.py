@@ -25,8 +25,6 @@ TextsBeside = Annotated[
     Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
 ]
 
-# Columns beside the text that a page shows, and characters of the longest value of one.
-_MOST_COLUMNS, _SHORT = 4, 40
 _ISO = re.compile(r"\d{4}-\d\d(-\d\d)?(?!\w|-)")
 
 
@@ -240,28 +238,12 @@ def _draw(groups: Any, n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]
     return np.flatnonzero(np.isin(of_rows, order[:enough]))
 
 
-def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> tuple[dict[str, Any], dict[str, Any]]:
+def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> tuple[dict[str, Any], ...]:
     """Return the rows of both corpora in their files and a few columns of short values, ``first`` before others."""
-    tables = [source.table for source in sources]
-    columns: tuple[dict[str, Any], dict[str, Any]] = ({"row": list(sources[0].rows)}, {"row": list(sources[1].rows)})
-    names = [name for table in tables if table is not None for name in table.columns if name not in {"text", "row"}]
-    for name in dict.fromkeys([*(name for name in first if name in names), *names]):
-        written = [
-            [_written(value) for value in table.column(name)]
-            if table is not None and name in table.columns
-            else [""] * len(source)
-            for table, source in zip(tables, sources, strict=True)
-        ]
-        values = set(written[0]) | set(written[1])
-        if len(values) > 1 and max(map(len, values)) <= _SHORT:
-            columns[0][name], columns[1][name] = written
-        if len(columns[0]) > _MOST_COLUMNS:
-            break
-    return columns
+    from xembed.encoders._corpora import columns_beside
 
-
-def _written(value: Any) -> str:
-    return "" if value is None or value != value else str(value)
+    tables, rows = [source.table for source in sources], [source.rows for source in sources]
+    return columns_beside(tables, rows, left_out="text", first=first)
 
 
 def embed_source(source: Source | TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import Advance, check_same_width, count_rows, no_progress, read_array, read_rows
+from xembed._core.blocks import check_same_width, count_rows, read_array, read_rows
 from xembed._core.directions import Directions, UnitRows, directions, unsummed_directions
+from xembed._core.progress import Advance, no_progress
 from xembed._core.validation import check_option
 from xembed.depth._moments import moment_depths
 from xembed.depth._pairwise import DISTANCES, mean_distances, mean_distances_within

@@ -10,6 +10,7 @@ import numpy as np
 from xembed._core import validation
 from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, Result, data_frame
 from xembed._core.validation import RNG, Embeddings, check_embeddings, check_same_dims, describe_rng
@@ -92,6 +93,7 @@ class OutlierResult(Result):
         return data_frame(columns)
 
 
+@shows_steps
 def find_outliers(
     X: Embeddings,
     *,
@@ -101,6 +103,7 @@ def find_outliers(
     n_neighbors: int = 10,
     text_column: str | None = None,
     encoder: Any = None,
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> OutlierResult:
     r"""Find texts that do not belong to a corpus, with a bound on the share of false ones among them.
@@ -128,6 +131,8 @@ def find_outliers(
         For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
         default encoder if None. For embeddings the description of what made them (`Encoder.describe`). ``provenance``
         tells which.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the random halves of the reference; nothing else is random. None is seed 0.
 

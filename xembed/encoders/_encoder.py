@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.progress import showing, step
 from xembed._core.text import count, first_of
-from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
+from xembed._core.validation import FloatArray, check_count, check_texts
 from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
 from xembed.encoders._encoding import Encoding, counted, different_texts, longest_first
 from xembed.encoders._warn import warn_user
@@ -305,16 +305,17 @@ class Encoder:
             cache = cache if self._own[1] else False
         checked = check_texts(texts)
         batch_size = check_count(batch_size, name="batch_size", caller=caller)
-        show = shows_progress(progress, caller=caller)
+        bars = showing(progress, caller=caller)
         store = self._open_cache(cache, caller=caller)
         unique, inverse = different_texts(checked)
-        vectors, counts, n_cached = self._encode_unique(unique, batch_size, show, store)
+        with bars:
+            vectors, counts, n_cached = self._encode_unique(unique, batch_size, store)
         if len(unique) < len(checked):
             vectors, counts = vectors[inverse], counts[inverse]
         return counted(vectors, checked, counts, n_unique=len(unique), n_cached=n_cached, limit=self.max_length)
 
     def _encode_unique(
-        self, texts: list[str], batch_size: int, show: bool, store: EmbeddingCache | None
+        self, texts: list[str], batch_size: int, store: EmbeddingCache | None
     ) -> tuple[FloatArray, npt.NDArray[np.int64], int]:
         """Return vectors, token counts (see `_count`) and how many texts were cached."""
         keys = [text_key(text) for text in texts] if store is not None else []
@@ -324,7 +325,7 @@ class Encoder:
             self.model  # noqa: B018  # is loaded
             # What is on record need not be true: the model's files may have been changed and their times set back.
             store = None if store is None else self._open_cache(store.folder, caller="")
-            return self._encode_unique(texts, batch_size, show, store)
+            return self._encode_unique(texts, batch_size, store)
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         counts = self._count_new(texts, keys, known, store)
         missing = []
@@ -336,12 +337,9 @@ class Encoder:
                 _, vectors[i] = hit
         if not missing:
             return vectors, counts, len(texts)
-        from tqdm import tqdm
-
         n_tokens, rows = counts[:, 0], np.asarray(missing)
         rows = rows[longest_first(n_tokens[rows], self.max_length)]
-        bar = tqdm(total=len(rows), desc="Encoding", unit="text", file=sys.stderr, disable=not show)
-        with bar, ChunkWriter(store) as writer:
+        with step("Encoding", len(rows), "text") as advance, ChunkWriter(store) as writer:
             for start in range(0, len(rows), batch_size):
                 batch = rows[start : start + batch_size]
                 embeddings = self._run_model([texts[i] for i in batch])
@@ -349,7 +347,7 @@ class Encoder:
                 vectors[batch] = embeddings
                 if store is not None:
                     writer.add([keys[i] for i in batch], n_tokens[batch].tolist(), embeddings)
-                bar.update(len(batch))
+                advance(len(batch))
         return vectors, counts, len(texts) - len(missing)
 
     def _count_new(

@@ -13,13 +13,15 @@ import numpy as np
 from xembed._core import validation
 from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
+from xembed._core.inputs import column_names
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, Result, UserText, data_frame
 from xembed._core.text import blankless_note, format_p, in_sentence, short_names
 from xembed._core.validation import RNG, Embeddings, FloatArray, check_flag, check_number, check_rng, describe_rng
 from xembed.depth._depth import unit_depths
 from xembed.depth._pairwise import DISTANCES
-from xembed.encoders._corpora import read_corpora
+from xembed.encoders._corpora import named_column, plain_column, read_corpora
 from xembed.shift import _battery
 from xembed.shift._battery import Groups, make_pool
 from xembed.shift._coverage import CoverageResult, find_uncovered
@@ -166,6 +168,7 @@ class ShiftResult(Result):
         return data_frame(columns)
 
 
+@shows_steps
 def compare_corpora(
     F: Embeddings,
     G: Embeddings,
@@ -175,7 +178,7 @@ def compare_corpora(
     tests: str | Sequence[str] = "default",
     alpha: float = 0.05,
     n_resamples: int = 999,
-    groups: Groups | None = None,
+    groups: Groups | str | None = None,
     paired: bool = False,
     explain: bool = True,
     self_check: bool = False,
@@ -186,7 +189,8 @@ def compare_corpora(
     names: tuple[str, str] = ("F", "G"),
     encoder: Any = None,
     warnings: Sequence[str] = (),
-    metadata: tuple[Mapping[str, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = None,
+    metadata: tuple[Any, Any] | None = None,
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
@@ -212,9 +216,9 @@ def compare_corpora(
         Level of the verdict.
     n_resamples : int, default=999
         Random permutations of the labels.
-    groups : pair of sequences, optional
-        The group (document, author) of each row of F and of each row of G, where rows are chunks of them. Whole groups
-        are permuted. A group can't be in both corpora.
+    groups : pair of sequences, or str, optional
+        The group (document, author) of each row of F and of each row of G, where rows are chunks of them, or the name
+        of a column of both where they are tables. Whole groups are permuted. A group can't be in both corpora.
     paired : bool, default=False
         Row i of F and row i of G are two versions of one text. Each pair keeps or swaps its labels (sign flips).
     explain : bool, default=True
@@ -239,10 +243,13 @@ def compare_corpora(
         default encoder if None. For embeddings the description of what made them (`Encoder.describe`), for the report.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report, such as texts that were cut.
-    metadata : pair of mappings of str to sequence, optional
+    metadata : pair of mappings of str to sequence, or of DataFrames, optional
         Columns of what belongs to each text of F and of G, such as its date or channel: strings, numbers, dates or
         None, under the same names in both. The report shows them with each text and colors the map by them. A column
-        'row' of integers takes the place of the row numbers.
+        'row' of integers takes the place of the row numbers. By default the first 4 columns beside ``text_column``
+        that are not all the same and of at most 40 characters; ``({}, {})`` leaves them out.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations and all other random steps; None is seed 0.
 
@@ -302,18 +309,22 @@ def compare_corpora(
     corpora = read_corpora(
         {"F": F, "G": G}, encoder=encoder, text_column=text_column, min_texts={"F": 2, "G": 2}, caller=_CALLER
     )
+    if isinstance(groups, str):
+        tables = (("F", F), ("G", G))
+        groups = tuple(named_column(groups, table, name="groups", of=of, caller=_CALLER) for of, table in tables)
+    beside = corpora.beside(text_column) if metadata is None else metadata
     if corpora.texts:  # all that can be refused is, before they are encoded
         n, m = len(corpora.texts["F"]), len(corpora.texts["G"])
         texts = texts if texts is not None else (corpora.texts["F"], corpora.texts["G"])
         check_pair_of_texts(texts, (n, m), caller=_CALLER)
         check_design(n, m, groups=groups, paired=paired)
-        if metadata is not None:
-            _check_metadata(metadata, (n, m))
+        if beside is not None:
+            _check_metadata(beside, (n, m))
     embeddings, of_encoding, described = corpora.embed(F=both[0], G=both[1])
     first, second = _battery.check_pair(*embeddings, caller=_CALLER)
     n, m = len(first), len(second)
     listed = check_pair_of_texts(texts, (n, m), caller=_CALLER)
-    columns = (None, None) if metadata is None else _check_metadata(metadata, (n, m))
+    columns = (None, None) if beside is None else _check_metadata(beside, (n, m))
     seeds = generator.spawn(6)
     options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
 
@@ -407,25 +418,24 @@ def compare_corpora(
 
 def _check_metadata(metadata: Any, sizes: tuple[int, int]) -> tuple[dict[str, tuple[Any, ...]], ...]:
     """Return the columns of both corpora as JSON has them: other values than numbers and None become strings."""
-    expected = f"The 'metadata' parameter of {_CALLER} must be a pair of mappings of columns, one for F and one for G"
-    if not isinstance(metadata, Sequence) or len(metadata) != 2 or not all(isinstance(m, Mapping) for m in metadata):
+    expected = f"The 'metadata' parameter of {_CALLER} must be a pair of tables of columns, one for F and one for G"
+    names = [_names_of(columns) for columns in metadata] if isinstance(metadata, list | tuple) else []
+    if len(names) != 2 or None in names:
         raise TypeError(f"{expected}. Got {type(metadata).__name__}.")
-    if set(metadata[0]) != set(metadata[1]):
-        raise ValueError(f"{expected}, with the same names. Got {sorted(metadata[0])} and {sorted(metadata[1])}.")
-    for columns, size, name in zip(metadata, sizes, "FG", strict=True):
-        for column, values in columns.items():
-            if len(values) != size or (column == "row" and not all(isinstance(v, int | np.integer) for v in values)):
-                needed = f"{size} {'integers' if column == 'row' else 'values'} for the rows of {name}"
-                raise ValueError(f"{expected}, each column with {needed}. Got {len(values)} in {column!r}.")
-    first, second = ({str(k): tuple(map(_plain_value, v)) for k, v in columns.items()} for columns in metadata)
+    if set(names[0] or ()) != set(names[1] or ()):
+        raise ValueError(f"{expected}, with the same names. Got {names[0]} and {names[1]}.")
+    for columns, size, which in zip(metadata, sizes, "FG", strict=True):
+        for name in names[0] or ():
+            values = columns[name]
+            if len(values) != size or (name == "row" and not all(isinstance(v, int | np.integer) for v in values)):
+                needed = f"{size} {'integers' if name == 'row' else 'values'} for the rows of {which}"
+                raise ValueError(f"{expected}, each column with {needed}. Got {len(values)} in {name!r}.")
+    first, second = ({str(k): tuple(plain_column(columns[k])) for k in names[0] or ()} for columns in metadata)
     return first, second
 
 
-def _plain_value(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) and not isinstance(value, np.datetime64) else value
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else str(value)
+def _names_of(columns: Any) -> list[Any] | None:
+    return list(columns) if isinstance(columns, Mapping) else column_names(columns)
 
 
 def check_options(

@@ -14,6 +14,7 @@ from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Counts, Level, OneOf, Probabilities, Probability, Provenance, Sides
 from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import track
 from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, Result, UserText, data_frame
 from xembed._core.text import short_names
@@ -317,7 +318,8 @@ def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -
     tolerance = neighbors.cosine_tolerance(reference.unit.dtype)
     n = len(reference.sample)
     scores, pvalues = np.empty(len(tested)), np.empty(len(tested))
-    for block in row_blocks(0, len(tested), max(1, BLOCK_ELEMENTS // max(n, len(tested.sample)))):
+    blocks = row_blocks(0, len(tested), max(1, BLOCK_ELEMENTS // max(n, len(tested.sample))))
+    for block in track(blocks, "Coverage"):
         rows = np.arange(block.start, block.stop)
         points = tested.directions.unit(rows, reference.unit.dtype)
         cosines = points @ reference.unit.T

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from xembed._core import validation
 from xembed._core.directions import direction_weights
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, PerRow, Result, UserText, data_frame
 from xembed._core.text import short_names
 from xembed._core.validation import RNG, Embeddings, check_count, check_rng, describe_rng
-from xembed.encoders._corpora import read_corpora
+from xembed.encoders._corpora import named_column, read_corpora
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, is_place, read_stream, read_times
@@ -167,6 +168,7 @@ class DriftResult(Result):
         return data_frame(columns)
 
 
+@shows_steps
 def drift_over_time(
     X: Embeddings,
     times: Any,
@@ -182,6 +184,7 @@ def drift_over_time(
     names: tuple[str, str] = ("reference", "stream"),
     encoder: Any = None,
     warnings: Sequence[str] = (),
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> DriftResult:
     r"""Watch a stream of texts for drift, with one error rate for all looks together.
@@ -198,9 +201,10 @@ def drift_over_time(
         Embeddings in the order of time, or the texts themselves, which are encoded when everything else has been
         checked: a list or column of strings, or a table with a ``text_column``. The index of a DataFrame or Series is
         not used: rows are counted from 0.
-    times : array-like of shape (n_texts,)
+    times : array-like of shape (n_texts,), or str
         When each text was written: numbers, or dates (datetime64, datetime objects, ISO strings; times with a zone
-        become UTC), never decreasing. Where there are none, ``np.arange(n_texts)`` will do.
+        become UTC), never decreasing; or the name of a column, where X is a table. Where there are none,
+        ``np.arange(n_texts)`` will do.
     text_column : str, optional
         Column of the texts, where X, or the reference, is a DataFrame or another table.
     reference : array-like of shape (n_reference, n_dims), texts, int, or a time
@@ -214,10 +218,10 @@ def drift_over_time(
         stream (whole days: from the midnight before).
     alpha : float in (0, 1), default=0.05
         Bound of the chance of any false alarm.
-    groups : sequence, or pair of sequences, optional
+    groups : sequence, pair of sequences, or str, optional
         The group (document, conversation, author) of each row of X; a pair, for the reference and for X, where the
-        reference is an array. Rows of a group are not independent: the group belongs to the window of its first row,
-        and whole groups are permuted.
+        reference is an array; or the name of a column of the tables. Rows of a group are not independent: the group
+        belongs to the window of its first row, and whole groups are permuted.
     n_resamples : int, default=999
         Random permutations of the labels a window. The smallest p-value is 1 / (n_resamples + 1), so fewer mean later
         alarms.
@@ -233,6 +237,8 @@ def drift_over_time(
         For texts what encodes them, for embeddings the description of what made them, as in `compare_corpora`.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations and the thinning; None is seed 0.
 
@@ -291,6 +297,11 @@ def drift_over_time(
     earlier = validation.check_warnings(warnings, caller=_CALLER)
     outside = {} if is_place(reference) else {"reference": reference}
     corpora = read_corpora({"X": X, **outside}, encoder=encoder, text_column=text_column, caller=_CALLER)
+    times = named_column(times, X, name="times", of="X", caller=_CALLER)
+    if isinstance(groups, str):
+        tables = {**outside, "X": X}
+        by_table = [named_column(groups, table, name="groups", of=of, caller=_CALLER) for of, table in tables.items()]
+        groups = by_table if outside else by_table[0]
     options: dict[str, Any] = {
         "window": window,
         "alpha": alpha,

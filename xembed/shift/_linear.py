@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import check_same_width, read_blocks, row_progress
+from xembed._core.blocks import check_same_width, read_blocks
 from xembed._core.directions import UnitRows, name_part, resultant
 from xembed._core.parallel import one_blas_thread, ordered_map, row_blocks
+from xembed._core.progress import showing, step, track
 from xembed._core.validation import RNG, FloatArray, check_count, check_rng
 
 # Labels are drawn for so many rows at a time, counted from the first row of F, however blocks are cut.
@@ -78,6 +79,7 @@ def linear_mmd(
     Rows are read once where their number is known beforehand, and else twice. The random subsets depend on ``rng`` and
     the two sizes, not on how the rows are cut into blocks.
     """
+    bars = showing(progress, caller=caller)
     check_count(n_resamples, name="n_resamples", caller=caller, low=0)
     generator = check_rng(rng, caller=caller)
     first = read_blocks(F, name="F", caller=caller, min_rows=2, again=True)
@@ -86,7 +88,7 @@ def linear_mmd(
     n, m = first.count(), second.count()
     labels = Labels.draw(n, n + m, n_resamples, generator)
     task = partial(_block_sums, labels=labels)
-    with row_progress(progress, n + m, caller=caller, description="Linear MMD") as advance:
+    with bars, step("Linear MMD", n + m, "row") as advance:
         sums_F = first.total(partial(task, offset=0, name="F", part_of=first.size), advance)
         sums_G = second.total(partial(task, offset=n, name="G", part_of=second.size), advance)
     return _linear_mmd(sums_F, sums_G, n, m)
@@ -134,7 +136,8 @@ def _labeled_sums(unit: UnitRows, begin: int, labels: Labels, total: Array | Non
         return np.concatenate(parts) if parts else np.empty((0, unit.n_dims), dtype)
 
     with one_blas_thread():  # there is a cell for each of our own
-        for part in ordered_map(sum_cell, range(begin // _CELL, -(-end // _CELL))):
+        cells = range(begin // _CELL, -(-end // _CELL))
+        for _, part in zip(track(cells, "Tests: means", "cell"), ordered_map(sum_cell, cells), strict=True):
             sums[1:] += part
     return sums
 

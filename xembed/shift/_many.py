@@ -14,6 +14,7 @@ import numpy.typing as npt
 from xembed._core import validation
 from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
+from xembed._core.progress import step
 from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, PerPair, Result, UserText, data_frame
 from xembed._core.text import format_p, short_names
@@ -186,13 +187,15 @@ def compare_many(
     shape = (len(names), len(names))
     effects = np.zeros((len(wanted), *shape))
     pvalues, adjusted = np.ones(shape), np.ones(shape)
-    for i, j in pairs:
-        # Its own generator for each pair, so that one more corpus does not change the others' numbers.
-        generator = np.random.default_rng([seed, i, j])
-        pool = make_pool(units[i], units[j], n_resamples=count, rng=generator, caller=_CALLER)
-        battery = run_battery(pool, wanted)
-        pvalues[i, j] = pvalues[j, i] = battery.combined.pvalue
-        effects[:, i, j], effects[:, j, i] = _effects(battery)
+    with step("Pairs of corpora", len(pairs), "pair") as advance:
+        for i, j in pairs:
+            # Its own generator for each pair, so that one more corpus does not change the others' numbers.
+            generator = np.random.default_rng([seed, i, j])
+            pool = make_pool(units[i], units[j], n_resamples=count, rng=generator, caller=_CALLER)
+            battery = run_battery(pool, wanted)
+            pvalues[i, j] = pvalues[j, i] = battery.combined.pvalue
+            effects[:, i, j], effects[:, j, i] = _effects(battery)
+            advance(1)
     parameters = {"tests": list(wanted), "alpha": float(alpha), "n_resamples": count}
     upper = tuple(np.array(pairs).T)
     adjusted[upper] = adjusted[upper[::-1]] = holm(pvalues[upper])

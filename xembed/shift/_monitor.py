@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xembed._core.directions import UnitRows
+from xembed._core.progress import step
 from xembed.depth._depth import closed_form, leave_one_out
 from xembed.shift._battery import Battery, make_pool, run_battery
 from xembed.shift._kinds import DEFAULT, KINDS
@@ -54,34 +55,36 @@ def watch(
     """Look at one window after the other."""
     bets, alarm = no_bets(len(DEFAULT)), None
     looks: list[Look] = []
-    for number, window in enumerate(windows):
-        # What is random in a look depends on its number only, so that more windows do not change earlier looks.
-        generator = np.random.default_rng([seed, number])
-        # Once the alarm is out nothing has to be independent any more, and the contrast can be kept.
-        before = stream.n_reference + (window.first if alarm is None else windows[alarm.change].first)
-        first, last = stream.n_reference + window.first, stream.n_reference + window.last
-        n_earlier, n_now = _sizes(stream, before, first, last, max_rows)
-        earlier, earlier_units = stream.take(stream.sample(0, before, n_earlier, generator))
-        now, units = stream.take(stream.sample(first, last, n_now, generator))
-        pool = make_pool(
-            UnitRows.of(earlier, name="the earlier texts"),
-            UnitRows.of(now, name="the window"),
-            n_resamples=n_resamples,
-            rng=generator,
-            groups=(earlier_units.tolist(), units.tolist()) if stream.unit == "group" else None,
-            caller=caller,
-        )
-        battery = run_battery(pool, DEFAULT)
-        evalues = e_values(battery.pvalues, n_resamples)
-        bets = bet(bets, evalues)
-        limit = window_limit(number, alpha)
-        evidence = np.append(bets.capital * SHARES, limit / battery.combined.pvalue / alpha)
-        looks.append(Look(battery, len(earlier), evalues, bets, limit, evidence))
-        if alarm is None and evidence.max() >= 1 / alpha:
-            test = int(evidence.argmax())
-            # By the test that saw it and by all together: either alone has more small p-values by chance.
-            of_all, of_tests = columns(looks)["pvalues"], columns(looks)["test_pvalues"]
-            alarm = Alarm(number, test, change_point(np.column_stack([of_all, of_tests[:, test : test + 1]])))
+    with step("Windows", len(windows), "window") as advance:
+        for number, window in enumerate(windows):
+            # What is random in a look depends on its number only, so that more windows do not change earlier looks.
+            generator = np.random.default_rng([seed, number])
+            # Once the alarm is out nothing has to be independent any more, and the contrast can be kept.
+            before = stream.n_reference + (window.first if alarm is None else windows[alarm.change].first)
+            first, last = stream.n_reference + window.first, stream.n_reference + window.last
+            n_earlier, n_now = _sizes(stream, before, first, last, max_rows)
+            earlier, earlier_units = stream.take(stream.sample(0, before, n_earlier, generator))
+            now, units = stream.take(stream.sample(first, last, n_now, generator))
+            pool = make_pool(
+                UnitRows.of(earlier, name="the earlier texts"),
+                UnitRows.of(now, name="the window"),
+                n_resamples=n_resamples,
+                rng=generator,
+                groups=(earlier_units.tolist(), units.tolist()) if stream.unit == "group" else None,
+                caller=caller,
+            )
+            battery = run_battery(pool, DEFAULT)
+            evalues = e_values(battery.pvalues, n_resamples)
+            bets = bet(bets, evalues)
+            limit = window_limit(number, alpha)
+            evidence = np.append(bets.capital * SHARES, limit / battery.combined.pvalue / alpha)
+            looks.append(Look(battery, len(earlier), evalues, bets, limit, evidence))
+            if alarm is None and evidence.max() >= 1 / alpha:
+                test = int(evidence.argmax())
+                # By the test that saw it and by all together: either alone has more small p-values by chance.
+                of_all, of_tests = columns(looks)["pvalues"], columns(looks)["test_pvalues"]
+                alarm = Alarm(number, test, change_point(np.column_stack([of_all, of_tests[:, test : test + 1]])))
+            advance(1)
     return looks, alarm
 
 

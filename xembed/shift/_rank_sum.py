@@ -8,13 +8,14 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import Advance, check_same_width, known_rows, no_progress, read_array, read_rows, row_progress
+from xembed._core.blocks import check_same_width, known_rows, read_array, read_rows
 from xembed._core.directions import Directions, UnitRows, directions
 from xembed._core.fields import Count, Counts, Interval, Level, OneOf, Probability, Provenance, Sides
+from xembed._core.progress import Advance, no_progress, showing, step
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
-from xembed._core.validation import RNG, check_number, check_option, check_rng, describe_rng, shows_progress
+from xembed._core.validation import RNG, check_number, check_option, check_rng, describe_rng
 from xembed.depth._depth import DECIMALS, leave_one_out, unit_depths
 from xembed.depth._pairwise import DISTANCES
 from xembed.stats._rank_sums import rank_sum
@@ -183,7 +184,7 @@ def rank_sum_test(
     check_option(alternative, _ALTERNATIVES, name="alternative", caller=caller)
     check_option(method, _METHODS, name="method", caller=caller)
     check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    shows_progress(progress, caller=caller)  # refused before any work is done
+    bars = showing(progress, caller=caller)
     generator = check_rng(rng, caller=caller)
 
     if (reference, distance) == ("pooled", "cosine"):
@@ -191,7 +192,7 @@ def rank_sum_test(
         right = read_rows(G, name="G", caller=caller, min_rows=2, again=True)
         check_same_width(("F", left), ("G", right))
         n_reads = known_rows(left, right, left, right)
-        with row_progress(progress, n_reads, caller=caller, description="Depths") as advance:
+        with bars, step("Depths", n_reads, "row") as advance:
             units = directions(left, name="F", advance=advance), directions(right, name="G", advance=advance)
             depths_F, depths_G = pooled_depths(*units, advance=advance)
         rows = np.arange(len(depths_F))

@@ -14,6 +14,7 @@ from xembed._core.directions import PooledRows, UnitRows
 from xembed._core.fields import Count, Interval, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype, cosine_tolerance, neighbor_sums
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import step, track
 from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, IntervalIn, NotCompared, Result, RowKey, UserText, frame_of
 from xembed._core.text import blankless_note, in_sentence, short_names
@@ -316,7 +317,7 @@ def neighbor_shares(pool: PooledRows, candidates: Ints) -> tuple[Floats, int]:
     of_G = (candidates >= pool.n)[:, None].astype(np.float64)
     tolerance = cosine_tolerance(pool.dtype)
     scores = np.empty(len(pool))
-    for block in row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // n_candidates)):
+    for block in track(row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // n_candidates)), "Regions: neighbors"):
         positions = np.arange(block.start, block.stop)
         cosines = pool.unit(positions) @ rows.T
         own = np.searchsorted(candidates, positions).clip(max=n_candidates - 1)
@@ -525,11 +526,14 @@ def cluster_centers(
         notes.append(f"Only {k} region{'s' * (k > 1)} could be made: so many different rows there are to make them.")
     if k == 1:
         return start[:1], notes
-    labels = _ward_labels(start, k)
-    centers = np.stack([start[labels == label].mean(axis=0) for label in range(k)])
-    rows = pool.unit(np.concatenate(fitted))
-    weights = np.concatenate([np.full(len(group), len(rows) / len(fitted) / len(group)) for group in fitted])
-    means = KMeans(k, init=centers.astype(rows.dtype), n_init=1).fit(rows, sample_weight=weights).cluster_centers_
+    with step("Regions: clusters", 2, "stage") as advance:
+        labels = _ward_labels(start, k)
+        advance(1)
+        centers = np.stack([start[labels == label].mean(axis=0) for label in range(k)])
+        rows = pool.unit(np.concatenate(fitted))
+        weights = np.concatenate([np.full(len(group), len(rows) / len(fitted) / len(group)) for group in fitted])
+        means = KMeans(k, init=centers.astype(rows.dtype), n_init=1).fit(rows, sample_weight=weights).cluster_centers_
+        advance(1)
     return means.astype(np.float64), notes
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Interval, Level, Probabilities, Probability, Sides
 from xembed._core.parallel import one_blas_thread, ordered_map
+from xembed._core.progress import step
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
 from xembed.shift._battery import Groups, make_pool, run_battery
@@ -99,10 +100,15 @@ def check_against_itself(
         shuffled = [members[j] for j in seed.permutation(len(members))[: 2 * size]]
         return pvalue(shuffled[:size], shuffled[size:], seed)
 
-    with one_blas_thread():
-        pvalues = np.fromiter(ordered_map(split, rng.spawn(n_splits)), float, n_splits)
-    (seed,) = rng.spawn(1)
-    ordered = pvalue(_thin(members[:half], seed), _thin(members[half:], seed), seed)
+    pvalues = np.empty(n_splits)
+    with step("Self check", n_splits + 1, "test") as advance:
+        with one_blas_thread():
+            for i, of_split in enumerate(ordered_map(split, rng.spawn(n_splits))):
+                pvalues[i] = of_split
+                advance(1)
+        (seed,) = rng.spawn(1)
+        ordered = pvalue(_thin(members[:half], seed), _thin(members[half:], seed), seed)
+        advance(1)
     rejections = int((pvalues <= alpha).sum())
     low, high = binomtest(rejections, n_splits).proportion_ci(0.95, method="exact")
     rate = rejections / n_splits

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from xembed._core.neighbors import neighbor_sums
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import track
 from xembed._core.validation import FloatArray
 from xembed.stats._permutation import Floats, Labels
 from xembed.stats._rank_sums import midranks
@@ -75,7 +76,8 @@ def mean_statistic(unit: FloatArray, labels: Labels) -> Statistic:
         nothing = np.zeros(labels.shape[1])
         return Statistic(nothing, nothing, 0.0)
     ridge = covariance + np.eye(len(covariance)) * variance / len(covariance)
-    distances = [_mean_distances(sums, metric, centered, labels, n, m) for metric in (None, inv(ridge), covariance)]
+    metrics = track([None, inv(ridge), covariance], "Tests: means", "metric")
+    distances = [_mean_distances(sums, metric, centered, labels, n, m) for metric in metrics]
     share = n * m / len(labels) ** 2 / variance
     error = _mean_error(centered, sums[0], labels[:, 0]) * float(share[0])
     return Statistic(standardized(np.stack(distances)).max(axis=0), distances[0] * share, error)
@@ -301,7 +303,7 @@ def pass_over_pairs(
     ]
     neighbors = NeighborSums(n_neighbors, np.zeros(n_columns), np.zeros(n_columns), np.zeros(size))
     columns = np.concatenate([labels, np.ones((size, 1), labels.dtype)], axis=1)  # the last one sums over all
-    for rows in row_blocks(0, size, max(_SLICE, _PAIRS // size)):
+    for rows in track(row_blocks(0, size, max(_SLICE, _PAIRS // size)), "Tests: pairs of texts"):
         cosines = unit[rows] @ unit.T
         itself = np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)
         if n_neighbors:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.fields import Count, Level, Probability, Provenance
+from xembed._core.progress import track
 from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, Result, RowKey, UserText, frame_of
 from xembed._core.text import blankless_note, in_sentence, is_bigram, short_names, terms_of
@@ -240,7 +241,7 @@ def term_presence(texts: Sequence[str], min_count: int) -> Presence:
 
     vectorizer = CountVectorizer(analyzer=_words_and_pairs, binary=True, min_df=min(min_count, len(texts)))
     try:
-        presence = vectorizer.fit_transform(texts)
+        presence = vectorizer.fit_transform(track(texts, "Terms", "text"))
     except ValueError:  # how it says that no term is left
         return [], csr_matrix((len(texts), 0), dtype=np.int64)
     counts = count_texts(presence)
