@@ -83,14 +83,8 @@ class OutlierResult(Result):
     def to_frame(self) -> DataFrame:
         """Return a table with a row a text: row, score, p-value, q-value, and whether it is reported."""
         every = np.arange(self.n_tested)
-        columns = {
-            "row": every,
-            "score": self.scores,
-            "pvalue": self.pvalues,
-            "qvalue": self.qvalues,
-            "outlier": np.isin(every, self.rows),
-        }
-        return data_frame(columns)
+        columns = {"row": every, "score": self.scores, "pvalue": self.pvalues, "qvalue": self.qvalues}
+        return data_frame(columns | {"outlier": np.isin(every, self.rows)})
 
 
 @shows_steps

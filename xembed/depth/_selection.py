@@ -189,13 +189,7 @@ def select_examples(
 
 
 def _by_class(
-    points: UnitRows,
-    codes: Rows,
-    k: int,
-    strategy: str,
-    diversity: float,
-    generator: np.random.Generator,
-    query: Scores | None,
+    X: UnitRows, codes: Rows, k: int, strategy: str, diversity: float, rng: np.random.Generator, query: Scores | None
 ) -> Rows:
     """Let the classes take turns, the larger ones first, each with its own selection."""
     sizes = np.bincount(codes)
@@ -206,8 +200,8 @@ def _by_class(
     for label, count in enumerate(np.bincount(turns, minlength=len(sizes))):
         if count:
             rows = np.flatnonzero(codes == label)
-            part = points if len(rows) == len(points) else points.take(rows)
-            selected[turns == label] = rows[_choose(part, int(count), strategy, diversity, generator, query)]
+            part = X if len(rows) == len(X) else X.take(rows)
+            selected[turns == label] = rows[_choose(part, int(count), strategy, diversity, rng, query)]
     return selected
 
 

@@ -195,8 +195,7 @@ def compare_corpora(
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
 
-    One test sees one kind of change, so a battery runs on one set of permutations and is combined into one p-value with
-    exact level.
+    A battery of tests on one set of permutations is combined into one p-value with exact level.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, Result, UserText, data_frame
 from xembed._core.text import short_names
 from xembed._core.validation import RNG, FloatArray, describe_rng
-from xembed.shift._battery import check_pair
+from xembed.shift._battery import check_pair, sample_rows
 from xembed.stats import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
@@ -280,9 +280,7 @@ class _Corpus:
 
     @classmethod
     def of(cls, X: UnitRows, dtype: np.dtype[Any], rng: np.random.Generator) -> _Corpus:
-        sample = np.arange(len(X))
-        if len(X) > MAX_CANDIDATES:
-            sample = np.sort(rng.choice(len(X), MAX_CANDIDATES, replace=False))
+        sample = sample_rows(np.arange(len(X)), MAX_CANDIDATES, rng)
         return cls(X, sample, X.unit(sample, dtype))
 
     def __len__(self) -> int:

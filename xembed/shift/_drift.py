@@ -302,14 +302,9 @@ def drift_over_time(
         tables = {**outside, "X": X}
         by_table = [named_column(groups, table, name="groups", of=of, caller=_CALLER) for of, table in tables.items()]
         groups = by_table if outside else by_table[0]
-    options: dict[str, Any] = {
-        "window": window,
-        "alpha": alpha,
-        "groups": groups,
-        "n_resamples": n_resamples,
-        "max_rows": max_rows,
-        "min_rows": min_rows,
-    }
+    options: dict[str, Any] = dict(
+        window=window, alpha=alpha, groups=groups, n_resamples=n_resamples, max_rows=max_rows, min_rows=min_rows
+    )
     if corpora.texts:  # all that can be refused is, before they are encoded
         stand_in = corpora.places("reference") if "reference" in corpora.texts else reference
         plan(corpora.places("X"), times, reference=stand_in, **options)

@@ -107,9 +107,7 @@ def rank_sum_test(
     F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims), or blocks of them
         Embeddings of the two corpora, two texts each at least (four in F for ``reference="split"``). F is the
         reference corpus. For the default reference and distance they may come in blocks, of which one is in memory
-        at a time: as a list of 2-D arrays, a function that returns an iterator of them, a ``dask.array`` (whose rows
-        stay where they are), or the path of a .npy or .parquet file. They are read twice. Of all rows, only the
-        depths are kept.
+        at a time, as in `xembed.depth.tte_depth`. They are read twice; of all rows, only the depths are kept.
     reference : {'pooled', 'split', 'first'}, default='pooled'
         The corpus that depth is measured in.
 

@@ -20,7 +20,7 @@ from xembed._core.results import DataFrame, IntervalIn, NotCompared, Result, Row
 from xembed._core.text import blankless_note, in_sentence, short_names
 from xembed._core.validation import RNG, check_count, check_names, check_number, check_rng, check_texts, describe_rng
 from xembed.shift import _terms as terms_of
-from xembed.shift._battery import check_pair
+from xembed.shift._battery import check_pair, sample_rows
 from xembed.shift._terms import MIN_COUNT, Presence, count_texts, share_pvalues
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import normal_quantile
@@ -489,13 +489,6 @@ def split_halves(n: int, m: int, rng: np.random.Generator) -> tuple[list[Ints], 
     tested = np.ones(n + m, dtype=bool)
     tested[np.concatenate(halves)] = False
     return halves, tested
-
-
-def sample_rows(positions: Ints, size: int, rng: np.random.Generator) -> Ints:
-    """Return at most ``size`` of sorted positions, drawn at random, still sorted."""
-    if len(positions) <= size:
-        return positions
-    return np.sort(rng.choice(positions, size, replace=False))
 
 
 def default_clusters(n: int, m: int) -> int:

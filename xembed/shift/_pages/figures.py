@@ -14,6 +14,7 @@ from xembed.shift._kinds import KINDS
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+Plane = tuple[Array, Array]  # coordinates
 _COLORS = ("f", "g")
 _SYMBOLS = ("circle", "diamond-open")
 _CELLS = 64  # of a density, along each side
@@ -40,13 +41,7 @@ def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], media
 
 
 def dd_plot(
-    in_F: Array,
-    in_G: Array,
-    corpus: Array,
-    rows: Array,
-    names: Sequence[str],
-    *,
-    everything: tuple[Array, Array] | None = None,
+    in_F: Array, in_G: Array, corpus: Array, rows: Array, names: Sequence[str], *, everything: Plane | None = None
 ) -> str:
     """Return depth in G against depth in F, a dot a text, with the line of equal depth.
 
@@ -73,9 +68,7 @@ def text_map(
     return to_script(figure)
 
 
-def _dots(
-    x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str], everything: tuple[Array, Array] | None = None
-) -> Any:
+def _dots(x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str], everything: Plane | None = None) -> Any:
     figure = new_figure()
     size = 7 if len(x) < 1000 else 5
     look = {"size": size} if everything is None else {"size": 3, "opacity": 0.7}  # the shade shows through
@@ -196,15 +189,7 @@ def _figure(data: Data, title: str, *, legend: bool = True) -> Any:
 
 
 def _line(
-    figure: Any,
-    x: Sequence[Any],
-    y: Any,
-    name: str,
-    color: str,
-    line: dict[str, Any],
-    value: str,
-    *,
-    dots: bool = False,
+    figure: Any, x: Any, y: Any, name: str, color: str, line: dict[str, Any], value: str, *, dots: bool = False
 ) -> None:
     figure.add_scatter(
         x=list(x),
