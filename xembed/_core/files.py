@@ -86,6 +86,8 @@ def read_bytes(path: str | os.PathLike[str], caller: str) -> tuple[bytes, Path, 
     """Return what a file or standard input ('-') holds, unpacked, its path without '.gz', and how messages write it."""
     if is_stream(path) and os.fspath(path) == "-":
         file, source = Path("-"), "standard input"
+        if sys.stdin is None:
+            raise OSError("standard input is closed, and nothing can be read from it. Give a file, or a pipe.")
         data = _read_all(sys.stdin.buffer, source, most_bytes())
     else:
         file, source = check_file(path, caller)

@@ -25,7 +25,7 @@ TextsBeside = Annotated[
     Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
 ]
 
-_ISO = re.compile(r"\d{4}-\d\d(-\d\d)?(?!\w|-)")
+_ISO = re.compile(r"\d{4}-\d\d(-\d\d)?(?=T\d\d|[^\w-]|$)")
 
 
 def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[Any]:
@@ -62,6 +62,20 @@ def check_same_kind(first: Any, second: Any, names: str) -> None:
             f"{names} must both be texts, or both embeddings of the same model. Got one of each: embed the texts with "
             "that model first (xembed embed)."
         )
+
+
+def name_of(path: Path) -> str:
+    """Return what a corpus is called after its file: the name without endings."""
+    from xembed._core.files import is_stream
+
+    return "standard input" if is_stream(path) else Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+def file_name(path: Path) -> str:
+    """Return what a file is called in warnings."""
+    from xembed._core.files import is_stream
+
+    return "standard input" if is_stream(path) else path.name
 
 
 def different_names(first: str, second: str) -> tuple[str, str]:
@@ -159,7 +173,9 @@ def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None,
     source = Source(path, data, table, table.rows, table.skipped)
     if not table.skipped:
         return source
-    note = f"{len(table.skipped)} of the texts of {beside.name} are blank: they and their embeddings were dropped."
+    note = (
+        f"{len(table.skipped)} of the texts of {file_name(beside)} are blank: they and their embeddings were dropped."
+    )
     return dataclasses.replace(source, data=data[source.places], notes=(note,))
 
 
@@ -188,6 +204,8 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
     """
     import numpy as np
 
+    if other == reference:
+        raise ValueError(f"--compare must be another value than --reference. Got {reference!r} for both.")
     written = np.array(list(map(str, source.column(column, "--split-by"))), dtype=object)
     dated = other is None and all(_ISO.match(value) for value in written)
     if dated and _ISO.match(reference):
@@ -261,8 +279,11 @@ def embed_source(source: Source | TextTable | npt.NDArray[Any], encoding: Encode
 
 def embed_with_reference(
     sources: Sequence[Any], encoding: EncoderOptions, files: Sequence[Path | None]
-) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.floating[Any]] | None, list[str]]:
-    """Return the embeddings of a source and of its reference corpus, if there is one, and what to warn of."""
-    parts = [embed_source(s, encoding, file.name) for s, file in zip(sources, files, strict=True) if file is not None]
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.floating[Any]] | None, list[str], list[float]]:
+    """Return the embeddings of a source and of its reference corpus, warnings, and `Encoding.unread` of each."""
+    parts = [
+        embed_source(s, encoding, file_name(file)) for s, file in zip(sources, files, strict=True) if file is not None
+    ]
     warnings = [warning for part in parts for warning in part.warnings]
-    return parts[0].embeddings, parts[1].embeddings if len(parts) > 1 else None, warnings
+    reference = parts[1].embeddings if len(parts) > 1 else None
+    return parts[0].embeddings, reference, warnings, [part.unread for part in parts]

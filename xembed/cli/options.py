@@ -77,7 +77,7 @@ class EncoderOptions:
 
     def load(self, normalize: bool | None = None) -> Encoder:
         """Load the encoder, which keeps batch size, cache and progress wherever it is called."""
-        if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
+        if sys.stderr is not None and sys.stderr.isatty():  # importing PyTorch takes seconds
             say("Loading the encoder ...", err=True)
         from xembed.encoders import load_encoder
 

@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Option
 
 from xembed.cli import inputs
-from xembed.cli.inputs import Source, different_names, open_source
+from xembed.cli.inputs import Source, different_names, name_of, open_source
 from xembed.cli.options import (
     INPUT,
     Distance,
@@ -81,7 +81,7 @@ def shift(
         names = different_names(name_f or names[0], name_g or names[1])
     else:
         sources = first, open_source(g, reading, texts_g, "--texts-g")
-        names = different_names(name_f or f.stem, name_g or g.stem)
+        names = different_names(name_f or name_of(f), name_g or name_of(g))
     if words and None in (source.texts for source in sources):
         raise ValueError("--words needs texts: these are embeddings. Give the files that they were made of.")
     if paired:
@@ -133,6 +133,7 @@ def compare_sources(
         names=names,
         encoder=F.encoder,
         warnings=list(dict.fromkeys([*F.warnings, *G.warnings])),
+        unread=(F.unread, G.unread),
         **options,
     )
     return stamped(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from xembed._core.files import check_file, is_stream, most_bytes, open_npy, too_large
 from xembed._core.parquet import choose_columns, parquet_blocks
 from xembed._core.text import count, first_of
-from xembed._core.validation import check_option, check_texts, quote_options
+from xembed._core.validation import check_flag, check_option, check_texts, quote_options
 from xembed.datasets._read_table import Columns, Form, ending, read_table
 from xembed.datasets._tables import TextTable, as_day
 
@@ -25,6 +26,7 @@ _EMBEDDING_TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet"}
 _ENDS = tuple(".!?…。！？")
 _NUMERIC = re.compile(r"\s*[-+]?[0-9][0-9.,:/ T-]*\s*")
 _TOKEN = re.compile(r"\s*[!-~]{1,64}\s*")
+_HEADER = re.compile(r"[^\W\d][\w.-]{0,39}")  # the name of a column
 _MIN_TEXTS, _MAX_TEXTS = 5, 10_000  # texts from which it is said what they look like
 _SKIP = "Drop them with skip_blank=True (--skip-blank on the command line)."
 
@@ -104,6 +106,8 @@ def read_texts(
     >>> table, table.texts
     (TextTable('notes': 2 texts, columns 'text', 'stars'), ('Lovely', 'Broke at once'))
     """
+    skip_blank = check_flag(skip_blank, name="skip_blank", caller="read_texts")
+    dayfirst = check_flag(dayfirst, name="dayfirst", caller="read_texts")
     form = Form(delimiter, encoding, text_column, is_table=text_column is not None or id_column is not None)
     remedy = " .npy is for ready embeddings: read_embeddings reads it."
     table = read_table(path, caller="read_texts", form=form, remedy=remedy)
@@ -127,7 +131,7 @@ def read_texts(
         unit=table.unit,
         ids=None if id_column is None else _as_ids(table, id_column),
         skipped=skipped,
-        warnings=(*table.warnings, *_warn_of_texts(texts, table, texts_column)),
+        warnings=(*table.warnings, *_warn_of_table(texts, table), *_warn_of_texts(texts, table, texts_column)),
     )
 
 
@@ -328,6 +332,27 @@ def _choose_text_column(table: Columns, asked: str | None) -> str:
 
 def _is_sentence(name: str) -> bool:
     return len(name.split()) > 2 or len(name) > 40 or name.rstrip().endswith(_ENDS)
+
+
+def _warn_of_table(lines: list[str], table: Columns) -> list[str]:
+    """Warn of lines that seem to be rows of a table: the first names columns, and most have as many cells."""
+    if table.suffix != ".txt":
+        return []
+    names = ["text"] if lines[0].strip('"\r ').lower() == "text" else []
+    for delimiter in ",\t;|":
+        with contextlib.suppress(csv.Error):
+            first, *rows = csv.reader(lines[:50], delimiter=delimiter)
+            are_names = len({*first}) == len(first) > 1 and all(map(_HEADER.fullmatch, first))
+            if are_names and sum(len(row) == len(first) for row in rows) >= max(1, 0.9 * len(rows)):
+                names = first
+    if not names:
+        return []
+    remedy = "it is read as one with text_column=... (--text-column)" if table.name == "stdin" else "name it .csv"
+    shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
+    return [
+        f"The first line of {table.source} seems to name the columns of a table ({shown}), and was read as a text: "
+        f"if it is one, {remedy}."
+    ]
 
 
 def _warn_of_texts(texts: list[str], table: Columns, column: str) -> list[str]:

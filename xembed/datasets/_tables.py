@@ -278,6 +278,14 @@ def as_times(column: Iterable[Any], *, dayfirst: bool = False, name: str = "time
     texts = [value.strip() for value in values if isinstance(value, str)]
     if texts and len(texts) == len(values) and all(map(_NUMBER.fullmatch, texts)):
         return list(map(float, texts))
+    numbers = [isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is not None for value in values]
+    days_or_years = all(len(value) in {4, 8} for value in texts if value.isdigit())  # 20240304 stands for a day
+    if sum(numbers) > len(values) / 2 and not days_or_years:
+        row = numbers.index(False)
+        raise ValueError(
+            f"{name} must hold numbers only, or dates only. Got {values[row]!r:.40} in item {row}, among "
+            f"{sum(numbers):,} numbers: repair or drop such rows first."
+        )
     for row, value in enumerate(values):
         if isinstance(value, str) and _LOCAL_DAY.match(value.strip()):
             if not dayfirst:

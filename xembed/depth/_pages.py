@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xembed.encoders._corpora import MUCH_UNREAD
 from xembed.reports import kit
 
 # Rows in the table of outliers, and of the lowest scores where there are none.
@@ -29,7 +30,7 @@ def outliers(data: kit.Data) -> kit.Page:
     return kit.Page(
         title="Outlying texts",
         kind="outliers",
-        finding=kit.Finding(f"{kit.count(len(rows), 'outlier')} found" if rows else "No outliers found", bool(rows)),
+        finding=_finding(data),
         verdict=data["verdict"],
         cards=[
             kit.Card("Reported", f"{len(rows):,} of {data['n_tested']:,}", rate),
@@ -44,6 +45,13 @@ def outliers(data: kit.Data) -> kit.Page:
         methods=[how(data["method"]), how("limits")],
         sizes=f"{data['n_tested']:,} texts",
     )
+
+
+def _finding(data: kit.Data) -> kit.Finding:
+    if data.get("unread", 0.0) >= MUCH_UNREAD:
+        return kit.Finding("Texts are not read", sign="!")
+    n_found = len(data["rows"])
+    return kit.Finding(f"{kit.count(n_found, 'outlier')} found" if n_found else "No outliers found", n_found > 0)
 
 
 def _rows(data: kit.Data, what: str) -> kit.Section:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.text import count, cut
-from xembed._core.validation import FloatArray, check_embeddings, check_texts
+from xembed._core.validation import FloatArray, check_count, check_embeddings, check_texts, shows_progress
 
 if TYPE_CHECKING:
     from xembed.encoders._cache import CacheOption
@@ -62,6 +62,13 @@ class Encoding:
     n_content: Counts | None = None
     max_length: int | None = None
     texts: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> float:
+        """Share of the texts of which the encoder reads nothing: no token, or unknown ones only. 0 if not counted."""
+        if self.n_unknown is None or self.n_content is None or not self.n_texts:
+            return 0.0
+        return float((self.n_unknown >= self.n_content).mean())
 
     def warnings(self, name: str | None = None) -> list[str]:
         r"""Return what the encoder does not read of the texts, with counts; empty if it reads everything.
@@ -165,11 +172,15 @@ def counted(
     )
 
 
-def unread_notes(encoder: Any, texts: Sequence[str], name: str) -> list[str]:
-    """Return `Encoding.warnings` of texts that are encoded elsewhere, but for cuts, of which explanations tell."""
+def find_unread(encoder: Any, texts: Sequence[str], name: str) -> tuple[list[str], float]:
+    """Return `Encoding.warnings` and `Encoding.unread` of texts that are encoded elsewhere.
+
+    Cuts are left out: explanations say them themselves. Objects without ``.encode_detailed`` are asked nothing.
+    """
     if not callable(getattr(encoder, "encode_detailed", None)):
-        return []
-    return replace(encode_texts(encoder, texts), n_truncated=None).warnings(name)
+        return [], 0.0
+    encoding = replace(encode_texts(encoder, texts), n_truncated=None)
+    return encoding.warnings(name), encoding.unread
 
 
 def encode_texts(
@@ -214,6 +225,7 @@ def encode_texts(
     >>> encode_texts(Lengths(), ["a b", "c"]).embeddings
     array([[3., 1.], [1., 0.]])
     """
+    check_encoding_options(batch_size, progress, caller="encode_texts")
     encode_detailed = getattr(encoder, "encode_detailed", None)
     if callable(encode_detailed) and not isinstance(encoder, type):
         encoding = encode_detailed(texts, batch_size, progress=progress, cache=cache)
@@ -238,6 +250,12 @@ def encode_texts(
     if embeddings.dtype == np.float16:
         embeddings = embeddings.astype(np.float32)
     return Encoding(embeddings, n_texts=len(checked), n_unique=len(set(checked)))
+
+
+def check_encoding_options(batch_size: Any, progress: Any, *, caller: str) -> None:
+    """Check the options of encoding, which an object of one's own never sees."""
+    check_count(batch_size, name="batch_size", caller=caller)
+    shows_progress(progress, caller=caller)
 
 
 def describe_encoder(encoder: Any) -> dict[str, Any]:

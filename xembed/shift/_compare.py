@@ -21,7 +21,7 @@ from xembed._core.text import blankless_note, format_p, in_sentence, short_names
 from xembed._core.validation import RNG, Embeddings, FloatArray, check_flag, check_number, check_rng, describe_rng
 from xembed.depth._depth import unit_depths
 from xembed.depth._pairwise import DISTANCES
-from xembed.encoders._corpora import named_column, plain_column, read_corpora
+from xembed.encoders._corpora import check_unread, named_column, plain_column, read_corpora, unread_verdict
 from xembed.shift import _battery
 from xembed.shift._battery import Groups, make_pool
 from xembed.shift._coverage import CoverageResult, find_uncovered
@@ -45,6 +45,8 @@ _PROJECTIONS = ("pca", "umap", "none")
 FAST_ROWS = 10_000
 # Rows in total up to which regions and coverage are looked for.
 _EXPLAINED_ROWS = 30_000
+# Distance of mean cosines from 1 up to which all embeddings are the same.
+_SAME = 1e-6
 # Fewer texts and groups than these are called few.
 _FEW, _FEW_GROUPS = 20, 10
 # Regions that the verdict names, and how it says what became of them.
@@ -111,6 +113,9 @@ class ShiftResult(Result):
         Function, parameters and versions.
     metadata_F, metadata_G : dict of str to tuple, or None
         Columns of what belongs to each text of F and of G, if they were given; 'row' is its number in its file.
+    unread : tuple of float
+        Shares of the texts of F and of G of which the encoder reads nothing, or 1 where it gives all of both the same
+        embedding. From a half on the verdict says so first, whatever ``shifted`` is.
     """
 
     schema: ClassVar[str] = "xembed.shift.ShiftResult/1"
@@ -147,6 +152,7 @@ class ShiftResult(Result):
     provenance: Provenance
     metadata_F: Annotated[dict[str, tuple[str | float | None, ...]] | None, UserText] = None
     metadata_G: Annotated[dict[str, tuple[str | float | None, ...]] | None, UserText] = None
+    unread: tuple[Probability, Probability] = (0.0, 0.0)
 
     def to_frame(self) -> DataFrame:
         """Return a table with a row a text: corpus, row, depths and, where given, coordinates, metadata and text."""
@@ -190,6 +196,7 @@ def compare_corpora(
     encoder: Any = None,
     warnings: Sequence[str] = (),
     metadata: tuple[Any, Any] | None = None,
+    unread: tuple[float, float] = (0.0, 0.0),
     progress: bool | None = None,
     rng: RNG = None,
 ) -> ShiftResult:
@@ -247,6 +254,9 @@ def compare_corpora(
         None, under the same names in both. The report shows them with each text and colors the map by them. A column
         'row' of integers takes the place of the row numbers. By default the first 4 columns beside ``text_column``
         that are not all the same and of at most 40 characters; ``({}, {})`` leaves them out.
+    unread : pair of float, default=(0.0, 0.0)
+        For embeddings the shares of the texts of F and of G of which the encoder reads nothing (`Encoding.unread`), in
+        [0, 1]. For texts they are counted.
     progress : bool, optional
         Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
@@ -305,6 +315,7 @@ def compare_corpora(
     explain = check_flag(explain, name="explain", caller=_CALLER)
     self_check = check_flag(self_check, name="self_check", caller=_CALLER)
     earlier = validation.check_warnings(warnings, caller=_CALLER)
+    shares_unread = check_unread(unread, caller=_CALLER)
     corpora = read_corpora(
         {"F": F, "G": G}, encoder=encoder, text_column=text_column, min_texts={"F": 2, "G": 2}, caller=_CALLER
     )
@@ -319,7 +330,9 @@ def compare_corpora(
         check_design(n, m, groups=groups, paired=paired)
         if beside is not None:
             _check_metadata(beside, (n, m))
-    embeddings, of_encoding, described = corpora.embed(F=both[0], G=both[1])
+    embeddings, of_encoding, described, counted = corpora.embed(F=both[0], G=both[1])
+    if corpora.texts:
+        shares_unread = counted[0], counted[1]
     first, second = _battery.check_pair(*embeddings, caller=_CALLER)
     n, m = len(first), len(second)
     listed = check_pair_of_texts(texts, (n, m), caller=_CALLER)
@@ -365,8 +378,13 @@ def compare_corpora(
         checked = check_against_itself(first, wanted, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
     points, shares, projection = make_map(first, second, projection, seeds[2], notes)
     similarities = mean_cosines(np.stack([first.total, second.total]), np.array([n, m]))
+    same = listed is not None and len(set(listed)) > 1 and bool((similarities > 1 - _SAME).all())
+    not_read = unread_verdict(
+        {f"the texts of “{one}”": share for one, share in zip(short, shares_unread, strict=True)}, same=same
+    )
+    verdict = _verdict(pvalue, results, facets, regions, alpha=float(alpha), name=short[1])
     return ShiftResult(
-        verdict=_verdict(pvalue, results, facets, regions, alpha=float(alpha), name=short[1]),
+        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
         shifted=pvalue <= alpha,
         pvalue=pvalue,
         alpha=float(alpha),
@@ -412,6 +430,7 @@ def compare_corpora(
         ),
         metadata_F=columns[0],
         metadata_G=columns[1],
+        unread=(1.0, 1.0) if same else shares_unread,
     )
 
 

@@ -158,10 +158,10 @@ def read_times(times: Any, *, n_rows: int, caller: str, in_order: bool = True) -
     result = _as_times(values, caller=caller)
     missing = np.flatnonzero(~np.isfinite(result))
     if len(missing):
-        row = missing[0]
+        row, first = missing[0], values.tolist()[missing[0]]
         raise ValueError(
             f"times holds {len(missing)} value{'s' * (len(missing) > 1)} that {'are' if len(missing) > 1 else 'is'} "
-            f"missing or can't be read (first: row {row}, {values[row]!r:.60}). Numbers and dates are read, as "
+            f"missing or can't be read (first: row {row}, {first!r:.60}). Numbers and dates are read, as "
             "'2024-09-30' or '2024-09-30T17:05'. Repair or drop such rows first."
         )
     back = np.flatnonzero(result[1:] < result[:-1])

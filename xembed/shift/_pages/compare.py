@@ -20,7 +20,7 @@ def compare(data: kit.Data) -> kit.Page:
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="shift report",
-        finding=kit.Finding("Shift found" if data["shifted"] else "No shift found", data["shifted"]),
+        finding=sections.finding_of(data, "shift", data["shifted"]),
         verdict=data["verdict"],
         blocks=_sections(data, names),
         names=names,

@@ -7,6 +7,7 @@ import numpy as np
 from xembed.reports import kit
 from xembed.shift._kinds import KINDS
 from xembed.shift._pages import figures, methods
+from xembed.shift._pages.sections import finding_of
 
 # Windows in the table; the last ones, and those of the alarm and of the change.
 _MOST_WINDOWS = 400
@@ -20,7 +21,7 @@ def drift(data: kit.Data) -> kit.Page:
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="drift report",
-        finding=kit.Finding("Drift found" if data["detected"] else "No drift found", data["detected"]),
+        finding=finding_of(data, "drift", data["detected"]),
         verdict=data["verdict"],
         blocks=[_running(data), _effects(data), _levels(data), _windows(data)],
         names=names,

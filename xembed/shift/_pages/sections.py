@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xembed.encoders._corpora import MUCH_UNREAD
 from xembed.reports import kit
 from xembed.shift._kinds import FACETS, KINDS
 
@@ -27,6 +28,14 @@ _STATUS = {
     "vanished": kit.Span("× vanished", "badge f"),
     "unchanged": kit.Span("= unchanged", "badge quiet"),
 }
+
+
+def finding_of(data: kit.Data, what: str, found: bool) -> kit.Finding:
+    """Return the finding of a comparison of texts, which is none of theirs where the encoder does not read them."""
+    words = f"{what.capitalize()} found" if found else f"No {what} found"
+    if max(data.get("unread", (0.0,))) >= MUCH_UNREAD:
+        words = f"{words}, but texts are not read" if found else "Texts are not read"
+    return kit.Finding(words, found)
 
 
 def _opening(part: kit.Data, within: bool) -> list[kit.Block]:
@@ -322,12 +331,18 @@ def _uncovered(
 
 
 def text_table(
-    columns: Sequence[kit.Column], lines: Sequence[Cells], rows: Sequence[int], texts: Sequence[str] | None, length: int
+    columns: Sequence[kit.Column],
+    lines: Sequence[Cells],
+    rows: Sequence[int],
+    texts: Sequence[str] | None,
+    length: int,
+    notes: Sequence[kit.Line] | None = None,
 ) -> kit.Table:
-    """Return a table of rows, with their texts where there are any."""
+    """Return a table of rows, with their texts where there are any, and a note on each below it."""
     if texts:
         columns = [*columns, kit.Column("Text", "text")]
-        lines = [[*line, kit.cut(texts[row], length)] for line, row in zip(lines, rows, strict=True)]
+        cells = [kit.Cell(kit.cut(texts[row], length), notes[i] if notes else "") for i, row in enumerate(rows)]
+        lines = [[*line, cell] for line, cell in zip(lines, cells, strict=True)]
     return kit.Table(columns, lines, layout="stack", headed=False, kind="texts")
 
 
