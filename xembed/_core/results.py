@@ -6,7 +6,7 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from xembed._core.provenance import dump_json
 from xembed._core.schemas import class_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
     from typing_extensions import Self
@@ -71,6 +71,22 @@ class PerPair:
 
 
 AnyResult = TypeVar("AnyResult", bound="Result")
+DataFrame: TypeAlias = "pd.DataFrame"
+
+
+def data_frame(columns: Mapping[str, Any]) -> DataFrame:
+    """Return a table; pandas is loaded when one is asked for."""
+    import pandas as pd
+
+    return pd.DataFrame(columns)
+
+
+def frame_of(rows: Iterable[Result], kind: type[Result]) -> DataFrame:
+    """Return a table with a row a result, all of one kind, and a column a field."""
+    import pandas as pd
+
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
 
 
 class Result:

@@ -46,6 +46,11 @@ class Pool:
     n_G: int
 
 
+def sample_rows(positions: npt.NDArray[np.int64], size: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return at most ``size`` of sorted positions, drawn at random, still sorted."""
+    return positions if len(positions) <= size else np.sort(rng.choice(positions, size, replace=False))
+
+
 def check_pair(F: npt.ArrayLike, G: npt.ArrayLike, *, caller: str, min_rows: int = 2) -> tuple[UnitRows, UnitRows]:
     """Return the unit rows of two corpora, checked: the one place where norms are found."""
     first = check_embeddings(F, name="F", caller=caller, min_rows=min_rows)
