@@ -113,8 +113,8 @@ class Result:
         Raises
         ------
         ValueError
-            If ``data`` is of another schema, lacks a field that has no default, or a field holds what its type does
-            not allow. The message names the field by its place, such as ``tests[2].pvalue``.
+            If ``data`` is of another schema, lacks a field that has no default, or a field (it is named by its place,
+            such as ``tests[2].pvalue``) holds what its type does not allow.
         """
         return rebuild(data, cls.__name__, cls)
 
@@ -147,8 +147,8 @@ class Result:
         ------
         OSError
             If the folder does not exist or can't be written, or a file that is not of this package lies there already.
-        ValueError
-            If ``path`` has another ending, or is a text file in another encoding than UTF-8.
+        TypeError, ValueError
+            If ``path`` is neither a path nor a file, has another ending, or is text in another encoding than UTF-8.
         """
         from xembed.reports import write_report
 
@@ -183,13 +183,7 @@ class Result:
         return render_markdown(self.to_dict())
 
     def open(self) -> Path:
-        """Write the page to a temporary folder and show it in the web browser.
-
-        Returns
-        -------
-        pathlib.Path
-            The page. It stays there until the system clears its temporary files.
-        """
+        """Write the page to a temporary folder, show it in the web browser, and return where it is."""
         import tempfile
         import webbrowser
 
@@ -217,11 +211,11 @@ class Result:
     def _repr_html_(self) -> str:
         from html import escape
 
+        values = self._scalars().items()
+        written = ((name, f"{v:.4g}" if isinstance(v, float) else str(v)[:_SHOWN]) for name, v in values)
         rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(format(value, '.4g'))}</td></tr>"
-            if isinstance(value, float)
-            else f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value)[:_SHOWN])}</td></tr>"
-            for name, value in self._scalars().items()
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in written
         )
         return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
 
@@ -237,15 +231,13 @@ def read_result(source: str | os.PathLike[str]) -> Result:
     Returns
     -------
     Result
-        Of the class that wrote it, for example `xembed.shift.ShiftResult`.
+        Of the class that wrote it, for example `xembed.shift.ShiftResult`. Fields that this does not have are left out.
 
     Raises
     ------
-    OSError
-        If the file can't be read, or is a device or a named pipe.
-    ValueError
-        If it is too large, not JSON, not a result, or not complete, or a field holds what its type does not
-        allow. The message names the file and the field. Fields that the class does not have are left out.
+    OSError, ValueError
+        If the file can't be read, is too large, not JSON, not a result, or not complete, or a field (it is named) holds
+        what its type does not allow.
 
     Examples
     --------
