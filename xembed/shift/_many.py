@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.progress import step
 from xembed._core.provenance import provenance
-from xembed._core.results import PerPair, Result, UserText
+from xembed._core.results import DataFrame, PerPair, Result, UserText, data_frame
 from xembed._core.text import format_p, short_names
 from xembed._core.validation import (
     RNG,
@@ -31,9 +31,6 @@ from xembed.encoders._corpora import read_corpora, unread_verdict
 from xembed.shift._battery import Battery, check_tests, make_pool, run_battery
 from xembed.shift._kinds import KINDS
 from xembed.stats import holm
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Matrix = npt.NDArray[np.float64]
 
@@ -98,10 +95,8 @@ class ManyResult(Result):
     warnings: tuple[str, ...]
     provenance: Provenance
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a pair: names, sizes, p-values, effects and mean cosine."""
-        import pandas as pd
-
         first, second = np.triu_indices(len(self.names), 1)
         names = np.array(self.names, object)
         columns: dict[str, Any] = {
@@ -116,7 +111,7 @@ class ManyResult(Result):
         columns |= {
             f"effect_{name}": values[first, second] for name, values in zip(self.tests, self.effects, strict=True)
         }
-        return pd.DataFrame(columns | {"similarity": self.similarities[first, second]})
+        return data_frame(columns | {"similarity": self.similarities[first, second]})
 
 
 def compare_many(
