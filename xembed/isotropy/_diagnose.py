@@ -257,7 +257,10 @@ def diagnose(
             rng=seeds[1],
         )
         correction = _best_correction(compared)
-        fit_rows = _rows(space.embeddings, space.fit.texts)
+        if isinstance(space.embeddings, Mapping):
+            fit_rows = np.array([space.embeddings[text] for text in space.fit.texts])
+        else:
+            fit_rows = encode_texts(space.embeddings, space.fit.texts).embeddings
         corrected = _compare.correct(correction, candidates[correction], fit_rows, space.X)
         after = measure(corrected, **intervals, rng=seeds[0])
     if layers:
@@ -397,12 +400,6 @@ def _warn(encoding: Encoding, name: str) -> list[str]:
     repeated = encoding.n_texts - encoding.n_unique
     of_repeats = [f"{repeated} of the {encoding.n_texts} texts repeat another one."] if repeated else []
     return [*encoding.warnings(name), *of_repeats]
-
-
-def _rows(embeddings: Any, texts: Sequence[str]) -> FloatArray:
-    if isinstance(embeddings, Mapping):
-        return np.array([embeddings[text] for text in texts])
-    return encode_texts(embeddings, texts).embeddings
 
 
 def _best_correction(compared: CorrectionsResult) -> str:
