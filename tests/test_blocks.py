@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xembed._core import blocks as _blocks
-from xembed._core.blocks import Blocks, read_array, read_blocks, read_rows, row_progress
+from xembed._core.blocks import Blocks, read_array, read_blocks, read_rows
 
 X = np.random.default_rng(0).normal(0.5, 1.0, size=(300, 6))
 
@@ -232,20 +232,6 @@ def test_arrays_are_asked_for_where_blocks_do_not_do():
     for source, kind in (([X, X], "list"), (fresh(X), "function"), (iter([X]), "list_iterator")):
         with pytest.raises(ValueError, match=rf"only for distance='cosine'. Got {kind} instead: .*np.concatenate"):
             read_array(source, **options)
-
-
-def test_progress_goes_to_stderr_only_if_asked(capsys):
-    with row_progress(True, 10, caller="a test", description="Rows") as advance:
-        advance(10)
-    shown = capsys.readouterr()
-    assert "Rows: 100%" in shown.err and not shown.out
-    for progress in (False, None):  # standard error is no terminal here
-        with row_progress(progress, 10, caller="a test", description="Rows") as advance:
-            advance(10)
-    assert capsys.readouterr() == ("", "")
-    wrong = row_progress("yes", 10, caller="a test", description="Rows")
-    with pytest.raises(TypeError, match=r"The 'progress' parameter of a test must be True, False or None. Got 'yes'"):
-        wrong.__enter__()
 
 
 def test_dask_is_loaded_only_by_whoever_uses_it():

@@ -106,6 +106,13 @@ def test_drift_reads_numbers_of_a_csv_as_times(tmp_path, times, window):
     assert data["starts"][0] == 2 * float(window) and len(data["starts"]) >= 2
 
 
+@pytest.mark.usefixtures("no_encoder")
+def test_drift_says_which_time_is_no_number(tmp_path):
+    stream = write(tmp_path / "s.csv", 60, hour=["soon" if i == 7 else i for i in range(60)])
+    message = refusal("drift", stream, "--time-column", "hour", "--reference", "20", "--window", "20")[1]
+    assert "'hour' of s.csv must hold numbers only, or dates only. Got 'soon' in item 7, among 59" in message
+
+
 def test_drift_reads_years_and_days_without_hyphens_as_dates(tmp_path):
     days = [f"202401{day:02d}" for day in range(1, 31) for _ in range(2)]
     stream = write(tmp_path / "s.csv", 60, day=days)
@@ -203,7 +210,7 @@ def test_embeddings_with_their_texts_beside(tmp_path):
 def test_one_file_is_split_by_a_column_or_a_day(tmp_path):
     weeks = [f"2024-W{9 + i // 20:02d}" for i in range(60)]
     days = [f"2024-03-{1 + i // 3:02d}" for i in range(60)]
-    table = write(tmp_path / "all.csv", 60, week=weeks, sent=days)
+    table = write(tmp_path / "all.csv", 60, week=weeks, sent=days, at=[f"{day}T17:05:00+02:00" for day in days])
     options = ("--map", "none", "--resamples", "99", "--out", tmp_path / "r.html")
     for extra, names, sizes in (
         (("--split-by", "week", "--reference", "2024-W10"), ["2024-W10", "not 2024-W10"], (20, 40)),
@@ -213,6 +220,7 @@ def test_one_file_is_split_by_a_column_or_a_day(tmp_path):
             (20, 20),
         ),
         (("--split-by", "sent", "--reference", "2024-03-06"), ["before 2024-03-06", "from 2024-03-06"], (15, 45)),
+        (("--split-by", "at", "--reference", "2024-03-06"), ["before 2024-03-06", "from 2024-03-06"], (15, 45)),
     ):
         run("shift", table, *extra, *options)
         result = of(tmp_path / "r.html")
@@ -226,6 +234,7 @@ def test_one_file_is_split_by_a_column_or_a_day(tmp_path):
         ("shift", table, table, "--reference", "2024-W10", *options),
         ("shift", table, "--split-by", "month", "--reference", "2024-W10", *options),
         ("shift", table, "--split-by", "sent", "--reference", "2024-01-01", *options),
+        ("shift", table, "--split-by", "week", "--reference", "2024-W10", "--compare", "2024-W10", *options),
     ):
         assert refusal(*wrong)[0] in {1, 2}
 

@@ -1,6 +1,7 @@
 """Options of reading in the shell: the advice of an error works when it is followed."""
 
 import gzip
+import json
 import re
 import shlex
 
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from xembed.cli.app import app
+from xembed.datasets import read_texts
 
 V = np.random.default_rng(0).normal(size=(12, 3))
 
@@ -82,6 +84,41 @@ def test_what_is_odd_about_texts_is_said(tmp_path):
     (tmp_path / "a.csv").write_text("key,note\n" + "".join(f"A-{i:03},A lid is loose {i}\n" for i in range(9)))
     code, output = depth(tmp_path / "a.csv", "--text-column", "key")
     assert code == 0 and "The texts of a in the column 'key' are single words or identifiers" in output
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("id,text\n" + "".join(f'{i},"A lid, loose {i}"\n' for i in range(6)), "'id', 'text'"),
+        ("text\nThe lid is loose\nThe lid is off\n", "'text'"),
+    ],
+)
+def test_a_table_that_is_read_as_lines_is_warned_of(content, columns, tmp_path):
+    (tmp_path / "a.txt").write_text(content)
+    for arguments, options in (([tmp_path / "a.txt"], {}), (["-"], {"input": content})):
+        code, output = depth(*arguments, **options)
+        assert code == 0 and f"seems to name the columns of a table ({columns}), and was read as a text" in output
+    code, output = depth("-", "--text-column", "text", input=content)
+    assert code == 0 and "seems to name" not in output
+    code, output = depth("-", input="Well, yes\nNo, thanks\nThe text\n")
+    assert code == 0 and "seems to name" not in output
+
+
+def test_standard_input_and_packed_files_have_names(tmp_path):
+    content = "text\nThe lid is loose\n\nThe lid is off\nNo lid\n"
+    code, output = depth("-", "--text-column", "text", "--skip-blank", input=content)
+    assert code == 0 and "dropped from standard input." in output
+    for name in ("old", "new"):
+        (tmp_path / f"{name}.csv.gz").write_bytes(gzip.compress(content.replace("\n\n", "\n").encode()))
+    files = [tmp_path / "old.csv.gz", tmp_path / "new.csv.gz"]
+    result = CliRunner().invoke(app, ["shift", *map(str, files), "--resamples", "19", "--format", "json"])
+    assert json.loads(result.stdout)["names"] == ["old", "new"]
+
+
+def test_closed_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(OSError, match="standard input is closed"):
+        read_texts("-")
 
 
 def test_european_dates_as_times(tmp_path):

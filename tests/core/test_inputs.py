@@ -146,6 +146,13 @@ REFUSED = {
     "bytes": (b"abc", TypeError, "Got a bytes: pass an array"),
     "dict": ({"a": [1.0, 2.0]}, TypeError, r"Got a dict: pass list\(X.values\(\)\)"),
     "set": ({1.0, 2.0}, TypeError, "Got a set: pass an array, or a list of vectors in the order"),
+    "nested tensors": (
+        torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+        TypeError,
+        "Got a nested tensor: pass",
+    ),
+    "tensor without values": (torch.ones(2, 2, device="meta"), TypeError, "Got a meta tensor: it has no values"),
+    "Series with a missing vector": (pd.Series([*M, np.nan]), ValueError, "Got 1 row without one .first: row 6"),
     "number": (3.0, TypeError, "Got float instead: pass an array"),
     "None": (None, TypeError, "Got NoneType instead"),
     "generator": ((row for row in M), TypeError, "Got generator instead"),

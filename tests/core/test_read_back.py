@@ -111,7 +111,7 @@ def written(tmp_path):
 @pytest.mark.parametrize(("old", "new", "message"), [
     ('"pvalue": ', '"pvalue": 7', r"r\.json': pvalue must be a number in \[0, 1\]"),
     ('"pvalue": ', '"pvalue": NaN, "x": ', "NaN is not a number of JSON"),
-    ('"pvalue": ', '"pvalue": 1, "pvalue": ', "the key 'pvalue' stands twice"),
+    ('"pvalue": ', '"pvalue": 1, "pvalue": ', "an object has the key 'pvalue' more than once"),
     ('"pvalue": ', '"x": ' + "[" * 100_000, "nested too deeply"),
     ('"pvalue": ', '"x": ' + "1" * 5_000 + ', "pvalue": ', "not JSON"),
     ("RankSumResult/1", "RankSumResult/2", "is of a later xembed.*Upgrade xembed"),

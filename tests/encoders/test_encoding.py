@@ -331,6 +331,7 @@ def test_progress(tiny, capfd, monkeypatch):
     assert captured.out == ""
     assert "Encoding" in captured.err
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("xembed._core.progress._PATIENCE", 0.0)
     tiny.encode(["dog"], cache=False, progress=False)
     assert capfd.readouterr() == ("", "")
     tiny.encode(["dog"], cache=False)

@@ -251,7 +251,7 @@ def broken(row, value, which=0):
         (np.ones((150, 3)), TypeError, "must be an encoder .* or a pair of arrays"),
         ("encoder", TypeError, "must be an encoder|'encoder' parameter"),
         (embeddings(150)[:1], TypeError, "must be an encoder .* or a pair of arrays"),
-        ((["a"], ["b"]), ValueError, "2-D array"),
+        ((["a"], ["b"]), TypeError, "Got texts: embed them first"),
     ],
 )
 def test_bad_embeddings(pairs, arrays, error, match):

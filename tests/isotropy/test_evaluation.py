@@ -102,7 +102,7 @@ def with_row(row, value, n=120):
         (sample(), sample(), {"max_rows": 10}, ValueError, "'max_rows' parameter of neighbor_overlap"),
         (sample(), sample(), {"n_resamples": 1.5}, TypeError, "'n_resamples' parameter of neighbor_overlap"),
         (sample(), sample(), {"confidence_level": 0}, ValueError, "'confidence_level' parameter"),
-        (["a"], sample(), {}, ValueError, "X must be a 2-D array"),
+        (["a"], sample(), {}, TypeError, "Got texts: embed them first"),
     ],
 )
 def test_bad_neighbors(X, Y, options, error, match):

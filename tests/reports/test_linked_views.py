@@ -406,6 +406,9 @@ def test_rows_on_the_page_are_those_of_the_file(described):
     body = render_page(described)
     rows = [int(row) for row in re.findall(r">row (\d+)<", body)]
     assert rows and all(1000 <= row < 1600 for row in rows)
+    outliers = body[body.index('id="extremes"') : body.index('id="all"')]  # half a page is too narrow for columns
+    assert "<th" in outliers and ">sent<" not in outliers.replace("<bdi>sent</bdi>: 2024-03-", "")
+    assert len(re.findall(r"<small[^>]*>.*<bdi>sent</bdi>: 2024-03-\d\d", outliers)) == 40
     assert "<img src=x" not in body and "<b>channel" not in body
     shorter = {name: column[:-1] for name, column in described["metadata_F"].items()}
     render_page({**described, "metadata_F": shorter})  # a file that someone has changed

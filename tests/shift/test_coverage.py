@@ -171,7 +171,7 @@ F, G = corpora()
         (lambda: coverage(F, G, fdr=2), ValueError, "The 'fdr' parameter of coverage"),
         (lambda: coverage(F, G, names=("a", "a")), ValueError, "different names"),
         (lambda: coverage(F, G, rng="x"), TypeError, "The 'rng' parameter of coverage"),
-        (lambda: coverage(["text"], G), ValueError, "F must be a 2-D array"),
+        (lambda: coverage(["text"], G), TypeError, "F must hold real numbers .* Got texts"),
         (lambda: coverage(F * 0, G), ValueError, "F holds 40 rows that are zero"),
         (lambda: coverage(F, np.where(G > 1, np.nan, G)), ValueError, "G holds .* not finite"),
     ],

@@ -1,17 +1,10 @@
-"""Rows of embeddings that come block by block: files, streams and dask arrays behind one interface.
-
-What is a sum over rows, or a number a row, needs no more than one block at a time: `Blocks.total` and
-`Blocks.map`. A function given to them takes a block and the number of its first row, and must be picklable: for a
-dask array it runs where the chunks are, and only its results come back.
-"""
+"""Rows of embeddings that come block by block: files, streams and dask arrays behind one interface."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import itertools
 import os
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -23,10 +16,10 @@ import numpy.typing as npt
 
 from xembed._core.files import open_npy
 from xembed._core.parallel import row_blocks
-from xembed._core.validation import FloatArray, check_embeddings, check_same_dims, shows_progress
+from xembed._core.progress import Advance, no_progress
+from xembed._core.validation import FloatArray, check_embeddings, check_same_dims
 
 Value = TypeVar("Value")
-Advance: TypeAlias = Callable[[int], object]
 
 # Elements of a block: large enough for several threads, small beside any machine's memory (64 MB of float32).
 _ELEMENTS = 2**24
@@ -38,24 +31,8 @@ _SOURCES = (
 )
 
 
-def no_progress(n_rows: int) -> None:
-    """Tell nobody that rows were read."""
-
-
 class Blocks(ABC):
-    """Rows that are read block by block.
-
-    Attributes
-    ----------
-    name : str
-        What messages call the rows, such as 'F'.
-    n_dims : int
-        Columns.
-    n_rows : int or None
-        Rows; None as long as nobody has counted them.
-    size : int
-        Elements, or 0 if their number was not known beforehand: what to choose the precision by.
-    """
+    """Rows that are read block by block: ``n_dims`` columns, ``n_rows`` rows (None: nobody has counted them yet)."""
 
     n_dims: int
     n_rows: int | None
@@ -67,7 +44,7 @@ class Blocks(ABC):
 
     @abstractmethod
     def map(self, function: Callable[[FloatArray, int], Value], advance: Advance = no_progress) -> Iterator[Value]:
-        """Yield ``function(block, first_row)`` of each block in order."""
+        """Yield ``function(block, first_row)`` of each block in order; a picklable one, for it may run elsewhere."""
 
     @abstractmethod
     def count(self) -> int:
@@ -85,7 +62,7 @@ class Blocks(ABC):
 
     def _set_shape(self, n_rows: int | None, n_dims: int) -> None:
         self.n_rows, self.n_dims = n_rows, n_dims
-        self.size = n_dims * (n_rows or 0)
+        self.size = n_dims * (n_rows or 0)  # 0 if not known beforehand: the precision is chosen by it
         if n_rows is not None:
             self._check_rows(n_rows)
 
@@ -95,11 +72,7 @@ class Blocks(ABC):
 
 
 class Stream(Blocks):
-    """Blocks that are read here, one after the other.
-
-    ``read`` returns an iterable of 2-D blocks of any sizes. They are cut and joined to blocks of one size, so that
-    nothing depends on how a stream was cut.
-    """
+    """Blocks of any sizes from ``read``, cut and joined to one size: nothing depends on how the stream was cut."""
 
     def __init__(
         self, read: Callable[[], Iterable[Any]], *, name: str, caller: str, n_rows: int | None = None, min_rows: int = 1
@@ -245,11 +218,7 @@ Rows: TypeAlias = FloatArray | Blocks
 
 
 def read_rows(X: Any, *, name: str, caller: str, min_rows: int = 1, again: bool = False) -> Rows:
-    """Return what is an array (or the path of a .npy file) as one, checked, and everything else as `Blocks`.
-
-    ``again`` says that the rows will be read more than once. Whether they are finite and not zero is found by what
-    computes with them.
-    """
+    """Return an array, or the path of one, as one, checked, all else as `Blocks`; ``again``: for several passes."""
     if again:
         check_rereadable(X, name=name, caller=caller)
     X = open_source(X, name=name, caller=caller, min_rows=min_rows)
@@ -323,19 +292,6 @@ def known_rows(*sources: Rows) -> int | None:
 def count_rows(rows: Rows) -> int:
     """Return the number of rows; blocks may have to be read for that, if they have not been before."""
     return rows.count() if isinstance(rows, Blocks) else len(rows)
-
-
-@contextlib.contextmanager
-def row_progress(progress: bool | None, n_rows: int | None, *, caller: str, description: str) -> Iterator[Advance]:
-    """Show a bar of rows on stderr if asked, or, for None, if that is a terminal and it takes a moment."""
-    if not shows_progress(progress, caller=caller):
-        yield no_progress
-        return
-    from tqdm import tqdm
-
-    delay = 0.5 if progress is None else 0.0
-    with tqdm(total=n_rows, desc=description, unit="row", unit_scale=True, file=sys.stderr, delay=delay) as bar:
-        yield bar.update
 
 
 def _read_once(X: Iterator[Any], *, name: str, caller: str) -> Callable[[], Iterator[Any]]:

@@ -1,9 +1,4 @@
-r"""Unit rows without a copy, and what follows from their sum, the resultant.
-
-With unit rows :math:`u_i = x_i / |x_i|` and their sum :math:`s = \sum_j u_j` (the *resultant* of directional
-statistics) the mean cosine of a row with all rows is :math:`u_i \cdot s / n`. So cosine depth costs two passes over the
-data instead of :math:`n^2` pairs, and :math:`(s, n)` is a complete summary that can be added, merged and streamed.
-"""
+"""Unit rows without a copy, and their sum s, the resultant: the mean cosine of a row u with all n rows is u . s / n."""
 
 from __future__ import annotations
 
@@ -14,8 +9,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import Advance, Blocks, Rows, no_progress
+from xembed._core.blocks import Blocks, Rows
 from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.progress import Advance, no_progress
 from xembed._core.validation import FloatArray, raise_for_bad_rows
 
 # Rows a thread takes at a time: so many that threads seldom meet at the interpreter's lock.
@@ -32,11 +28,7 @@ Weights: TypeAlias = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class UnitRows:
-    """Rows of an array, checked, with the inverses of their lengths: unit rows without a copy.
-
-    Whatever needs directions takes this, so that the lengths are found once. `UnitRows.of` finds lengths and sum in
-    one pass; ``UnitRows(X, direction_weights(X, name=...))`` finds the lengths alone.
-    """
+    """Rows of an array, checked, with the inverses of their lengths, found once: unit rows without a copy."""
 
     rows: FloatArray
     weights: Weights
@@ -165,13 +157,7 @@ def resultant(
 ) -> tuple[Array, Weights]:
     """Return the sum of the unit rows of ``X``, shape (d,), and the inverse row norms, shape (n,).
 
-    Where ``X`` is a block of more rows, ``part_of`` is the number of elements of all and ``first_row`` the number of
-    its first row, for messages.
-
-    Raises
-    ------
-    ValueError
-        If rows are zero or not finite, with their number and the first of them.
+    ``X`` may be a block of more rows: of ``part_of`` elements in all, its first row being the ``first_row``-th of them.
     """
     dtype = working_dtype(X, part_of)
     weights = np.empty(len(X), dtype)
@@ -197,10 +183,7 @@ def resultant(
 
 
 def mean_cosines(totals: Array, counts: npt.NDArray[np.integer[Any]]) -> Array:
-    """Return the mean cosines of two different texts within (diagonal) and between corpora, (K, K).
-
-    ``totals`` (K, d) are their resultants and ``counts`` (K,) their sizes.
-    """
+    """Return the mean cosines within (diagonal) and between corpora, (K, K), by resultants, (K, d), and sizes, (K,)."""
     products = totals @ totals.T
     result: Array = products / np.outer(counts, counts)
     np.fill_diagonal(result, (np.diag(products) - counts) / (counts * (counts - 1)))
@@ -210,10 +193,7 @@ def mean_cosines(totals: Array, counts: npt.NDArray[np.integer[Any]]) -> Array:
 def affine_projection(
     X: FloatArray, direction: Array, weights: Weights, *, scale: float, shift: float, advance: Advance = no_progress
 ) -> Array:
-    """Return ``scale * u_i . direction + shift`` for the unit rows ``u_i = weights_i * x_i``, shape (n,), float64.
-
-    Each row is computed by itself, so that equal rows give equal values wherever they stand.
-    """
+    """Return ``scale * u_i . direction + shift``, (n,), float64; each row by itself: equal rows give equal values."""
     dtype = weights.dtype
     target = direction.astype(dtype)
     result = np.empty(len(X))

@@ -1,8 +1,4 @@
-"""Types of the fields of results, and what reads them back from plain data, checked.
-
-A field says by its type what it may hold: ``pvalue: Probability``, ``depths: Annotated[Floats, Sides("n_F")]``.
-Messages name a field by its place, such as ``tests[2].pvalue``.
-"""
+"""Types of the fields of results, which say what a field may hold, and what reads them back, checked."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.files import read_bytes
+from xembed._core.files import read_bytes, unique_keys
 from xembed._core.schemas import current_schema
 
 _DEEPEST = 40  # plain data in each other
@@ -125,15 +121,7 @@ def misfit(place: str, expected: str, value: Any) -> Misfit:
 
 
 def read_json(path: str | os.PathLike[str], caller: str = "read_result") -> tuple[Any, str]:
-    """Return what a JSON file holds, and how messages call the file; '-' is standard input, '.gz' is unpacked.
-
-    Raises
-    ------
-    OSError
-        If it can't be read, or is a device or a named pipe.
-    ValueError
-        If it is too large, not UTF-8 or not JSON as results are: no NaN, no key twice.
-    """
+    """Return what a JSON file holds, and how messages call the file; '-' is standard input, '.gz' is unpacked."""
     content, _, where = read_bytes(path, caller)
     try:
         text = content.decode("utf-8-sig")
@@ -147,21 +135,13 @@ def parse_json(text: str, where: str) -> Any:
     if not text.strip():
         raise ValueError(f"{where} must hold a result of xembed as JSON. It is empty.")
     try:
-        return loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return loads(text, object_pairs_hook=unique_keys, parse_constant=_constant)
     except RecursionError:
         raise ValueError(f"{where} must be the .json file of a result. It is nested too deeply.") from None
     except ValueError as error:
         raise ValueError(
             f"{where} must be the .json file of a result, such as the one beside a report. It is not JSON: {error}."
         ) from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {brief(next(key for key in keys if keys.count(key) > 1))} stands twice")
-    return content
 
 
 def _constant(name: str) -> Any:

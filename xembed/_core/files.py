@@ -83,19 +83,11 @@ def too_large(source: str, limit: int, *, unpacked: bool = False) -> ValueError:
 
 
 def read_bytes(path: str | os.PathLike[str], caller: str) -> tuple[bytes, Path, str]:
-    """Return what a file holds, its path, and how messages write it; '-' is standard input.
-
-    What is packed with gzip is unpacked, and its path then has no '.gz'.
-
-    Raises
-    ------
-    OSError, TypeError
-        As `check_file`.
-    ValueError
-        If it holds or unpacks to more than `most_bytes`, or is not what '.gz' says.
-    """
+    """Return what a file or standard input ('-') holds, unpacked, its path without '.gz', and how messages write it."""
     if is_stream(path) and os.fspath(path) == "-":
         file, source = Path("-"), "standard input"
+        if sys.stdin is None:
+            raise OSError("standard input is closed, and nothing can be read from it. Give a file, or a pipe.")
         data = _read_all(sys.stdin.buffer, source, most_bytes())
     else:
         file, source = check_file(path, caller)
@@ -126,16 +118,17 @@ def _read_all(stream: IO[bytes] | gzip.GzipFile, source: str, limit: int, *, unp
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def open_npy(path: str | os.PathLike[str], *, caller: str, name: str | None = None) -> npt.NDArray[Any]:
-    """Map the 2-D array of real numbers of a .npy file; ``name`` is what messages call it.
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON (`json.loads` calls this), or say which key it has more than once."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"an object has the key {next(k for k in keys if keys.count(k) > 1)!r:.60} more than once")
+    return content
 
-    Raises
-    ------
-    OSError
-        If the file can't be opened.
-    ValueError
-        If it is not a complete .npy file of such an array.
-    """
+
+def open_npy(path: str | os.PathLike[str], *, caller: str, name: str | None = None) -> npt.NDArray[Any]:
+    """Map the 2-D array of real numbers of a .npy file; ``name`` is what messages call it."""
     file, shown = check_file(path, caller)
     shown = shown if name is None else f"{name} ({shown})"
     with file.open("rb") as stream:
@@ -169,24 +162,7 @@ def open_npy(path: str | os.PathLike[str], *, caller: str, name: str | None = No
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], *, exclusive: bool = False) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``path``; it takes the name ``path`` only if the block ends well.
-
-    A link is followed. A file that is replaced hands on its permissions, owner and group.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    exclusive : bool, default=False
-        Leave a file that has the name already as it is, whoever made it and when.
-
-    Raises
-    ------
-    FileExistsError
-        If ``exclusive`` and the name is taken when the block ends.
-    OSError
-        If the folder does not exist or can't be written, or the disk is full, with a message that names the file.
-    """
+    """Open a temporary file that gets the name ``path``, with ``exclusive`` only a free one, if the block ends well."""
     with _temporary(path) as piece:
         with piece.open() as file:
             yield file
@@ -195,18 +171,7 @@ def atomic_write(path: str | os.PathLike[str], *, exclusive: bool = False) -> It
 
 
 def write_together(contents: Mapping[Path, bytes], *, check: Callable[[Path], object] | None = None) -> None:
-    """Write files that belong together: all are complete before the first takes its name, and all get theirs or none.
-
-    A process that is killed between two names leaves a note of the rest, which the next write into the folder does.
-
-    Parameters
-    ----------
-    contents : mapping
-        The content of each file.
-    check : callable, optional
-        Called with each path that is taken when the files take their names; raises an error where it must be kept.
-        Default: all may be replaced.
-    """
+    """Write files, all or none; ``check`` is called with each name that is taken when they get theirs, to refuse it."""
     with contextlib.ExitStack() as stack:
         pieces = []
         for path, content in contents.items():
@@ -238,15 +203,7 @@ def write_together(contents: Mapping[Path, bytes], *, check: Callable[[Path], ob
 
 @contextlib.contextmanager
 def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path``; it takes the name ``path`` only if the block ends well.
-
-    Raises
-    ------
-    FileExistsError
-        If ``path`` exists and is not an empty folder.
-    OSError
-        If its parent does not exist or can't be written, with a message that names it.
-    """
+    """Yield a temporary folder that gets the name ``path``, free or that of an empty folder, if the block ends well."""
     target = Path(path)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"{str(target)!r} can't be written: it exists and is not empty. Give a new folder.")
@@ -347,15 +304,19 @@ class _Piece(NamedTuple):
             yield file
 
 
+def _new_file(folder: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=".part")
+    os.close(descriptor)
+    return Path(name)
+
+
 @contextlib.contextmanager
 def _temporary(path: str | os.PathLike[str]) -> Iterator[_Piece]:
     """Make a temporary file in the folder of ``path``; it is removed at the end if it still has its name."""
     given = check_writable(path)
     target = Path(os.path.realpath(given))
     with _named_errors(given), _locked(target.parent):
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX, suffix=".part")
-        os.close(descriptor)
-        temporary = Path(name)
+        temporary = _new_file(target.parent)
         lock = _Lock(temporary)
     try:
         yield _Piece(temporary, given, target)
@@ -376,7 +337,7 @@ def _take_name(piece: _Piece, *, exclusive: bool) -> None:
         except FileNotFoundError:
             piece.temporary.chmod(0o666 & ~_umask())
         else:
-            with contextlib.suppress(OSError):  # only root gives files away
+            with contextlib.suppress(OSError):  # a file hands on its owner and group: only root gives files away
                 os.chown(piece.temporary, old.st_uid, old.st_gid)
             piece.temporary.chmod(stat.S_IMODE(old.st_mode))
         piece.temporary.replace(piece.target)
@@ -385,9 +346,7 @@ def _take_name(piece: _Piece, *, exclusive: bool) -> None:
 @contextlib.contextmanager
 def _kept(target: Path) -> Iterator[Path]:
     """Keep a file under a second name until the end."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX, suffix=".part")
-    os.close(descriptor)
-    kept = Path(name)
+    kept = _new_file(target.parent)
     try:
         kept.unlink()
         try:
@@ -405,11 +364,9 @@ def _noted(pieces: list[_Piece]) -> Iterator[None]:
     rows = [
         [piece.temporary.name, piece.target.name, _inode(piece.temporary), _inode(piece.target)] for piece in pieces
     ]
-    folder = pieces[0].target.parent
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=".part")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(rows, file)
-    note = Path(name).rename(Path(name).with_suffix(".names"))
+    written = _new_file(pieces[0].target.parent)
+    written.write_text(json.dumps(rows), encoding="utf-8")
+    note = written.rename(written.with_suffix(".names"))
     try:
         yield
     finally:

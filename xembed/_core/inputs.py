@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from xembed._core.text import count
 
 # What `as_array` reads: arrays, tensors, DataFrames of numbers, and columns or lists of vectors.
 Embeddings: TypeAlias = npt.ArrayLike | Iterable[Any]
@@ -56,8 +59,18 @@ def list_items(texts: Any, *, name: str) -> list[Any]:
 
 
 def is_missing(item: Any) -> bool:
-    """Return whether an item stands for a missing one: None, NaN, or pandas' NA and NaT."""
-    return item is None or (isinstance(item, float) and item != item) or type(item).__name__ in {"NAType", "NaTType"}
+    """Return whether an item stands for a missing one: None, NaN, a masked item, or pandas' NA and NaT."""
+    absent = {"NAType", "NaTType", "MaskedConstant"}
+    return item is None or (isinstance(item, float) and item != item) or type(item).__name__ in absent
+
+
+def mark_masked(column: Any) -> Any:
+    """Return a column in which None stands for what was masked."""
+    if not isinstance(column, np.ma.MaskedArray) or not np.ma.is_masked(column):
+        return column
+    items = column.data.astype(object)
+    items[np.ma.getmaskarray(column)] = None
+    return items
 
 
 def holds_texts(value: Any) -> bool:
@@ -74,6 +87,16 @@ def _starts_with_text(items: Iterable[Any]) -> bool:
     return isinstance(next((item for item in plain if not is_missing(item)), None), str | bytes)
 
 
+def refuse_lazy(table: Any, name: str) -> None:
+    """Refuse a table whose values are not computed yet."""
+    call = "collect" if hasattr(table, "collect") else "compute" if hasattr(table, "compute") else None
+    if call is not None and not isinstance(table, Mapping):
+        raise TypeError(
+            f"{name} is a {type(table).__name__} (of {type(table).__module__.partition('.')[0]}), whose values are not "
+            f"computed yet: pass {name}.{call}()."
+        )
+
+
 def text_columns(table: Any) -> list[Any]:
     """Return the names of the columns of a table that do not hold numbers."""
     names, dtypes = column_names(table) or [], getattr(table, "dtypes", None)
@@ -87,18 +110,10 @@ def _is_number(dtype: Any) -> bool:
 
 
 def as_array(X: Any, *, name: str, caller: str) -> npt.NDArray[Any]:
-    """Return embeddings as an array, of any shape and type of numbers yet.
-
-    Raises
-    ------
-    TypeError
-        If ``X`` is nothing that an array of numbers can be made of, such as texts, sparse matrices and sets.
-    ValueError
-        If rows are masked, missing, or of different lengths.
-    """
+    """Return embeddings as an array of any shape and type of numbers; texts, sparse matrices and sets are refused."""
     if isinstance(X, np.ndarray):
         return _from_numpy(X, name, caller)
-    _refuse(X, name, caller)
+    refuse(X, name, caller)
     if column_names(X) is not None:
         return _from_table(X, name, caller)
     match library_of(X):
@@ -122,7 +137,8 @@ def as_array(X: Any, *, name: str, caller: str) -> npt.NDArray[Any]:
     )
 
 
-def _refuse(X: Any, name: str, caller: str) -> None:
+def refuse(X: Any, name: str, caller: str) -> None:
+    """Refuse what is no sequence of rows: sparse matrices, texts, paths, and what has no order."""
     if hasattr(X, "toarray") or hasattr(X, "todense"):
         raise TypeError(
             f"{name} must be a dense 2-D array (one row a text). Got the sparse {type(X).__name__}: "
@@ -130,11 +146,15 @@ def _refuse(X: Any, name: str, caller: str) -> None:
         )
     if holds_texts(X) or hasattr(X, "texts"):
         raise_for_texts(name, caller)
-    if isinstance(X, str | bytes | bytearray | Mapping | set | frozenset):
-        remedy = {
-            str: "a file is read by read_embeddings or read_texts (xembed.datasets); a text goes into a list",
-            dict: f"pass list({name}.values()) if its values are the vectors, in the order of the texts",
-        }.get(type(X), "pass an array, or a list of vectors in the order of the texts")
+    if isinstance(X, str | bytes | bytearray | Mapping | set | frozenset | os.PathLike):
+        remedy = "pass an array, or a list of vectors in the order of the texts"
+        if isinstance(X, str | os.PathLike):
+            remedy = "a file is read by read_embeddings or read_texts (xembed.datasets); a text goes into a list"
+        elif isinstance(X, Mapping) and X and not isinstance(next(iter(X.values())), int | float):
+            remedy = (
+                f"pass list({name}.values()) if its values are the rows, in their order, or one of them, "
+                f"{name}[{next(iter(X))!r:.60}]"
+            )
         raise TypeError(f"{name} must be a 2-D array of numbers (one row a text). Got a {type(X).__name__}: {remedy}.")
 
 
@@ -157,17 +177,13 @@ def _stack(rows: list[Any], name: str, caller: str) -> npt.NDArray[Any]:
     if not {type(row) for row in rows} <= _PLAIN:
         if holds_texts(rows):
             raise_for_texts(name, caller)
-        missing = [row for row, item in enumerate(rows) if is_missing(item)]
-        if missing:
-            raise ValueError(
-                f"{name} must hold one vector a row. Got {len(missing)} row{'s' * (len(missing) > 1)} without one "
-                f"(first: row {missing[0]}): drop such rows first."
-            )
+        _raise_for_missing(rows, name)
         _raise_for_masked(np.array([np.ma.is_masked(row) for row in rows]), name)
         rows = [_plain_row(row, name, caller) for row in rows]
     try:
         array = np.asarray(rows)
     except (ValueError, TypeError) as error:
+        _raise_for_missing(rows, name)
         sizes = [len(row) if isinstance(row, Sized) else 1 for row in rows]
         wrong = next((row for row, size in enumerate(sizes) if size != sizes[0]), None)
         problem = error if wrong is None else f"row 0 has {sizes[0]} numbers, row {wrong} has {sizes[wrong]}"
@@ -176,10 +192,25 @@ def _stack(rows: list[Any], name: str, caller: str) -> npt.NDArray[Any]:
         ) from None
     if array.dtype == object and array.ndim == 1 and len(array):
         raise TypeError(
-            f"{name} must hold numbers (argument of {caller}). Got {type(rows[0]).__name__} in row 0: pass one vector "
-            "of numbers a text."
+            f"{name} must hold numbers (argument of {caller}). Got {type(rows[0]).__name__} in row 0: "
+            f"pass {value_of_each(rows[0], name) or 'one vector of numbers a text'}."
         )
     return array
+
+
+def value_of_each(item: Any, name: str) -> str:
+    """Say what one value of each record is, for advice; empty if an item is no record."""
+    if not isinstance(item, Mapping):
+        return ""
+    return f"one value of each record, [record[{next(iter(item), 'text')!r:.60}] for record in {name}]"
+
+
+def _raise_for_missing(rows: list[Any], name: str) -> None:
+    if missing := [row for row, item in enumerate(rows) if is_missing(item)]:
+        raise ValueError(
+            f"{name} must hold one vector a row. Got {count(len(missing), 'row')} without one (first: row "
+            f"{missing[0]}): drop such rows first."
+        )
 
 
 def _plain_row(row: Any, name: str, caller: str) -> Any:
@@ -193,14 +224,19 @@ def _raise_for_masked(masked: npt.NDArray[np.bool_], name: str) -> None:
     rows = np.unique(np.atleast_1d(masked).nonzero()[0])
     if len(rows):
         raise ValueError(
-            f"{name} holds {len(rows)} row{'s' * (len(rows) > 1)} with masked values (first: row {rows[0]}). Drop such "
+            f"{name} holds {count(len(rows), 'row')} with masked values (first: row {rows[0]}). Drop such "
             "rows first, or fill them."
         )
 
 
 def _from_torch(X: Any, name: str) -> npt.NDArray[Any]:
-    if str(X.layout) != "torch.strided":
-        raise TypeError(f"{name} must be a dense 2-D array (one row a text). Got a sparse tensor: pass .to_dense().")
+    if str(X.layout) != "torch.strided" or X.is_nested or X.is_quantized or X.is_meta:
+        kind = "quantized" if X.is_quantized else "nested" if X.is_nested else "meta" if X.is_meta else "sparse"
+        remedy = {"quantized": "pass .dequantize()", "sparse": "pass .to_dense()", "meta": "it has no values"}
+        raise TypeError(
+            f"{name} must be a dense 2-D array (one row a text). Got a {kind} tensor: "
+            f"{remedy.get(kind, 'pass rows of one length')}."
+        )
     X = X.detach().cpu()
     try:
         return np.asarray(X.numpy())
@@ -209,8 +245,7 @@ def _from_torch(X: Any, name: str) -> npt.NDArray[Any]:
 
 
 def _from_table(X: Any, name: str, caller: str) -> npt.NDArray[Any]:
-    if not hasattr(X, "to_numpy") and hasattr(X, "collect"):
-        raise TypeError(f"{name} must be embeddings. Got a {type(X).__name__}: call .collect() first.")
+    refuse_lazy(X, name)
     if wrong := text_columns(X):
         raise TypeError(
             f"{name} must hold real numbers (argument of {caller}). Got a {type(X).__name__} with the column "

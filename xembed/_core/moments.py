@@ -1,13 +1,4 @@
-r"""Sums over rows that measures and corrections follow from.
-
-`read_moments` takes arrays, files, streams and dask arrays in one pass. With rows :math:`x_i` and unit rows :math:`u_i`
-it keeps :math:`n`, :math:`\sum x_i`, :math:`\sum x_i x_i^T` and, where asked, :math:`\sum u_i` and the column sums of
-:math:`u_{ij}^2`: all in float64, in one vector, so that the sums of parts add up to those of the whole. `unit_moments`
-keeps the first three of the unit rows.
-
-`column_means`, `column_variances` and `scatter` go over an array once each, in float64: what corrections are fitted by,
-whose axes must not lose digits to a large mean.
-"""
+"""Sums over rows, in one pass and in float64, that measures and corrections follow from; those of parts add up."""
 
 from __future__ import annotations
 
@@ -50,14 +41,10 @@ _DEAD = 1e-6
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over some rows, in one vector: n, the sum, the products and, if ``unit``, the two sums of unit rows.
-
-    ``n_dims`` are the dimensions of the embeddings; ``width`` those of the coordinates that the sums are of, fewer
-    where there are fewer rows than dimensions.
-    """
+    """Sums over some rows, in one vector: n, the sum, the products and, if ``unit``, the two sums of unit rows."""
 
     sums: Array
-    width: int
+    width: int  # of the coordinates that the sums are of, fewer than n_dims where there are fewer rows
     n_dims: int
 
     @property
@@ -178,10 +165,7 @@ def _grouped(X: Rows, *, name: str, unit: bool, n_groups: int, seed: int) -> tup
 
 
 def coordinates(X: FloatArray) -> FloatArray:
-    """Return ``X``, or, if it has fewer rows than dimensions, its rows in an orthonormal basis of their span.
-
-    Lengths and angles stay, so that n x n sums tell what d x d sums would.
-    """
+    """Return ``X``, or, with fewer rows than dimensions, its rows in an orthonormal basis of their span."""
     if len(X) >= X.shape[1]:
         return X
     triangle: Any = np.linalg.qr(np.asarray(X, dtype=np.float64).T, mode="r")
@@ -189,10 +173,7 @@ def coordinates(X: FloatArray) -> FloatArray:
 
 
 def check_rows(X: FloatArray, *, name: str, unit: bool) -> None:
-    """Raise an error that names rows that are not finite or, with ``unit``, zero, if ``X`` is small.
-
-    Only what is turned into coordinates needs it beforehand: large arrays are checked in the pass over them.
-    """
+    """Name rows that are not finite or, with ``unit``, zero, if ``X`` is small; others are checked in their pass."""
     if len(X) < X.shape[1]:
         if unit:
             direction_weights(X, name=name)

@@ -1,8 +1,4 @@
-"""Nearest neighbors by cosine: one search in blocks of bounded memory, one rule for ties.
-
-Cosines that differ by rounding are tied, so that copies of a text are never ranked by it. Where neighbors are rows,
-tied ones come in the order of the rows; where they are shares, tied ones share the last places equally.
-"""
+"""Nearest neighbors by cosine: one search in blocks of bounded memory, one rule for ties."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
 from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.progress import track
 from xembed._core.validation import FloatArray
 
 Floats = npt.NDArray[np.float64]
@@ -58,7 +55,7 @@ def cosine_blocks(
     points: FloatArray, candidates: FloatArray, exclude: Indices | None = None
 ) -> Iterator[tuple[slice, FloatArray]]:
     """Yield blocks of rows of two arrays' products; those with the candidates in ``exclude``, (n,), are -inf."""
-    for rows in row_blocks(0, len(points), max(1, BLOCK_ELEMENTS // len(candidates))):
+    for rows in track(row_blocks(0, len(points), max(1, BLOCK_ELEMENTS // len(candidates))), "Neighbors"):
         cosines = points[rows] @ candidates.T
         if exclude is not None:
             cosines[np.arange(len(cosines)), exclude[rows]] = -np.inf
@@ -74,31 +71,15 @@ def top_k(
     dtype: np.dtype[Any] | None = None,
     tolerance: float | None = None,
 ) -> Neighbors:
-    """Return the ``k`` rows of ``Y`` with the largest cosines for every row of ``X``.
+    """Return the ``k`` rows of ``Y`` with the largest cosines for every row of ``X``, tied ones in their order.
 
-    Parameters
-    ----------
-    X, Y : UnitRows
-        Queries and candidates of the same dimensions.
-    k : int
-        Neighbors of a row: at most ``len(Y)``, less one with ``exclude``.
-    exclude : ndarray of shape (len(X),), int, optional
-        A row of ``Y`` that is no neighbor of the row of ``X``: itself.
-    dtype : dtype, optional
-        Dtype of the cosines; by default that of `pair_dtype`.
-    tolerance : float, optional
-        Cosines that round to the same multiple of it are tied; by default `cosine_tolerance`. 0: only equal ones are.
-
-    Returns
-    -------
-    Neighbors
-        ``rows`` and ``cosines``, nearest first, tied ones in the order of the rows of ``Y``. What is returned does not
-        depend on how the pairs are cut into blocks, but for the rounding of a product. O(block + len(X) k) memory.
+    ``exclude``, (len(X),), is a row of ``Y`` that is no neighbor of the row of ``X``: itself. Cosines that round to the
+    same multiple of ``tolerance`` are tied; with 0 only equal ones are. Memory is O(block + len(X) k).
     """
     dtype = pair_dtype(X, Y) if dtype is None else np.dtype(dtype)
     tolerance = cosine_tolerance(dtype) if tolerance is None else tolerance
     rows, cosines = np.empty((len(X), k), np.int64), np.empty((len(X), k), dtype)
-    for block in row_blocks(0, len(X), BLOCK):
+    for block in track(row_blocks(0, len(X), BLOCK), "Neighbors"):
         queries = X.unit(block, dtype)
         best = Neighbors(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), dtype))
         for columns in row_blocks(0, len(Y), BLOCK):
@@ -124,10 +105,7 @@ def _merged(best: Neighbors, rows: Indices, cosines: FloatArray, k: int, toleran
 
 
 def largest(similarities: FloatArray, k: int, *, tolerance: float = 0.0) -> Indices:
-    """Return the columns of the ``k`` largest of each row, (n, k), largest first, tied ones in their order.
-
-    Similarities that round to the same multiple of ``tolerance`` are tied; with 0 only equal ones are.
-    """
+    """Return the columns of the ``k`` largest of each row, (n, k), largest first; ties as in `top_k`."""
     places, tied = _select(similarities, k, tolerance)
     if len(tied):
         order = np.argsort(-_ranked(similarities[tied], tolerance), axis=1, kind="stable")
@@ -144,11 +122,10 @@ def neighbor_sums(
     tolerance: float,
     exact: Callable[[Indices], Floats] | None = None,
 ) -> FloatArray:
-    """Return the sum of the ``values``, (m, B), of the ``k`` largest columns of each row, (n, B).
+    """Return the sums of the ``values``, (m, B), of the ``k`` largest columns of each row, (n, B).
 
-    Columns within ``tolerance`` of the k-th share the places that larger ones leave, so that what is returned does not
-    depend on the order of the columns. For similarities in float32, ``exact`` returns those of some rows in float64, to
-    tell copies from what is merely near.
+    Columns within ``tolerance`` of the k-th share the places that larger ones leave. In float32, ``exact`` returns the
+    similarities of some rows in float64, to tell copies from what is merely near.
     """
     from scipy.sparse import csr_matrix
 
@@ -176,10 +153,7 @@ def neighbor_counts(similarities: FloatArray, k: int, *, tolerance: float) -> Fl
 
 
 def place_shares(similarities: FloatArray, k: int, *, tolerance: float) -> Floats:
-    """Return how much of a place each column has among the ``k`` largest of a row, (n, m); rows sum to ``k``.
-
-    1 for what is larger than the k-th, 0 for what is smaller; those within ``tolerance`` of it share what is left.
-    """
+    """Return how much of a place each column has among the ``k`` largest of a row, (n, m): tied ones share the last."""
     last = np.partition(similarities, similarities.shape[1] - k, axis=1)[:, similarities.shape[1] - k, None]
     nearer = similarities > last + tolerance
     level = (similarities >= last - tolerance) & ~nearer

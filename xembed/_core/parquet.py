@@ -30,15 +30,7 @@ def parquet_rows(path: str | os.PathLike[str], *, name: str) -> int:
 def parquet_blocks(
     path: str | os.PathLike[str], *, name: str, embedding_column: str | None = None
 ) -> Iterator[npt.NDArray[Any]]:
-    """Yield the rows of a file in blocks, each of shape (n_rows, n_dims).
-
-    Raises
-    ------
-    OSError
-        If there is no such file, or it can't be opened.
-    ValueError
-        If it is not Parquet, or does not say which of its columns are the embeddings.
-    """
+    """Yield the rows of a file in blocks, each of shape (n_rows, n_dims)."""
     with _opened(path, name) as (file, shown):
         columns, lists = choose_columns(*_numbers_of(file.schema_arrow), embedding_column, shown)
         start, n_dims = 0, None
@@ -84,11 +76,8 @@ def _numbers_of(schema: Any) -> tuple[list[str], list[str], list[str]]:
 def choose_columns(
     lists: list[str], numbers: list[str], columns: list[str], asked: str | None, shown: str
 ) -> tuple[list[str], bool]:
-    """Return the columns of the embeddings, and whether it is one column of lists.
-
-    Columns of numbers are dimensions only if their names are one stem and consecutive integers from 0 or 1. ``asked``
-    is the name of a column of lists, or the stem, or any of the columns.
-    """
+    """Return the columns of embeddings, which ``asked`` may name (or their stem), and whether it is one of lists."""
+    # Numbers are dimensions only if the names of their columns are one stem and consecutive integers from 0 or 1.
     by_stem: dict[str, dict[int, str]] = {}
     for name in numbers:
         if parts := re.fullmatch(r"(.*?)[-_. ]*([0-9]+)", name, re.DOTALL):

@@ -63,10 +63,7 @@ class PerRow:
 
 @dataclass(frozen=True)
 class PerPair:
-    """Marks a matrix with a number for each pair of what a field names, or one matrix for each of ``layers``.
-
-    ``called`` is what such a number is called.
-    """
+    """Marks a matrix, or one for each of ``layers``, with a number, ``called`` so, for each pair of a field's items."""
 
     names: str
     called: str

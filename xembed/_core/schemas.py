@@ -1,8 +1,4 @@
-"""From the schema that data name to the class that reads them.
-
-A schema is ``xembed.<package>.<class>/<version>``: the class is looked up by its name in its package, so that nothing
-but its own module is imported and no table has to list it.
-"""
+"""From the schema of data, ``xembed.<package>.<class>/<version>``, to the class that reads them: no table lists it."""
 
 from __future__ import annotations
 
@@ -97,13 +93,7 @@ def result_classes() -> dict[str, type[Result]]:
 
 
 def class_of(data: Any, where: str) -> type[Result]:
-    """Return the class of the result that plain data are of; ``where`` says what they are from.
-
-    Raises
-    ------
-    ValueError
-        If ``data`` are no result of this package.
-    """
+    """Return the class of the result that plain data are of; ``where`` says what they are from."""
     import xembed
     from xembed._core.results import Result
 

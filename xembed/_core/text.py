@@ -37,12 +37,7 @@ def _patterns() -> tuple[Any, Any]:
 
 
 def words_of(text: str, *, bigrams: bool = True) -> list[str]:
-    """Return the words of a text of any script, in order and as they are written.
-
-    Combining marks, joiners and apostrophes inside words belong to them; soft hyphens are left out, other hyphens
-    part words. An emoji is a word. Scripts without blanks between words, such as Chinese, Japanese or Thai, are read as
-    overlapping pairs of characters, or with ``bigrams=False`` as runs.
-    """
+    """Return the words of a text of any script; without blanks between words, pairs of characters or runs."""
     if text.isascii():
         return _ASCII_WORD.findall(text)
     pattern, character = _patterns()
@@ -110,6 +105,18 @@ def in_sentence(text: str, length: int = 60) -> str:
     line = one_line(text, length)
     # A word that goes from right to left is isolated, so that what follows it stays where it is.
     return f"\u2068{line}\u2069" if any(unicodedata.bidirectional(c) in ("R", "AL") for c in line) else line
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def first_of(items: Iterable[object], most: int, *, total: bool = False) -> str:
+    """Write the first items of a list, dots for those that follow and, with ``total``, how many there are."""
+    written = [*map(str, items)]
+    more = f", ... ({len(written)} in all)" if total else ", ..."
+    return ", ".join(written[:most]) + (more if len(written) > most else "")
 
 
 def short_names(names: Iterable[str]) -> tuple[str, ...]:

@@ -41,10 +41,16 @@ def global_generators(device: str) -> list[torch.Generator]:
 
 def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
     """Return the SHA-256 of names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    update_digest(digest, tensors)
+    return digest.hexdigest()
+
+
+def update_digest(digest: hashlib._Hash, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Add names, types, shapes and bytes to a hash."""
     import torch
 
-    digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        # As bytes, because NumPy has no bfloat16.
         digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -1,8 +1,4 @@
-"""The one place that checks what users pass in, with one grammar of messages.
-
-A message says what was expected, what came and, where it is not obvious, what to do. Wrong types raise
-``TypeError``, wrong values ``ValueError``. Rows and texts are counted from 0, as in Python.
-"""
+"""The one place that checks what users pass in: what was expected, what came, what to do. Rows are counted from 0."""
 
 from __future__ import annotations
 
@@ -15,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.inputs import Embeddings as Embeddings
-from xembed._core.inputs import as_array, list_items, raise_for_texts
+from xembed._core.inputs import as_array, is_missing, list_items, raise_for_texts, value_of_each
+from xembed._core.text import count
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 RNG: TypeAlias = int | np.random.Generator | None
@@ -38,13 +35,15 @@ def check_option(value: Any, options: Collection[str], *, name: str, caller: str
 def check_number(
     value: Any, *, name: str, caller: str, low: float, high: float = math.inf, closed: str = "both"
 ) -> float:
-    """Return ``value`` as a float inside the interval; ``closed`` is 'both', 'left', 'right' or 'neither'."""
+    """Return ``value`` as a finite float inside the interval; ``closed`` is 'both', 'left', 'right' or 'neither'."""
     is_number = isinstance(value, int | float | np.integer | np.floating)
     is_number = is_number and not isinstance(value, bool | np.timedelta64)
+    finite = is_number and abs(value.item() if isinstance(value, np.generic) else value) <= sys.float_info.max
     above = is_number and (value >= low if closed in {"both", "left"} else value > low)
     below = is_number and (value <= high if closed in {"both", "right"} else value < high)
-    if not (above and below):
-        left, right = (("[" if closed in {"both", "left"} else "("), ("]" if closed in {"both", "right"} else ")"))
+    if not (finite and above and below):
+        left = "[" if closed in {"both", "left"} else "("
+        right = "]" if closed in {"both", "right"} and high < math.inf else ")"
         raise (ValueError if is_number else TypeError)(
             f"The {name!r} parameter of {caller} must be a number in {left}{low:g}, {high:g}{right}. "
             f"Got {value!r} instead."
@@ -84,12 +83,7 @@ def describe_rng(rng: RNG) -> int | str:
 
 
 def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> FloatArray:
-    """Return ``X`` as a 2-D array of floats (float16, float32 or float64), without a copy where it is one.
-
-    `xembed._core.inputs` says what can be given.
-    Whether the rows are finite and not zero is found by `raise_for_bad_rows` in the pass over the data
-    that needs the norms anyway.
-    """
+    """Return ``X`` as a 2-D array of floats, without a copy where it is one; rows that are bad are found by callers."""
     array = as_array(X, name=name, caller=caller)
     if array.dtype.kind in "SUT" or (array.dtype.kind == "O" and any(isinstance(item, str) for item in array.flat)):
         raise_for_texts(name, caller)
@@ -105,8 +99,7 @@ def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> Fl
         raise ValueError(f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
     if rows < min_rows:
         raise ValueError(
-            f"{name} must hold at least {min_rows} row{'s' if min_rows > 1 else ''} (texts) for {caller}. "
-            f"Got n_samples = {rows}."
+            f"{name} must hold at least {count(min_rows, 'row')} (texts) for {caller}. Got n_samples = {rows}."
         )
     return array
 
@@ -204,17 +197,24 @@ def check_texts(texts: Any, *, name: str = "texts", min_texts: int = 1, blank: b
     result = list_items(texts, name=name)
     wrong = [i for i, text in enumerate(result) if not isinstance(text, str)]
     if wrong:
-        found = result[wrong[0]]
+        item = result[wrong[0]]
+        remedy = "Convert or drop such rows first."
+        if all(is_missing(result[i]) for i in wrong):
+            remedy = "A text is missing there: drop such rows first, with all that belongs to them."
+        elif isinstance(item, bytes):
+            remedy = "Decode them first: [text.decode() for text in texts]."
+        elif isinstance(item, dict):
+            remedy = f"Pass {value_of_each(item, 'texts')}."
         raise TypeError(
-            f"{name} holds {len(wrong)} item{'s' * (len(wrong) > 1)} that {'are' if len(wrong) > 1 else 'is'} not a "
-            f"string (first: item {wrong[0]}, {type(found).__name__} {found!r:.60}). Convert or drop such rows first."
+            f"{name} holds {count(len(wrong), 'item')} that {'are' if len(wrong) > 1 else 'is'} not a string (first: "
+            f"item {wrong[0]}, {type(item).__name__} {item!r:.60}). {remedy}"
         )
     if len(result) < min_texts:
-        raise ValueError(f"{name} must hold at least {min_texts} text{'s' * (min_texts > 1)}. Got {len(result)}.")
+        raise ValueError(f"{name} must hold at least {count(min_texts, 'text')}. Got {len(result)}.")
     blanks = [] if blank else [i for i, text in enumerate(result) if not text.strip()]
     if blanks:
         raise ValueError(
-            f"{name} holds {len(blanks)} blank text{'s' * (len(blanks) > 1)} (first: item {blanks[0]}). "
+            f"{name} holds {count(len(blanks), 'blank text')} (first: item {blanks[0]}). "
             "Drop them first: a blank text has no meaningful embedding."
         )
     invalid = next((i for i, text in enumerate(result) if not (text.isascii() or _is_unicode(text))), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import time
@@ -15,9 +14,10 @@ import numpy.typing as npt
 
 from xembed._core.fields import Floats, Ints, LengthsOf, MayBeNaN, NonNegative, Provenance, Sides
 from xembed._core.inputs import list_items
+from xembed._core.progress import showing, step
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
-from xembed._core.validation import RNG, check_option, check_texts, describe_rng, shows_progress
+from xembed._core.validation import RNG, check_option, check_texts, describe_rng
 from xembed.attribution._embedding_targets import EmbeddingTarget
 from xembed.attribution._method import REPORTED, Method, MethodOptions, MethodOutput, Targets
 from xembed.attribution._methods import check_options, find_methods, run_method
@@ -273,14 +273,15 @@ def explain(
         if not hasattr(scored, "tokenizer"):
             raise ValueError(f"{caller} with level='token' needs an encoder with tokens. Got {type(model).__name__}.")
         rows = [_by_token(row, scored.tokenizer) for row in rows]
-    show = shows_progress(progress, caller=caller)
+    bars = showing(progress, caller=caller)
     began = time.monotonic()
     scores = scored.score_ids([row.ids for row in rows])
     if not of_encoder:
         targets = check_targets(target, scores, caller=caller)
     if how.family == "gradient":
         scored.require_same_scores(rows, scores)
-    with _progress(show, how.label) as update:
+    n_rows = round(sum(sum(how.rows(len(row.words), options)) for row in rows))
+    with bars, step(how.label, n_rows, "row") as update:
         explained = run_method(how, scored, rows, targets, dataclasses.replace(options, progress=update))
     return Attributions(
         method=how.name,
@@ -424,15 +425,3 @@ def _by_token(row: EncodedWords, tokenizer: Any) -> EncodedWords:
     tokens = tokenizer.convert_ids_to_tokens([row.ids[place] for place in places])
     numbers = {place: number for number, place in enumerate(places)}
     return EncodedWords(tuple(tokens), row.ids, tuple(map(numbers.get, range(len(row.ids)))), row.truncated)
-
-
-@contextlib.contextmanager
-def _progress(show: bool, label: str) -> Iterator[Any]:
-    """Give what counts rows that went through the model in a progress bar, or None."""
-    if not show:
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(desc=label, unit="row") as bar:
-        yield bar.update

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xembed._core import validation
 from xembed._core.directions import unit_rows
 from xembed._core.fields import Cosine, Count, Interval, Level, NonNegative, Probability, Provenance, Sides
+from xembed._core.progress import shows_steps, step
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.text import PARTED, blankless_note, is_bigram, terms_of
@@ -211,6 +212,7 @@ class ShiftExplanation(Result):
         return pd.DataFrame(rows, columns=columns)
 
 
+@shows_steps
 def explain_shift(
     encoder: Any,
     texts_F: Sequence[str],
@@ -313,7 +315,6 @@ def explain_shift(
     both = validation.check_names(names, caller=caller) if result is None else (result.names[0], result.names[1])
     if not isinstance(trust, bool):
         raise TypeError(f"The 'trust' parameter of {caller} must be True or False. Got {type(trust).__name__} instead.")
-    show = validation.shows_progress(progress, caller=caller)
     generator = check_rng(rng, caller=caller)
     options = check_options(n_samples=n_samples, rng=generator, caller=caller)
     began = time.monotonic()
@@ -322,7 +323,7 @@ def explain_shift(
     parts = _parts(units, _find_regions(result, units, corpora, both, caller))
     sizes = [len(texts) for texts in corpora]
     kept = [np.sort(generator.choice(size, size=min(most, size), replace=False)) for size in sizes]
-    sample = _explain_sample(encoder, corpora, units, parts, kept, both, method, options, show, caller)
+    sample = _explain_sample(encoder, corpora, units, parts, kept, both, method, options, caller)
     components = tuple(
         _explain_component(sample, number, part, top, min_count, fdr) for number, part in enumerate(parts)
     )
@@ -466,18 +467,17 @@ def _explain_sample(
     names: tuple[str, str],
     method: str,
     options: MethodOptions,
-    show: bool,
     caller: str,
 ) -> _Sample:
-    from tqdm import tqdm
-
     directions = np.stack([part.direction for part in parts], axis=1)
     texts = [corpus[row] for corpus, rows in zip(corpora, kept, strict=True) for row in rows]
     vectors = word_vectors(encoder, texts, method=method, options=options, caller=caller)
     words, values = [], []
-    for of_text in tqdm(vectors, total=len(texts), desc=LABELS[method], unit="text", disable=not show):
-        words.append(of_text.words)
-        values.append(of_text.vectors @ directions)
+    with step(LABELS[method], len(texts), "text") as advance:
+        for of_text in vectors:
+            words.append(of_text.words)
+            values.append(of_text.vectors @ directions)
+            advance(1)
     known: dict[str, int] = {}
     numbers = [_number_terms(of_text, known) for of_text in words]
     held = np.zeros((len(words), len(known)), dtype=bool)

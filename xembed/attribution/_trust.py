@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import unit_rows
 from xembed._core.fields import Count, Interval, NonNegative, Probability, Provenance, Sides
+from xembed._core.progress import shows_steps, step
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.validation import RNG, check_count, check_number, check_rng, check_texts, describe_rng, quote_options
@@ -179,6 +180,7 @@ class TrustResult(Result):
         return pd.DataFrame(rows, columns=columns)
 
 
+@shows_steps
 def trust_check(
     encoder: Any,
     texts: Sequence[str],
@@ -194,6 +196,7 @@ def trust_check(
     n_samples: int = 200,
     deletion: str | None = None,
     baseline: str = "pad",
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> TrustResult:
     """Validate methods on your own texts: plant words that don't belong, and measure which method finds them.
@@ -225,6 +228,8 @@ def trust_check(
         AUROC that the lower end of the interval of the best method has to reach for ``trusted``.
     n_samples, deletion, baseline
         Options of methods, as in `explain`.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Random state of the planted words and the resamples.
 
@@ -273,13 +278,16 @@ def trust_check(
     warnings: list[str] = []
     if methods == "default":
         wanted = _possible(wanted, encoder, warnings)
-    options = {"n_samples": n_samples, "deletion": deletion, "baseline": baseline, "rng": 0, "progress": False}
+    options = {"n_samples": n_samples, "deletion": deletion, "baseline": baseline, "rng": 0}
     results: list[tuple[MethodTrust, list[Floats]]] = []
     drawn = bootstrap_rows(len(planted.rows), _N_RESAMPLES, seeds[1])  # the same for all methods
     embedded = embeddings_of(encoder, planted.reference, name="reference", caller=caller)
-    for name in targets:
-        target = make_target(name, embedded, neighbors)
-        results += [_measure(encoder, planted, method, target, options, drawn) for method in wanted]
+    with step("Trust", len(targets) * len(wanted), "trial") as advance:
+        for name in targets:
+            target = make_target(name, embedded, neighbors)
+            for method in wanted:
+                results.append(_measure(encoder, planted, method, target, options, drawn))
+                advance(1)
     results.sort(key=lambda item: (not item[0].signed, -item[0].auroc))
     best, values = results[0]
     method = next(method for method in wanted if method.name == best.method)
@@ -586,7 +594,11 @@ def trust_by_planting(
     direction = apart[0] - apart[1]
     length = float(np.linalg.norm(direction))
     vectors = word_vectors(encoder, planted.rows, method=method, options=options, caller=caller)
-    along = [of_text.vectors @ (direction / length if length > 0 else direction) for of_text in vectors]
+    along = []
+    with step("Trust", len(planted.rows), "text") as advance:
+        for of_text in vectors:
+            along.append(of_text.vectors @ (direction / length if length > 0 else direction))
+            advance(1)
     drawn, named = bootstrap_rows(len(planted.rows), _N_RESAMPLES, rng), (method, LABELS[method], "shift")
     seconds = (time.monotonic() - began) / len(along)
     return method_trust(along, planted, drawn, named, signed=True, completeness=None, seconds=seconds)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from xembed._core.text import one_line
-from xembed.cli.inputs import check_same_kind, embed_with_reference, open_source
+from xembed.cli.inputs import TextsBeside, check_same_kind, embed_with_reference, open_source
 from xembed.cli.options import INPUT, Distance, EncoderOptions, Overwrite, ReadingOptions, command
 from xembed.cli.outputs import check_output_file, print_data, say, warn
 
@@ -19,9 +19,7 @@ def depth(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     reference: Annotated[Path | None, "Corpus to measure in. Default: the texts themselves, each left out."] = None,
-    beside: Annotated[
-        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
-    ] = None,
+    beside: TextsBeside = None,
     out: Annotated[
         Path | None, Option("--out", "-o", help="Write all depths to .csv, .jsonl or .parquet; - prints them.")
     ] = None,
@@ -53,7 +51,7 @@ def depth(
     lines, ids = source.texts, None if source.table is None else source.table.ids
     width = 0 if ids is None else 2 + min(max(map(len, ids)), 24)
     warn(warnings)
-    same = lines is not None and len(set(lines)) > 1 and np.ptp(depths) < 1e-6 and depths.min() > 2 - 1e-6
+    same = lines is not None and len(set(lines)) > 1 and bool(depths.min() > 2 - 1e-6)
     if not_read := unread_verdict(dict(zip(("these texts", "the reference"), unread, strict=False)), same=same):
         say(not_read, err=to_stdout)
     median = float(np.median(depths))

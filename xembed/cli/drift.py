@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import Source, check_same_kind, different_names, embed_source, open_source
+from xembed.cli.inputs import (
+    Source,
+    TextsBeside,
+    check_same_kind,
+    different_names,
+    embed_source,
+    file_name,
+    name_of,
+    open_source,
+)
 from xembed.cli.options import INPUT, EncoderOptions, GroupColumn, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, say, stamped, warn, write
 
@@ -28,9 +37,7 @@ def drift(
     reading: ReadingOptions,
     encoding: EncoderOptions,
     output: OutputOptions,
-    beside: Annotated[
-        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
-    ] = None,
+    beside: TextsBeside = None,
     time_column: Annotated[str | None, "Column of times. Default: 'date' if there is one, else row numbers."] = None,
     group_column: GroupColumn = None,
     alpha: Annotated[float, "Bound of the chance of any false alarm, ever."] = 0.05,
@@ -54,7 +61,7 @@ def drift(
         (np.arange(len(source)), None) if time_column is None else _read_times(source, time_column, reading.dayfirst)
     )
     if order is not None:
-        note = f"The rows of {stream.name} are not in the order of {time_column!r}: they were sorted by it."
+        note = f"The rows of {file_name(stream)} are not in the order of {time_column!r}: they were sorted by it."
         source = source.take(order, note)
     groups: Any = None if group_column is None else source.column(group_column, "--group-column")
     start: Any = _number_or_text(reference)
@@ -70,17 +77,17 @@ def drift(
     # All that can be refused is, before the encoder is loaded.
     places = [None if part is None else np.ones((len(part), 1), np.float32) for part in (source, earlier)]
     plan(places[0], times, reference=start if earlier is None else places[1], groups=groups, **options)
-    X, warnings, encoder, unread = embed_source(source, encoding, stream.name)
+    X, warnings, encoder, unread = embed_source(source, encoding, file_name(stream))
     unread_before = unread
     if earlier is not None:
-        start, of_reference, _, unread_before = embed_source(earlier, encoding, file.name)
+        start, of_reference, _, unread_before = embed_source(earlier, encoding, file_name(file))
         warnings += of_reference
     result = drift_over_time(
         X,
         times,
         reference=start,
         groups=groups,
-        names=different_names("reference", stream.stem),
+        names=different_names("reference", name_of(stream)),
         encoder=encoder,
         warnings=warnings,
         unread=(unread_before, unread),
@@ -103,7 +110,7 @@ def _read_times(source: Source, column: str, dayfirst: bool) -> tuple[Any, Any]:
 
     values = source.column(column, "--time-column", complete=False)
     if not all(isinstance(value, str) and _CALENDAR.fullmatch(value) for value in values):
-        values = as_times(values, dayfirst=dayfirst, name=repr(column))
+        values = as_times(values, dayfirst=dayfirst, name=f"The column {column!r} of {file_name(source.path)}")
     times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False)
     order = np.argsort(times, kind="stable")
     return times[order], None if (order == np.arange(len(order))).all() else order

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import embed_source, read_text_source
+from xembed.cli.inputs import embed_source, file_name, read_text_source
 from xembed.cli.options import TEXTS, NormalizingEncoderOptions, Overwrite, ReadingOptions, add_commands, command
 from xembed.cli.outputs import check_output_file, say, warn
 
@@ -32,7 +32,7 @@ def embed(
 
     check_output_file(out, "--out", [".npy"], [texts, encoding.model], overwrite=overwrite)
     source = read_text_source(texts, reading, why=" already")
-    X, warnings, *_ = embed_source(source, encoding, texts.name)
+    X, warnings, *_ = embed_source(source, encoding, file_name(texts))
     warn(warnings)
     with atomic_write(out, exclusive=not overwrite) as file:
         np.save(file, X, allow_pickle=False)

@@ -10,7 +10,7 @@ import typer
 from typer import Option
 
 from xembed._core.text import one_line
-from xembed.cli.inputs import different_names, embed_with_reference, read_text_source
+from xembed.cli.inputs import different_names, embed_with_reference, name_of, read_text_source
 from xembed.cli.options import TEXTS, EncoderOptions, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_outputs, printable_lines, say, stamped, warn, write
 
@@ -222,7 +222,7 @@ def _explain_shift(
         if len(source) < 2:
             raise ValueError(f"{str(file)!r} must hold at least 2 texts. Got one.")
     _, _, notes, _ = embed_with_reference(sources, encoding, files)
-    names = different_names(*(file.stem for file in files))
+    names = different_names(*map(name_of, files))
     result = explain_shift(encoding.encoder, *(source.texts for source in sources), names=names, **options)
     _say(one_line(result.verdict, 2_000))
     for component in result.components:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from typer import Option
+
+from xembed._core.text import count, first_of
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
 if TYPE_CHECKING:
@@ -18,9 +21,11 @@ if TYPE_CHECKING:
     from xembed.datasets import TextTable
     from xembed.encoders._corpora import Embedded
 
-# Columns beside the text that a page shows, and characters of the longest value of one.
-_MOST_COLUMNS, _SHORT = 4, 40
-_ISO = re.compile(r"\d{4}-\d\d(-\d\d)?(?!\w|-)")
+TextsBeside = Annotated[
+    Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
+]
+
+_ISO = re.compile(r"\d{4}-\d\d(-\d\d)?(?=T\d\d|[^\w-]|$)")
 
 
 def read_source(path: Path, reading: ReadingOptions) -> TextTable | npt.NDArray[Any]:
@@ -59,6 +64,20 @@ def check_same_kind(first: Any, second: Any, names: str) -> None:
         )
 
 
+def name_of(path: Path) -> str:
+    """Return what a corpus is called after its file: the name without endings."""
+    from xembed._core.files import is_stream
+
+    return "standard input" if is_stream(path) else Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+def file_name(path: Path) -> str:
+    """Return what a file is called in warnings."""
+    from xembed._core.files import is_stream
+
+    return "standard input" if is_stream(path) else path.name
+
+
 def different_names(first: str, second: str) -> tuple[str, str]:
     """Return the names of two corpora, told apart if they are the same; names of files need not be valid Unicode."""
     first, second = (name.encode("utf-8", "replace").decode() for name in (first, second))
@@ -67,10 +86,7 @@ def different_names(first: str, second: str) -> tuple[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What commands compute with: texts, or embeddings, with their texts and columns beside them where there are any.
-
-    ``data`` are what `read_source` gave; ``rows`` and ``skipped`` count as the file does.
-    """
+    """Texts, or embeddings (``data``) with their texts if there are any; ``rows`` and ``skipped`` count as files do."""
 
     path: Path
     data: TextTable | npt.NDArray[Any]
@@ -130,9 +146,8 @@ class Source:
 
     def _list_rows(self, places: Sequence[int]) -> str:
         """Name rows as they are counted in the file, not all of many."""
-        numbers = ", ".join(str(self.rows[place]) for place in places[:5]) + (", ..." if len(places) > 5 else "")
         unit = "row" if self.table is None else self.table.unit
-        return f"{unit}{'s' * (len(places) > 1)} {numbers}"
+        return f"{unit}{'s' * (len(places) > 1)} {first_of((self.rows[place] for place in places), 5)}"
 
 
 def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None, option: str = "--texts") -> Source:
@@ -158,7 +173,9 @@ def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None,
     source = Source(path, data, table, table.rows, table.skipped)
     if not table.skipped:
         return source
-    note = f"{len(table.skipped)} of the texts of {beside.name} are blank: they and their embeddings were dropped."
+    note = (
+        f"{len(table.skipped)} of the texts of {file_name(beside)} are blank: they and their embeddings were dropped."
+    )
     return dataclasses.replace(source, data=data[source.places], notes=(note,))
 
 
@@ -174,8 +191,8 @@ def keep_together(F: Source, G: Source) -> tuple[Source, Source]:
     n_dropped = sizes[0] - len(both)
     if not n_dropped:
         return F, G
-    plural = n_dropped > 1
-    note = f"{n_dropped} pair{'s' * plural} of which a text is blank {'were' if plural else 'was'} dropped, both texts."
+    verb = "were" if n_dropped > 1 else "was"
+    note = f"{count(n_dropped, 'pair')} of which a text is blank {verb} dropped, both texts."
     return F.take([at[0][place] for place in both], note), G.take([at[1][place] for place in both])
 
 
@@ -187,8 +204,9 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
     """
     import numpy as np
 
-    values = source.column(column, "--split-by")
-    written = np.array([str(value) for value in values], dtype=object)
+    if other == reference:
+        raise ValueError(f"--compare must be another value than --reference. Got {reference!r} for both.")
+    written = np.array(list(map(str, source.column(column, "--split-by"))), dtype=object)
     dated = other is None and all(_ISO.match(value) for value in written)
     if dated and _ISO.match(reference):
         first = np.array([value < reference for value in written])
@@ -198,10 +216,9 @@ def split_by(source: Source, column: str, reference: str, other: str | None) -> 
         second = ~first if other is None else written == other
     for asked, rows, option in ((reference, first, "--reference"), (other, second, "--compare")):
         if not rows.any():
-            listed = sorted(set(written.tolist()))
-            found = ", ".join(map(repr, listed[:12])) + (f", ... ({len(listed)} in all)" if len(listed) > 12 else "")
+            values = first_of(map(repr, sorted(set(written.tolist()))), 12, total=True)
             got = "no row for it" if asked is None else repr(asked)
-            raise ValueError(f"{option} must select rows by {column!r}, whose values are {found}. Got {got}.")
+            raise ValueError(f"{option} must select rows by {column!r}, whose values are {values}. Got {got}.")
     F, G = source.take(np.flatnonzero(first)), source.take(np.flatnonzero(second))
     return F, dataclasses.replace(G, notes=()), names
 
@@ -239,28 +256,12 @@ def _draw(groups: Any, n: int, rng: np.random.Generator) -> npt.NDArray[np.intp]
     return np.flatnonzero(np.isin(of_rows, order[:enough]))
 
 
-def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> tuple[dict[str, Any], dict[str, Any]]:
+def metadata_of(sources: tuple[Source, Source], first: Sequence[str | None]) -> tuple[dict[str, Any], ...]:
     """Return the rows of both corpora in their files and a few columns of short values, ``first`` before others."""
-    tables = [source.table for source in sources]
-    columns: tuple[dict[str, Any], dict[str, Any]] = ({"row": list(sources[0].rows)}, {"row": list(sources[1].rows)})
-    names = [name for table in tables if table is not None for name in table.columns if name not in {"text", "row"}]
-    for name in dict.fromkeys([*(name for name in first if name in names), *names]):
-        written = [
-            [_written(value) for value in table.column(name)]
-            if table is not None and name in table.columns
-            else [""] * len(source)
-            for table, source in zip(tables, sources, strict=True)
-        ]
-        values = set(written[0]) | set(written[1])
-        if len(values) > 1 and max(map(len, values)) <= _SHORT:
-            columns[0][name], columns[1][name] = written
-        if len(columns[0]) > _MOST_COLUMNS:
-            break
-    return columns
+    from xembed.encoders._corpora import columns_beside
 
-
-def _written(value: Any) -> str:
-    return "" if value is None or value != value else str(value)
+    tables, rows = [source.table for source in sources], [source.rows for source in sources]
+    return columns_beside(tables, rows, left_out="text", first=first)
 
 
 def embed_source(source: Source | TextTable | npt.NDArray[Any], encoding: EncoderOptions, name: str) -> Embedded:
@@ -280,7 +281,9 @@ def embed_with_reference(
     sources: Sequence[Any], encoding: EncoderOptions, files: Sequence[Path | None]
 ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.floating[Any]] | None, list[str], list[float]]:
     """Return the embeddings of a source and of its reference corpus, warnings, and `Encoding.unread` of each."""
-    parts = [embed_source(s, encoding, file.name) for s, file in zip(sources, files, strict=True) if file is not None]
+    parts = [
+        embed_source(s, encoding, file_name(file)) for s, file in zip(sources, files, strict=True) if file is not None
+    ]
     warnings = [warning for part in parts for warning in part.warnings]
     reference = parts[1].embeddings if len(parts) > 1 else None
     return parts[0].embeddings, reference, warnings, [part.unread for part in parts]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from xembed.cli.inputs import check_same_kind, open_source
+from xembed.cli.inputs import TextsBeside, check_same_kind, name_of, open_source
 from xembed.cli.options import INPUT, NormalizingEncoderOptions, OutputOptions, ReadingOptions, Seed, command
 from xembed.cli.outputs import check_output_file, check_outputs, say, stamped, warn, write
 
@@ -24,9 +24,7 @@ def isotropy(
     reading: ReadingOptions,
     encoding: NormalizingEncoderOptions,
     output: OutputOptions,
-    beside: Annotated[
-        Path | None, Option("--texts", help="The texts of ready embeddings, and their columns, a row each.")
-    ] = None,
+    beside: TextsBeside = None,
     fit: Annotated[Path | None, "Other texts, to fit corrections on. Default: the sentences of --tune."] = None,
     tune: Annotated[Path | None, f"What chooses a correction: {_PAIRS}."] = None,
     test: Annotated[list[Path] | None, "What judges it, of the same form; may be given several times."] = None,
@@ -58,7 +56,7 @@ def isotropy(
         "labels": labels,
         "n_resamples": resamples,
         "transductive": transductive,
-        "name": name or texts.stem,
+        "name": name or name_of(texts),
         "progress": encoding.progress,
         "rng": seed,
         "tune": None if tune is None else load_sts(tune),

@@ -77,7 +77,7 @@ class EncoderOptions:
 
     def load(self, normalize: bool | None = None) -> Encoder:
         """Load the encoder, which keeps batch size, cache and progress wherever it is called."""
-        if sys.stderr.isatty():  # importing PyTorch takes seconds in which nothing else can be seen
+        if sys.stderr is not None and sys.stderr.isatty():  # importing PyTorch takes seconds
             say("Loading the encoder ...", err=True)
         from xembed.encoders import load_encoder
 
@@ -170,11 +170,14 @@ def command(*examples: str, place: int = 50) -> Callable[[Callable[..., None]], 
 
         @functools.wraps(function)
         def run(**values: Any) -> None:
+            from xembed._core.progress import showing
+
             for name, group in groups.items():
                 values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
             output = next((value for value in values.values() if isinstance(value, OutputOptions)), OutputOptions())
+            progress = next((v.progress for v in values.values() if isinstance(v, EncoderOptions)), None)
             try:
-                with output.messages():
+                with output.messages(), showing(values.get("progress", progress), caller="xembed"):
                     function(**values)
             except (ValueError, TypeError) as error:
                 if (of_usage := _as_usage_error(error, flags)) is None:

@@ -116,10 +116,7 @@ def write(
     *more: str,
     kept: bool = False,
 ) -> None:
-    """Write a result, or its plain data, where the options say, and say where that is.
-
-    ``more`` is said, too; ``kept`` are data that lie beside the page already.
-    """
+    """Write a result, or its plain data, and say where; ``kept`` are data that lie beside the page already."""
     from xembed._core.provenance import dump_json
     from xembed.reports import render_markdown, render_page
     from xembed.reports._write import check_replaceable, maker, outputs_of, write_page

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Argument, Option
 
-from xembed.cli.inputs import (
-    Source,
-    check_same_kind,
-    different_names,
-    embed_source,
-    keep_together,
-    metadata_of,
-    open_source,
-    sample_of,
-    split_by,
-)
+from xembed.cli import inputs
+from xembed.cli.inputs import Source, different_names, name_of, open_source
 from xembed.cli.options import (
     INPUT,
     Distance,
@@ -85,18 +76,18 @@ def shift(
         raise typer.BadParameter("goes with --split-by, which needs it.", param_hint="'--reference'")
     first = open_source(f, reading, texts_f, "--texts-f")
     if g is None:
-        *pair, names = split_by(first, str(split_column), str(reference), compare)
+        *pair, names = inputs.split_by(first, str(split_column), str(reference), compare)
         sources = (pair[0], pair[1])
         names = different_names(name_f or names[0], name_g or names[1])
     else:
         sources = first, open_source(g, reading, texts_g, "--texts-g")
-        names = different_names(name_f or f.stem, name_g or g.stem)
+        names = different_names(name_f or name_of(f), name_g or name_of(g))
     if words and None in (source.texts for source in sources):
         raise ValueError("--words needs texts: these are embeddings. Give the files that they were made of.")
     if paired:
-        sources = keep_together(*sources)
+        sources = inputs.keep_together(*sources)
     if sample is not None:
-        sources = sample_of(sources, sample, names, group_column=group_column, paired=paired, seed=seed)
+        sources = inputs.sample_of(sources, sample, names, group_column=group_column, paired=paired, seed=seed)
     groups = None
     if group_column is not None:
         groups = (sources[0].column(group_column, "--group-column"), sources[1].column(group_column, "--group-column"))
@@ -112,7 +103,7 @@ def shift(
         distance=distance,
         alpha=alpha,
         projection=projection,
-        metadata=metadata_of(sources, (reading.id_column, group_column, split_column)),
+        metadata=inputs.metadata_of(sources, (reading.id_column, group_column, split_column)),
         rng=seed,
     )
     write_shift(result, (destination, output), sources if words else None, encoding, seed)
@@ -127,13 +118,13 @@ def compare_sources(
     from xembed.shift import compare_corpora
     from xembed.shift._compare import check_design, check_options
 
-    check_same_kind(sources[0].data, sources[1].data, "F and G")
+    inputs.check_same_kind(sources[0].data, sources[1].data, "F and G")
     design = {"groups": options.get("groups"), "paired": options.get("paired", False)}
     check_design(len(sources[0]), len(sources[1]), **design)
     check_options(
         **{name: value for name, value in options.items() if name not in {*design, "self_check", "metadata", "rng"}}
     )
-    F, G = (embed_source(source, encoding, name) for source, name in zip(sources, names, strict=True))
+    F, G = (inputs.embed_source(source, encoding, name) for source, name in zip(sources, names, strict=True))
     texts = sources[0].texts, sources[1].texts
     result = compare_corpora(
         F.embeddings,

@@ -40,13 +40,12 @@ def load_corpora(name: str) -> TextTable:
     Returns
     -------
     TextTable
-        With labels, dates (not for the reviews) and a column 'planted' that is ``None`` for texts of no planted change
-        (`load_planted_vocabulary` gives the words of the tickets' topics).
+        With labels, dates (not for the reviews) and a column 'planted' that is ``None`` for texts of no planted change.
 
     Raises
     ------
-    ValueError, FileNotFoundError
-        If there is no such corpus, or the installation lacks it.
+    ValueError
+        If there is no such corpus.
 
     Examples
     --------
@@ -78,8 +77,8 @@ def load_planted_vocabulary(name: str = "support_tickets") -> dict[str, tuple[st
 
     Raises
     ------
-    ValueError, FileNotFoundError
-        If there is no such corpus with words, or the installation lacks them.
+    ValueError
+        If there is no such corpus with words.
 
     Examples
     --------
@@ -121,13 +120,12 @@ def load_gendered_pairs(variant: str = "all", split: str = "train") -> PairedSen
     -------
     PairedSentences
         Two rows a sentence, female (label 0) before male (label 1); ``groups`` holds the number of the sentence. The
-        words are split as in GECO (`load_geco`), from which the idea of the two variants is, but no sentence:
-        punctuation marks are words of their own.
+        words are split as in GECO (`load_geco`): punctuation marks are words of their own.
 
     Raises
     ------
-    ValueError, FileNotFoundError
-        If there is no such variant or split, or the installation lacks the data.
+    ValueError
+        If there is no such variant or split.
 
     Examples
     --------

@@ -50,11 +50,9 @@ class Dictionary:
 
     Raises
     ------
-    ValueError
-        If there is no entry, an entry comes twice, is blank or has no definition, a definition is blank, a text is
-        not valid Unicode, or lengths differ.
-    TypeError
-        If an entry or a definition is not a string.
+    TypeError, ValueError
+        If a text is no string, not valid Unicode or blank, lengths differ, there is no entry, or one comes twice or has
+        no definition.
 
     Examples
     --------
@@ -97,12 +95,8 @@ class Dictionary:
     def from_mapping(cls, mapping: Mapping[str, Any], *, name: str = "mapping") -> Dictionary:
         """Make a dictionary of a mapping of entries to a definition or a list of definitions.
 
-        Empty and repeated definitions are dropped and counted, and entries that have no other.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If nothing is left or an entry is blank; if it is no mapping of strings to strings or lists of strings.
+        Empty and repeated definitions are dropped and counted, and entries that have no other. What is no mapping of
+        strings to these, has a blank entry, or leaves nothing is an error.
         """
         if not isinstance(mapping, Mapping):
             raise TypeError(
@@ -138,11 +132,6 @@ class Dictionary:
 
         ``fraction`` is in (0, 1); one entry at least is held out, and one stays. No entry is in both. A definition can
         be, if it belongs to several entries, as the synonyms of WordNet do.
-
-        Raises
-        ------
-        ValueError
-            If there is only one entry, or the fraction is out of range.
 
         Examples
         --------
@@ -202,7 +191,7 @@ def load_dictionary(path: str | os.PathLike[str] | None = None, *, encoding: str
 
     Raises
     ------
-    FileNotFoundError, PermissionError, TypeError
+    OSError, TypeError
         If the file can't be opened, or ``path`` is not a path.
     ValueError
         If the file or folder is in none of these forms (the line of a file is named), or nothing is left.
@@ -210,8 +199,7 @@ def load_dictionary(path: str | os.PathLike[str] | None = None, *, encoding: str
     Notes
     -----
     An entry that repeats another one with the same definition, but for upper and lower case, is a duplicate: "moose"
-    and "Moose" of one synset. WordNet 3.0 in Debian's files has 206,978 words of synsets, and 206,906 pairs of entry
-    and definition without such duplicates. Its synonyms share their definition.
+    and "Moose" of one synset. Of WordNet 3.0 in Debian's files 206,906 pairs of entry and definition are left.
 
     References
     ----------

@@ -95,18 +95,16 @@ def load_geco(
 
     Raises
     ------
-    FileNotFoundError, PermissionError, TypeError
+    OSError, TypeError
         If the file can't be read, or ``path`` is not a path.
     ValueError
-        If a line is not of the official format (file and line are named), there is no such variant or split, no group
-        is left, or something is wrong and ``repair`` is false.
+        If a line is not of the official format, there is no such variant or split, or no group is left.
 
     Notes
     -----
     A group is kept with all of its forms or dropped; the keys of ``defects`` say what is dropped and what is repaired.
-    A blank word is removed with its mark from all forms, so that the others stay aligned; a word that holds a blank is
-    split, and its mark copied; marks are set anew where the forms differ, which is how the ground truth is defined.
-    Rows are counted as they stand in the file, so one defect may show in several counts.
+    A blank word is removed with its mark from all forms; one that holds a blank is split, and its mark copied; marks
+    are set anew where the forms differ. Rows are counted as in the file: one defect may show in several counts.
 
     References
     ----------

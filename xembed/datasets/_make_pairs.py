@@ -119,18 +119,15 @@ def make_pairs(
 
     Raises
     ------
-    TypeError
-        If ``sentences`` are not texts or lists of words.
-    ValueError
-        If a text is blank, there is no such lexicon, or no sentence is left.
+    TypeError, ValueError
+        If ``sentences`` are not texts or lists of words, or blank; there is no such lexicon, or no sentence is left.
 
     Notes
     -----
-    A sentence may be in either form: each word is looked up in both. In each of the two rows every word of the lexicon
-    is set to that form, as in the variants ``*_all`` of GECO. Capitals are kept, "a" and "an" follow the next word and
-    are then ground truth, too. "her" (him or his) and "his" (her or hers) are decided by the words around them, without
-    a parser: on the training file of GECO (``binary_gender_all``), 98 % of the words of the ground truth come out as
-    they are there, and 99.5 % of all words. Read some of your pairs before you use them.
+    A sentence may be in either form: each word is looked up in both, and set to one form in each row, as in GECO's
+    ``*_all``. Capitals are kept; "a" and "an" follow the next word and are then ground truth, too. "her" (him or his)
+    and "his" (her or hers) are decided by the words around them: of GECO's training file (``binary_gender_all``) 98 %
+    of the words of the ground truth come out as they are there. Read some of your pairs before you use them.
 
     Examples
     --------

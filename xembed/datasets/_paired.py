@@ -37,10 +37,9 @@ class PairedSentences:
 
     Raises
     ------
-    ValueError
-        If there is no row, lengths differ, a word is blank, a label has no class, or a group holds a form twice.
-    TypeError
-        If a word is not a string.
+    TypeError, ValueError
+        If there is no row, lengths differ, a word is no string or blank, a label has no class, or a group holds a form
+        twice.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from xembed._core.files import check_file, is_stream, most_bytes, open_npy, too_large
 from xembed._core.parquet import choose_columns, parquet_blocks
+from xembed._core.text import count, first_of
 from xembed._core.validation import check_option, check_texts, quote_options
 from xembed.datasets._read_table import Columns, Form, ending, read_table
 from xembed.datasets._tables import TextTable, as_day
@@ -24,6 +26,7 @@ _EMBEDDING_TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet"}
 _ENDS = tuple(".!?…。！？")
 _NUMERIC = re.compile(r"\s*[-+]?[0-9][0-9.,:/ T-]*\s*")
 _TOKEN = re.compile(r"\s*[!-~]{1,64}\s*")
+_HEADER = re.compile(r"[^\W\d][\w.-]{0,39}")  # the name of a column
 _MIN_TEXTS, _MAX_TEXTS = 5, 10_000  # texts from which it is said what they look like
 _SKIP = "Drop them with skip_blank=True (--skip-blank on the command line)."
 
@@ -75,28 +78,22 @@ def read_texts(
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, PermissionError, TypeError
-        If the file can't be opened, or ``path`` is not a path.
-    OSError
-        If it is a device or a named pipe, which may never end.
+    OSError, TypeError
+        If the file can't be opened, is a device or a named pipe, or ``path`` is not a path.
     ValueError
-        If the suffix is unknown or the file is something else; it has another encoding (the likely one is named) or
-        another delimiter; it is not well-formed (the message says where): quotes that are not closed, rows with more or
-        fewer cells than columns, a key twice in an object; it is too large; the only name of a column looks like a text
-        (``text_column`` with this name accepts it); the column with the texts is not found, cells of it are not text,
-        texts are blank, or there are none.
+        If the suffix, the encoding (the likely one is named) or the delimiter is another; the file is too large or not
+        well-formed (the message says where); a column's name looks like a text (``text_column`` with this name accepts
+        it); the column with the texts is not found, its cells are no text or blank, or there are none.
 
     Notes
     -----
-    Only ``\n`` and ``\r\n`` end a line in .txt, .tsv and .jsonl, so texts may hold U+2028 and other separators (``\r``
-    does where there is nothing else). Numbers are never turned into texts, and everything in a .csv is text, metadata
-    too. Messages count rows from 0, lines from 1. An empty line is no row, but where there is only one column: there it
-    is a blank text.
+    Only ``\n`` and ``\r\n`` (``\r`` where there is nothing else) end a line in .txt, .tsv and .jsonl: texts may hold
+    U+2028. Numbers are never turned into texts; all of a .csv is text. Messages count rows from 0, lines from 1. An
+    empty line is a blank text where there is only one column, elsewhere it is no row.
 
-    A file may hold 2 GiB. What is packed (.gz, .parquet) may unpack to 256 MiB or 100 times its size, whichever is
-    more, and 2 GiB. ``XEMBED_MAX_BYTES`` in the environment replaces these limits. There may be 10,000 columns, and 100
-    levels of JSON. The table's ``warnings`` say whether texts look like identifiers or numbers, or a cell spans more
-    than 50 lines.
+    A file may hold 2 GiB, 10,000 columns and 100 levels of JSON. What is packed (.gz, .parquet) may unpack to 256 MiB
+    or 100 times its size, whichever is more, and 2 GiB. ``XEMBED_MAX_BYTES`` in the environment replaces these limits.
+    ``warnings`` say whether texts look like identifiers or numbers, or a cell spans more than 50 lines.
 
     Examples
     --------
@@ -132,7 +129,7 @@ def read_texts(
         unit=table.unit,
         ids=None if id_column is None else _as_ids(table, id_column),
         skipped=skipped,
-        warnings=(*table.warnings, *_warn_of_texts(texts, table, texts_column)),
+        warnings=(*table.warnings, *_warn_of_table(texts, table), *_warn_of_texts(texts, table, texts_column)),
     )
 
 
@@ -165,16 +162,14 @@ def read_embeddings(
     Returns
     -------
     ndarray of shape (n_texts, n_dims)
-        A read-only memory map of real numbers, or an array. Whether they are finite is checked by what computes with
-        them.
+        A read-only memory map of real numbers, or an array, which may hold numbers that are not finite.
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, PermissionError, TypeError
+    OSError, TypeError
         If the file can't be opened, or ``path`` is not a path.
     ValueError
-        If the file is incomplete, holds no 2-D array of real numbers, or does not say which of its columns are the
-        embeddings; and as `read_texts`.
+        If it holds no 2-D array of real numbers or does not say which columns are embeddings; and as `read_texts`.
 
     Examples
     --------
@@ -337,6 +332,27 @@ def _is_sentence(name: str) -> bool:
     return len(name.split()) > 2 or len(name) > 40 or name.rstrip().endswith(_ENDS)
 
 
+def _warn_of_table(lines: list[str], table: Columns) -> list[str]:
+    """Warn of lines that seem to be rows of a table: the first names columns, and most have as many cells."""
+    if table.suffix != ".txt":
+        return []
+    names = ["text"] if lines[0].strip('"\r ').lower() == "text" else []
+    for delimiter in ",\t;|":
+        with contextlib.suppress(csv.Error):
+            first, *rows = csv.reader(lines[:50], delimiter=delimiter)
+            are_names = len({*first}) == len(first) > 1 and all(map(_HEADER.fullmatch, first))
+            if are_names and sum(len(row) == len(first) for row in rows) >= max(1, 0.9 * len(rows)):
+                names = first
+    if not names:
+        return []
+    remedy = "it is read as one with text_column=... (--text-column)" if table.name == "stdin" else "name it .csv"
+    shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
+    return [
+        f"The first line of {table.source} seems to name the columns of a table ({shown}), and was read as a text: "
+        f"if it is one, {remedy}."
+    ]
+
+
 def _warn_of_texts(texts: list[str], table: Columns, column: str) -> list[str]:
     """Warn of a column whose values are numbers, or identifiers and the like, and so hardly the texts."""
     texts = texts[:: len(texts) // _MAX_TEXTS + 1]
@@ -365,10 +381,8 @@ def _without_blank(table: Columns, texts_column: str, skip_blank: bool) -> tuple
     blank = [i for i, value in enumerate(column) if isinstance(value, str) and not value.strip()]
     if not skip_blank:
         if blank:
-            raise ValueError(
-                f"{table.source} holds {len(blank)} blank text{'s' * (len(blank) > 1)} (first: {table.unit} "
-                f"{table.numbers[blank[0]]}). {_SKIP}"
-            )
+            first = f"{table.unit} {table.numbers[blank[0]]}"
+            raise ValueError(f"{table.source} holds {count(len(blank), 'blank text')} (first: {first}). {_SKIP}")
         return table, ()
     dropped = {*blank, *(i for i, value in enumerate(column) if value is None)}
     kept = [i for i in range(len(column)) if i not in dropped]
@@ -382,7 +396,7 @@ def _as_texts(table: Columns, texts_column: str) -> list[str]:
     wrong = [i for i, value in enumerate(column) if not isinstance(value, str)]
     if wrong:
         first, plural = column[wrong[0]], "s" * (len(wrong) > 1)
-        numbers = ", ".join(str(table.numbers[i]) for i in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
+        numbers = first_of((table.numbers[i] for i in wrong), 5)
         # Missing ones only: skip_blank helps. Numbers as texts are more likely the wrong column.
         remedy = _SKIP
         if any(column[i] is not None for i in wrong):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from xembed._core.files import check_file, is_stream, most_bytes, read_bytes, too_large
+from xembed._core.files import check_file, is_stream, most_bytes, read_bytes, too_large, unique_keys
+from xembed._core.text import count
 from xembed._core.validation import quote_options
 from xembed.datasets._sniff import is_mostly_utf8, json_ending, kind_of, likely_encoding, marked_encoding
 
@@ -61,7 +62,7 @@ def read_table(
     formats: Collection[str] | None = None,
     remedy: str = "",
 ) -> Columns:
-    """Return the columns of a file by its suffix, one of ``formats`` or `FORMATS`; ``remedy`` ends the message else.
+    """Return the columns of a file of one of the ``formats``; in messages ``remedy`` is said of other files.
 
     Values are as in the file: everything in a .csv is text. Missing ones are None. Errors name the line.
     """
@@ -174,10 +175,7 @@ def _raise_encoding(problem: str, encoding: str | None) -> NoReturn:
 
 
 def split_lines(content: str) -> list[str]:
-    r"""Split at ``\n`` and ``\r\n`` only; the last one ends a line and begins none.
-
-    Never `str.splitlines`: it splits at U+2028, form feeds and other characters that texts may hold.
-    """
+    r"""Split at ``\n`` and ``\r\n`` only, unlike `str.splitlines`: texts may hold U+2028 and other separators."""
     return [line for _, line in _lines(content.encode("utf-8"))]
 
 
@@ -264,7 +262,7 @@ def _read_json(data: bytes, source: str, form: Form) -> Columns:
 
 def _parse_json(text: str, where: str) -> Any:
     try:
-        value = json.loads(text, parse_constant=_constant, object_pairs_hook=_object)
+        value = json.loads(text, parse_constant=_constant, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}" if "\n" in text else f"column {error.colno}"
         raise ValueError(f"{where} is not valid JSON: {error.msg} at {place}.") from None
@@ -277,15 +275,6 @@ def _parse_json(text: str, where: str) -> Any:
     if level:
         raise ValueError(f"{where} can't be read: it is nested in more than {_MAX_DEPTH} levels.")
     return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"an object has the key {twice!r:.60} more than once")
-    return made
 
 
 def _constant(text: str) -> float | None:
@@ -361,10 +350,7 @@ def _shared(column: Any) -> list[str]:
 def _check_quotes(
     data: bytes, in_quotes: re.Pattern[bytes], source: str, separator: bytes
 ) -> tuple[tuple[str, ...], int]:
-    """Check that quotes that open a cell close it, where pandas would go on.
-
-    Return a warning of a cell of many lines, if there is one, and the number of separators within quotes.
-    """
+    """Check that quotes that open a cell close it; return warnings of long cells, and a count of quoted separators."""
     warnings: list[str] = []
     n_quoted = 0
     for cell in in_quotes.finditer(data) if b'"' in data else ():
@@ -405,8 +391,8 @@ def _raise_ragged(data: bytes, in_quotes: re.Pattern[bytes], source: str, separa
 
 
 def _ragged(source: str, line: int, n_cells: int, n_columns: int, advice: str) -> str:
-    cells, names = f"{n_cells} cell{'s' * (n_cells > 1)}", f"{n_columns} column{'s' * (n_columns > 1)}"
-    return f"{source} is not well-formed: line {line} holds {cells}, the first line names {names}. {advice}"
+    cells, columns = count(n_cells, "cell"), count(n_columns, "column")
+    return f"{source} is not well-formed: line {line} holds {cells}, the first line names {columns}. {advice}"
 
 
 def _check_header(names: list[str], lines: list[str], source: str, separator: str, form: Form) -> None:

@@ -86,11 +86,7 @@ def marked_encoding(data: bytes) -> tuple[str, str] | None:
 
 
 def likely_encoding(data: bytes, start: int) -> str | None:
-    """Return the likely encoding of text that is not UTF-8 from byte ``start`` on, or None if that is open.
-
-    Each encoding is scored by how many of the letters outside ASCII are those of its languages, and by how many upper
-    case letters follow lower case ones, as they do where the encoding is wrong.
-    """
+    """Return the likely encoding of text that is not UTF-8 from byte ``start`` on, or None if that is open."""
     begin = data.rfind(b"\n", 0, start) + 1
     sample = data[begin : begin + _SAMPLE]
     end = sample.rfind(b"\n")

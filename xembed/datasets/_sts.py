@@ -150,7 +150,7 @@ def load_sts(
 
     Raises
     ------
-    FileNotFoundError, PermissionError, TypeError
+    OSError, TypeError
         If a file can't be opened, or ``path`` is not a path.
     ValueError
         If a folder or file is in none of these forms (file and line are named), or no scored pair is left.

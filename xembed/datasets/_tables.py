@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.text import first_of
 from xembed._core.validation import check_option, check_texts, quote_options
 
 if TYPE_CHECKING:
@@ -59,16 +60,13 @@ class TextTable:
 
     Raises
     ------
-    ValueError
-        If columns differ in length or share a name, a text is not valid Unicode, a date can't be read, or ``unit`` is
-        neither 'row' nor 'line'.
-    TypeError
-        If a text, a label or an identifier is not a string.
+    TypeError, ValueError
+        If a text, label or identifier is not a string (of valid Unicode), columns differ in length or share a name, or
+        a date can't be read.
 
     Notes
     -----
-    Iterating over a table gives its texts, so it can be handed to whatever takes a list of texts. Two tables are equal
-    only if they are the same object; compare their columns instead.
+    Iterating over a table gives its texts: it can be handed to whatever takes a list of texts. It equals itself only.
 
     Examples
     --------
@@ -114,16 +112,9 @@ class TextTable:
                     f"All columns of a TextTable must have the same length. Got {len(texts)} texts and "
                     f"{len(column)} entries in {name!r}."
                 )
-        fields = {
-            "texts": tuple(texts),
-            "labels": labels,
-            "dates": dates,
-            "metadata": metadata,
-            "rows": rows,
-            "ids": ids,
-        }
-        fields |= {"skipped": tuple(map(int, self.skipped)), "warnings": tuple(self.warnings)}
-        for name, value in fields.items():
+        own = {"texts": tuple(texts), "labels": labels, "dates": dates, "metadata": metadata, "rows": rows, "ids": ids}
+        own |= {"skipped": tuple(map(int, self.skipped)), "warnings": tuple(self.warnings)}
+        for name, value in own.items():
             object.__setattr__(self, name, value)  # the way a frozen dataclass sets its own fields
 
     @property
@@ -145,24 +136,17 @@ class TextTable:
         return column
 
     def where(self, **column_equals: Any) -> TextTable:
-        """Return the rows whose columns have the given values.
+        """Return the rows whose columns have the given values, in their order.
 
         Parameters
         ----------
         **column_equals
-            For each column a value, or a list, tuple, set or array of values of which any will do. Dates may be given
-            as ISO strings.
-
-        Returns
-        -------
-        TextTable
-            The rows where all conditions hold, in their order.
+            For each column a value, or several (list, tuple, set, array) of which any will do; dates also as strings.
 
         Raises
         ------
         ValueError
-            If there is no such column, a value does not occur in it (the message lists those that do), or no row meets
-            all conditions.
+            If there is no such column, a value does not occur in it (those that do are listed), or no row is left.
 
         Examples
         --------
@@ -193,10 +177,8 @@ class TextTable:
 
         Raises
         ------
-        IndexError
-            If an index is outside the table.
-        TypeError
-            If the indices are not a one-dimensional sequence of integers.
+        IndexError, TypeError
+            If an index is outside the table, or the indices are not a one-dimensional sequence of integers.
 
         Examples
         --------
@@ -260,9 +242,8 @@ class TextTable:
         return self.take(rows)
 
     def __repr__(self) -> str:
-        names = ", ".join(repr(name) for name in self.columns[:_SHOWN_COLUMNS])
-        more = ", ..." if len(self.columns) > _SHOWN_COLUMNS else ""
-        return f"TextTable({self.name!r}: {len(self)} text{'s' * (len(self) != 1)}, columns {names}{more})"
+        names = first_of(map(repr, self.columns), _SHOWN_COLUMNS)
+        return f"TextTable({self.name!r}: {len(self)} text{'s' * (len(self) != 1)}, columns {names})"
 
     def _repr_html_(self) -> str:
         names = self.columns[:_SHOWN_COLUMNS]
@@ -275,10 +256,7 @@ class TextTable:
 
 
 def as_day(value: Any, *, dayfirst: bool = False) -> datetime.date:
-    """Return ``value`` (a date, an ISO string, a timestamp at midnight) as a day, or raise ValueError.
-
-    With ``dayfirst``, strings such as '4.3.2024' and '04/03/2024' are days, too.
-    """
+    """Return a date, ISO string (``dayfirst``: a European one) or time at midnight as a day, or raise ValueError."""
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, str):
@@ -295,26 +273,19 @@ def as_day(value: Any, *, dayfirst: bool = False) -> datetime.date:
 
 
 def as_times(column: Iterable[Any], *, dayfirst: bool = False, name: str = "times") -> list[Any]:
-    """Return times as numbers or ISO strings where they are text, as in a .csv; other values as they are.
-
-    Parameters
-    ----------
-    column : iterable
-        Times: numbers or dates, or text that holds numbers, ISO dates or, with ``dayfirst``, European dates.
-    dayfirst : bool, default=False
-        Read '4.3.2024' and '04/03/2024 17:05' as the 4th of March.
-    name : str
-        Name of the column in messages.
-
-    Raises
-    ------
-    ValueError
-        If there are dates such as '04/03/2024' without ``dayfirst``, or that are none with it.
-    """
+    """Return times as numbers or ISO strings where they are text, as in a .csv; other values as they are."""
     values = list(column)
     texts = [value.strip() for value in values if isinstance(value, str)]
     if texts and len(texts) == len(values) and all(map(_NUMBER.fullmatch, texts)):
         return list(map(float, texts))
+    numbers = [isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is not None for value in values]
+    days_or_years = all(len(value) in {4, 8} for value in texts if value.isdigit())  # 20240304 stands for a day
+    if sum(numbers) > len(values) / 2 and not days_or_years:
+        row = numbers.index(False)
+        raise ValueError(
+            f"{name} must hold numbers only, or dates only. Got {values[row]!r:.40} in item {row}, among "
+            f"{sum(numbers):,} numbers: repair or drop such rows first."
+        )
     for row, value in enumerate(values):
         if isinstance(value, str) and _LOCAL_DAY.match(value.strip()):
             if not dayfirst:
@@ -379,8 +350,7 @@ def _match(column: Sequence[Any], options: Sequence[Any]) -> tuple[npt.NDArray[n
 def _list_values(column: Collection[Any]) -> str:
     """List the values of a column in a fixed order, whatever their types, and not all of very many."""
     values = sorted({str(cell) if hasattr(cell, "isoformat") else repr(cell)[:80] for cell in column})
-    more = f", ... ({len(values)} in all)" if len(values) > _SHOWN_VALUES else ""
-    return "{" + ", ".join(values[:_SHOWN_VALUES]) + more + "}"
+    return f"{{{first_of(values, _SHOWN_VALUES, total=True)}}}"
 
 
 def _cells(tag: str, values: Sequence[Any], lengths: Sequence[int]) -> str:

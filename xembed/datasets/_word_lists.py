@@ -9,11 +9,7 @@ from importlib import resources
 
 @lru_cache
 def read_word_lists(name: str) -> dict[str, tuple[str, ...]]:
-    """Return the lists of a bundled file by their headings.
-
-    A file holds headings in brackets on a line of their own, each followed by words with blanks or line breaks between
-    them. Lines that begin with ``#`` are comments.
-    """
+    """Return the lists of words in a bundled file by their headings, in brackets; lines with ``#`` are comments."""
     text = resources.files("xembed.datasets").joinpath("lexicons", f"{name}.txt").read_text(encoding="utf-8")
     _, *parts = re.split(r"^\[(.+)\]$", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE), flags=re.MULTILINE)
     return {heading: tuple(words.split()) for heading, words in zip(parts[::2], parts[1::2], strict=True)}

@@ -40,8 +40,8 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     Raises
     ------
     ValueError
-        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode or holds a
-        NUL character (.csv, whose readers cut it there), or a number is infinite (.jsonl).
+        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode or (in .csv)
+        holds a NUL character, or (in .jsonl) a number is infinite.
     TypeError
         If a column's name is not a string or the format can't hold a value.
     OSError
@@ -50,13 +50,9 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     Notes
     -----
     In .csv, a text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets a leading apostrophe,
-    unless it is a plain number: spreadsheets run such a cell as a formula [1]_. The apostrophe stays when it is read
-    back (`read_texts`); the other formats keep texts as they are. Missing values are empty cells in .csv and null
-    elsewhere. Dates are written in ISO form in .csv and .jsonl.
-
-    References
-    ----------
-    .. [1] OWASP. "CSV Injection". https://owasp.org/www-community/attacks/CSV_Injection
+    unless it is a plain number: spreadsheets run such a cell as a formula (https://owasp.org, "CSV Injection"). It
+    stays when it is read back (`read_texts`); the other formats keep texts as they are. Missing values are empty cells
+    in .csv and null elsewhere. Dates are written in ISO form in .csv and .jsonl.
 
     Examples
     --------

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import Advance, check_same_width, count_rows, no_progress, read_array, read_rows
+from xembed._core.blocks import check_same_width, count_rows, read_array, read_rows
 from xembed._core.directions import Directions, UnitRows, directions, unsummed_directions
+from xembed._core.progress import Advance, no_progress
 from xembed._core.validation import check_option
 from xembed.depth._moments import moment_depths
 from xembed.depth._pairwise import DISTANCES, mean_distances, mean_distances_within
@@ -77,7 +78,7 @@ def tte_depth(X: Any, reference: Any = None, *, distance: str = "cosine", method
     nobody knows how many will come, in float64.
 
     The authors' published code returns, for two corpora of the same size, the depths of F in G where those of G in F
-    are meant [3]_; this function does not.
+    are meant; this function does not. For 100 and 100 texts their rank correlation with the depths of G is 0.08.
 
     References
     ----------
@@ -85,8 +86,6 @@ def tte_depth(X: Any, reference: Any = None, *, distance: str = "cosine", method
            Text Embeddings". EMNLP 2023.
     .. [2] G. Pandolfo, D. Paindaveine, G. C. Porzio. "Distance-based depths for directional data". Canadian
            Journal of Statistics 46 (2018), 593-609.
-    .. [3] Measured for this project: for 100 and 100 texts the rank correlation of what it returns with the depths of
-           G is 0.08.
 
     Examples
     --------

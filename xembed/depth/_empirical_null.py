@@ -1,11 +1,4 @@
-r"""An empirical null: what the bulk of some scores says about their lower tail.
-
-Scores of a corpus that holds its own outliers can't be compared with clean ones, for there are none. What can be done
-(Efron 2004) is to fit a family of distributions to the bulk, where outliers are few, and to read the probabilities of
-the tail off the fit. The family here is the normal one behind a Yeo-Johnson transformation, which bends both tails, in
-the manner of Raymaekers & Rousseeuw (2024). Its three parameters are uncertain, the more so the smaller the corpus,
-and the tail depends on them much. So the probabilities are averaged over that uncertainty.
-"""
+"""An empirical null: what the bulk of some scores says about their lower tail; see the Notes of `find_outliers`."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ def local_depth(X: npt.ArrayLike, reference: npt.ArrayLike | None = None, *, n_n
     r"""Return how close each text is to its nearest neighbors in a corpus.
 
     The local depth of :math:`x` is :math:`1 + \frac{1}{k}\sum_{h \in N_k(x)} \cos(x, h)`, where :math:`N_k(x)` are the
-    :math:`k` texts of the corpus that are most similar to :math:`x`: cosine depth [1]_ in the neighborhood instead
-    of the whole corpus, an estimate of density on the sphere by nearest neighbors [2]_. High: typical of some part of
-    the corpus; low: far from everything.
+    :math:`k` texts of the corpus that are most similar to :math:`x`: `tte_depth` in the neighborhood instead of the
+    whole corpus, an estimate of density on the sphere by nearest neighbors [1]_. High: typical of some part of the
+    corpus; low: far from everything.
 
     Parameters
     ----------
@@ -61,9 +61,7 @@ def local_depth(X: npt.ArrayLike, reference: npt.ArrayLike | None = None, *, n_n
 
     References
     ----------
-    .. [1] G. Pandolfo, D. Paindaveine, G. C. Porzio. "Distance-based depths for directional data". Canadian
-           Journal of Statistics 46 (2018), 593-609.
-    .. [2] D. O. Loftsgaarden, C. P. Quesenberry. "A Nonparametric Estimate of a Multivariate Density Function".
+    .. [1] D. O. Loftsgaarden, C. P. Quesenberry. "A Nonparametric Estimate of a Multivariate Density Function".
            Annals of Mathematical Statistics 36 (1965), 1049-1051.
 
     Examples

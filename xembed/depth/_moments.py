@@ -1,15 +1,10 @@
-r"""Chord and angular depth from two moments of the cosines.
-
-The mean distance of a text to a corpus is the mean of a function of its cosines to the corpus' texts. With their
-mean :math:`m_1` and variance :math:`v`, a Taylor series around the mean gives
+r"""Chord and angular depth from the mean m and the variance v of the cosines to a corpus, by Taylor series around m.
 
 .. math::
-    E\sqrt{2(1-c)} \approx \sqrt{2(1-m_1)} \left(1 - \frac{v}{8(1-m_1)^2}\right), \quad
-    E\arccos c \approx \arccos m_1 - \frac{v m_1}{2 (1-m_1^2)^{3/2}}.
+    E\sqrt{2(1-c)} \approx \sqrt{2(1-m)} \left(1 - \frac{v}{8(1-m)^2}\right), \quad
+    E\arccos c \approx \arccos m - \frac{v m}{2 (1-m^2)^{3/2}}.
 
-For a unit row :math:`u` both moments follow from the corpus' sums :math:`s = \sum_j u_j` and
-:math:`S = \sum_j u_j u_j^T`: :math:`n m_1 = u \cdot s` and :math:`n (v + m_1^2) = u^T S u`. So the cost is
-:math:`O(n d^2)` in two passes over blocks, instead of :math:`O(n^2 d)`.
+For a unit row u, n m = u·s and n (v + m²) = u·Su with the corpus' sums s of unit rows and S of their outer products.
 """
 
 from __future__ import annotations
@@ -57,15 +52,8 @@ def moment_depths(X: Rows, reference: Rows | None, distance: str) -> Array:
     """Return approximate depths of rows in ``reference``, or, leave-one-out, in ``X``, shape (n_X,)."""
     points = read_blocks(X, name="X", caller="tte_depth")
     corpus = points if reference is None else read_blocks(reference, name="reference", caller="tte_depth")
-    moments = unit_moments(corpus)
-    task = partial(
-        _block_mean_distances,
-        moments=moments,
-        distance=distance,
-        within=reference is None,
-        name=points.name,
-        part_of=points.size,
-    )
+    options: dict[str, Any] = {"moments": unit_moments(corpus), "distance": distance, "within": reference is None}
+    task = partial(_block_mean_distances, **options, name=points.name, part_of=points.size)
     return DISTANCES[distance].supremum - np.concatenate(list(points.map(task)))
 
 

@@ -6,23 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Probability, Provenance, Sides
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
-from xembed._core.validation import (
-    RNG,
-    Embeddings,
-    check_count,
-    check_embeddings,
-    check_number,
-    check_option,
-    check_rng,
-    check_same_dims,
-    describe_rng,
-)
+from xembed._core.validation import RNG, Embeddings, check_embeddings, check_same_dims, describe_rng
 from xembed.depth._depth import DECIMALS, unit_depths
 from xembed.depth._local import nearest_similarity, raise_if_too_few
 from xembed.encoders._corpora import read_corpora, unread_verdict
@@ -112,6 +103,7 @@ class OutlierResult(Result):
         return pd.DataFrame(columns)
 
 
+@shows_steps
 def find_outliers(
     X: Embeddings,
     *,
@@ -121,6 +113,7 @@ def find_outliers(
     n_neighbors: int = 10,
     text_column: str | None = None,
     encoder: Any = None,
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> OutlierResult:
     r"""Find texts that do not belong to a corpus, with a bound on the share of false ones among them.
@@ -148,6 +141,8 @@ def find_outliers(
         For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
         default encoder if None. For embeddings the description of what made them (`Encoder.describe`). ``provenance``
         tells which.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the random halves of the reference; nothing else is random. None is seed 0.
 
@@ -171,27 +166,25 @@ def find_outliers(
     Notes
     -----
     With a reference the p-values are conformal: scores are measured in a random half of it, and the :math:`n` texts of
-    the other half calibrate: :math:`p_j = (1 + \#\{i : s_i \le s_j\}) / (n + 1)`. The Benjamini-Hochberg procedure
-    [1]_ keeps the false discovery rate at most at ``fdr`` times the share of good texts in ``X`` [2]_ [3]_, if the
+    the other half calibrate: :math:`p_j = (1 + \#\{i : s_i \le s_j\}) / (n + 1)`. `xembed.stats.benjamini_hochberg`
+    keeps the false discovery rate at most at ``fdr`` times the share of good texts in ``X`` [1]_ [2]_, if the
     good texts and the reference are independent draws from one population. No p-value is below :math:`1/(n + 1)`;
     ``warnings`` says when that matters.
 
     Without a reference there is no such bound, for any method. What remains is an assumption: a normal distribution
-    after a Yeo-Johnson transformation, fitted to the bulk of the leave-one-out scores (an empirical null [4]_, [5]_),
+    after a Yeo-Johnson transformation, fitted to the bulk of the leave-one-out scores (an empirical null [3]_, [4]_),
     with p-values averaged over the uncertainty of the fit. Up to a tenth of ``X`` may be outliers. Measured rates and
     power, and what texts of real corpora do: docs/explanation/depth_and_shift.md.
 
     References
     ----------
-    .. [1] Y. Benjamini, Y. Hochberg. "Controlling the False Discovery Rate: A Practical and Powerful Approach to
-           Multiple Testing". Journal of the Royal Statistical Society B 57 (1995), 289-300.
-    .. [2] S. Bates, E. Candès, L. Lei, Y. Romano, M. Sesia. "Testing for Outliers with Conformal p-values". Annals of
+    .. [1] S. Bates, E. Candès, L. Lei, Y. Romano, M. Sesia. "Testing for Outliers with Conformal p-values". Annals of
            Statistics 51 (2023), 149-178.
-    .. [3] A. Marandon, L. Lei, D. Mary, E. Roquain. "Adaptive Novelty Detection with False Discovery Rate Guarantee".
+    .. [2] A. Marandon, L. Lei, D. Mary, E. Roquain. "Adaptive Novelty Detection with False Discovery Rate Guarantee".
            Annals of Statistics 52 (2024), 157-183.
-    .. [4] B. Efron. "Large-Scale Simultaneous Hypothesis Testing: The Choice of a Null Hypothesis". Journal of the
+    .. [3] B. Efron. "Large-Scale Simultaneous Hypothesis Testing: The Choice of a Null Hypothesis". Journal of the
            American Statistical Association 99 (2004), 96-104.
-    .. [5] J. Raymaekers, P. J. Rousseeuw. "Transforming Variables to Central Normality". Machine Learning 113 (2024),
+    .. [4] J. Raymaekers, P. J. Rousseeuw. "Transforming Variables to Central Normality". Machine Learning 113 (2024),
            4953-4975.
 
     Examples
@@ -208,10 +201,10 @@ def find_outliers(
     3 of 23 texts are outliers: ...
     """
     caller = "find_outliers"
-    level = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
-    check_option(score, _SCORES, name="score", caller=caller)
-    neighbors = check_count(n_neighbors, name="n_neighbors", caller=caller)
-    generator = check_rng(rng, caller=caller)
+    level = validation.check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
+    validation.check_option(score, _SCORES, name="score", caller=caller)
+    neighbors = validation.check_count(n_neighbors, name="n_neighbors", caller=caller)
+    generator = validation.check_rng(rng, caller=caller)
     corpora = read_corpora(
         {"X": X, "reference": reference},
         encoder=encoder,
@@ -273,16 +266,16 @@ def find_outliers(
     )
 
 
-def conformal_pvalues(calibration: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def conformal_pvalues(calibration: Floats, scores: Floats) -> Floats:
     """Return (1 + the number of calibration scores that are not above a score) / (n + 1): low scores are outlying."""
     below = np.searchsorted(np.sort(calibration), scores, side="right")
-    pvalues: npt.NDArray[np.float64] = (1 + below) / (len(calibration) + 1)
+    pvalues: Floats = (1 + below) / (len(calibration) + 1)
     return pvalues
 
 
 def _against_a_reference(
     points: UnitRows, corpus: UnitRows, score: str, n_neighbors: int, generator: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
+) -> tuple[Floats, Floats, int]:
     half, rest = np.split(generator.permutation(len(corpus)), [len(corpus) // 2])
     if score == "local":
         where = "the half of reference that scores are measured in"
@@ -294,9 +287,7 @@ def _against_a_reference(
     return scores, pvalues, len(calibration)
 
 
-def _against_the_bulk(
-    points: UnitRows, score: str, n_neighbors: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int, list[str]]:
+def _against_the_bulk(points: UnitRows, score: str, n_neighbors: int) -> tuple[Floats, Floats, int, list[str]]:
     from xembed.depth._empirical_null import empirical_null
 
     if score == "local":
@@ -313,7 +304,7 @@ def _against_the_bulk(
     return scores, null.pvalues, null.n_bulk, _warn_of_the_null(null)
 
 
-def _score(points: UnitRows, corpus: UnitRows | None, score: str, n_neighbors: int) -> npt.NDArray[np.float64]:
+def _score(points: UnitRows, corpus: UnitRows | None, score: str, n_neighbors: int) -> Floats:
     if score == "depth":
         return unit_depths(points, corpus)
     return nearest_similarity(points, points if corpus is None else corpus, n_neighbors, skip_self=corpus is None)
@@ -324,11 +315,9 @@ def _warn_of_resolution(n_calibration: int, n_tested: int, fdr: float) -> list[s
     if together <= 1:
         return []
     enough = 2 * int(np.ceil(n_tested / fdr - 1e-9)) - 3  # the larger half calibrates
-    reportable = (
-        "none can be reported, whatever they are"
-        if together > n_tested
-        else f"none is reported unless at least {together} are as extreme as that"
-    )
+    reportable = f"none is reported unless at least {together} are as extreme as that"
+    if together > n_tested:
+        reportable = "none can be reported, whatever they are"
     return [
         f"With {n_calibration} calibration texts no p-value is below 1/{n_calibration + 1}, so that of {n_tested} "
         f"texts {reportable}. A single one can be found with a reference of {enough} texts or more, or by testing "

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from xembed._core.directions import UnitRows
 from xembed._core.neighbors import BLOCK, pair_dtype
 from xembed._core.parallel import ordered_map, row_blocks
+from xembed._core.progress import track
 from xembed._core.validation import FloatArray
 
 # Rows of a block that one thread transforms at a time: they stay in its cache between the steps.
@@ -59,7 +60,7 @@ def mean_distances(X: UnitRows, reference: UnitRows, distance: Distance) -> npt.
     """Return the mean distance of each row of ``X`` to all rows of ``reference``, shape (len(X),)."""
     dtype = pair_dtype(X, reference)
     totals = np.zeros(len(X))
-    for rows in row_blocks(0, len(X), BLOCK):
+    for rows in track(row_blocks(0, len(X), BLOCK), "Depths"):
         block = X.unit(rows, dtype)
         for columns in row_blocks(0, len(reference), BLOCK):
             totals[rows] += _block_sums(block, reference.unit(columns, dtype), distance)
@@ -74,7 +75,7 @@ def mean_distances_within(X: UnitRows, distance: Distance) -> npt.NDArray[np.flo
     dtype = pair_dtype(X, X)
     totals = np.zeros(len(X))
     blocks = row_blocks(0, len(X), BLOCK)
-    for i, rows in enumerate(blocks):
+    for i, rows in enumerate(track(blocks, "Depths")):
         block = X.unit(rows, dtype)
         totals[rows] += _block_sums(block, block, distance, skip_diagonal=True)
         for columns in blocks[i + 1 :]:

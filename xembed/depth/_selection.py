@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -119,10 +120,7 @@ def select(
     size = _check_size(k, len(points), caller=caller)
     codes = np.zeros(len(points), np.int64) if labels is None else _check_labels(labels, len(points), caller=caller)
 
-    def choose(part: UnitRows, count: int) -> Rows:
-        return _choose(part, count, strategy, weight, generator, None)
-
-    return _by_class(points, codes, size, choose)
+    return _by_class(points, codes, size, strategy, weight, generator, None)
 
 
 def select_examples(
@@ -158,11 +156,9 @@ def select_examples(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As `select`; also if ``k`` is smaller than the number of classes, or ``query`` is not one embedding of the same
         dimensions, or goes with a strategy that has no relevance.
-    TypeError
-        As `select`.
 
     Notes
     -----
@@ -203,34 +199,30 @@ def select_examples(
         )
     target = None if query is None else _check_query(query, points, strategy)
 
-    def choose(part: UnitRows, count: int) -> Rows:
-        return _choose(part, count, strategy, weight, generator, target)
-
-    return _by_class(points, codes, size, choose)
+    return _by_class(points, codes, size, strategy, weight, generator, target)
 
 
-def _by_class(points: UnitRows, codes: Rows, k: int, choose: Callable[[UnitRows, int], Rows]) -> Rows:
+def _by_class(
+    points: UnitRows,
+    codes: Rows,
+    k: int,
+    strategy: str,
+    diversity: float,
+    generator: np.random.Generator,
+    query: Scores | None,
+) -> Rows:
     """Let the classes take turns, the larger ones first, each with its own selection."""
     sizes = np.bincount(codes)
-    turns = _turns(sizes, k)
+    order = np.argsort(-sizes, kind="stable")
+    rounds = (label for taken in itertools.count() for label in order if sizes[label] > taken)
+    turns = np.fromiter(itertools.islice(rounds, k), np.int64, k)
     selected = np.empty(k, np.int64)
     for label, count in enumerate(np.bincount(turns, minlength=len(sizes))):
         if count:
             rows = np.flatnonzero(codes == label)
             part = points if len(rows) == len(points) else points.take(rows)
-            selected[turns == label] = rows[choose(part, int(count))]
+            selected[turns == label] = rows[_choose(part, int(count), strategy, diversity, generator, query)]
     return selected
-
-
-def _turns(sizes: npt.NDArray[np.int64], k: int) -> Rows:
-    """Return whose turn it is, shape (k,): rounds over the classes that have texts left, larger ones first."""
-    order = np.argsort(-sizes, kind="stable")
-    turns: list[int] = []
-    taken = 0
-    while len(turns) < k:
-        turns += [int(label) for label in order if sizes[label] > taken]
-        taken += 1
-    return np.array(turns[:k])
 
 
 def _choose(

@@ -1,16 +1,8 @@
-"""Embeddings that were computed once, on disk: one SQLite database an encoder.
+"""Embeddings that were computed once, on disk: one SQLite database an encoder, rows by the SHA-256 of the text.
 
-Rows are keyed by the SHA-256 of the text; texts themselves are never stored. A database belongs to one
-encoder *fingerprint* (weights, tokenizer, pipeline, options), so a changed encoder never meets old vectors.
-
-SQLite is used because its journal makes a write whole or not at all, whenever a process is killed, and its
-locks let several processes share a database. The journal is the classic rollback journal, not WAL: WAL
-needs memory shared between the processes and so breaks on network file systems, where caches of clusters
-live, and it leaves two more files behind. What WAL would give, readers that never wait for a writer, is
-worth little here: an encoder reads once at the start, and writes a few hundred rows at a time.
-
-Every read and write opens the database anew (about a third of a millisecond). So nothing is shared with
-forked processes or between threads, and no connection outlives a ``clear_cache``.
+SQLite's journal makes a write whole or not at all whenever a process is killed, and its locks let processes share a
+database. It is the rollback journal: WAL needs memory shared between processes, which network file systems lack. Every
+read and write opens the database anew (a third of a millisecond), so nothing is shared with forks or threads.
 """
 
 from __future__ import annotations
@@ -54,6 +46,9 @@ class CacheUnusable(Exception):
     """The database can be read, but not by this version of xembed."""
 
 
+_FAILURES = (sqlite3.Error, OSError, CacheUnusable)
+
+
 def text_key(text: str) -> bytes:
     """Return the key of a text: the SHA-256 of its UTF-8 bytes."""
     return hashlib.sha256(text.encode("utf-8")).digest()
@@ -70,11 +65,7 @@ def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
 
 
 class EmbeddingCache:
-    """The stored embeddings of one encoder.
-
-    A cache must never cost a result. The first failure (read-only folder, full disk, damaged file, newer
-    schema) is a warning, after which the cache does nothing.
-    """
+    """The stored embeddings of one encoder; after a failure, which is a warning and costs nothing, it does nothing."""
 
     def __init__(self, folder: Path, fingerprint: str, dimension: int, about: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -91,51 +82,6 @@ class EmbeddingCache:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, FloatArray]]:
         """Return the token count and the float32 vector of every key that is stored."""
-        if not (self._usable and keys):
-            return {}
-        try:
-            return self._get(keys)
-        except (sqlite3.Error, OSError, CacheUnusable) as error:
-            self._give_up(error)
-            return {}
-
-    def put(self, keys: Sequence[bytes], n_tokens: Sequence[int], vectors: FloatArray) -> None:
-        """Store rows, all of them or none."""
-        if not (self._usable and keys):
-            return
-        blobs = np.ascontiguousarray(vectors, dtype="<f4")
-        rows = [(key, count, blob.tobytes()) for key, count, blob in zip(keys, n_tokens, blobs, strict=True)]
-        try:
-            self._put(rows)
-        except (sqlite3.Error, OSError, CacheUnusable) as error:
-            self._give_up(error)
-
-    def get_counts(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int, int]]:
-        """Return the numbers of tokens, unknown tokens and content tokens of every key that is stored."""
-        if not (self._usable and keys):
-            return {}
-        try:
-            return {
-                key: (counts[0], counts[1], counts[2])
-                for key, *counts in self._select("token_counts", "n_tokens, n_unknown, n_content", keys)
-                if all(isinstance(count, int) and count >= 0 for count in counts)
-            }
-        except (sqlite3.Error, OSError, CacheUnusable) as error:
-            self._give_up(error)
-            return {}
-
-    def put_counts(self, keys: Sequence[bytes], counts: npt.NDArray[np.int64]) -> None:
-        """Store counts, shape (n_keys, 3), all of them or none."""
-        if not (self._usable and keys):
-            return
-        rows = [(key, *of_text) for key, of_text in zip(keys, counts.tolist(), strict=True)]
-        try:
-            with self._writing() as database:
-                database.executemany("INSERT OR REPLACE INTO token_counts VALUES (?, ?, ?, ?)", rows)
-        except (sqlite3.Error, OSError, CacheUnusable) as error:
-            self._give_up(error)
-
-    def _get(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, FloatArray]]:
         rows: dict[bytes, tuple[int, FloatArray]] = {}
         for key, count, blob in self._select("embeddings", "n_tokens, vector", keys):
             vector = self._read_vector(blob)
@@ -145,18 +91,49 @@ class EmbeddingCache:
                 rows[key] = (count, vector)
         return rows
 
-    def _select(self, table: str, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
-        if not self.path.parent.is_dir() or not self.path.exists():
-            return
-        with contextlib.closing(_connect(self.path, mode="rw")) as database:
-            # Another process may have just made the file, or an older version the tables.
-            if _schema_version(database) is None or not _has_table(database, table):
-                return
-            for start in range(0, len(keys), _VARIABLES):
-                part = keys[start : start + _VARIABLES]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT text_sha256, {columns} FROM {table} WHERE text_sha256 IN ({marks})"
-                yield from database.execute(query, part)
+    def put(self, keys: Sequence[bytes], n_tokens: Sequence[int], vectors: FloatArray) -> None:
+        """Store rows, all of them or none."""
+        blobs = np.ascontiguousarray(vectors, dtype="<f4")
+        rows = [(key, count, blob.tobytes()) for key, count, blob in zip(keys, n_tokens, blobs, strict=True)]
+        damaged = [(key,) for key in keys if key in self._damaged]
+        self._write(
+            ("DELETE FROM embeddings WHERE text_sha256 = ?", damaged),
+            # Another process may have stored the same text since we looked: its row is as good as ours.
+            ("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows),
+        )
+
+    def get_counts(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int, int]]:
+        """Return the numbers of tokens, unknown tokens and content tokens of every key that is stored."""
+        return {
+            key: (counts[0], counts[1], counts[2])
+            for key, *counts in self._select("token_counts", "n_tokens, n_unknown, n_content", keys)
+            if all(isinstance(count, int) and count >= 0 for count in counts)
+        }
+
+    def put_counts(self, keys: Sequence[bytes], counts: npt.NDArray[np.int64]) -> None:
+        """Store counts, shape (n_keys, 3), all of them or none."""
+        rows = [(key, *of_text) for key, of_text in zip(keys, counts.tolist(), strict=True)]
+        self._write(("INSERT OR REPLACE INTO token_counts VALUES (?, ?, ?, ?)", rows))
+
+    def _select(self, table: str, columns: str, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        """Return the stored rows of some keys; none if they can't be read."""
+        rows: list[tuple[Any, ...]] = []
+        try:
+            if not (self._usable and keys and self.path.parent.is_dir() and self.path.exists()):
+                return []
+            with contextlib.closing(_connect(self.path, mode="rw")) as database:
+                # Another process may have just made the file, or an older version the tables.
+                if _schema_version(database) is None or not _has_table(database, table):
+                    return []
+                for start in range(0, len(keys), _VARIABLES):
+                    part = keys[start : start + _VARIABLES]
+                    marks = ",".join("?" * len(part))
+                    query = f"SELECT text_sha256, {columns} FROM {table} WHERE text_sha256 IN ({marks})"
+                    rows += database.execute(query, part)
+        except _FAILURES as error:
+            self._give_up(error)
+            return []
+        return rows
 
     def _read_vector(self, blob: Any) -> FloatArray | None:
         if not isinstance(blob, bytes) or len(blob) != 4 * self._dimension:
@@ -164,28 +141,25 @@ class EmbeddingCache:
         vector = np.frombuffer(blob, dtype="<f4")
         return vector if np.isfinite(vector).all() else None
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # The second `database` commits at the end of the block, or rolls back.
-        with contextlib.closing(_connect(self.path, mode="rwc")) as database, database:
-            # IMMEDIATE takes the write lock at once. A transaction that began by reading could not get it
-            # later while another process waits for the same, and SQLite would give up without waiting.
-            database.execute("BEGIN IMMEDIATE")
-            _schema_version(database)
-            for statement in _TABLES:
-                database.execute(statement)
-            database.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", self._meta.items())
-            yield database
-
-    def _put(self, rows: Sequence[tuple[bytes, int, bytes]]) -> None:
-        with self._writing() as database:
-            database.executemany(
-                "DELETE FROM embeddings WHERE text_sha256 = ?",
-                [(key,) for key, _, _ in rows if key in self._damaged],
-            )
-            # Another process may have stored the same text since we looked: its row is as good as ours.
-            database.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
+    def _write(self, *changes: tuple[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Execute statements, each for many rows: all of them or none."""
+        if not (self._usable and any(rows for _, rows in changes)):
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # The second `database` commits at the end of the block, or rolls back.
+            with contextlib.closing(_connect(self.path, mode="rwc")) as database, database:
+                # IMMEDIATE takes the write lock at once. A transaction that began by reading could not get it
+                # later while another process waits for the same, and SQLite would give up without waiting.
+                database.execute("BEGIN IMMEDIATE")
+                _schema_version(database)
+                for statement in _TABLES:
+                    database.execute(statement)
+                database.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", self._meta.items())
+                for statement, rows in changes:
+                    database.executemany(statement, rows)
+        except _FAILURES as error:
+            self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
         self._usable = False
@@ -377,13 +351,9 @@ def _describe_file(path: Path) -> dict[str, Any]:
         model, fingerprint = json.loads(meta["encoder"])["model"], meta["fingerprint"]
         if not (isinstance(model, str) and isinstance(fingerprint, str)):
             raise ValueError("its description of the encoder is damaged")
-        return entry | {
-            "model": model,
-            "fingerprint": fingerprint,
-            "dimension": int(meta["dimension"]),
-            "n_texts": n_texts,
-        }
-    except (sqlite3.Error, OSError, CacheUnusable, KeyError, ValueError, TypeError, RecursionError) as error:
+        about = {"model": model, "fingerprint": fingerprint, "dimension": int(meta["dimension"]), "n_texts": n_texts}
+        return entry | about
+    except (*_FAILURES, KeyError, ValueError, TypeError, RecursionError) as error:
         return entry | {"problem": f"{error}"}
 
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.inputs import column_names, holds_texts, text_columns
+from xembed._core.inputs import (
+    column_names,
+    holds_texts,
+    is_missing,
+    list_items,
+    mark_masked,
+    refuse,
+    refuse_lazy,
+    text_columns,
+)
 from xembed._core.validation import FloatArray, check_number, check_texts
 from xembed.encoders._encoding import describe_encoder, encode_texts
+
+# Columns beside the texts that a result keeps by itself, and the most characters of a value.
+_MOST_COLUMNS, _SHORT = 4, 40
+_MIDNIGHT = " 00:00:00"
 
 
 class Embedded(NamedTuple):
@@ -43,6 +57,18 @@ class Corpora(NamedTuple):
         """Return an array with as many rows as a corpus has texts, for checks that need no more."""
         return np.ones((len(self.texts[name]), 1), np.float32)
 
+    def beside(self, text_column: Any) -> tuple[dict[str, list[Any]], ...] | None:
+        """Return what stands beside the texts in the tables that they are from; None if they are from none."""
+        tables = [self.sources[name] for name in self.texts]
+        if all(column_names(table) is None for table in tables):
+            return None
+        rows = [
+            table.rows if is_text_table(table) else range(len(texts))
+            for table, texts in zip(tables, self.texts.values(), strict=True)
+        ]
+        read = any(map(is_text_table, tables)) and text_column is None
+        return columns_beside(tables, rows, left_out="text" if read else text_column)
+
     def load(self) -> Any:
         """Return the encoder of the texts; a model that was named, or the default one, is loaded."""
         if self.encoder is not None and not isinstance(self.encoder, str | os.PathLike):
@@ -52,13 +78,7 @@ class Corpora(NamedTuple):
         return load_encoder(self.encoder)
 
     def embed(self, **names: str) -> tuple[list[Any], list[str], dict[str, Any] | None, list[float]]:
-        """Return the embeddings of all corpora, warnings, the encoder's description, and `Encoding.unread` of each.
-
-        Parameters
-        ----------
-        **names
-            What warnings call the corpora, by the name of the parameter; by default that.
-        """
+        """Return the embeddings of all, what to warn of (``names`` say of what), the encoder, and `Encoding.unread`."""
         encoder = self.encoder
         if not self.texts:
             given = encoder is None or isinstance(encoder, Mapping)
@@ -115,34 +135,13 @@ def read_corpora(
     min_texts: Mapping[str, int] | None = None,
     caller: str,
 ) -> Corpora:
-    """Return corpora, all of texts or all of embeddings, of which nothing is encoded yet; None is left out.
-
-    Parameters
-    ----------
-    sources : mapping of str to texts or embeddings
-        By the name of the parameter.
-    encoder : encoder, str, path, mapping or None
-        What encodes texts (None: the default encoder), or the description of what made the embeddings.
-    text_column : str, optional
-        Column of the texts, where sources are tables.
-    min_texts : mapping of str to int, optional
-        Fewest texts, by the name of the parameter; 1 by default.
-    caller : str
-        Name of the function in messages.
-
-    Raises
-    ------
-    TypeError
-        If something is neither texts nor embeddings, or the encoder does not go with it.
-    ValueError
-        If texts are blank or too few, a table does not have the column, or texts and embeddings are mixed.
-    """
-    given = {name: source for name, source in sources.items() if source is not None}
+    """Return corpora, all of texts or all of embeddings, of which nothing is encoded yet; None is left out."""
+    given = {name: _once(source) for name, source in sources.items() if source is not None}
     least = min_texts or {}
     if text_column is not None and all(column_names(source) is None for source in given.values()):
         raise TypeError(
-            f"The 'text_column' parameter of {caller} goes with a DataFrame or another table. Got none: leave "
-            "'text_column' out."
+            f"The 'text_column' parameter of {caller} goes with a DataFrame or another table. Got none: make one, or "
+            "leave 'text_column' out."
         )
     texts = {
         name: _find_texts(source, text_column, name=name, caller=caller, min_texts=least.get(name, 1))
@@ -159,30 +158,111 @@ def read_corpora(
     return Corpora(given, {name: items for name, items in texts.items() if items is not None}, encoder)
 
 
+def _once(source: Any) -> Any:
+    """Return what can be gone through only once, such as a generator, as a list."""
+    plain = isinstance(source, Iterable) and not isinstance(source, Sized | Mapping | os.PathLike)
+    return list(source) if plain and column_names(source) is None and not hasattr(source, "__array__") else source
+
+
+def is_text_table(source: Any) -> bool:
+    """Return whether a value is a table of `xembed.datasets`."""
+    return hasattr(source, "texts") and hasattr(source, "column")
+
+
+def named_column(value: Any, table: Any, *, name: str, of: str, caller: str) -> Any:
+    """Return what a parameter holds: a column of ``table`` (``of`` in messages) if it is a string, else itself."""
+    if not isinstance(value, str):
+        return value
+    names = column_names(table)
+    if names is None or isinstance(table, Mapping):
+        raise ValueError(
+            f"The {name!r} parameter of {caller} can be the name of a column only where {of} is a table. Got {value!r}:"
+            " pass its values, one a row."
+        )
+    if value not in names:
+        raise ValueError(
+            f"The {name!r} parameter of {caller} must be a column of {of}. Got {value!r}; the columns are "
+            f"{', '.join(repr(column) for column in names[:20])}."
+        )
+    return table.column(value) if is_text_table(table) else table[value]
+
+
+def columns_beside(
+    tables: Sequence[Any], rows: Sequence[Sequence[int]], *, left_out: Any = None, first: Sequence[str | None] = ()
+) -> tuple[dict[str, list[Any]], ...]:
+    """Return the numbers of the rows as 'row' and a few columns of short values, ``first`` before others.
+
+    All tables give the same columns, of strings, finite numbers and None; what is no table has None in them.
+    """
+    columns: tuple[dict[str, list[Any]], ...] = tuple({"row": list(numbers)} for numbers in rows)
+    names = [name for table in tables for name in column_names(table) or () if name not in {"row", left_out}]
+    for name in dict.fromkeys([*(name for name in first if name in names), *names]):
+        values = [_plain_values(table, name, len(numbers)) for table, numbers in zip(tables, rows, strict=True)]
+        different = {value for column in values for value in column or ()}
+        if None not in values and len(different) > 1 and max(len(str(value)) for value in different) <= _SHORT:
+            for column, part in zip(columns, values, strict=True):
+                column[str(name)] = part or []
+        if len(columns[0]) > _MOST_COLUMNS:
+            break
+    return columns
+
+
+def _plain_values(table: Any, name: Any, n_rows: int) -> list[Any] | None:
+    """Return a column as JSON has it, without values if there is none of this name, or None if it holds vectors."""
+    if name not in (column_names(table) or ()):
+        return [None] * n_rows
+    column = table.column(name) if is_text_table(table) else table[name]
+    first = next(iter(column), "")
+    vectors = isinstance(first, Iterable) and not isinstance(first, str)
+    return None if vectors or column_names(column) is not None else plain_column(column)  # two columns of one name
+
+
+def plain_column(column: Any) -> list[Any]:
+    """Return the values of a column as JSON has them: finite numbers, None, and all others as strings."""
+    items = list_items(mark_masked(column), name="metadata")
+    plain = [_plain_value(item) for item in items]
+    midnight = " 00:00:00"
+    if all(
+        new is None or (new is not old and str(new).endswith(midnight)) for new, old in zip(plain, items, strict=True)
+    ):
+        return [None if item is None else item.removesuffix(midnight) for item in plain]  # days
+    return plain
+
+
+def _plain_value(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) and not isinstance(value, np.datetime64) else value
+    if is_missing(value) or value != value or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else str(value)
+
+
 def _find_texts(source: Any, text_column: Any, *, name: str, caller: str, min_texts: int) -> list[str] | None:
+    names = column_names(source)
+    if names is not None and not isinstance(source, Mapping):
+        refuse_lazy(source, name)
+    if isinstance(source, str | bytes | Mapping | set | frozenset | os.PathLike):
+        refuse(source, name, caller)
     if type(source).__module__.startswith("dask."):
         return None
-    names = column_names(source)
-    if hasattr(source, "texts") and hasattr(source, "column"):  # a table of `xembed.datasets`
+    if is_text_table(source):
         items = source if text_column is None else source.column(text_column)
         return check_texts(items, name=name, min_texts=min_texts)
+    if isinstance(source, list | tuple) and source and isinstance(source[0], Mapping):
+        check_texts(source, name=name)  # which says what to do with records
     if names is None:
         return check_texts(source, name=name, min_texts=min_texts) if holds_texts(source) else None
     if text_column is None:
         written = text_columns(source)
         if not written:
             return None
+        written = [column for column in written if holds_texts(source[column])] or written
         raise TypeError(
             f"{name} must be texts or embeddings ({caller}). Got a {type(source).__name__} with the column "
             f"{written[0]!r:.60}: name the column of the texts, text_column={written[0]!r:.60}, or, if it holds "
             f"vectors, pass it alone, {name}[{written[0]!r:.60}]."
         )
-    if text_column not in names:
-        raise ValueError(
-            f"The 'text_column' parameter of {caller} must be a column of {name}. Got {text_column!r}; the columns are "
-            f"{', '.join(repr(column) for column in names[:20])}."
-        )
-    return check_texts(source[text_column], name=f"{name}[{text_column!r}]", min_texts=min_texts)
+    texts = named_column(text_column, source, name="text_column", of=name, caller=caller)
+    return check_texts(texts, name=f"{name}[{text_column!r}]", min_texts=min_texts)
 
 
 def _check_encoder(encoder: Any, *, are_texts: bool, caller: str) -> None:

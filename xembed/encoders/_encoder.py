@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
+from xembed._core.progress import showing, step
+from xembed._core.text import count, first_of
+from xembed._core.validation import FloatArray, check_count, check_texts
 from xembed.encoders._cache import CacheOption, ChunkWriter, EmbeddingCache, cache_folder, text_key
-from xembed.encoders._encoding import Encoding, counted
+from xembed.encoders._encoding import Encoding, counted, different_texts, longest_first
 from xembed.encoders._warn import warn_user
 
 if TYPE_CHECKING:
@@ -304,20 +305,17 @@ class Encoder:
             cache = cache if self._own[1] else False
         checked = check_texts(texts)
         batch_size = check_count(batch_size, name="batch_size", caller=caller)
-        show = shows_progress(progress, caller=caller)
+        bars = showing(progress, caller=caller)
         store = self._open_cache(cache, caller=caller)
-        positions: dict[str, int] = {}
-        inverse = np.fromiter(
-            (positions.setdefault(text, len(positions)) for text in checked), np.intp, count=len(checked)
-        )
-        unique = list(positions)
-        vectors, counts, n_cached = self._encode_unique(unique, batch_size, show, store)
+        unique, inverse = different_texts(checked)
+        with bars:
+            vectors, counts, n_cached = self._encode_unique(unique, batch_size, store)
         if len(unique) < len(checked):
             vectors, counts = vectors[inverse], counts[inverse]
         return counted(vectors, checked, counts, n_unique=len(unique), n_cached=n_cached, limit=self.max_length)
 
     def _encode_unique(
-        self, texts: list[str], batch_size: int, show: bool, store: EmbeddingCache | None
+        self, texts: list[str], batch_size: int, store: EmbeddingCache | None
     ) -> tuple[FloatArray, npt.NDArray[np.int64], int]:
         """Return vectors, token counts (see `_count`) and how many texts were cached."""
         keys = [text_key(text) for text in texts] if store is not None else []
@@ -327,7 +325,7 @@ class Encoder:
             self.model  # noqa: B018  # is loaded
             # What is on record need not be true: the model's files may have been changed and their times set back.
             store = None if store is None else self._open_cache(store.folder, caller="")
-            return self._encode_unique(texts, batch_size, show, store)
+            return self._encode_unique(texts, batch_size, store)
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         counts = self._count_new(texts, keys, known, store)
         missing = []
@@ -339,16 +337,9 @@ class Encoder:
                 _, vectors[i] = hit
         if not missing:
             return vectors, counts, len(texts)
-        from tqdm import tqdm
-
-        rows = np.asarray(missing)
-        n_tokens = counts[:, 0]
-        limit = self.max_length
-        read = n_tokens[rows] if limit is None else np.minimum(n_tokens[rows], limit)
-        # Longest first: a batch too large for the memory fails at once, not at the end.
-        rows = rows[np.argsort(-read, kind="stable")]
-        bar = tqdm(total=len(rows), desc="Encoding", unit="text", file=sys.stderr, disable=not show)
-        with bar, ChunkWriter(store) as writer:
+        n_tokens, rows = counts[:, 0], np.asarray(missing)
+        rows = rows[longest_first(n_tokens[rows], self.max_length)]
+        with step("Encoding", len(rows), "text") as advance, ChunkWriter(store) as writer:
             for start in range(0, len(rows), batch_size):
                 batch = rows[start : start + batch_size]
                 embeddings = self._run_model([texts[i] for i in batch])
@@ -356,7 +347,7 @@ class Encoder:
                 vectors[batch] = embeddings
                 if store is not None:
                     writer.add([keys[i] for i in batch], n_tokens[batch].tolist(), embeddings)
-                bar.update(len(batch))
+                advance(len(batch))
         return vectors, counts, len(texts) - len(missing)
 
     def _count_new(
@@ -401,15 +392,11 @@ class Encoder:
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(bad):
             dtype = str(self._dtype()).removeprefix("torch.")
-            named = ", ".join(f"{texts[i]!r:.60}" for i in bad[:3]) + (", ..." if len(bad) > 3 else "")
+            named = first_of((f"{texts[i]!r:.60}" for i in bad), 3)
+            remedy = "Load it with dtype='bfloat16' or dtype='float32', whose range is larger."
             raise RuntimeError(
-                f"{self.name} with {dtype} weights gives embeddings that are not finite for {len(bad)} "
-                f"text{'s' * (len(bad) > 1)}: {named}. "
-                + (
-                    "Load it with dtype='bfloat16' or dtype='float32', whose range is larger."
-                    if dtype == "float16"
-                    else "Are its weights damaged?"
-                )
+                f"{self.name} with {dtype} weights gives embeddings that are not finite for {count(len(bad), 'text')}: "
+                f"{named}. {remedy if dtype == 'float16' else 'Are its weights damaged?'}"
             )
 
     def _open_cache(self, cache: CacheOption, *, caller: str) -> EmbeddingCache | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.text import cut
+from xembed._core.text import count, cut
 from xembed._core.validation import FloatArray, check_embeddings, check_texts
 
 if TYPE_CHECKING:
@@ -117,10 +117,10 @@ class Encoding:
                 "it tells such texts apart by their number of tokens at most",
             ),
         ):
-            if count := int(unread.sum()):
+            if n := int(unread.sum()):
                 first = cut(repr(self.texts[int(unread.argmax())]), _QUOTED) if self.texts else ""
-                quoted = f" ({'first: ' if count > 1 else ''}{first})" if first else ""
-                sentences.append(f"{self._subject(count, name)} hold{'s' if count == 1 else ''} {what}{quoted}: {why}.")
+                quoted = f" ({'first: ' if n > 1 else ''}{first})" if first else ""
+                sentences.append(f"{self._subject(n, name)} hold{'s' if n == 1 else ''} {what}{quoted}: {why}.")
         n_unknown, n_content = int(self.n_unknown.sum()), int(self.n_content.sum())
         if _MUCH_UNKNOWN * n_content < n_unknown < n_content:
             sentences.append(
@@ -139,6 +139,18 @@ class Encoding:
             f"Encoding(n_texts={self.n_texts}, n_unique={self.n_unique}, n_cached={self.n_cached}, "
             f"n_truncated={self.n_truncated}, dimension={self.embeddings.shape[1]})"
         )
+
+
+def different_texts(texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """Return the different texts in order, and for each text its place among them."""
+    places: dict[str, int] = {}
+    inverse = np.fromiter((places.setdefault(text, len(places)) for text in texts), np.intp, count=len(texts))
+    return list(places), inverse
+
+
+def longest_first(n_tokens: Counts, limit: int | None) -> npt.NDArray[np.intp]:
+    """Return rows by falling number of tokens that are read: a batch too large for the memory fails at once."""
+    return np.argsort(-(n_tokens if limit is None else np.minimum(n_tokens, limit)), kind="stable")
 
 
 def counted(
@@ -244,7 +256,7 @@ def encode_texts(
     bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(bad):
         raise ValueError(
-            f"{name} must be finite. Got {len(bad)} row{'s' * (len(bad) > 1)} with NaN or infinity "
+            f"{name} must be finite. Got {count(len(bad), 'row')} with NaN or infinity "
             f"(first: row {bad[0]}, text {checked[bad[0]]!r:.60})."
         )
     if embeddings.dtype == np.float16:

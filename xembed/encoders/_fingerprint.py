@@ -1,7 +1,4 @@
-"""A hash of everything that an embedding depends on, so that the cache never mixes two encoders.
-
-It does not depend on the device, nor on where the model's files lie.
-"""
+"""A hash of all that an embedding depends on, not of device and place of files: the cache never mixes two encoders."""
 
 from __future__ import annotations
 
@@ -22,26 +19,20 @@ _VOLATILE = frozenset({"transformers_version", "dtype", "torch_dtype", "output_h
 
 
 def state_key(model: SentenceTransformer) -> tuple[Any, ...]:
-    """Return a value that changes when a tensor of the model is replaced or written to.
-
-    It costs microseconds a tensor, and saves hashing all weights again to find that nothing has changed.
-    """
+    """Return a value that changes when a tensor is replaced or written to; it saves hashing all weights again."""
     tensors = model.state_dict(keep_vars=True).items()
     return tuple((name, tensor.data_ptr(), _write_count(tensor)) for name, tensor in tensors)
 
 
 def digest_state(model: SentenceTransformer) -> str:
     """Return the SHA-256 of all tensors (name, type, shape, bytes) and of the tokenizer."""
-    import torch
+    from xembed._core.torch import update_digest
 
     digest = hashlib.sha256()
     if backend_of(model) != "torch":
         # They hand out no tensors. Without the files' hash, which `load_encoder` notes, no two are taken as equal.
         digest.update(getattr(model[0], "weights_sha256", secrets.token_hex()).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        # As bytes, because NumPy has no bfloat16.
-        digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    update_digest(digest, model.state_dict())
     digest.update(_dump(describe_tokenizer(getattr(model[0], "tokenizer", None))))
     return digest.hexdigest()
 

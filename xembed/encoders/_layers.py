@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xembed._core.validation import FloatArray, check_count, check_texts, shows_progress
+from xembed._core.progress import showing, step
+from xembed._core.validation import FloatArray, check_count, check_texts
 from xembed.encoders._encoder import Encoder
-from xembed.encoders._encoding import counted
+from xembed.encoders._encoding import counted, different_texts, longest_first
 from xembed.encoders._poolings import POOLINGS, check_poolings
 from xembed.encoders._warn import warn_user
 
@@ -146,21 +146,19 @@ def encode_layers(
     checked = check_texts(texts)
     names = check_poolings(poolings, caller=caller)
     batch_size = check_count(batch_size, name="batch_size", caller=caller)
-    show = shows_progress(progress, caller=caller)
+    bars = showing(progress, caller=caller)
 
     import torch
-    from tqdm import tqdm
 
     from xembed.encoders import _pipeline
 
-    unique = list(dict.fromkeys(checked))
+    unique, inverse = different_texts(checked)
     counts = _pipeline.count_tokens(encoder.model, unique)
-    n_tokens, limit = counts[:, 0], encoder.max_length
-    read = n_tokens if limit is None else np.minimum(n_tokens, limit)
-    rows = np.argsort(-read, kind="stable")  # longest first: a batch too large for the memory fails at once
+    limit = encoder.max_length
+    rows = longest_first(counts[:, 0], limit)
     arrays: dict[Key, FloatArray] = {}
-    bar = tqdm(total=len(unique), desc="Encoding layers", unit="text", file=sys.stderr, disable=not show)
-    with bar, torch.inference_mode(), _with_hidden_states(transformer):
+    bar = step("Encoding layers", len(unique), "text")
+    with bars, bar as advance, torch.inference_mode(), _with_hidden_states(transformer):
         n_states = len(_states(encoder, unique[:1], caller=caller)[0])
         indices = _check_layers(layers, n_states, caller=caller)
         for start in range(0, len(rows), batch_size):
@@ -174,9 +172,7 @@ def encode_layers(
                     # Layers may differ in width, so arrays are made when the first rows are known.
                     shape = (len(unique), vectors.shape[1])
                     arrays.setdefault((layer, name), np.empty(shape, np.float32))[batch] = vectors
-            bar.update(len(batch))
-    positions = {text: i for i, text in enumerate(unique)}
-    inverse = np.array([positions[text] for text in checked])
+            advance(len(batch))
     nothing = np.empty((len(checked), 0), np.float32)
     encoding = counted(nothing, checked, counts[inverse], n_unique=len(unique), n_cached=0, limit=limit)
     if unread := encoding.warnings():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.text import first_of
 from xembed.encoders._encoder import Encoder
 from xembed.encoders._load import Source, find_source, load_encoder, quiet
 
@@ -42,8 +43,8 @@ def load_with_head(source: Source, *, parameter: str, caller: str, remedy: str =
     missing = sorted(key for key in info["missing_keys"] if not key.startswith(f"{model.base_model_prefix}."))
     if missing:
         raise ValueError(
-            f"{nothing} in its checkpoint: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''} would be "
-            f"random. Take the checkpoint that was pretrained by masking.{remedy}"
+            f"{nothing} in its checkpoint: {first_of(missing, 3)} would be random. Take the checkpoint that was "
+            f"pretrained by masking.{remedy}"
         )
     return model
 
@@ -65,10 +66,7 @@ def check_masked_lm(model: Any, *, caller: str) -> None:
 def load_masked_lm(
     model: str | os.PathLike[str], *, pooling: str, device: str, seed: int, caller: str
 ) -> tuple[Encoder, torch.nn.Module]:
-    """Return the encoder with the given pooling, and the frozen prediction head, on the device.
-
-    Models are found as `load_encoder` finds them; code that comes with a model is never executed.
-    """
+    """Return the encoder with the given pooling, and the frozen prediction head, on the device."""
     from xembed._core.torch import own_randomness
 
     # Weights that the checkpoint lacks (a pooler, which has no part here) are drawn at random.

@@ -1,8 +1,4 @@
-"""What is done to a SentenceTransformer: another layer, pooling or normalization, and counting tokens.
-
-This module imports PyTorch and sentence-transformers, which take seconds. So it is imported by functions
-when they need it, never with the package.
-"""
+"""What is done to a SentenceTransformer; imported by functions alone, since it imports PyTorch, which takes seconds."""
 
 from __future__ import annotations
 
@@ -29,21 +25,7 @@ _BLANKS = " \t\n\r▁ĠĊĉč"  # blanks as SentencePiece and byte-level tokeniz
 
 
 class LayerSelection(Module):
-    """Hands the token embeddings of one layer on instead of those of the last.
-
-    Parameters
-    ----------
-    layer : int
-        0 is the output of the embedding layer, ``n`` that of the n-th block.
-
-    Examples
-    --------
-    >>> import torch
-    >>> layers = (torch.zeros(1, 3, 2), torch.ones(1, 3, 2))
-    >>> features = {"token_embeddings": layers[1], "all_layer_embeddings": layers}
-    >>> LayerSelection(0)(features)["token_embeddings"].sum().item()
-    0.0
-    """
+    """Hands the token embeddings of one layer on: 0 is the embedding layer's output, ``n`` that of the n-th block."""
 
     config_keys = ["layer"]  # noqa: RUF012  # declared so in the base class
 
@@ -217,10 +199,7 @@ def count_positions(transformer: Any) -> int | None:
 
 
 def count_tokens(model: SentenceTransformer, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return numbers of tokens of whole texts, shape (n_texts, 3): all, unknown and content tokens.
-
-    All tokens include special ones and the model's prompt. Content tokens are neither, nor blank.
-    """
+    """Return numbers of tokens of whole texts, (n_texts, 3): all with the prompt, unknown ones, and content."""
     tokenizer = getattr(model[0], "tokenizer", None)
     known = isinstance(tokenizer, tokenizers.Tokenizer | PreTrainedTokenizerBase)
     count = TokenKinds(tokenizer).count if known else None

@@ -20,11 +20,7 @@ _MASK = "[MASK]"
 
 
 class PromptTokens:
-    """Token ids of a template around sentences, for one tokenizer, and the position that is read in each row.
-
-    Prefix, sentence and suffix are tokenized apart. So the position is that of the template's own mask, whatever a
-    sentence holds, and a long sentence is cut, never the prompt.
-    """
+    """Token ids of a template around sentences, tokenized apart: a long sentence is cut, never the prompt."""
 
     def __init__(self, transformer: Any, template: str, *, caller: str) -> None:
         if not isinstance(template, str):

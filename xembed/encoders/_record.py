@@ -1,10 +1,8 @@
-"""What an encoder said of itself when it was loaded, kept by the files of its model.
+"""What an encoder said of itself when it was loaded: with it, texts that are all in the cache need no model.
 
-With it, texts that are all in the embedding cache need no model, and so none of the libraries that take seconds to
-import. A record is a JSON file in the cache folder. Its name is a hash of all that decides what an encoder is: the
-model's files (name, size, inode, times of the last write and of the last change of metadata, in nanoseconds), the
-options, and the versions of the libraries. Not noticed is only a file with other content and all of these the same,
-which a program can make only by setting the clock back. Whatever is in doubt has no record: the model is loaded.
+A record is a JSON file in the cache folder. Its name is a hash of all that decides what an encoder is: the model's
+files (name, size, inode, times), the options, and the versions of the libraries. Not noticed is only a file with other
+content and all of these the same, which takes setting the clock back. In doubt the model is loaded.
 """
 
 from __future__ import annotations
@@ -28,36 +26,16 @@ VERSION = 1  # raise it when an encoder's description or fingerprint changes alt
 _MAX_FILES = 2000
 _LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "safetensors", "huggingface-hub")
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "model": (str,),
-    "revision": (str, type(None)),
-    "layer": (int,),
-    "pooling": (str, type(None)),
+    **dict.fromkeys(("model", "dtype", "fingerprint", "device"), (str,)),
+    **dict.fromkeys(("revision", "pooling"), (str, type(None))),
+    **dict.fromkeys(("layer", "dimension"), (int,)),
     "normalize": (bool,),
     "max_length": (int, type(None)),
-    "dtype": (str,),
-    "dimension": (int,),
-    "fingerprint": (str,),
-    "device": (str,),
 }
 
 
 class Record:
-    """A model that is loaded on first need, and what is known of it before.
-
-    Parameters
-    ----------
-    folder : path or None
-        Folder that holds all files of the model. ``None`` if that is not certain.
-    options : mapping
-        Whatever else decides what the encoder is, as plain data.
-    load : callable
-        Loads the model.
-
-    Attributes
-    ----------
-    known : dict or None
-        What the encoder said of itself.
-    """
+    """A model that is loaded on first need, and what is ``known`` of its encoder before; no ``folder``: in doubt."""
 
     def __init__(
         self, folder: Path | None, options: Mapping[str, Any], load: Callable[[], SentenceTransformer]
@@ -131,15 +109,8 @@ def _list_files(folder: Path) -> list[list[Any]] | None:
             for name in names:
                 path = Path(root, name)
                 about = path.stat()
-                files.append(
-                    [
-                        path.relative_to(folder).as_posix(),
-                        about.st_size,
-                        about.st_ino,
-                        about.st_mtime_ns,
-                        about.st_ctime_ns,
-                    ]
-                )
+                times = (about.st_mtime_ns, about.st_ctime_ns)
+                files.append([path.relative_to(folder).as_posix(), about.st_size, about.st_ino, *times])
                 # Adapters name a model elsewhere, and old configurations may name a tokenizer.
                 elsewhere = name == "adapter_config.json" or (
                     name == "sentence_bert_config.json" and "tokenizer_name_or_path" in path.read_text("utf-8")

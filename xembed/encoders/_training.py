@@ -1,8 +1,4 @@
-"""The loop that trains a model: order, learning rate, steps, validation, the best weights, and randomness of its own.
-
-A subclass of `TrainingLoop` says what the loss is. With its `tensors` and `restore` a training that
-was interrupted goes on in another process to the same bits.
-"""
+"""Training by AdamW, validated, that goes on from a checkpoint to the same bits; subclasses say what the loss is."""
 
 from __future__ import annotations
 
@@ -27,44 +23,20 @@ Save = Callable[[dict[str, Any], Tensors], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """How the optimizer proceeds.
+    """How AdamW proceeds. ``*_every`` count steps; ``warmup`` is the share of them in which the learning rate rises."""
 
-    Attributes
-    ----------
-    learning_rate : float
-        Maximum, reached after the warm-up.
-    batch_size, epochs : int
-        Rows a step, and passes over the data.
-    warmup : float
-        Share of the steps in which the learning rate rises linearly.
-    weight_decay, eps : float
-        Options of AdamW.
-    max_grad_norm : float or None
-        Length to which gradients are cut.
-    decay : bool
-        Whether the learning rate falls linearly to 0 after the warm-up.
-    log_every, eval_every, checkpoint_every : int or None
-        Steps between records of the loss (None: no record), validations (None: an epoch) and checkpoints (None: none).
-    keep_best : bool
-        Whether the weights of the lowest validation loss are kept.
-    patience : int or None
-        Validations without a lower loss after which training stops.
-    fused : bool or None
-        Option of AdamW: one pass over the weights instead of several.
-    """
-
-    learning_rate: float
+    learning_rate: float  # after the warm-up
     batch_size: int
     epochs: int
     warmup: float
     weight_decay: float
     max_grad_norm: float | None
-    decay: bool = True
+    decay: bool = True  # of the learning rate, linearly to 0
     eps: float = 1e-8
     log_every: int | None = None
-    eval_every: int | None = None
+    eval_every: int | None = None  # None: an epoch
     keep_best: bool = False
-    patience: int | None = None
+    patience: int | None = None  # validations without a lower loss
     checkpoint_every: int | None = None
     fused: bool | None = None
 
@@ -120,23 +92,7 @@ class Log:
 
 
 class TrainingLoop:
-    """One training by AdamW; subclasses define `loss` and `validate`.
-
-    Parameters
-    ----------
-    trained : torch.nn.Module
-        Parameters that require gradients are trained.
-    settings : Settings
-        Optimization.
-    n_rows : int
-        Rows of an epoch.
-    device : str
-        Device of the module.
-    seed : int
-        Seed of the order of the rows.
-    log : Log, optional
-        Log of a checkpoint.
-    """
+    """One training by AdamW of the parameters that require gradients; subclasses define `loss` and `validate`."""
 
     name = "Training"
     where = ""  # what a message adds about the training

@@ -152,10 +152,7 @@ class WordEncoder:
 
 
 def _join_marked(text: str, spans: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], list[tuple[int, int]]]:
-    """Return the number of each word of a tokenizer, and the spans of words, those whole that hold combining marks.
-
-    Many tokenizers part a vowel sign from its letter, or drop it.
-    """
+    """Return the number of each word of a tokenizer, and spans of words; it may part a vowel sign from its letter."""
     marked = marked_spans(text)
     numbers: dict[int, int] = {}
     whole: list[tuple[int, int]] = []
@@ -176,11 +173,7 @@ def _join_marked(text: str, spans: Mapping[int, tuple[int, int]]) -> tuple[dict[
 
 
 def _loses_blanks(tokenizer: Any) -> bool:
-    """Whether words that come one by one lose the blank before them.
-
-    Byte-level tokenizers (RoBERTa, GPT-2 and most later ones) have other tokens for a word after a blank. Unless they
-    put the blank there themselves (add_prefix_space), each word would be read as if glued to the one before.
-    """
+    """Whether words that come one by one lose the blank before them, by which byte-level tokenizers tell words."""
     pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
     if pre_tokenizer is None:
         return False

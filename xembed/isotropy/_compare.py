@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.fields import Count, Level, Probability, Provenance
+from xembed._core.progress import step
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.text import in_sentence
@@ -333,7 +334,11 @@ def compare_corrections(
         notes.append("Whole whitening was left out for that reason.")
     descriptions = describe_corrections(candidates)
     draws = _Draws(count, level, seeds)
-    trials = [_try(*candidate, X, protocol, halves, draws) for candidate in {RAW: None, **candidates}.items()]
+    trials = []
+    with step("Corrections", 1 + len(candidates), "correction") as advance:
+        for candidate in {RAW: None, **candidates}.items():
+            trials.append(_try(*candidate, X, protocol, halves, draws))
+            advance(1)
     rows = _rows(trials, descriptions, protocol, halves, draws)
     recommendation, reason = recommend(_scores(rows), level, has_tune=bool(protocol.tune), has_test=bool(protocol.test))
     tune_names, test_names = ([item.name for item in sets] for sets in (protocol.tune, protocol.test))
@@ -414,7 +419,7 @@ def correct(name: str, correction: Any, fit_rows: FloatArray, rows: FloatArray) 
     return corrected
 
 
-class _Protocol(NamedTuple):
+class Protocol(NamedTuple):
     """Which texts are fitted on, choose, judge and are measured."""
 
     fit: NamedTexts
@@ -423,13 +428,20 @@ class _Protocol(NamedTuple):
     measured: NamedTexts
     everything: dict[str, int]  # all different texts, with their rows
 
+    @classmethod
+    def of(
+        cls, fit: NamedTexts, tune: tuple[STSPairs, ...], test: tuple[STSPairs, ...], measured: NamedTexts
+    ) -> Protocol:
+        texts = dict.fromkeys([*measured.texts, *fit.texts, *_sts.sentences_of((*tune, *test))])
+        return cls(fit, tune, test, measured, {text: i for i, text in enumerate(texts)})
+
     def rows_of(self, texts: Sequence[str]) -> npt.NDArray[np.intp]:
         return np.array([self.everything[text] for text in texts], dtype=np.intp)
 
 
 def check_data(
     fit_texts: Any, tune: Any, test: Any, texts: Any, labels: Any, transductive: bool, seed: int, *, caller: str
-) -> tuple[_Protocol, tuple[dict[str, float], bool], dict[str, float], list[_Half]]:
+) -> tuple[Protocol, tuple[dict[str, float], bool], dict[str, float], list[_Half]]:
     """Check the texts, pairs and labels of `compare_corrections`; nothing need be encoded for that.
 
     Returns
@@ -445,7 +457,7 @@ def check_data(
     return protocol, fit, tune_overlap, halves
 
 
-def _check_protocol(fit_texts: Any, tune: Any, test: Any, texts: Any, *, caller: str) -> _Protocol:
+def _check_protocol(fit_texts: Any, tune: Any, test: Any, texts: Any, *, caller: str) -> Protocol:
     fit = _sts.named_texts(fit_texts, name="fit_texts", caller=caller)
     tune_sets = () if tune is None else _sts.check_pairs(tune, name="tune", caller=caller)
     test_sets = () if test is None else _sts.check_pairs(test, name="test", caller=caller)
@@ -453,9 +465,7 @@ def _check_protocol(fit_texts: Any, tune: Any, test: Any, texts: Any, *, caller:
     if texts is not None or test_sets or tune_sets:
         texts = list(test_sets or tune_sets) if texts is None else texts
         measured = _sts.named_texts(texts, name="texts", caller=caller)
-    sentences = _sts.sentences_of((*tune_sets, *test_sets))
-    everything = dict.fromkeys([*measured.texts, *fit.texts, *sentences])
-    return _Protocol(fit, tune_sets, test_sets, measured, {text: i for i, text in enumerate(everything)})
+    return Protocol.of(fit, tune_sets, test_sets, measured)
 
 
 def _find_labels(labels: Any, texts: Any, *, caller: str) -> Any:
@@ -464,7 +474,7 @@ def _find_labels(labels: Any, texts: Any, *, caller: str) -> Any:
     return texts.labels if labels is None and isinstance(texts, TextTable) else labels
 
 
-def _check_fit(protocol: _Protocol, *, allowed: bool, caller: str) -> tuple[dict[str, float], bool]:
+def _check_fit(protocol: Protocol, *, allowed: bool, caller: str) -> tuple[dict[str, float], bool]:
     """Return the overlaps of the fit with each set; refuse a fit on test sentences unless it is allowed."""
     fit, tune, test = protocol.fit, protocol.tune, protocol.test
     verdicts = {item.name: _sts.is_transductive(*fit, item) for item in (*tune, *test)}
@@ -478,7 +488,7 @@ def _check_fit(protocol: _Protocol, *, allowed: bool, caller: str) -> tuple[dict
     return shares, bool(same)
 
 
-def _check_tune(protocol: _Protocol, *, caller: str) -> dict[str, float]:
+def _check_tune(protocol: Protocol, *, caller: str) -> dict[str, float]:
     """Return the share of the sentences of each test set that are in the tune sets; refuse a set that is both."""
     tune, test = protocol.tune, protocol.test
     if common := sorted({item.name for item in tune} & {item.name for item in test}):
@@ -518,7 +528,7 @@ def _embed(source: Any, texts: Mapping[str, int], *, caller: str) -> tuple[Float
 
 
 def _notes(
-    protocol: _Protocol, n_dims: int, fit_overlap: dict[str, float], tune_overlap: dict[str, float], transductive: bool
+    protocol: Protocol, n_dims: int, fit_overlap: dict[str, float], tune_overlap: dict[str, float], transductive: bool
 ) -> list[str]:
     fit, tests = protocol.fit, [item.name for item in protocol.test]
     notes = [_sts.TRANSDUCTIVE.format(fit.name)] if transductive else []
@@ -571,14 +581,6 @@ class _Correlations(NamedTuple):
     gain: Gain | None = None
 
 
-class _Probes(NamedTuple):
-    """The linear probe of one trial on both halves, and its gain over raw embeddings on the second."""
-
-    tune: ProbeResult | None = None
-    test: ProbeResult | None = None
-    gain: Gain | None = None
-
-
 def _halve(labels: Any, n_texts: int, seed: int, *, caller: str) -> list[_Half]:
     """Halve the labeled texts within each class, and assign the texts of each half to folds."""
     if labels is None:
@@ -602,7 +604,7 @@ def _halve(labels: Any, n_texts: int, seed: int, *, caller: str) -> list[_Half]:
 
 
 def _try(
-    name: str, correction: Any, X: FloatArray, protocol: _Protocol, halves: Sequence[_Half], draws: _Draws
+    name: str, correction: Any, X: FloatArray, protocol: Protocol, halves: Sequence[_Half], draws: _Draws
 ) -> _Trial:
     """Correct the embeddings of all texts, and measure them."""
     corrected = correct(name, correction, X[protocol.rows_of(protocol.fit.texts)], X)
@@ -622,12 +624,12 @@ def _try(
             confidence_level=draws.level,
             rng=draws.seeds[2],
         )
-    similarities = [_similarities(corrected, sets, protocol) for sets in (protocol.tune, protocol.test)]
+    similarities = [similarities_of(corrected, sets, protocol) for sets in (protocol.tune, protocol.test)]
     hits = [_evaluation.probe_correct(corrected[of_texts[half.rows]], half.folds) for half in halves]
     return _Trial(name, measures, neighbors, similarities, hits)
 
 
-def _similarities(X: FloatArray, sets: Sequence[STSPairs], protocol: _Protocol) -> Array:
+def similarities_of(X: FloatArray, sets: Sequence[STSPairs], protocol: Protocol) -> Array:
     if not sets:
         return np.empty(0)
     pairs = _sts.pair_rows(sets)
@@ -638,7 +640,7 @@ def _similarities(X: FloatArray, sets: Sequence[STSPairs], protocol: _Protocol) 
 def _rows(
     trials: Sequence[_Trial],
     descriptions: Mapping[str, str],
-    protocol: _Protocol,
+    protocol: Protocol,
     halves: Sequence[_Half],
     draws: _Draws,
 ) -> tuple[CorrectionRow, ...]:
@@ -657,9 +659,7 @@ def _rows(
             test_gains=on_test.gains,
             test_gain=on_test.gain,
             neighbor_overlap=trial.neighbors,
-            probe_tune=probe.tune,
-            probe=probe.test,
-            probe_gain=probe.gain,
+            **probe,
         )
         for trial, on_tune, on_test, probe in zip(trials, tuned, tested, probes, strict=True)
     )
@@ -691,10 +691,11 @@ def _correlate(trials: Sequence[_Trial], part: int, sets: Sequence[STSPairs], dr
     return rows
 
 
-def _probe(trials: Sequence[_Trial], halves: Sequence[_Half], draws: _Draws) -> list[_Probes]:
-    """Return the probes of all trials on both halves, and their gains over the first on the second half."""
+def _probe(trials: Sequence[_Trial], halves: Sequence[_Half], draws: _Draws) -> list[dict[str, Any]]:
+    """Return the fields of all trials' probes on both halves, with gains over the first on the second half."""
+    names = ("probe_tune", "probe", "probe_gain")
     if not halves:
-        return [_Probes()] * len(trials)
+        return [dict.fromkeys(names)] * len(trials)
     count, level, seeds = draws
     made = provenance("linear_probe", n_splits=_SPLITS, n_resamples=count, confidence_level=level)
     results, resamples = [], []
@@ -714,7 +715,7 @@ def _probe(trials: Sequence[_Trial], halves: Sequence[_Half], draws: _Draws) -> 
         )
         for i, trial in enumerate(trials)
     ]
-    return [_Probes(*row) for row in zip(*results, [None, *gains[1:]], strict=True)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*results, [None, *gains[1:]], strict=True)]
 
 
 class Scores(NamedTuple):
@@ -745,7 +746,14 @@ def _scores(rows: Sequence[CorrectionRow]) -> list[Scores]:
 def recommend(scores: Sequence[Scores], level: float, *, has_tune: bool, has_test: bool) -> tuple[str | None, str]:
     """Return the recommendation and its reason; the first of the scores are those of raw embeddings."""
     if not scores:
-        return None, _without_evidence(has_tune=has_tune, has_test=has_test)
+        if has_tune != has_test:
+            missing = "test" if has_tune else "tune"
+            reason = f"there are no {missing} pairs. One set chooses a correction, and another judges it."
+            return None, f"No recommendation: {reason}"
+        return None, (
+            "No recommendation: there are neither pairs with scores nor labels, and isotropy alone is no reason for a "
+            "correction: a more isotropic space can be worse for a task."
+        )
     raw, kind = scores[0], scores[0].kind
     tuned, tested = _DATA[kind]
     best = max(scores, key=lambda score: score.tune)  # the first of equals: raw before corrections
@@ -769,14 +777,4 @@ def recommend(scores: Sequence[Scores], level: float, *, has_tune: bool, has_tes
     return NONE, (
         f"Keep the embeddings as they are: {choice}, but on {tested} there is no significant gain: the {kind} changes "
         f"{change}."
-    )
-
-
-def _without_evidence(*, has_tune: bool, has_test: bool) -> str:
-    if has_tune != has_test:
-        missing = "test" if has_tune else "tune"
-        return f"No recommendation: there are no {missing} pairs. One set chooses a correction, and another judges it."
-    return (
-        "No recommendation: there are neither pairs with scores nor labels, and isotropy alone is no reason for a "
-        "correction: a more isotropic space can be worse for a task."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -229,8 +229,7 @@ def uniformity(X: Any, *, t: float = 2.0, max_rows: int = 5000, rng: RNG = None)
     generator = check_rng(rng, caller=caller)
     rows = read_array(X, name="X", caller=caller, blocks_for="other measures", min_rows=2)
     unit = UnitRows.of(rows, name="X").unit(random_rows(len(rows), max_rows, generator))
-    blocks = row_blocks(0, len(unit), _BLOCK)
-    return _log_mean((_kernel_sum(unit[block] @ unit[: block.stop].T, t) for block in blocks), len(unit))
+    return uniformity_of(lambda rows: unit[rows] @ unit[: rows.stop].T, len(unit), t)
 
 
 def _kernel_sum(cosines: Array, t: float) -> float:
@@ -244,14 +243,10 @@ def _kernel_sum(cosines: Array, t: float) -> float:
     return float(cosines[:, : n_columns - n_rows].sum()) + (float(corner.sum()) - float(np.trace(corner))) / 2
 
 
-def uniformity_of(cosines: Array, t: float = 2.0) -> float:
-    blocks = row_blocks(0, len(cosines), _BLOCK)
-    return _log_mean((_kernel_sum(cosines[block, : block.stop].copy(), t) for block in blocks), len(cosines))
-
-
-def _log_mean(sums: Iterable[float], n_rows: int) -> float:
-    """Return the logarithm of the mean over all pairs."""
-    return float(np.log(sum(sums) / (n_rows * (n_rows - 1) / 2)))
+def uniformity_of(cosines: Callable[[slice], Array], n_rows: int, t: float = 2.0) -> float:
+    """Return the uniformity from new arrays of the cosines of some rows with themselves and those before."""
+    total = sum(_kernel_sum(cosines(rows), t) for rows in row_blocks(0, n_rows, _BLOCK))
+    return float(np.log(total / (n_rows * (n_rows - 1) / 2)))
 
 
 def uniform_uniformity(n_dims: int, t: float = 2.0) -> float:

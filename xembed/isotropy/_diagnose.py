@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, NoReturn
 import numpy as np
 
 from xembed._core.fields import Count, NonNegative, Provenance
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import (
@@ -125,6 +126,7 @@ class Diagnosis(Result):
         return table.join(after, on="name")
 
 
+@shows_steps
 def diagnose(
     source: Any,
     texts: Any = None,

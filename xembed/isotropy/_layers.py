@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from xembed._core.fields import Count, Level, Probability, Provenance
+from xembed._core.progress import shows_steps, step
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
 from xembed.datasets import STSPairs
 from xembed.encoders import describe_encoder, encode_layers
 from xembed.isotropy import _sts
-from xembed.isotropy._compare import FEW_TEXTS, RAW, check_corrections, correct, describe_corrections
+from xembed.isotropy._compare import (
+    FEW_TEXTS,
+    RAW,
+    Protocol,
+    check_corrections,
+    correct,
+    describe_corrections,
+    similarities_of,
+)
 from xembed.isotropy._measure import Measure, measure_rows
 from xembed.isotropy._metrics import check_metrics
-from xembed.isotropy._sts import NamedTexts, STSCorrelation
+from xembed.isotropy._sts import STSCorrelation
 from xembed.stats._correlations import Array, correlate
 
 if TYPE_CHECKING:
@@ -134,6 +142,7 @@ def _flat(row: LayerRow) -> dict[str, Any]:
     return flat
 
 
+@shows_steps
 def layer_profile(
     encoder: Any,
     texts: Any,
@@ -219,27 +228,31 @@ def layer_profile(
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     seed = int(check_rng(rng, caller=caller).integers(2**32))
 
-    positions = _positions(measured.texts, fit.texts if candidates else (), sets)
+    protocol = Protocol.of(fit if candidates else measured, sets, (), measured)
+    of_texts, of_fit = protocol.rows_of(measured.texts), protocol.rows_of(protocol.fit.texts)
     embeddings = encode_layers(
-        encoder, positions.texts, poolings=poolings, layers=layers, batch_size=batch_size, progress=progress
+        encoder, list(protocol.everything), poolings=poolings, layers=layers, batch_size=batch_size, progress=progress
     )
     rows: list[LayerRow] = []
     similarities: list[Array] = []
-    for (layer, pooling), X in embeddings.items():
-        raw = X.astype(np.float64)
-        for name, correction in {RAW: None, **candidates}.items():
-            if correction is not None and _is_constant(raw):
-                continue  # the first token of layer 0: there is nothing to correct
-            corrected = correct(name, correction, raw[positions.fit], raw)
-            measured_rows, measures = corrected[positions.measured], tuple[Measure, ...]()
-            if not _is_constant(measured_rows):
-                measures = measure_rows(measured_rows, selected, count, level, np.random.default_rng(seed)).measures
-            rows.append(LayerRow(layer, pooling, name, measures, sts=None))
-            if sets:
-                first, second = corrected[positions.first], corrected[positions.second]
-                similarities.append(_sts.compute_similarities(first, second, "cosine"))
+    with step("Layers", len(embeddings), "layer") as advance:
+        for (layer, pooling), X in embeddings.items():
+            raw = X.astype(np.float64)
+            for name, correction in {RAW: None, **candidates}.items():
+                if correction is not None and _is_constant(raw):
+                    continue  # the first token of layer 0: there is nothing to correct
+                corrected = correct(name, correction, raw[of_fit], raw)
+                measured_rows, measures = corrected[of_texts], tuple[Measure, ...]()
+                if not _is_constant(measured_rows):
+                    measures = measure_rows(measured_rows, selected, count, level, np.random.default_rng(seed)).measures
+                rows.append(LayerRow(layer, pooling, name, measures, sts=None))
+                similarities.append(similarities_of(corrected, sets, protocol))
+            advance(1)
     correlations = _correlations(similarities, sets, count, level, seed)
-    share, transductive, notes = _describe_fit(fit, sets, embeddings[next(iter(embeddings))].shape[1], bool(candidates))
+    share, transductive = _sts.fit_overlap(fit, sets) if candidates and sets else (None, False)
+    notes = [_sts.TRANSDUCTIVE.format(fit.name)] if transductive else []
+    if candidates and len(fit.texts) <= raw.shape[1]:
+        notes.insert(0, FEW_TEXTS.format(len(fit.texts), raw.shape[1]))
     if None in correlations:
         notes.append("Where all pairs have the same similarity there is no correlation.")
     return LayerProfile(
@@ -249,7 +262,7 @@ def layer_profile(
         poolings=embeddings.poolings,
         corrections=describe_corrections(candidates),
         n_texts=len(measured.texts),
-        n_fit=len(positions.fit),
+        n_fit=len(fit.texts) if candidates else 0,
         sts=tuple(item.name for item in sets),
         fit_on=fit.name if candidates else None,
         fit_overlap=share,
@@ -274,26 +287,6 @@ def layer_profile(
     )
 
 
-Rows: TypeAlias = npt.NDArray[np.intp]
-
-
-class _Positions(NamedTuple):
-    """All different texts, and where the measured ones, those of the fit, and both sides of the pairs are."""
-
-    texts: list[str]
-    measured: Rows
-    fit: Rows
-    first: Rows
-    second: Rows
-
-
-def _positions(measured: Sequence[str], fit: Sequence[str], sets: Sequence[STSPairs]) -> _Positions:
-    first, second = ([text for item in sets for text in getattr(item, side)] for side in ("first", "second"))
-    positions = {text: i for i, text in enumerate(dict.fromkeys([*measured, *fit, *_sts.sentences_of(sets)]))}
-    of_texts = (np.array([positions[text] for text in texts], np.intp) for texts in (measured, fit, first, second))
-    return _Positions(list(positions), *of_texts)
-
-
 def _is_constant(X: FloatArray) -> bool:
     return bool(np.ptp(X, axis=0).max() <= 1e-6 * np.abs(X).max())
 
@@ -313,18 +306,3 @@ def _correlations(
             of_sets, _, mean = _sts.summarize(resamples, row, sets, level)
             correlations[row] = mean if len(sets) > 1 else of_sets[0]
     return correlations
-
-
-def _describe_fit(
-    fit: NamedTexts, sets: Sequence[STSPairs], n_dims: int, corrected: bool
-) -> tuple[float | None, bool, list[str]]:
-    """Return the share of the pairs' sentences in the fit, whether it is transductive, and notes."""
-    if not corrected:
-        return None, False, []
-    notes = [FEW_TEXTS.format(len(fit.texts), n_dims)] if len(fit.texts) <= n_dims else []
-    if not sets:
-        return None, False, notes
-    transductive = any(_sts.is_transductive(fit.name, fit.texts, item)[0] for item in sets)
-    if transductive:
-        notes.append(_sts.TRANSDUCTIVE.format(fit.name))
-    return _sts.overlap(_sts.sentences_of(sets), fit.texts), transductive, notes

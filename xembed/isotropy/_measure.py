@@ -18,6 +18,7 @@ from xembed._core.directions import working_dtype
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Provenance, Sides
 from xembed._core.moments import Array, Columns, Moments, grouped_moments
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import shows_steps, step, track
 from xembed._core.provenance import provenance
 from xembed._core.results import NotCompared, Result, RowKey
 from xembed._core.validation import RNG, check_count, check_number, check_rng, describe_rng
@@ -189,25 +190,16 @@ class _Values:
             replicates = self.replicates[name]
             if np.isfinite(replicates).all():
                 tails = np.quantile(replicates - replicates.mean(), [(1 - level) / 2, (1 + level) / 2])
-                bounds = -np.inf if minimum is None else minimum, np.inf if maximum is None else maximum
-                low, high = (float(np.clip(value + tail, *bounds)) for tail in tails)
+                limits = -np.inf if minimum is None else minimum, np.inf if maximum is None else maximum
+                low, high = (float(np.clip(value + tail, *limits)) for tail in tails)
             else:
                 self.warn(name, "No interval: the measure is not available for halves of the rows.")
-        return Measure(
-            name=name,
-            label=metric.label,
-            value=value,
-            low=low,
-            high=high,
-            minimum=minimum,
-            maximum=maximum,
-            perfect=isotropic,
-            better=metric.better,
-            n_rows_used=self.rows_used.get(name, n),
-            warning=" ".join(self.warnings[name]) if name in self.warnings else None,
-        )
+        bounds = {"low": low, "high": high, "minimum": minimum, "maximum": maximum, "perfect": isotropic}
+        used, warning = self.rows_used.get(name, n), " ".join(self.warnings.get(name, ())) or None
+        return Measure(name, metric.label, value, **bounds, better=metric.better, n_rows_used=used, warning=warning)
 
 
+@shows_steps
 def measure(
     X: Any,
     *,
@@ -216,6 +208,7 @@ def measure(
     confidence_level: float = 0.95,
     text_column: str | None = None,
     encoder: Any = None,
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> IsotropyResult:
     r"""Measure an embedding space: the spread of its variance, its cosines, and its neighborhoods.
@@ -242,6 +235,8 @@ def measure(
         For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
         default encoder if None. For embeddings the description of what made them (`Encoder.describe`). ``provenance``
         tells which.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Random number generator of the subset of rows and the half-samples. None is seed 0.
 
@@ -331,7 +326,9 @@ def measure_rows(
             values.warn("partition_isotropy", "Needs to read the rows twice: pass something other than an iterator.")
         else:
             _add_partition(values, rows, space, halves, seed, rng)
-    _add_of_space(values, [metric for metric in metrics if metric.of_space is not None], space, sums, halves)
+    of_sample = [metric for metric in metrics if metric.source == "sample"]
+    of_space = [metric for metric in metrics if metric.of is not None and metric not in of_sample]
+    _add_of_space(values, of_space, space, sums, halves)
     if any(metric.name == "top_dimension_share" for metric in metrics):
         share = top_share(columns.contributions())
         if share is None:
@@ -339,7 +336,6 @@ def measure_rows(
         else:
             values.estimates["top_dimension_share"] = share
     histogram = None
-    of_sample = [metric for metric in metrics if metric.of_sample is not None]
     if isinstance(rows, Blocks):
         for metric in of_sample:
             values.warn(metric.name, "Needs an array or the path of a .npy file: rows are compared with each other.")
@@ -411,12 +407,14 @@ def _add_of_space(values: _Values, metrics: Sequence[Metric], space: Space, sums
         return
     width, n_dims = space.moments.width, space.moments.n_dims
     replicates = {metric.name: np.full(len(halves), np.nan) for metric in metrics}
-    for part in row_blocks(0, len(halves), max(1, _HALF_NUMBERS // sums.shape[1])):
-        for i, half_sums in enumerate(halves[part].astype(np.float64) @ sums, part.start):
-            half = Space(Moments(half_sums, width, n_dims))
-            for metric in metrics:
-                with contextlib.suppress(ValueError):
-                    replicates[metric.name][i] = metric.compute(half)
+    with step("Intervals", len(halves), "half") as advance:
+        for part in row_blocks(0, len(halves), max(1, _HALF_NUMBERS // sums.shape[1])):
+            for i, half_sums in enumerate(halves[part].astype(np.float64) @ sums, part.start):
+                half = Space(Moments(half_sums, width, n_dims))
+                for metric in metrics:
+                    with contextlib.suppress(ValueError):
+                        replicates[metric.name][i] = metric.compute(half)
+                advance(1)
     values.replicates |= replicates
 
 
@@ -435,7 +433,7 @@ def _add_of_sample(
             if values.estimates.get(metric.name, 0.0) > _LARGE_DIMENSION:
                 values.warn(metric.name, f"Above {_LARGE_DIMENSION} too low, the more the fewer rows there are.")
     replicates: dict[str, list[float]] = {metric.name: [] for metric in metrics}
-    for _ in range(min(count, _SAMPLE_HALVES) if len(sample) >= 4 else 0):
+    for _ in track(range(min(count, _SAMPLE_HALVES) if len(sample) >= 4 else 0), "Intervals of neighborhoods", "half"):
         half = sample.half(rng)
         for metric in metrics:
             try:

@@ -24,11 +24,11 @@ _TIE = 1e-10
 _BLOCK = 256
 
 
+@dataclass(eq=False)
 class Space:
     """What follows from sums over rows, each computed once."""
 
-    def __init__(self, moments: Moments) -> None:
-        self.moments = moments
+    moments: Moments
 
     @cached_property
     def spectrum(self) -> Array:
@@ -46,13 +46,13 @@ class Space:
         return self.axes[0] if "axes" in self.__dict__ else _spectrum.eigenvalues(self.moments.second)
 
 
+@dataclass(eq=False)
 class Sample:
     """Some rows with their cosines: what measures of pairs and neighborhoods are computed from."""
 
-    def __init__(self, rows: Array, cosines: Array, n_repeated: int) -> None:
-        self.rows = rows
-        self.cosines = cosines
-        self.n_repeated = n_repeated
+    rows: Array
+    cosines: Array
+    n_repeated: int
 
     @classmethod
     def of(cls, X: FloatArray, *, name: str) -> Sample:
@@ -119,20 +119,18 @@ class Metric:
     minimum: Bound = None
     maximum: Bound = None
     isotropic: Bound = None
-    of_space: Callable[[Space], float] | None = None
-    of_sample: Callable[[Sample], float] | None = None
+    of: Callable[[Any], float] | None = None
 
     def bounds(self, n: int, d: int) -> tuple[float | None, ...]:
         """Return the minimum, the maximum and the isotropic value for ``n`` rows in ``d`` dimensions."""
         bounds = self.minimum, self.maximum, self.isotropic
         return tuple(bound(n, d) if callable(bound) else bound for bound in bounds)
 
-    def compute(self, data: Any) -> float:
-        """Return the value from a space or a sample."""
-        function = self.of_space or self.of_sample
-        if function is None:
+    def compute(self, data: Space | Sample) -> float:
+        """Return the value from a sample, or from a space where that is the source."""
+        if self.of is None:
             raise NotImplementedError(f"{self.name} is computed from other data")
-        return float(function(data))
+        return float(self.of(data))
 
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in (
@@ -141,36 +139,36 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in (
         "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions, as IsoScore (Rudman et al. 2022), with "
         "unbiased estimates of the sums in it (Bai & Saranadasa 1996). 1: the same variance in all directions.",
         "higher", "moments", ("rudman2022", "bai1996"), isotropic=1.0,
-        of_space=lambda space: _spectrum.debiased_score(space.moments)),
+        of=lambda space: _spectrum.debiased_score(space.moments)),
     Metric(
         "isoscore", "IsoScore",
         "(PR − 1) / (d − 1) for the participation ratio PR and d dimensions (Rudman et al. 2022); too low for few "
         "texts.",
         "higher", "moments", ("rudman2022",), 0.0, 1.0, 1.0,
-        of_space=lambda space: _spectrum.plain_score(space.moments)),
+        of=lambda space: _spectrum.plain_score(space.moments)),
     Metric(
         "participation_ratio", "Participation ratio",
         "the squared sum of the eigenvalues of the covariance over the sum of their squares: the number of directions "
         "that the variance is spread over.",
         "higher", "moments", (), 1.0, _rank, _rank,
-        of_space=lambda space: _spectrum.participation(space.moments)),
+        of=lambda space: _spectrum.participation(space.moments)),
     Metric(
         "effective_rank", "Effective rank",
         "the exponential of the entropy of the eigenvalues' shares (Roy & Vetterli 2007): the number of directions "
         "that the variance is spread over, with more weight on small ones.",
         "higher", "moments", ("roy2007",), 1.0, _rank, _rank,
-        of_space=lambda space: _spectrum.rank_of_spectrum(space.spectrum)),
+        of=lambda space: _spectrum.rank_of_spectrum(space.spectrum)),
     Metric(
         "rankme", "RankMe",
         "the exponential of the entropy of the singular values' shares, without subtracting the mean (Garrido et al. "
         "2023).",
         "higher", "moments", ("garrido2023",), 1.0, lambda n, d: float(min(n, d)), lambda n, d: float(min(n, d)),
-        of_space=lambda space: _spectrum.rank_of_singular_values(space.squares, space.moments)),
+        of=lambda space: _spectrum.rank_of_singular_values(space.squares, space.moments)),
     Metric(
         "average_cosine", "Average cosine",
         "the mean cosine of two different texts, over all pairs (Ethayarajh 2019).",
         "lower", "unit", ("ethayarajh2019",), lambda n, d: -1 / (n - 1), 1.0, 0.0,
-        of_space=lambda space: mean_cosine(space.moments.unit_total, space.moments.n_rows)),
+        of=lambda space: mean_cosine(space.moments.unit_total, space.moments.n_rows)),
     Metric(
         "top_dimension_share", "Share of the top dimension in the average cosine",
         "the largest share of one dimension in the average cosine (Timkey & van Schijndel 2021).",
@@ -184,36 +182,36 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in (
         "uniformity", "Uniformity (t = 2)",
         "the logarithm of the mean of exp(−2 |u − v|²) over pairs of directions (Wang & Isola 2020).",
         "lower", "sample", ("wang2020",), -8.0, 0.0, lambda n, d: uniform_uniformity(d),
-        of_sample=lambda sample: uniformity_of(sample.cosines)),
+        of=lambda sample: uniformity_of(lambda rows: sample.cosines[rows, : rows.stop].copy(), len(sample))),
     Metric(
         "hubness", f"Hubness: skewness of {N_NEIGHBORS}-occurrences",
         "the skewness of k-occurrences, the number of texts that have a text among their k nearest neighbors "
         "(Radovanović et al. 2010).",
         "lower", "sample", ("radovanovic2010",), isotropic=0.0,
-        of_sample=lambda sample: sample.hubs.skewness),
+        of=lambda sample: sample.hubs.skewness),
     Metric(
         "robin_hood", "Hubness: Robin Hood index",
         "the share of all places among nearest neighbors that would have to be redistributed for all texts to have "
         "the same number (Feldbauer et al. 2018).",
         "lower", "sample", ("feldbauer2018",), 0.0, 1.0, 0.0,
-        of_sample=lambda sample: sample.hubs.robin_hood),
+        of=lambda sample: sample.hubs.robin_hood),
     Metric(
         "antihub_rate", "Hubness: share of antihubs",
         "the share of texts that are among the nearest neighbors of no other text.",
         "lower", "sample", (), 0.0, 1.0, 0.0,
-        of_sample=lambda sample: sample.hubs.antihub_rate),
+        of=lambda sample: sample.hubs.antihub_rate),
     Metric(
         "twonn", "Intrinsic dimension (TwoNN)",
         "the local dimension of the texts, from the ratio of the distances to the second and to the first neighbor "
         "(Facco et al. 2017).",
         "none", "sample", ("facco2017",), 0.0,
-        of_sample=lambda sample: sample.dimension("twonn")),
+        of=lambda sample: sample.dimension("twonn")),
     Metric(
         "mle", "Intrinsic dimension (MLE, 20 neighbors)",
         "the local dimension of the texts, by maximum likelihood from the distances to 20 neighbors (Levina & Bickel "
         "2004).",
         "none", "sample", ("levina2004",), 0.0,
-        of_sample=lambda sample: sample.dimension("mle")),
+        of=lambda sample: sample.dimension("mle")),
 )}  # fmt: skip
 
 

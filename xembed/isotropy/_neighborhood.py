@@ -15,6 +15,7 @@ from xembed._core.fields import Count, Floats, Provenance, Sides
 from xembed._core.moments import Array, raise_for_squares
 from xembed._core.neighbors import largest, neighbor_counts
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import track
 from xembed._core.provenance import provenance
 from xembed._core.results import Result
 from xembed._core.validation import RNG, FloatArray, check_count, check_option, check_rng
@@ -154,7 +155,7 @@ def _occurrences(X: FloatArray, k: int, metric: str) -> Array:
         lengths = np.vecdot(points, points) / 2
         scale = float(lengths.max()) or 1.0
     counts = np.zeros(n)
-    for rows in row_blocks(0, n, max(1, _BLOCK_ELEMENTS // n)):
+    for rows in track(row_blocks(0, n, max(1, _BLOCK_ELEMENTS // n)), "Hubs"):
         similarities = points[rows] @ points.T
         similarities -= lengths  # half the squared distance, but for what is the same in a row
         similarities[np.arange(len(similarities)), np.arange(rows.start, rows.stop)] = -np.inf
@@ -237,15 +238,14 @@ def intrinsic_dimension(X: Any, *, method: str = "twonn", max_rows: int = 5000, 
     generator = check_rng(rng, caller=caller)
     rows = read_array(X, name="X", caller=caller, blocks_for="other measures", min_rows=3)
     points = _centered(rows)[random_rows(len(rows), max_rows, generator)]
-    different = np.unique(points, axis=0)
+    different = points[first_of_equals(points)]
     if repeated := len(points) - len(different):
         warnings.warn(
             f"X holds {repeated} row{'s' * (repeated > 1)} that repeat{'s' * (repeated == 1)} others: each is taken "
             "once, because the estimate divides by distances.",
             stacklevel=2,
         )
-        points = points[first_of_equals(points)]
-    return estimate_dimension(points, method)
+    return estimate_dimension(different, method)
 
 
 def first_of_equals(X: FloatArray) -> npt.NDArray[np.int64]:
@@ -308,7 +308,7 @@ def neighbor_distances(X: Array, k: int) -> Array:
     """Return the Euclidean distances of each row to its k nearest others, nearest first, (n, k)."""
     lengths = np.vecdot(X, X)
     distances = np.empty((len(X), k))
-    for rows in row_blocks(0, len(X), max(1, _BLOCK_ELEMENTS // (8 * len(X)))):
+    for rows in track(row_blocks(0, len(X), max(1, _BLOCK_ELEMENTS // (8 * len(X)))), "Neighbors"):
         squares = X[rows] @ X.T
         squares *= -2.0
         squares += lengths

@@ -11,6 +11,7 @@ from xembed._core.blocks import Blocks, Rows, read_rows
 from xembed._core.directions import working_dtype
 from xembed._core.moments import Array, Selection, coordinates, group_rows, read_moments, row_chunks
 from xembed._core.parallel import one_blas_thread, ordered_map
+from xembed._core.progress import track
 from xembed._core.validation import FloatArray
 
 # Up to this exponent sums of a chunk stay far below the largest float32, and those of its negative above the smallest.
@@ -123,7 +124,9 @@ def _block_partition(X: FloatArray, start: int, *, vectors: Array, part_of: int,
 
     values = np.full((n_groups, 2 * columns.shape[1]), -np.inf)
     with one_blas_thread():
-        for (group, _), logs in zip(items, ordered_map(log_sums, items), strict=True):
+        for (group, _), logs in zip(
+            track(items, "Partition function", "part"), ordered_map(log_sums, items), strict=True
+        ):
             values[group] = np.logaddexp(values[group], logs)
     return values
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from xembed._core.blocks import read_rows
 from xembed._core.moments import Array, Moments, read_moments
+from xembed._core.validation import check_flag
 
 # Added to every share by Garrido et al., so that a share of zero has a logarithm.
 _RANKME_SHARE = 1e-7
@@ -106,8 +107,7 @@ def isoscore(X: Any, *, debiased: bool = False) -> float:
     >>> round(isoscore(X), 2), round(isoscore(X, debiased=True), 1)
     (0.2, 1.0)
     """
-    if not isinstance(debiased, bool | np.bool_):
-        raise TypeError(f"The 'debiased' parameter of isoscore must be True or False. Got {debiased!r} instead.")
+    check_flag(debiased, name="debiased", caller="isoscore")
     return _from_moments(X, debiased_score if debiased else plain_score, caller="isoscore")
 
 
@@ -183,8 +183,7 @@ def rankme(X: Any, *, centered: bool = False) -> float:
     >>> round(rankme([[1, 0], [-1, 0], [0, 1], [0, -1]]), 4)
     2.0
     """
-    if not isinstance(centered, bool | np.bool_):
-        raise TypeError(f"The 'centered' parameter of rankme must be True or False. Got {centered!r} instead.")
+    check_flag(centered, name="centered", caller="rankme")
     return _from_moments(X, centered_singular_rank if centered else singular_rank, caller="rankme")
 
 

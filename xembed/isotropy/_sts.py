@@ -202,6 +202,12 @@ def is_transductive(name: str, texts: Sequence[str], item: STSPairs) -> tuple[bo
     return name == item.name or share >= TRANSDUCTIVE_SHARE, share
 
 
+def fit_overlap(fit: NamedTexts, sets: Sequence[STSPairs]) -> tuple[float, bool]:
+    """Return the share of the sets' sentences that are in the fit, and whether it is one on a set's sentences."""
+    transductive = any(is_transductive(*fit, item)[0] for item in sets)
+    return overlap(sentences_of(sets), fit.texts), transductive
+
+
 def _key(text: str) -> str:
     # STS 2012 comes in lower case with spaces around punctuation, the STS Benchmark as it was written.
     words = words_of(text.casefold().translate(PARTED))
@@ -424,11 +430,9 @@ def _describe_fit(
     if isinstance(fit_on, str):
         same = any(fit_on == item.name for item in sets)
         return fit_on, None, same, [TRANSDUCTIVE.format(fit_on)] if same else []
-    name, texts = named_texts(fit_on, name="fit_on", caller=caller)
-    verdicts = [is_transductive(name, texts, item) for item in sets]
-    share = overlap(sentences_of(sets), texts)
-    transductive = any(same for same, _ in verdicts)
-    note = f"{share:.1%} of the test's sentences are among the texts of the fit, {name!r}." if share else None
+    fit = named_texts(fit_on, name="fit_on", caller=caller)
+    share, transductive = fit_overlap(fit, sets)
     if transductive:
-        note = TRANSDUCTIVE.format(name)
-    return name, share, transductive, [note] if note else []
+        return fit.name, share, True, [TRANSDUCTIVE.format(fit.name)]
+    note = f"{share:.1%} of the test's sentences are among the texts of the fit, {fit.name!r}."
+    return fit.name, share, False, [note] if share else []

@@ -1,7 +1,4 @@
-"""The works that pages cite: ``references.bib`` beside this file, which the documentation reads, too.
-
-The file is BibTeX in a restricted form: one field a line, values in braces, UTF-8, authors as ``Last, F. M.``.
-"""
+"""The works that pages and documentation cite: ``references.bib``, one field a line, authors as ``Last, F. M.``."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""Plotly figures, without colors: the page's script gives them those of its theme.
+"""Plotly figures without colors, which the page's script gives them: a trace names its color by ``meta`` ("f", "g").
 
-A trace names its color in the style sheet by ``meta`` ("f" and "g" are the corpora), a shape by its ``name``; color
-is never the only cue (dashes, symbols). No text of a user goes into a figure, since plotly reads markup in labels;
-names are escaped for that reason. Hover texts are looked up by the script from ``customdata``, the position of a dot's
-text in the table of rows.
+Color is never the only cue. No text of a user goes into a figure, since plotly reads markup in labels: names are
+escaped, and hover texts are looked up from ``customdata``, the place of a text in the table of rows.
 """
 
 from __future__ import annotations
@@ -73,10 +71,7 @@ def histogram(
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of `curves`: ``color`` is that of the style sheet; None or NaN leave a gap.
-
-    ``faint`` lines are thin, half transparent and not in the legend.
-    """
+    """A line of `curves` in a color of the style sheet; None and NaN are gaps, ``faint`` ones not in the legend."""
 
     name: str
     x: Sequence[Any]
@@ -159,10 +154,7 @@ def name_label(name: str) -> str:
 
 
 def word_ticks(words: Sequence[str], length: int = 18) -> dict[str, Any]:
-    """Return the labels of an axis on which words stand, at most ``length`` characters of each.
-
-    Plotly reads markup in them, and what is unprintable may turn a line around.
-    """
+    """Return the labels of an axis of words, cut to ``length``, without what plotly would read as markup."""
     return {
         "tickmode": "array",
         "tickvals": list(range(len(words))),

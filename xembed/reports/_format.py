@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xembed._core.text import count as count
 from xembed._core.text import cut as cut
 from xembed._core.text import p_value as p_value
 
@@ -72,8 +73,3 @@ def change(share: float) -> str:
 def level(alpha: float) -> str:
     """Write a level or a rate that was chosen, such as 5%."""
     return f"{100 * alpha:.3g}%"
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -19,10 +19,7 @@ _CITED = re.compile(r"\[@([a-z0-9]+(?:; @[a-z0-9]+)*)\]")
 
 
 def method(title: str, text: str, *cites: str) -> Prose:
-    """Return a paragraph of "Methods": a title, and prose that cites works as ``[@gretton2012; @biggs2023]``.
-
-    ``cites`` are keys of works that the prose does not name and the list of references should.
-    """
+    """Return a paragraph of "Methods", which cites ``[@gretton2012; @biggs2023]``, and silently ``cites``."""
     keys = [key for found in _CITED.findall(text) for key in found.split("; @")]
     named = _CITED.sub(lambda found: f"({'; '.join(work(key).short for key in found[1].split('; @'))})", text)
     return Prose((strong(f"{title}."), f" {named}"), cites=(*keys, *cites))

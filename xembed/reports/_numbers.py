@@ -1,8 +1,4 @@
-"""The numbers of any result by name: those of its own, and those of the rows of its tables.
-
-Plain data are walked, so that results of files serve as well. What belongs together is said by the classes of the
-results: which field holds the interval of which, and which fields tell rows apart (marks of `xembed._core.results`).
-"""
+"""The numbers of any result by name: its own, and those of the rows of its tables, as marks of the classes tell."""
 
 from __future__ import annotations
 

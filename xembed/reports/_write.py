@@ -278,11 +278,7 @@ def write_page(
     check: Callable[[Path], object] | None = check_replaceable,
     data_beside: bool | None = None,
 ) -> None:
-    """Write a page of plain data and, unless ``data_too`` is false, the data beside it: both or none.
-
-    ``check`` is called with each name that is taken when the files take theirs; ``data_beside`` says whether the data
-    are there, which is otherwise as ``data_too``.
-    """
+    """Write a page and, if ``data_too``, its data, both or none; ``data_beside``: whether data are there in the end."""
     beside = data_too if data_beside is None else data_beside
     contents = {page: render_page(data, data_beside=beside).encode("utf-8")}
     if data_too:

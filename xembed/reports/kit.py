@@ -1,8 +1,4 @@
-"""What pages are made of, in one place for the modules that make them.
-
-A page function takes the plain data of a result and returns a `Page`; its module imports this one, numpy, and light
-tables of facts. CONTRIBUTING.md says how to write one.
-"""
+"""What page functions are made of, in one place; CONTRIBUTING.md says how to write one."""
 
 from xembed.reports._blocks import *  # noqa: F403
 from xembed.reports._figures import *  # noqa: F403

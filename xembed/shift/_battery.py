@@ -19,17 +19,8 @@ from xembed.depth._depth import DECIMALS, unit_depths
 from xembed.shift import _statistics as statistics
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._statistics import ENERGY, Statistic, pass_over_pairs, rbf
-from xembed.stats._permutation import (
-    Floats,
-    Labels,
-    Permutations,
-    StepDown,
-    column_pvalues,
-    permute_groups,
-    permute_pairs,
-    permute_rows,
-    westfall_young,
-)
+from xembed.stats import _permutation as permutation
+from xembed.stats._permutation import Floats, Labels, StepDown, column_pvalues, westfall_young
 
 Groups = tuple[Sequence[Hashable], Sequence[Hashable]]
 
@@ -73,32 +64,19 @@ def make_pool(
     paired: bool = False,
     caller: str,
 ) -> Pool:
-    """Pool two corpora and permute the labels: of rows, of whole groups, or by swaps within pairs.
-
-    Raises
-    ------
-    ValueError
-        If groups or pairs do not fit the rows, or a group is in both corpora.
-    MemoryError
-        If the rows and labels can't fit into the free memory, with advice.
-    """
+    """Pool two corpora and permute the labels: of rows, of whole groups, or by swaps within pairs."""
     n, m = len(F), len(G)
     dtype = np.dtype(np.float64 if n + m <= _EXACT_ROWS else np.float32)
     _check_memory(n + m, F.n_dims, n_resamples, dtype.itemsize, caller)
-    permuted = _permute(n, m, n_resamples, rng, groups, paired, caller)
-    unit = np.concatenate([F.unit(dtype=dtype), G.unit(dtype=dtype)])
-    return Pool(unit[permuted.order], permuted.labels.astype(dtype, copy=False), permuted.order, n, m)
-
-
-def _permute(
-    n: int, m: int, n_resamples: int, rng: np.random.Generator, groups: Groups | None, paired: bool, caller: str
-) -> Permutations:
     if paired:
         check_pairing(n, m, groups, caller=caller)
-        return permute_pairs(n, n_resamples, rng)
-    if groups is None:
-        return permute_rows(n, m, n_resamples, rng)
-    return permute_groups(*number_groups(groups, n, m, caller=caller), n_resamples, rng)
+        order, labels = permutation.permute_pairs(n, n_resamples, rng)
+    elif groups is None:
+        order, labels = permutation.permute_rows(n, m, n_resamples, rng)
+    else:
+        order, labels = permutation.permute_groups(*number_groups(groups, n, m, caller=caller), n_resamples, rng)
+    unit = np.concatenate([F.unit(dtype=dtype), G.unit(dtype=dtype)])
+    return Pool(unit[order], labels.astype(dtype, copy=False), order, n, m)
 
 
 def check_pairing(n: int, m: int, groups: Groups | None, *, caller: str) -> None:

@@ -9,38 +9,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Provenance, Sides
+from xembed._core.inputs import column_names
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
 from xembed._core.text import blankless_note, format_p, in_sentence, short_names
-from xembed._core.validation import (
-    RNG,
-    Embeddings,
-    FloatArray,
-    check_count,
-    check_flag,
-    check_names,
-    check_number,
-    check_option,
-    check_rng,
-    check_warnings,
-    describe_rng,
-)
+from xembed._core.validation import RNG, Embeddings, FloatArray, check_flag, check_number, check_rng, describe_rng
 from xembed.depth._depth import unit_depths
 from xembed.depth._pairwise import DISTANCES
-from xembed.encoders._corpora import check_unread, read_corpora, unread_verdict
-from xembed.shift._battery import (
-    Groups,
-    check_pair,
-    check_pairing,
-    check_tests,
-    make_pool,
-    number_groups,
-    run_battery,
-)
+from xembed.encoders._corpora import check_unread, named_column, plain_column, read_corpora, unread_verdict
+from xembed.shift import _battery
+from xembed.shift._battery import Groups, make_pool
 from xembed.shift._coverage import CoverageResult, find_uncovered
 from xembed.shift._facets import Facet, find_facets, measure_dispersion
 from xembed.shift._kinds import DEFAULT, KINDS
@@ -196,6 +179,7 @@ class ShiftResult(Result):
         return pd.DataFrame(columns)
 
 
+@shows_steps
 def compare_corpora(
     F: Embeddings,
     G: Embeddings,
@@ -205,7 +189,7 @@ def compare_corpora(
     tests: str | Sequence[str] = "default",
     alpha: float = 0.05,
     n_resamples: int = 999,
-    groups: Groups | None = None,
+    groups: Groups | str | None = None,
     paired: bool = False,
     explain: bool = True,
     self_check: bool = False,
@@ -216,8 +200,9 @@ def compare_corpora(
     names: tuple[str, str] = ("F", "G"),
     encoder: Any = None,
     warnings: Sequence[str] = (),
-    metadata: tuple[Mapping[str, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = None,
+    metadata: tuple[Any, Any] | None = None,
     unread: tuple[float, float] = (0.0, 0.0),
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
@@ -243,9 +228,9 @@ def compare_corpora(
         Level of the verdict.
     n_resamples : int, default=999
         Random permutations of the labels.
-    groups : pair of sequences, optional
-        The group (document, author) of each row of F and of each row of G, where rows are chunks of them. Whole groups
-        are permuted. A group can't be in both corpora.
+    groups : pair of sequences, or str, optional
+        The group (document, author) of each row of F and of each row of G, where rows are chunks of them, or the name
+        of a column of both where they are tables. Whole groups are permuted. A group can't be in both corpora.
     paired : bool, default=False
         Row i of F and row i of G are two versions of one text. Each pair keeps or swaps its labels (sign flips).
     explain : bool, default=True
@@ -270,13 +255,16 @@ def compare_corpora(
         default encoder if None. For embeddings the description of what made them (`Encoder.describe`), for the report.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report, such as texts that were cut.
-    metadata : pair of mappings of str to sequence, optional
+    metadata : pair of mappings of str to sequence, or of DataFrames, optional
         Columns of what belongs to each text of F and of G, such as its date or channel: strings, numbers, dates or
         None, under the same names in both. The report shows them with each text and colors the map by them. A column
-        'row' of integers takes the place of the row numbers.
+        'row' of integers takes the place of the row numbers. By default the first 4 columns beside ``text_column``
+        that are not all the same and of at most 40 characters; ``({}, {})`` leaves them out.
     unread : pair of float, default=(0.0, 0.0)
         For embeddings the shares of the texts of F and of G of which the encoder reads nothing (`Encoding.unread`), in
         [0, 1]. For texts they are counted.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations and all other random steps; None is seed 0.
 
@@ -329,39 +317,40 @@ def compare_corpora(
         confidence_level=confidence_level,
     )
     generator = check_rng(rng, caller=_CALLER)
-    both = check_names(names, caller=_CALLER)
+    both = validation.check_names(names, caller=_CALLER)
     explain = check_flag(explain, name="explain", caller=_CALLER)
     self_check = check_flag(self_check, name="self_check", caller=_CALLER)
-    earlier = check_warnings(warnings, caller=_CALLER)
+    earlier = validation.check_warnings(warnings, caller=_CALLER)
     shares_unread = check_unread(unread, caller=_CALLER)
     corpora = read_corpora(
-        {"F": F, "G": G},
-        encoder=encoder,
-        text_column=text_column,
-        min_texts={"F": 2, "G": 2},
-        caller=_CALLER,
+        {"F": F, "G": G}, encoder=encoder, text_column=text_column, min_texts={"F": 2, "G": 2}, caller=_CALLER
     )
+    if isinstance(groups, str):
+        tables = (("F", F), ("G", G))
+        groups = tuple(named_column(groups, table, name="groups", of=of, caller=_CALLER) for of, table in tables)
+    beside = corpora.beside(text_column) if metadata is None else metadata
     if corpora.texts:  # all that can be refused is, before they are encoded
         n, m = len(corpora.texts["F"]), len(corpora.texts["G"])
         texts = texts if texts is not None else (corpora.texts["F"], corpora.texts["G"])
         check_pair_of_texts(texts, (n, m), caller=_CALLER)
         check_design(n, m, groups=groups, paired=paired)
-        if metadata is not None:
-            _check_metadata(metadata, (n, m))
+        if beside is not None:
+            _check_metadata(beside, (n, m))
     embeddings, of_encoding, described, counted = corpora.embed(F=both[0], G=both[1])
     if corpora.texts:
         shares_unread = counted[0], counted[1]
-    first, second = check_pair(*embeddings, caller=_CALLER)
+    first, second = _battery.check_pair(*embeddings, caller=_CALLER)
     n, m = len(first), len(second)
     listed = check_pair_of_texts(texts, (n, m), caller=_CALLER)
-    columns = (None, None) if metadata is None else _check_metadata(metadata, (n, m))
+    columns = (None, None) if beside is None else _check_metadata(beside, (n, m))
     seeds = generator.spawn(6)
     options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
 
     units = check_design(n, m, groups=groups, paired=paired)
-    notes = [*earlier, *of_encoding, *blankless_note(listed or []), *_note_sizes(n, m), *_note_groups(groups)]
+    notes = [*earlier, *of_encoding, *blankless_note(listed or []), *_note_design(n, m, groups)]
     notes += _note_duplicates(first.rows, second.rows, listed, paired=paired)
-    notes += note_resolution(*units, n_resamples, alpha, _unit_name(groups, paired))
+    permuted = "pairs" if paired else "texts" if groups is None else "groups"
+    notes += note_resolution(*units, n_resamples, alpha, permuted)
     fast = mode == "fast" or (mode == "auto" and wanted == DEFAULT and n + m > FAST_ROWS)
     if fast:
         wanted = ("depth", "linear")
@@ -369,12 +358,8 @@ def compare_corpora(
             f"Fast mode: with {n + m:,} texts only pooled depth and linear MMD were run. Changes of shape and "
             "contamination can go unseen; a random sample of the texts with mode='battery' looks for them."
         )
-    depth_test = compare_depths(
-        *pooled_depths(first, second, distance),
-        np.arange(n),
-        distance=distance,
-        confidence_level=float(confidence_level),
-    )
+    depths = pooled_depths(first, second, distance)
+    depth_test = compare_depths(*depths, np.arange(n), distance=distance, confidence_level=options.confidence_level)
     if fast and groups is None and not paired:
         pvalue, results = _run_fast(first, second, depth_test, options, seeds[0])
     else:
@@ -383,14 +368,18 @@ def compare_corpora(
     facets = find_facets(
         results, measure_dispersion(first, second), alpha=alpha, confidence_level=confidence_level, names=short
     )
-    explanations = _Explanations()
+    regions, coverage, terms, surface = None, None, None, None
     if explain and n + m > _EXPLAINED_ROWS:
         notes.append(
             f"What shifted was not looked for in {n + m:,} texts, because it would take minutes. Compare random "
             f"samples of {_EXPLAINED_ROWS // 2:,} texts of each corpus for that."
         )
     elif explain:
-        explanations = _explain(first, second, listed, both, seeds[4], seeds[5])
+        presence = None if listed is None else term_presence(listed, MIN_COUNT)
+        regions = find_regions(first, second, listed, names=both, rng=seeds[4], seed=seeds[4], presence=presence)
+        coverage = find_uncovered(first, second, names=both, rng=seeds[5], seed=seeds[5])
+        terms = None if presence is None else compare_terms(presence, n, names=both)
+        surface = None if listed is None else compare_features(listed[:n], listed[n:], names=both)
     checked = None
     if self_check:
         own = None if groups is None else list(groups[0])
@@ -401,7 +390,7 @@ def compare_corpora(
     not_read = unread_verdict(
         {f"the texts of “{one}”": share for one, share in zip(short, shares_unread, strict=True)}, same=same
     )
-    verdict = _verdict(pvalue, results, facets, explanations.regions, alpha=float(alpha), name=short[1])
+    verdict = _verdict(pvalue, results, facets, regions, alpha=float(alpha), name=short[1])
     return ShiftResult(
         verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
         shifted=pvalue <= alpha,
@@ -415,18 +404,14 @@ def compare_corpora(
         similarity_within_F=float(similarities[0, 0]),
         similarity_within_G=float(similarities[1, 1]),
         similarity_between=float(similarities[0, 1]),
-        regions=explanations.regions,
-        coverage=explanations.coverage,
-        terms=explanations.terms,
-        surface=explanations.surface,
+        regions=regions,
+        coverage=coverage,
+        terms=terms,
+        surface=surface,
         self_check=checked,
         depths=np.concatenate([depth_test.depths_F, depth_test.depths_G]),
-        depths_in_F=np.concatenate(
-            [unit_depths(first, distance=distance), unit_depths(second, first, distance=distance)]
-        ),
-        depths_in_G=np.concatenate(
-            [unit_depths(first, second, distance=distance), unit_depths(second, distance=distance)]
-        ),
+        depths_in_F=np.concatenate([unit_depths(first, None, distance), unit_depths(second, first, distance)]),
+        depths_in_G=np.concatenate([unit_depths(first, second, distance), unit_depths(second, None, distance)]),
         coordinates=points,
         projection=projection,
         explained_variance=shares,
@@ -459,28 +444,27 @@ def compare_corpora(
 
 def _check_metadata(metadata: Any, sizes: tuple[int, int]) -> tuple[dict[str, tuple[Any, ...]], ...]:
     """Return the columns of both corpora as JSON has them: other values than numbers and None become strings."""
-    expected = f"The 'metadata' parameter of {_CALLER} must be a pair of mappings of columns, one for F and one for G"
-    if not isinstance(metadata, Sequence) or len(metadata) != 2 or not all(isinstance(m, Mapping) for m in metadata):
+    expected = f"The 'metadata' parameter of {_CALLER} must be a pair of tables of columns, one for F and one for G"
+    names = [_names_of(columns) for columns in metadata] if isinstance(metadata, list | tuple) else []
+    if len(names) != 2 or None in names:
         raise TypeError(f"{expected}. Got {type(metadata).__name__}.")
-    if set(metadata[0]) != set(metadata[1]):
-        raise ValueError(f"{expected}, with the same names. Got {sorted(metadata[0])} and {sorted(metadata[1])}.")
-    for columns, size, name in zip(metadata, sizes, "FG", strict=True):
-        for column, values in columns.items():
-            if len(values) != size or (column == "row" and not all(isinstance(v, int | np.integer) for v in values)):
-                kind = "integers" if column == "row" else "values"
+    if set(names[0] or ()) != set(names[1] or ()):
+        raise ValueError(f"{expected}, with the same names. Got {names[0]} and {names[1]}.")
+    for columns, size, which in zip(metadata, sizes, "FG", strict=True):
+        for name in names[0] or ():
+            values = columns[name]
+            if len(values) != size or (name == "row" and not all(isinstance(v, int | np.integer) for v in values)):
+                kind = "integers" if name == "row" else "values"
                 raise ValueError(
-                    f"{expected}, each column with {size} {kind} for the rows of {name}. Got {len(values)} in "
-                    f"{column!r}."
+                    f"{expected}, each column with {size} {kind} for the rows of {which}. Got {len(values)} in "
+                    f"{name!r}."
                 )
-    first, second = ({str(k): tuple(map(_plain_value, v)) for k, v in columns.items()} for columns in metadata)
+    first, second = ({str(k): tuple(plain_column(columns[k])) for k in names[0] or ()} for columns in metadata)
     return first, second
 
 
-def _plain_value(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) and not isinstance(value, np.datetime64) else value
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else str(value)
+def _names_of(columns: Any) -> list[Any] | None:
+    return list(columns) if isinstance(columns, Mapping) else column_names(columns)
 
 
 def check_options(
@@ -496,11 +480,11 @@ def check_options(
     """Check the parameters of `compare_corpora` that are no data, and return the names of the tests."""
     check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
     check_number(confidence_level, name="confidence_level", caller=_CALLER, low=0, high=1, closed="neither")
-    check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
-    check_option(projection, _PROJECTIONS, name="projection", caller=_CALLER)
-    check_option(mode, _MODES, name="mode", caller=_CALLER)
-    check_option(distance, DISTANCES, name="distance", caller=_CALLER)
-    wanted = check_tests(tests, caller=_CALLER)
+    validation.check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
+    validation.check_option(projection, _PROJECTIONS, name="projection", caller=_CALLER)
+    validation.check_option(mode, _MODES, name="mode", caller=_CALLER)
+    validation.check_option(distance, DISTANCES, name="distance", caller=_CALLER)
+    wanted = _battery.check_tests(tests, caller=_CALLER)
     if mode == "fast" and wanted != DEFAULT:
         raise ValueError(
             f"The 'tests' parameter of {_CALLER} goes with mode 'auto' or 'battery': mode='fast' runs pooled depth and "
@@ -515,11 +499,11 @@ def check_design(n_F: int, n_G: int, *, groups: Groups | None, paired: bool) -> 
         if n_rows < 2:
             raise ValueError(f"{name} must hold at least 2 rows (texts) for {_CALLER}. Got {n_rows}.")
     if check_flag(paired, name="paired", caller=_CALLER):
-        check_pairing(n_F, n_G, groups, caller=_CALLER)
+        _battery.check_pairing(n_F, n_G, groups, caller=_CALLER)
     if groups is None:
         return n_F, n_G
-    numbers = number_groups(groups, n_F, n_G, caller=_CALLER)
-    return len(np.unique(numbers[0])), len(np.unique(numbers[1]))
+    of_F, of_G = _battery.number_groups(groups, n_F, n_G, caller=_CALLER)
+    return len(np.unique(of_F)), len(np.unique(of_G))
 
 
 @dataclass(frozen=True)
@@ -528,35 +512,6 @@ class _Options:
     confidence_level: float
     n_resamples: int
     distance: str
-
-
-@dataclass(frozen=True)
-class _Explanations:
-    """What shifted: the parts that were looked for."""
-
-    regions: RegionsResult | None = None
-    coverage: CoverageResult | None = None
-    terms: TermsResult | None = None
-    surface: SurfaceResult | None = None
-
-
-def _explain(
-    F: UnitRows,
-    G: UnitRows,
-    texts: list[str] | None,
-    names: tuple[str, str],
-    rng: np.random.Generator,
-    coverage_rng: np.random.Generator,
-) -> _Explanations:
-    """Return regions, coverage and, with texts, terms and surface features; the terms of the texts are found once."""
-    presence = None if texts is None else term_presence(texts, MIN_COUNT)
-    n = len(F)
-    return _Explanations(
-        regions=find_regions(F, G, texts, names=names, rng=rng, seed=rng, presence=presence),
-        coverage=find_uncovered(F, G, names=names, rng=coverage_rng, seed=coverage_rng),
-        terms=None if presence is None else compare_terms(presence, n, names=names),
-        surface=None if texts is None else compare_features(texts[:n], texts[n:], names=names),
-    )
 
 
 def _run_battery(
@@ -572,7 +527,7 @@ def _run_battery(
     """Return the combined p-value and the tests on one set of permutations."""
     count = options.n_resamples
     pool = make_pool(F, G, n_resamples=count, rng=rng, groups=groups, paired=paired, caller=_CALLER)
-    battery = run_battery(pool, tests, options.distance)
+    battery = _battery.run_battery(pool, tests, options.distance)
     weights = np.array([KINDS[name].weight for name in tests])
     made = provenance(_CALLER, n_resamples=count, rng="shared")
     results = [
@@ -584,19 +539,16 @@ def _run_battery(
             alpha=options.alpha,
             level=float(options.alpha * weight / weights.sum()),
             confidence_level=options.confidence_level,
-            n_F=len(F),
-            n_G=len(G),
+            sizes=(len(F), len(G)),
             made=made,
         )
         for name, pvalue, adjusted, weight in zip(
             tests, battery.pvalues, battery.combined.adjusted, weights, strict=True
         )
     ]
-    if groups is None and not paired:
-        results = [
-            replace(test, confidence_interval=depth_test.confidence_interval) if test.name == "depth" else test
-            for test in results
-        ]
+    if groups is None and not paired and "depth" in tests:
+        place = tests.index("depth")
+        results[place] = replace(results[place], confidence_interval=depth_test.confidence_interval)
     return battery.combined.pvalue, tuple(results)
 
 
@@ -651,10 +603,6 @@ def _separability(F: UnitRows, G: UnitRows, rng: np.random.Generator) -> float |
     return float(0.5 + classifier_statistic(pool.unit, pool.labels).effects[0] / 2)
 
 
-def _unit_name(groups: Groups | None, paired: bool) -> str:
-    return "pairs" if paired else "texts" if groups is None else "groups"
-
-
 # ---- words
 
 
@@ -694,13 +642,6 @@ def _most_changed(result: RegionsResult, name: str) -> str:
     return f" {len(changed)} of {len(result.regions)} regions of the space changed. First: {first}."
 
 
-def _note_sizes(n_F: int, n_G: int) -> list[str]:
-    """Say if the corpora are small."""
-    if min(n_F, n_G) >= _FEW:
-        return []
-    return [f"Small corpora ({n_F} and {n_G} texts): only large differences can be found, and the intervals are wide."]
-
-
 def note_resolution(units_F: int, units_G: int, n_resamples: int, alpha: float, what: str) -> list[str]:
     """Say if the p-value can't fall to ``alpha``, because there are too few permutations."""
     total = units_F + units_G
@@ -721,26 +662,31 @@ def note_resolution(units_F: int, units_G: int, n_resamples: int, alpha: float, 
     return notes
 
 
-def _note_groups(groups: Groups | None) -> list[str]:
-    """Say what groups do not change, or that they change nothing."""
-    if groups is None:
-        return []
-    if all(len(set(part)) == len(part) for part in groups):
-        return ["Every group holds one row, so permuting groups is permuting rows."]
-    return [
-        "The tests permute whole groups. All else (regions, coverage, terms, surface features, separability) takes "
-        "each row for itself: with groups it looks surer than it is."
-    ]
+def _note_design(n_F: int, n_G: int, groups: Groups | None) -> list[str]:
+    """Say if the corpora are small, and what groups do not change, or that they change nothing."""
+    notes = []
+    if min(n_F, n_G) < _FEW:
+        only = "only large differences can be found, and the intervals are wide."
+        notes.append(f"Small corpora ({n_F} and {n_G} texts): {only}")
+    if groups is not None and all(len(set(part)) == len(part) for part in groups):
+        notes.append("Every group holds one row, so permuting groups is permuting rows.")
+    elif groups is not None:
+        notes.append(
+            "The tests permute whole groups. All else (regions, coverage, terms, surface features, separability) takes "
+            "each row for itself: with groups it looks surer than it is."
+        )
+    return notes
 
 
 def _note_duplicates(F: FloatArray, G: FloatArray, texts: list[str] | None, *, paired: bool) -> list[str]:
     """Say how many texts (or, without texts, rows) repeat an earlier one of their own corpus or the other."""
     what = "row" if texts is None else "text"
-    different: list[set[Any]] = (
-        [{_digest(row) for row in rows} for rows in (F, G)]
-        if texts is None
-        else [set(texts[: len(F)]), set(texts[len(F) :])]
-    )
+    items: list[list[Any]]
+    if texts is None:
+        items = [[hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows] for rows in (F, G)]
+    else:
+        items = [texts[: len(F)], texts[len(F) :]]
+    different = set(items[0]), set(items[1])
     within = len(F) - len(different[0]) + len(G) - len(different[1])
     shared = len(different[0] & different[1])
     notes = []
@@ -760,7 +706,3 @@ def _note_duplicates(F: FloatArray, G: FloatArray, texts: list[str] | None, *, p
 def _count(number: int, noun: str, singular: str, plural: str) -> str:
     """Write a number with its noun and verb."""
     return f"{number} {noun} {singular}" if number == 1 else f"{number} {noun}s {plural}"
-
-
-def _digest(row: npt.NDArray[Any]) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).digest()

@@ -9,30 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import neighbors, validation
 from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Counts, Level, OneOf, Probabilities, Probability, Provenance, Sides
-from xembed._core.neighbors import (
-    BLOCK_ELEMENTS,
-    MAX_CANDIDATES,
-    cosine_blocks,
-    cosine_dtype,
-    cosine_tolerance,
-    largest_values,
-)
+from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import track
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, UserText
 from xembed._core.text import short_names
-from xembed._core.validation import (
-    RNG,
-    FloatArray,
-    check_count,
-    check_names,
-    check_number,
-    check_option,
-    check_rng,
-    describe_rng,
-)
+from xembed._core.validation import RNG, FloatArray, describe_rng
 from xembed.shift._battery import check_pair
 from xembed.stats import benjamini_hochberg
 
@@ -115,16 +101,15 @@ class CoverageResult(Result):
         import pandas as pd
 
         qvalues = np.concatenate([self.qvalues_F, self.qvalues_G])
-        return pd.DataFrame(
-            {
-                "corpus": np.repeat(self.names, [self.n_F, self.n_G]),
-                "row": np.concatenate([np.arange(self.n_F), np.arange(self.n_G)]),
-                "score": np.concatenate([self.scores_F, self.scores_G]),
-                "pvalue": np.concatenate([self.pvalues_F, self.pvalues_G]),
-                "qvalue": qvalues,
-                "uncovered": qvalues <= self.fdr,
-            }
-        )
+        columns = {
+            "corpus": np.repeat(self.names, [self.n_F, self.n_G]),
+            "row": [*range(self.n_F), *range(self.n_G)],
+            "score": np.concatenate([self.scores_F, self.scores_G]),
+            "pvalue": np.concatenate([self.pvalues_F, self.pvalues_G]),
+            "qvalue": qvalues,
+            "uncovered": qvalues <= self.fdr,
+        }
+        return pd.DataFrame(columns)
 
 
 def coverage(
@@ -212,11 +197,11 @@ def coverage(
     """
     caller = "coverage"
     if n_neighbors is not None:
-        n_neighbors = check_count(n_neighbors, name="n_neighbors", caller=caller)
-    check_option(score, _SCORES, name="score", caller=caller)
-    fdr = check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
-    both = check_names(names, caller=caller)
-    generator = check_rng(rng, caller=caller)
+        n_neighbors = validation.check_count(n_neighbors, name="n_neighbors", caller=caller)
+    validation.check_option(score, _SCORES, name="score", caller=caller)
+    fdr = validation.check_number(fdr, name="fdr", caller=caller, low=0, high=1, closed="neither")
+    both = validation.check_names(names, caller=caller)
+    generator = validation.check_rng(rng, caller=caller)
     first, second = check_pair(F, G, caller=caller)
     smaller = min(len(first), len(second))
     if n_neighbors is not None and n_neighbors >= smaller:
@@ -243,7 +228,7 @@ def find_uncovered(
     """Return `coverage` of checked corpora."""
     if n_neighbors is None:
         n_neighbors = min(_NEIGHBORS, min(len(F), len(G)) - 1)
-    dtype = cosine_dtype(len(F), len(G))
+    dtype = neighbors.cosine_dtype(len(F), len(G))
     corpus_F, corpus_G = _Corpus.of(F, dtype, rng), _Corpus.of(G, dtype, rng)
 
     contrast = score == "contrast"
@@ -253,10 +238,14 @@ def find_uncovered(
     uncovered_G, uncovered_F = _lowest(scores_G, qvalues_G <= fdr), _lowest(scores_F, qvalues_F <= fdr)
     name_F, name_G = short = short_names(names)
     notes = [
-        *_warn_of_samples((name_F, corpus_F), (name_G, corpus_G)),
-        *([] if len(uncovered_G) else _warn_of_resolution(fdr, (name_F, len(corpus_F.sample)), (name_G, len(G)))),
-        *([] if len(uncovered_F) else _warn_of_resolution(fdr, (name_G, len(corpus_G.sample)), (name_F, len(F)))),
+        f"A random sample of {MAX_CANDIDATES:,} texts stands for “{name}” as neighbors and to compare with."
+        for name, corpus in ((name_F, corpus_F), (name_G, corpus_G))
+        if len(corpus) > len(corpus.sample)
     ]
+    if not len(uncovered_G):
+        notes += _warn_of_resolution(fdr, (name_F, len(corpus_F.sample)), (name_G, len(G)))
+    if not len(uncovered_F):
+        notes += _warn_of_resolution(fdr, (name_G, len(corpus_G.sample)), (name_F, len(F)))
     covered_G, covered_F = (float((pvalues > _LEVEL).mean()) for pvalues in (pvalues_G, pvalues_F))
     uncovered = (len(uncovered_F), len(uncovered_G))
     return CoverageResult(
@@ -315,14 +304,14 @@ class _Near(NamedTuple):
 
 def _near(cosines: FloatArray, k: int) -> _Near:
     n, size = cosines.shape
-    values = largest_values(cosines, min(k + 1, size))
+    values = neighbors.largest_values(cosines, min(k + 1, size))
     following = values[:, k] if size > k else np.full(n, -np.inf, cosines.dtype)
     return _Near(values[:, :k].mean(axis=1), values[:, k - 1], following)
 
 
 def _nearest(points: FloatArray, candidates: FloatArray, k: int, exclude: Ints | None = None) -> _Near:
     """Return the nearest candidates of every point, but for the candidate that is the point itself."""
-    parts = [_near(cosines, k) for _, cosines in cosine_blocks(points, candidates, exclude)]
+    parts = [_near(cosines, k) for _, cosines in neighbors.cosine_blocks(points, candidates, exclude)]
     return _Near(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -331,10 +320,11 @@ def _conformal(tested: _Corpus, reference: _Corpus, k: int, *, contrast: bool) -
     own = _nearest(reference.unit, reference.unit, k, exclude=np.arange(len(reference.sample)))
     # The members' similarity to the tested corpus, of which the text tested must be taken out again.
     other = _nearest(reference.unit, tested.unit, k) if contrast else None
-    tolerance = cosine_tolerance(reference.unit.dtype)
+    tolerance = neighbors.cosine_tolerance(reference.unit.dtype)
     n = len(reference.sample)
     scores, pvalues = np.empty(len(tested)), np.empty(len(tested))
-    for block in row_blocks(0, len(tested), max(1, BLOCK_ELEMENTS // max(n, len(tested.sample)))):
+    blocks = row_blocks(0, len(tested), max(1, BLOCK_ELEMENTS // max(n, len(tested.sample))))
+    for block in track(blocks, "Coverage"):
         rows = np.arange(block.start, block.stop)
         points = tested.directions.unit(rows, reference.unit.dtype)
         cosines = points @ reference.unit.T
@@ -364,14 +354,6 @@ def _expected(n: int) -> float:
     return float(1 - np.floor(_LEVEL * (n + 1)) / (n + 1))
 
 
-def _warn_of_samples(*corpora: tuple[str, _Corpus]) -> list[str]:
-    return [
-        f"A random sample of {MAX_CANDIDATES:,} texts stands for “{name}” as neighbors and to compare with."
-        for name, corpus in corpora
-        if len(corpus) > len(corpus.sample)
-    ]
-
-
 def _warn_of_resolution(fdr: float, reference: tuple[str, int], tested: tuple[str, int]) -> list[str]:
     """Say how many texts must be uncovered before any of them can be told, where that is a large part."""
     (reference_name, n), (name, m) = reference, tested
@@ -389,17 +371,14 @@ def _verdict(
     names: Sequence[str], uncovered: tuple[int, int], sizes: tuple[int, int], covered: tuple[float, float], fdr: float
 ) -> str:
     """Say how many texts of each corpus the other does not cover; pairs are in the order F, G."""
-    if not any(uncovered):
-        finding = (
-            f"No single text of “{names[1]}” is found to be uncovered by “{names[0]}”, nor the reverse (false "
-            f"discovery rate {fdr:.0%})."
-        )
-    else:
+    finding = f"No single text of “{names[1]}” is found to be uncovered by “{names[0]}”, nor the reverse"
+    if any(uncovered):
         finding = (
             f"{uncovered[1]} of {sizes[1]} texts of “{names[1]}” are not covered by “{names[0]}”, and {uncovered[0]} "
-            f"of {sizes[0]} of “{names[0]}” not by “{names[1]}” (false discovery rate {fdr:.0%})."
+            f"of {sizes[0]} of “{names[0]}” not by “{names[1]}”"
         )
     return (
-        f"{finding} {covered[1]:.0%} of the texts of “{names[1]}” lie where {1 - _LEVEL:.0%} of those of “{names[0]}” "
-        f"do, and {covered[0]:.0%} conversely ({1 - _LEVEL:.0%} each without a shift)."
+        f"{finding} (false discovery rate {fdr:.0%}). {covered[1]:.0%} of the texts of “{names[1]}” lie where "
+        f"{1 - _LEVEL:.0%} of those of “{names[0]}” do, and {covered[0]:.0%} conversely ({1 - _LEVEL:.0%} each without "
+        "a shift)."
     )

@@ -9,23 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.directions import direction_weights
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Probability, Provenance, Sides
+from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.text import short_names
-from xembed._core.validation import (
-    RNG,
-    Embeddings,
-    check_count,
-    check_embeddings,
-    check_names,
-    check_number,
-    check_rng,
-    check_warnings,
-    describe_rng,
-)
-from xembed.encoders._corpora import check_unread, read_corpora, unread_verdict
+from xembed._core.validation import RNG, Embeddings, check_count, check_rng, describe_rng
+from xembed.encoders._corpora import check_unread, named_column, read_corpora, unread_verdict
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, is_place, read_stream, read_times
@@ -185,6 +177,7 @@ class DriftResult(Result):
         return pd.DataFrame(columns)
 
 
+@shows_steps
 def drift_over_time(
     X: Embeddings,
     times: Any,
@@ -201,6 +194,7 @@ def drift_over_time(
     encoder: Any = None,
     warnings: Sequence[str] = (),
     unread: tuple[float, float] = (0.0, 0.0),
+    progress: bool | None = None,
     rng: RNG = None,
 ) -> DriftResult:
     r"""Watch a stream of texts for drift, with one error rate for all looks together.
@@ -217,9 +211,10 @@ def drift_over_time(
         Embeddings in the order of time, or the texts themselves, which are encoded when everything else has been
         checked: a list or column of strings, or a table with a ``text_column``. The index of a DataFrame or Series is
         not used: rows are counted from 0.
-    times : array-like of shape (n_texts,)
+    times : array-like of shape (n_texts,), or str
         When each text was written: numbers, or dates (datetime64, datetime objects, ISO strings; times with a zone
-        become UTC), never decreasing. Where there are none, ``np.arange(n_texts)`` will do.
+        become UTC), never decreasing; or the name of a column, where X is a table. Where there are none,
+        ``np.arange(n_texts)`` will do.
     text_column : str, optional
         Column of the texts, where X, or the reference, is a DataFrame or another table.
     reference : array-like of shape (n_reference, n_dims), texts, int, or a time
@@ -233,10 +228,10 @@ def drift_over_time(
         stream (whole days: from the midnight before).
     alpha : float in (0, 1), default=0.05
         Bound of the chance of any false alarm.
-    groups : sequence, or pair of sequences, optional
+    groups : sequence, pair of sequences, or str, optional
         The group (document, conversation, author) of each row of X; a pair, for the reference and for X, where the
-        reference is an array. Rows of a group are not independent: the group belongs to the window of its first row,
-        and whole groups are permuted.
+        reference is an array; or the name of a column of the tables. Rows of a group are not independent: the group
+        belongs to the window of its first row, and whole groups are permuted.
     n_resamples : int, default=999
         Random permutations of the labels a window. The smallest p-value is 1 / (n_resamples + 1), so fewer mean later
         alarms.
@@ -249,13 +244,14 @@ def drift_over_time(
     names : pair of str, default=('reference', 'stream')
         Names of the two in the report.
     encoder : encoder, str, path or mapping, optional
-        For texts what encodes them: an `Encoder` or any object with ``.encode``, or the name or folder of a model; the
-        default encoder if None. For embeddings the description of what made them (`Encoder.describe`), for the report.
+        For texts what encodes them, for embeddings the description of what made them, as in `compare_corpora`.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report.
     unread : pair of float, default=(0.0, 0.0)
         For embeddings the shares of the texts of the reference and of X of which the encoder reads nothing
         (`Encoding.unread`), in [0, 1]. For texts they are counted.
+    progress : bool, optional
+        Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations and the thinning; None is seed 0.
 
@@ -309,12 +305,17 @@ def drift_over_time(
     >>> result.detected, result.change_time, result.detection_time
     (True, '2024-01-26', '2024-02-01')
     """
-    pair = check_names(names, caller=_CALLER)
+    pair = validation.check_names(names, caller=_CALLER)
     seed = int(check_rng(rng, caller=_CALLER).integers(2**63))
-    earlier = check_warnings(warnings, caller=_CALLER)
+    earlier = validation.check_warnings(warnings, caller=_CALLER)
     shares_unread = check_unread(unread, caller=_CALLER)
     outside = {} if is_place(reference) else {"reference": reference}
     corpora = read_corpora({"X": X, **outside}, encoder=encoder, text_column=text_column, caller=_CALLER)
+    times = named_column(times, X, name="times", of="X", caller=_CALLER)
+    if isinstance(groups, str):
+        tables = {**outside, "X": X}
+        by_table = [named_column(groups, table, name="groups", of=of, caller=_CALLER) for of, table in tables.items()]
+        groups = by_table if outside else by_table[0]
     options: dict[str, Any] = {
         "window": window,
         "alpha": alpha,
@@ -391,13 +392,13 @@ def plan(
     Only the number of rows matters, so before texts are encoded any array of as many rows stands for ``X``, and for
     the reference where it is an array.
     """
-    check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
+    validation.check_number(alpha, name="alpha", caller=_CALLER, low=0, high=1, closed="neither")
     check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
     check_count(max_rows, name="max_rows", caller=_CALLER, low=50)
     smallest = _MIN_ROWS if groups is None else _MIN_GROUPS
     if min_rows is not None:
         smallest = check_count(min_rows, name="min_rows", caller=_CALLER, low=2)
-    rows = check_embeddings(X, name="X", caller=_CALLER)
+    rows = validation.check_embeddings(X, name="X", caller=_CALLER)
     stamps = read_times(times, n_rows=len(rows), caller=_CALLER)
     stream, origin = read_stream(rows, stamps, reference, groups, caller=_CALLER)
     if stream.n_reference < smallest:

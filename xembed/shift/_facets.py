@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -78,97 +78,67 @@ def find_facets(
 ) -> tuple[Facet, ...]:
     """Say for each facet whether it was found, how strongly, and in which direction; ``names`` fit into a sentence."""
     by_name = {test.name: test for test in tests}
+    first, second = (f"“{name}”" for name in names)
+
+    def facet(name: str, seen_by: Sequence[str], not_found: str, found: Callable[[TestResult, str], str]) -> Facet:
+        candidates = [by_name[test] for test in seen_by if test in by_name]
+        if not candidates:
+            return Facet(name, False, None, None, None, "", "Not tested.")
+        best = min(candidates, key=_adjusted)
+        pvalue, p = _adjusted(best), format_p(_adjusted(best))
+        sentence = found(best, p) if pvalue <= alpha else f"{not_found} ({p})."
+        return Facet(name, pvalue <= alpha, pvalue, best.effect_size, best.confidence_interval, best.effect, sentence)
+
+    def location(test: TestResult, p: str) -> str:
+        share = max(test.effect_size, 0.0)
+        return (
+            f"The centers of the corpora differ ({p}): {share:.1%} of the variance lies between {first} and {second}."
+        )
+
+    def shape(test: TestResult, p: str) -> str:
+        what = "neighborhoods" if test.name == "knn" else "densities"
+        return f"The corpora differ in their {what} ({p}; strong shifts of location or dispersion show here, too)."
+
+    def contamination(test: TestResult, p: str) -> str:
+        return (
+            f"{second} holds more outlying texts ({p}): {TAIL + test.effect_size:.0%} of its texts have a depth below "
+            f"the {TAIL:.0%} quantile of {first}."
+        )
+
+    width = normal_quantile(0.5 + confidence_level / 2) * dispersion.standard_error
+    interval = dispersion.log_ratio - width, dispersion.log_ratio + width
+    directed = interval[0] > 0 or interval[1] < 0
+
+    def spread(test: TestResult, p: str) -> str:
+        if not directed:
+            return (
+                f"The texts of one corpus are deeper ({p}), but neither corpus is more spread out: one lies nearer to "
+                "the common center."
+            )
+        state, comparison = ("collapsed", "smaller") if dispersion.log_ratio < 0 else ("spread out", "larger")
+        change = abs(float(np.expm1(dispersion.log_ratio)))
+        return (
+            f"{second} is {state} ({p}): the mean pairwise distance within it is {change:.0%} {comparison} than within "
+            f"{first}."
+        )
+
+    centers = "The centers of the corpora are not found to differ"
+    spreads = facet("dispersion", ["depth"], "Neither corpus is found to be more spread out", spread)
+    if spreads.pvalue is not None:
+        spreads = replace(
+            spreads,
+            found=spreads.found and directed,
+            effect_size=dispersion.log_ratio,
+            confidence_interval=interval,
+            effect="log ratio of the mean pairwise distances, G to F; negative: G is collapsed",
+        )
     return (
-        _location(_best(by_name, "mean", "linear", "energy", "classifier"), alpha, names),
-        _dispersion(_best(by_name, "depth"), dispersion, alpha, confidence_level, names),
-        _shape(_best(by_name, "rbf", "knn"), alpha),
-        _contamination(_best(by_name, "tail"), alpha, names),
+        facet("location", ["mean", "linear", "energy", "classifier"], centers, location),
+        spreads,
+        facet("shape", ["rbf", "knn"], "Shape and local structure are not found to differ", shape),
+        facet("contamination", ["tail"], f"{second} is not found to hold more outlying texts", contamination),
     )
-
-
-def _best(tests: Mapping[str, TestResult], *wanted: str) -> TestResult | None:
-    candidates = [tests[name] for name in wanted if name in tests]
-    return min(candidates, key=_adjusted) if candidates else None
 
 
 def _adjusted(test: TestResult) -> float:
     return test.pvalue if test.adjusted_pvalue is None else test.adjusted_pvalue
-
-
-def _untested(name: str) -> Facet:
-    return Facet(name, False, None, None, None, "", "Not tested.")
-
-
-def _of(name: str, test: TestResult, alpha: float, sentence: str) -> Facet:
-    pvalue = _adjusted(test)
-    return Facet(name, pvalue <= alpha, pvalue, test.effect_size, test.confidence_interval, test.effect, sentence)
-
-
-def _location(test: TestResult | None, alpha: float, names: Sequence[str]) -> Facet:
-    if test is None:
-        return _untested("location")
-    p = format_p(_adjusted(test))
-    if _adjusted(test) > alpha:
-        return _of("location", test, alpha, f"The centers of the corpora are not found to differ ({p}).")
-    share = max(test.effect_size, 0.0)
-    sentence = f"The centers of the corpora differ ({p}): {share:.1%} of the variance lies between “{names[0]}” and "
-    return _of("location", test, alpha, f"{sentence}“{names[1]}”.")
-
-
-def _dispersion(
-    test: TestResult | None, measured: Dispersion, alpha: float, confidence_level: float, names: Sequence[str]
-) -> Facet:
-    if test is None:
-        return _untested("dispersion")
-    width = normal_quantile(0.5 + confidence_level / 2) * measured.standard_error
-    low, high = measured.log_ratio - width, measured.log_ratio + width
-    pvalue, change = _adjusted(test), abs(float(np.expm1(measured.log_ratio)))
-    p = format_p(pvalue)
-    directed = low > 0 or high < 0
-    if pvalue > alpha:
-        sentence = f"Neither corpus is found to be more spread out ({p})."
-    elif not directed:
-        sentence = (
-            f"The texts of one corpus are deeper ({p}), but neither corpus is more spread out: one lies nearer to the "
-            "common center."
-        )
-    else:
-        state, comparison = ("collapsed", "smaller") if measured.log_ratio < 0 else ("spread out", "larger")
-        sentence = (
-            f"“{names[1]}” is {state} ({p}): the mean pairwise distance within it is {change:.0%} {comparison} than "
-            f"within “{names[0]}”."
-        )
-    return Facet(
-        "dispersion",
-        pvalue <= alpha and directed,
-        pvalue,
-        measured.log_ratio,
-        (low, high),
-        "log ratio of the mean pairwise distances, G to F; negative: G is collapsed",
-        sentence,
-    )
-
-
-def _shape(test: TestResult | None, alpha: float) -> Facet:
-    if test is None:
-        return _untested("shape")
-    p = format_p(_adjusted(test))
-    if _adjusted(test) > alpha:
-        return _of("shape", test, alpha, f"Shape and local structure are not found to differ ({p}).")
-    what = "neighborhoods" if test.name == "knn" else "densities"
-    sentence = f"The corpora differ in their {what} ({p}; strong shifts of location or dispersion show here, too)."
-    return _of("shape", test, alpha, sentence)
-
-
-def _contamination(test: TestResult | None, alpha: float, names: Sequence[str]) -> Facet:
-    if test is None:
-        return _untested("contamination")
-    p = format_p(_adjusted(test))
-    if _adjusted(test) > alpha:
-        sentence = f"“{names[1]}” is not found to hold more outlying texts ({p})."
-    else:
-        sentence = (
-            f"“{names[1]}” holds more outlying texts ({p}): {TAIL + test.effect_size:.0%} of its texts have a depth "
-            f"below the {TAIL:.0%} quantile of “{names[0]}”."
-        )
-    return _of("contamination", test, alpha, sentence)

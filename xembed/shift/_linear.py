@@ -1,8 +1,4 @@
-"""Linear MMD by block sums: the kernel is never formed, labels are never stored.
-
-With unit rows and the cosine kernel, squared MMD depends on the rows through their sums alone. So a permutation
-costs one sum over the rows that it labels F, and all permutations together one matrix product a block.
-"""
+"""Linear MMD by block sums, the only way in which it depends on the rows: no kernel is formed, no labels are stored."""
 
 from __future__ import annotations
 
@@ -13,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import check_same_width, read_blocks, row_progress
+from xembed._core.blocks import check_same_width, read_blocks
 from xembed._core.directions import UnitRows, name_part, resultant
 from xembed._core.parallel import one_blas_thread, ordered_map, row_blocks
+from xembed._core.progress import showing, step, track
 from xembed._core.validation import RNG, FloatArray, check_count, check_rng
 
 # Labels are drawn for so many rows at a time, counted from the first row of F, however blocks are cut.
@@ -29,22 +26,12 @@ Array = npt.NDArray[np.float64]
 
 
 class LinearMMD(NamedTuple):
-    """Result of `linear_mmd`.
+    """Result of `linear_mmd`."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (1 + n_resamples,)
-        Unbiased squared MMD with the cosine kernel: observed first, then permuted.
-    n, m : int
-        Rows of F and of G.
-    sum_F, sum_G : ndarray of shape (n_dims,)
-        Sums of the unit rows.
-    """
-
-    values: Array
+    values: Array  # (1 + n_resamples,) unbiased squared MMD: observed first, then permuted
     n: int
     m: int
-    sum_F: Array
+    sum_F: Array  # (n_dims,) of the unit rows
     sum_G: Array
 
     @property
@@ -89,20 +76,10 @@ def linear_mmd(
 ) -> LinearMMD:
     """Return unbiased squared MMD with the cosine kernel, observed and under random labels.
 
-    Parameters
-    ----------
-    F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims), or blocks of them
-        Embeddings, two rows each at least; blocks as in `xembed.shift.rank_sum_test`. Rows are read once where their
-        number is known beforehand, and else twice.
-    n_resamples : int
-        Random subsets of the size of F. Which ones depends on ``rng`` and the two sizes, not on how rows are cut.
-    rng : int, numpy.random.Generator or None, default=None
-        Source of the permutations; None is seed 0.
-    progress : bool, optional
-        Show a progress bar on stderr. By default only if that is a terminal.
-    caller : str
-        What messages call the function.
+    Rows are read once where their number is known beforehand, and else twice. The random subsets depend on ``rng`` and
+    the two sizes, not on how the rows are cut into blocks.
     """
+    bars = showing(progress, caller=caller)
     check_count(n_resamples, name="n_resamples", caller=caller, low=0)
     generator = check_rng(rng, caller=caller)
     first = read_blocks(F, name="F", caller=caller, min_rows=2, again=True)
@@ -111,7 +88,7 @@ def linear_mmd(
     n, m = first.count(), second.count()
     labels = Labels.draw(n, n + m, n_resamples, generator)
     task = partial(_block_sums, labels=labels)
-    with row_progress(progress, n + m, caller=caller, description="Linear MMD") as advance:
+    with bars, step("Linear MMD", n + m, "row") as advance:
         sums_F = first.total(partial(task, offset=0, name="F", part_of=first.size), advance)
         sums_G = second.total(partial(task, offset=n, name="G", part_of=second.size), advance)
     return _linear_mmd(sums_F, sums_G, n, m)
@@ -164,7 +141,8 @@ def _labeled_sums(unit: UnitRows, begin: int, labels: Labels, total: Array | Non
         return np.concatenate(parts) if parts else np.empty((0, unit.n_dims), dtype)
 
     with one_blas_thread():  # there is a cell for each of our own
-        for part in ordered_map(sum_cell, range(begin // _CELL, -(-end // _CELL))):
+        cells = range(begin // _CELL, -(-end // _CELL))
+        for _, part in zip(track(cells, "Tests: means", "cell"), ordered_map(sum_cell, cells), strict=True):
             sums[1:] += part
     return sums
 

@@ -11,27 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
+from xembed._core.progress import step
 from xembed._core.provenance import provenance
 from xembed._core.results import PerPair, Result, UserText
 from xembed._core.text import format_p, short_names
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_embeddings,
-    check_number,
-    check_rng,
-    check_same_dims,
-    describe_rng,
-    is_name,
-)
+from xembed._core.validation import RNG, check_count, check_embeddings, check_number, check_rng, describe_rng
 from xembed.shift._battery import Battery, check_tests, make_pool, run_battery
 from xembed.shift._kinds import KINDS
 from xembed.stats import holm
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Matrix = npt.NDArray[np.float64]
 
 _CALLER = "compare_many"
 # Tests of the battery for which it does not matter which of two corpora comes first.
@@ -163,13 +158,8 @@ def compare_many(
     -----
     Every pair is pooled and tested by itself, so that its effects are those that `compare_corpora` gives, and its time
     is the same; K corpora have K(K - 1)/2 pairs. Shares of variance depend on the sizes of the two corpora as well as
-    on their distance: compare them between pairs of similar sizes. The p-values are corrected by Holm's method [1]_,
+    on their distance: compare them between pairs of similar sizes. The p-values are corrected by `xembed.stats.holm`,
     which holds whatever their dependence: with a chance of at least 1 - alpha every pair that is said to differ does.
-
-    References
-    ----------
-    .. [1] S. Holm. "A Simple Sequentially Rejective Multiple Test Procedure". Scandinavian Journal of Statistics 6
-           (1979), 65-70.
 
     Examples
     --------
@@ -202,13 +192,16 @@ def compare_many(
     shape = (len(names), len(names))
     effects = np.zeros((len(wanted), *shape))
     pvalues, adjusted = np.ones(shape), np.ones(shape)
-    for i, j in pairs:
-        # Its own generator for each pair, so that one more corpus does not change the others' numbers.
-        generator = np.random.default_rng([seed, i, j])
-        pool = make_pool(units[i], units[j], n_resamples=count, rng=generator, caller=_CALLER)
-        battery = run_battery(pool, wanted)
-        pvalues[i, j] = pvalues[j, i] = battery.combined.pvalue
-        effects[:, i, j], effects[:, j, i] = _effects(battery)
+    with step("Pairs of corpora", len(pairs), "pair") as advance:
+        for i, j in pairs:
+            # Its own generator for each pair, so that one more corpus does not change the others' numbers.
+            generator = np.random.default_rng([seed, i, j])
+            pool = make_pool(units[i], units[j], n_resamples=count, rng=generator, caller=_CALLER)
+            battery = run_battery(pool, wanted)
+            pvalues[i, j] = pvalues[j, i] = battery.combined.pvalue
+            effects[:, i, j], effects[:, j, i] = _effects(battery)
+            advance(1)
+    parameters = {"tests": list(wanted), "alpha": float(alpha), "n_resamples": count}
     upper = tuple(np.array(pairs).T)
     adjusted[upper] = adjusted[upper[::-1]] = holm(pvalues[upper])
     return ManyResult(
@@ -223,14 +216,7 @@ def compare_many(
         effects=effects,
         similarities=mean_cosines(totals, counts),
         warnings=_warn(len(pairs), count, alpha),
-        provenance=provenance(
-            _CALLER,
-            tests=list(wanted),
-            alpha=float(alpha),
-            n_resamples=count,
-            rng=describe_rng(rng),
-            n_dims=units[0].n_dims,
-        ),
+        provenance=provenance(_CALLER, **parameters, rng=describe_rng(rng), n_dims=units[0].n_dims),
     )
 
 
@@ -240,14 +226,14 @@ def _check_corpora(corpora: Any) -> tuple[tuple[str, ...], list[UnitRows]]:
             f"The 'corpora' parameter of {_CALLER} must be a mapping of names to embeddings, such as "
             f"{{'2023': F, '2024': G}}. Got {type(corpora).__name__} instead."
         )
-    wrong = [name for name in corpora if not is_name(name)]
+    wrong = [name for name in corpora if not validation.is_name(name)]
     if wrong:
         raise TypeError(f"The names of the corpora must be strings that are not blank. Got {wrong[0]!r}.")
     if len(corpora) < 2:
         raise ValueError(f"{_CALLER} needs at least 2 corpora. Got {len(corpora)}.")
     names = tuple(corpora)
     arrays = [check_embeddings(corpora[name], name=repr(name), caller=_CALLER, min_rows=2) for name in names]
-    check_same_dims(*zip(map(repr, names), arrays, strict=True))
+    validation.check_same_dims(*zip(map(repr, names), arrays, strict=True))
     return names, [UnitRows.of(array, name=repr(name)) for name, array in zip(names, arrays, strict=True)]
 
 
@@ -258,31 +244,25 @@ def _effects(battery: Battery) -> tuple[list[float], list[float]]:
     return effects, [effect * sign for effect, sign in zip(effects, signs, strict=True)]
 
 
-def _verdict(
-    names: tuple[str, ...],
-    pvalues: npt.NDArray[np.float64],
-    adjusted: npt.NDArray[np.float64],
-    sizes: npt.NDArray[np.float64],
-    alpha: float,
-) -> str:
+def _verdict(names: tuple[str, ...], pvalues: Matrix, adjusted: Matrix, sizes: Matrix, alpha: float) -> str:
     """Name the pairs that differ, largest effect first, and the pair that is hardest to tell apart."""
     pairs = list(combinations(range(len(names)), 2))
     different = sorted((pair for pair in pairs if adjusted[pair] <= alpha), key=lambda pair: -sizes[pair])
     closest = max(pairs, key=lambda pair: (pvalues[pair], -sizes[pair]))
     level = f"level {alpha:.2g} for all pairs together"
-    hardest = f"{_both(names, closest)} (adjusted {format_p(adjusted[closest])})"
+
+    def both(pair: tuple[int, int]) -> str:
+        return f"“{names[pair[0]]}” and “{names[pair[1]]}”"
+
+    hardest = f"{both(closest)} (adjusted {format_p(adjusted[closest])})"
     if not different:
         return f"No two corpora were found to differ ({level}). The closest are {hardest}."
-    named = ", ".join(_both(names, pair) for pair in different[:_NAMED])
+    named = ", ".join(map(both, different[:_NAMED]))
     more = f" and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
     return (
         f"{len(different)} of {len(pairs)} pair{'s differ' if len(pairs) > 1 else ' differs'} ({level}), the largest "
         f"effect first: {named}{more}. The closest are {hardest}."
     )
-
-
-def _both(names: tuple[str, ...], pair: tuple[int, int]) -> str:
-    return f"“{names[pair[0]]}” and “{names[pair[1]]}”"
 
 
 def _warn(n_pairs: int, n_resamples: int, alpha: float) -> tuple[str, ...]:

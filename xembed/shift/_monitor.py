@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xembed._core.directions import UnitRows
+from xembed._core.progress import step
 from xembed.depth._depth import closed_form, leave_one_out
 from xembed.shift._battery import Battery, make_pool, run_battery
 from xembed.shift._kinds import DEFAULT, KINDS
@@ -23,8 +24,6 @@ SHARES *= (1 - ALONE) / SHARES.sum()
 _EARLIER_ROWS, _EARLIER_TIMES = 500, 4
 # Decimals of the resultants that are kept: a mean cosine of a window changes by less than 1e-7.
 _DECIMALS = 7
-
-
 # Half of the capital is put on changes in the first so many windows.
 _HALF = 3
 # Capital is not counted further: it would overflow when a long stream has changed.
@@ -56,31 +55,33 @@ def watch(
     """Look at one window after the other."""
     bets, alarm = no_bets(len(DEFAULT)), None
     looks: list[Look] = []
-    for number, window in enumerate(windows):
-        # What is random in a look depends on its number only, so that more windows do not change earlier looks.
-        generator = np.random.default_rng([seed, number])
-        # Once the alarm is out nothing has to be independent any more, and the contrast can be kept.
-        before = stream.n_reference + (window.first if alarm is None else windows[alarm.change].first)
-        first, last = stream.n_reference + window.first, stream.n_reference + window.last
-        n_earlier, n_now = _sizes(stream, before, first, last, max_rows)
-        earlier, earlier_units = stream.take(stream.sample(0, before, n_earlier, generator))
-        now, units = stream.take(stream.sample(first, last, n_now, generator))
-        pool = make_pool(
-            UnitRows.of(earlier, name="the earlier texts"),
-            UnitRows.of(now, name="the window"),
-            n_resamples=n_resamples,
-            rng=generator,
-            groups=(earlier_units.tolist(), units.tolist()) if stream.unit == "group" else None,
-            caller=caller,
-        )
-        battery = run_battery(pool, DEFAULT)
-        evalues = e_values(battery.pvalues, n_resamples)
-        bets = bet(bets, evalues)
-        limit = window_limit(number, alpha)
-        evidence = np.append(bets.capital * SHARES, limit / battery.combined.pvalue / alpha)
-        looks.append(Look(battery, len(earlier), evalues, bets, limit, evidence))
-        if alarm is None and evidence.max() >= 1 / alpha:
-            alarm = Alarm(number, int(evidence.argmax()), _begin(looks, int(evidence.argmax())))
+    with step("Windows", len(windows), "window") as advance:
+        for number, window in enumerate(windows):
+            # What is random in a look depends on its number only, so that more windows do not change earlier looks.
+            generator = np.random.default_rng([seed, number])
+            # Once the alarm is out nothing has to be independent any more, and the contrast can be kept.
+            before = stream.n_reference + (window.first if alarm is None else windows[alarm.change].first)
+            first, last = stream.n_reference + window.first, stream.n_reference + window.last
+            n_earlier, n_now = _sizes(stream, before, first, last, max_rows)
+            earlier, earlier_units = stream.take(stream.sample(0, before, n_earlier, generator))
+            now, units = stream.take(stream.sample(first, last, n_now, generator))
+            pool = make_pool(
+                UnitRows.of(earlier, name="the earlier texts"),
+                UnitRows.of(now, name="the window"),
+                n_resamples=n_resamples,
+                rng=generator,
+                groups=(earlier_units.tolist(), units.tolist()) if stream.unit == "group" else None,
+                caller=caller,
+            )
+            battery = run_battery(pool, DEFAULT)
+            evalues = e_values(battery.pvalues, n_resamples)
+            bets = bet(bets, evalues)
+            limit = window_limit(number, alpha)
+            evidence = np.append(bets.capital * SHARES, limit / battery.combined.pvalue / alpha)
+            looks.append(Look(battery, len(earlier), evalues, bets, limit, evidence))
+            if alarm is None and evidence.max() >= 1 / alpha:
+                alarm = Alarm(number, int(evidence.argmax()), _begin(looks, int(evidence.argmax())))
+            advance(1)
     return looks, alarm
 
 
@@ -165,14 +166,9 @@ class Bets(NamedTuple):
 def calibrator(n_resamples: int) -> Floats:
     r"""Return the e-values of the p-values 1/(B + 1), 2/(B + 1), ..., 1 of a permutation test, (B + 1,).
 
-    The mean of Vovk and Wang's mixture [1]_, :math:`(1 - p + p \ln p)/(p \ln^2 p)`, which wins by many middling
-    p-values, and of :math:`1/p`, which wins by few small ones; each scaled to a mean of 1 over the p-values that are
-    possible. That is more than calibrators for all of (0, 1] may pay: 1.2 and 2.9 times as much for 1/200.
-
-    References
-    ----------
-    .. [1] V. Vovk, R. Wang. "E-values: Calibration, combination and applications". Annals of Statistics 49 (2021),
-           1736-1754, eq. 2.
+    The mean of Vovk and Wang's mixture (2021, eq. 2), :math:`(1 - p + p \ln p)/(p \ln^2 p)`, which wins by many
+    middling p-values, and of :math:`1/p`, which wins by few small ones; each scaled to a mean of 1 over the p-values
+    that are possible. That is more than calibrators for all of (0, 1] may pay: 1.2 and 2.9 times as much for 1/200.
     """
     p = np.arange(1, n_resamples + 2) / (n_resamples + 1)
     log = np.log(p[:-1])

@@ -91,8 +91,7 @@ def describe_test(
     alpha: float,
     level: float,
     confidence_level: float,
-    n_F: int,
-    n_G: int,
+    sizes: tuple[int, int],
     made: dict[str, Any],
 ) -> TestResult:
     """Put a measured statistic into words and numbers.
@@ -117,8 +116,8 @@ def describe_test(
         confidence_interval=(effect - width, effect + width),
         confidence_level=confidence_level,
         detectable=detectable,
-        n_F=n_F,
-        n_G=n_G,
+        n_F=sizes[0],
+        n_G=sizes[1],
         null=measured.values[1:],
         provenance=made,
     )
@@ -141,32 +140,30 @@ def _test(
     paired: bool,
     confidence_level: float,
     rng: RNG,
+    progress: bool | None = None,
     **parameters: Any,
 ) -> TestResult:
     check_count(n_resamples, name="n_resamples", caller=caller, low=19)
     check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    generator = check_rng(rng, caller=caller)
+    generator, level = check_rng(rng, caller=caller), float(confidence_level)
+    made = provenance(
+        caller,
+        **parameters,
+        n_resamples=n_resamples,
+        groups=None if groups is None else "given",
+        paired=paired,
+        confidence_level=level,
+        rng=describe_rng(rng),
+    )
+    if name == "linear" and groups is None and not paired:
+        return _streamed_linear_mmd(F, G, n_resamples, generator, level, made, progress)
     first, second = check_pair(F, G, caller=caller)
     pool = make_pool(first, second, n_resamples=n_resamples, rng=generator, groups=groups, paired=paired, caller=caller)
     measured = measure(pool, (name,))[name]
+    pvalue = float(column_pvalues(measured.values[None])[0, 0])
+    sizes = len(first), len(second)
     return describe_test(
-        name,
-        measured,
-        float(column_pvalues(measured.values[None])[0, 0]),
-        alpha=1 - confidence_level,
-        level=1 - confidence_level,
-        confidence_level=float(confidence_level),
-        n_F=len(first),
-        n_G=len(second),
-        made=provenance(
-            caller,
-            n_resamples=n_resamples,
-            groups=None if groups is None else "given",
-            paired=paired,
-            confidence_level=float(confidence_level),
-            rng=describe_rng(rng),
-            **parameters,
-        ),
+        name, measured, pvalue, alpha=1 - level, level=1 - level, confidence_level=level, sizes=sizes, made=made
     )
 
 
@@ -242,37 +239,21 @@ def mmd_test(
     """
     caller = "mmd_test"
     check_option(kernel, ("linear", "rbf"), name="kernel", caller=caller)
-    if kernel == "linear" and groups is None and not paired:
-        return _streamed_linear_mmd(
-            F, G, n_resamples=n_resamples, confidence_level=confidence_level, rng=rng, progress=progress
-        )
-    return _test(kernel, caller, F, G, n_resamples, groups, paired, confidence_level, rng, kernel=kernel)
+    return _test(kernel, caller, F, G, n_resamples, groups, paired, confidence_level, rng, progress, kernel=kernel)
 
 
 def _streamed_linear_mmd(
-    F: Any, G: Any, *, n_resamples: int, confidence_level: float, rng: RNG, progress: bool | None
+    F: Any, G: Any, n_resamples: int, rng: RNG, level: float, made: dict[str, Any], progress: bool | None
 ) -> TestResult:
     """Test by linear MMD in two passes over blocks."""
     caller = "mmd_test"
-    check_count(n_resamples, name="n_resamples", caller=caller, low=19)
-    check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     measured = linear_mmd(F, G, n_resamples=n_resamples, rng=rng, progress=progress, caller=caller)
     difference = measured.sum_F / measured.n - measured.sum_G / measured.m
     first, second = (
         read_blocks(rows, name=name, caller=caller).total(partial(_moments_along, direction=difference, name=name))
         for name, rows in (("F", F), ("G", G))
     )
-    made = provenance(
-        caller,
-        kernel="linear",
-        n_resamples=n_resamples,
-        groups=None,
-        paired=False,
-        confidence_level=float(confidence_level),
-        rng=describe_rng(rng),
-    )
-    alpha = 1 - confidence_level
-    return describe_linear(measured, first, second, alpha, alpha, float(confidence_level), made)
+    return _describe_linear(measured, first, second, 1 - level, level, made)
 
 
 def linear_test_of_units(
@@ -290,14 +271,13 @@ def linear_test_of_units(
     difference = measured.sum_F / measured.n - measured.sum_G / measured.m
     along = [rows.project(difference) for rows in (F, G)]
     first, second = (np.array([values.sum(), values @ values]) for values in along)
-    return describe_linear(measured, first, second, 1 - confidence_level, level, confidence_level, made)
+    return _describe_linear(measured, first, second, level, confidence_level, made)
 
 
-def describe_linear(
+def _describe_linear(
     measured: LinearMMD,
     moments_F: Floats,
     moments_G: Floats,
-    alpha: float,
     level: float,
     confidence_level: float,
     made: dict[str, Any],
@@ -314,11 +294,10 @@ def describe_linear(
         "linear",
         Statistic(measured.values, measured.values * share, float(error * share)),
         measured.pvalue,
-        alpha=alpha,
+        alpha=1 - confidence_level,
         level=level,
         confidence_level=confidence_level,
-        n_F=n,
-        n_G=m,
+        sizes=(n, m),
         made=made,
     )
 
@@ -347,17 +326,12 @@ def energy_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`.
+        As in `mmd_test`, with the same errors.
 
     Returns
     -------
     TestResult
         Effect size: the share of the mean distance that is due to the corpora (DISCO).
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     References
     ----------
@@ -393,17 +367,12 @@ def mean_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`.
+        As in `mmd_test`, with the same errors.
 
     Returns
     -------
     TestResult
         Effect size: the share of the variance that lies between the corpora.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     Examples
     --------
@@ -435,17 +404,12 @@ def knn_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`.
+        As in `mmd_test`, with the same errors.
 
     Returns
     -------
     TestResult
         Effect size: the excess over chance, 1 where all neighbors are of the same corpus.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     References
     ----------
@@ -484,18 +448,13 @@ def classifier_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`. The halves are of rows also where ``groups`` are given: then the AUC can be too high, the
-        p-value stays exact.
+        As in `mmd_test`, with the same errors. The halves are of rows also where ``groups`` are given: then the AUC can
+        be too high, the p-value stays exact.
 
     Returns
     -------
     TestResult
         Effect size: 2 AUC - 1.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     References
     ----------
@@ -530,17 +489,12 @@ def tail_test(
     Parameters
     ----------
     F, G, n_resamples, groups, paired, confidence_level, rng
-        As in `mmd_test`.
+        As in `mmd_test`, with the same errors.
 
     Returns
     -------
     TestResult
         Effect size: the statistic.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As `mmd_test`.
 
     Examples
     --------

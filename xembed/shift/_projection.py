@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
+from xembed._core.progress import step
 from xembed._core.validation import FloatArray
 
 _UMAP_NEIGHBORS = 15
@@ -71,8 +72,9 @@ def umap_map(unit: FloatArray, rng: np.random.Generator) -> Points:
     reducer = UMAP(
         n_neighbors=_UMAP_NEIGHBORS, metric="cosine", random_state=int(rng.integers(2**31)), n_jobs=1, low_memory=True
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), step("Map", 1, "map") as advance:
         warnings.simplefilter("ignore")
         layout: Any = reducer.fit_transform(unit)
+        advance(1)
     points: Points = np.asarray(layout, dtype=np.float64)
     return points

@@ -8,13 +8,14 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from xembed._core.blocks import Advance, check_same_width, known_rows, no_progress, read_array, read_rows, row_progress
+from xembed._core.blocks import check_same_width, known_rows, read_array, read_rows
 from xembed._core.directions import Directions, UnitRows, directions
 from xembed._core.fields import Count, Counts, Interval, Level, OneOf, Probability, Provenance, Sides
+from xembed._core.progress import Advance, no_progress, showing, step
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
-from xembed._core.validation import RNG, check_number, check_option, check_rng, describe_rng, shows_progress
+from xembed._core.validation import RNG, check_number, check_option, check_rng, describe_rng
 from xembed.depth._depth import DECIMALS, leave_one_out, unit_depths
 from xembed.depth._pairwise import DISTANCES
 from xembed.stats._rank_sums import rank_sum
@@ -167,9 +168,7 @@ def rank_sum_test(
     ----------
     .. [1] R. Y. Liu, K. Singh. "A Quality Index Based on Data Depth and Multivariate Rank Tests". Journal of the
            American Statistical Association 88 (1993), 252-260.
-    .. [2] P. Seegmiller, S. M. Preum. "Statistical Depth for Ranking and Characterizing Transformer-Based
-           Text Embeddings". EMNLP 2023.
-    .. [3] Y. Zuo, X. He. "On the limiting distributions of multivariate depth-based rank sum statistics and related
+    .. [2] Y. Zuo, X. He. "On the limiting distributions of multivariate depth-based rank sum statistics and related
            tests". Annals of Statistics 34 (2006), 2879-2896.
 
     Examples
@@ -189,7 +188,7 @@ def rank_sum_test(
     check_option(alternative, _ALTERNATIVES, name="alternative", caller=caller)
     check_option(method, _METHODS, name="method", caller=caller)
     check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    shows_progress(progress, caller=caller)  # refused before any work is done
+    bars = showing(progress, caller=caller)
     generator = check_rng(rng, caller=caller)
 
     if (reference, distance) == ("pooled", "cosine"):
@@ -197,14 +196,13 @@ def rank_sum_test(
         right = read_rows(G, name="G", caller=caller, min_rows=2, again=True)
         check_same_width(("F", left), ("G", right))
         n_reads = known_rows(left, right, left, right)
-        with row_progress(progress, n_reads, caller=caller, description="Depths") as advance:
+        with bars, step("Depths", n_reads, "row") as advance:
             units = directions(left, name="F", advance=advance), directions(right, name="G", advance=advance)
             depths_F, depths_G = pooled_depths(*units, advance=advance)
         rows = np.arange(len(depths_F))
     else:
-        first = read_array(
-            F, name="F", caller=caller, min_rows=4 if reference == "split" else 2, blocks_for=_BLOCKS_FOR
-        )
+        fewest = 4 if reference == "split" else 2
+        first = read_array(F, name="F", caller=caller, min_rows=fewest, blocks_for=_BLOCKS_FOR)
         second = read_array(G, name="G", caller=caller, min_rows=2, blocks_for=_BLOCKS_FOR)
         check_same_width(("F", first), ("G", second))
         depths_F, depths_G, rows = _depths_of_arrays(
@@ -236,20 +234,9 @@ def compare_depths(
     rng: int | str = 0,
 ) -> RankSumResult:
     """Return the rank-sum test of depths that `rank_sum_test` measured with these options."""
-    options: dict[str, Any] = {
-        "reference": reference,
-        "distance": distance,
-        "alternative": alternative,
-        "method": method,
-        "confidence_level": confidence_level,
-    }
-    test = rank_sum(
-        depths_F.round(DECIMALS),
-        depths_G.round(DECIMALS),
-        alternative=alternative,
-        method=method,
-        confidence_level=confidence_level,
-    )
+    measured: dict[str, Any] = {"reference": reference, "distance": distance}
+    tested: dict[str, Any] = {"alternative": alternative, "method": method, "confidence_level": confidence_level}
+    test = rank_sum(depths_F.round(DECIMALS), depths_G.round(DECIMALS), **tested)
     effect = 2 * test.first_below_second - 1
     return RankSumResult(
         verdict=_verdict(test.pvalue, test.first_below_second, test.interval, confidence_level),
@@ -263,8 +250,8 @@ def compare_depths(
         depths_F=depths_F,
         depths_G=depths_G,
         rows_F=rows_F,
-        provenance=provenance("rank_sum_test", **options, rng=rng),
-        **options | {"method": test.method},
+        provenance=provenance("rank_sum_test", **measured, **tested, rng=rng),
+        **measured | tested | {"method": test.method},
     )
 
 

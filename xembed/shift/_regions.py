@@ -14,20 +14,14 @@ from xembed._core.directions import PooledRows, UnitRows
 from xembed._core.fields import Count, Interval, Level, OneOf, Probability, Provenance, Sides
 from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype, cosine_tolerance, neighbor_sums
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import step, track
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
 from xembed._core.text import blankless_note, in_sentence, short_names
 from xembed._core.validation import RNG, check_count, check_names, check_number, check_rng, check_texts, describe_rng
+from xembed.shift import _terms as terms_of
 from xembed.shift._battery import check_pair
-from xembed.shift._terms import (
-    MIN_COUNT,
-    Presence,
-    count_texts,
-    share_pvalues,
-    strongest,
-    term_presence,
-    weighted_log_odds,
-)
+from xembed.shift._terms import MIN_COUNT, Presence, count_texts, share_pvalues
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import normal_quantile
 
@@ -184,8 +178,7 @@ def what_shifted(
     Parameters
     ----------
     F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims)
-        Embeddings; F is the reference corpus. At least 2 rows each, 4 to split. Only
-        directions matter.
+        Embeddings; F is the reference corpus. At least 2 rows each, 4 to split. Only directions matter.
     texts : pair of sequences of str, optional
         The texts of F and of G, in the order of the rows, for terms and labels. Blank ones are allowed.
     n_clusters : int, optional
@@ -229,7 +222,7 @@ def what_shifted(
     terms are those of a random sample.
 
     *Tests.* Twice the smaller tail of the hypergeometric distribution (for equal sizes Fisher's exact test), adjusted
-    by Benjamini and Hochberg [1]_. Odds ratios have half a text added to each count (Haldane and Anscombe),
+    by `xembed.stats.benjamini_hochberg`. Odds ratios have half a text added to each count (Haldane and Anscombe),
     intervals are Woolf's.
 
     *Status.* 'unchanged': ``qvalue > fdr``. 'more': G's share is larger. 'new': besides, F's count is compatible with a
@@ -243,11 +236,6 @@ def what_shifted(
     kind nearby, get no high score: `coverage` finds those.
 
     Rows are taken as independent: where several are of one document or author, p-values are too small.
-
-    References
-    ----------
-    .. [1] Y. Benjamini, Y. Hochberg. "Controlling the False Discovery Rate". Journal of the Royal Statistical Society B
-           57 (1995), 289-300.
 
     Examples
     --------
@@ -294,7 +282,8 @@ def find_regions(
     pool = PooledRows(F, G, cosine_dtype(n + m, n + m))
     if split is None:
         split = min(n, m) >= _ENOUGH_TO_SPLIT
-    fitting, tested = split_halves(n, m, rng) if split else keep_all(n, m)
+    # Without halves all positions are one group, so that nothing about the clusters depends on whose a text is.
+    fitting, tested = split_halves(n, m, rng) if split else ([np.arange(n + m)], np.ones(n + m, dtype=bool))
     halves = (n // 2, m // 2) if split else (n, m)
     centers, notes = cluster_centers(pool, fitting, n_clusters or default_clusters(*halves), rng, caller=caller)
     clusters, closeness = assign(pool, centers)
@@ -336,7 +325,7 @@ def neighbor_shares(pool: PooledRows, candidates: Ints) -> tuple[Floats, int]:
     of_G = (candidates >= pool.n)[:, None].astype(np.float64)
     tolerance = cosine_tolerance(pool.dtype)
     scores = np.empty(len(pool))
-    for block in row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // n_candidates)):
+    for block in track(row_blocks(0, len(pool), max(1, BLOCK_ELEMENTS // n_candidates)), "Regions: neighbors"):
         positions = np.arange(block.start, block.stop)
         cosines = pool.unit(positions) @ rows.T
         own = np.searchsorted(candidates, positions).clip(max=n_candidates - 1)
@@ -375,9 +364,9 @@ def _compare_shares(
     sizes = int(tested[:n].sum()), int(tested[n:].sum())
     counts = (np.bincount(clusters[:n][tested[:n]], minlength=k), np.bincount(clusters[n:][tested[n:]], minlength=k))
     totals = np.bincount(clusters[:n], minlength=k), np.bincount(clusters[n:], minlength=k)
-    pvalues = share_pvalues(counts[0], counts[1], sizes[0], sizes[1])
+    pvalues = share_pvalues(*counts, *sizes)
     qvalues = benjamini_hochberg(pvalues)
-    log_odds, error = _log_odds(counts[0], counts[1], sizes[0], sizes[1])
+    log_odds, error = _log_odds(*counts, *sizes)
     half = normal_quantile(0.5 + _CONFIDENCE / 2) * error
     order = np.lexsort((np.arange(k), -np.abs(log_odds), pvalues))
     regions = [
@@ -443,14 +432,14 @@ def _add_terms(
     """Return the regions with the terms of their texts against all others, and labels made of them."""
     rows = sample_rows(np.arange(len(texts)), MAX_CANDIDATES, rng)
     if known is None or len(rows) < len(texts):
-        known = term_presence([texts[row] for row in rows], MIN_COUNT)
+        known = terms_of.term_presence([texts[row] for row in rows], MIN_COUNT)
     terms, presence = known
     everywhere = count_texts(presence)
     result = []
     for region, cluster in zip(regions, order, strict=True):
         inside = count_texts(presence[np.flatnonzero(clusters[rows] == cluster)])
-        z = weighted_log_odds(everywhere - inside, inside)[1]
-        best = strongest(z, _TERMS)
+        z = terms_of.weighted_log_odds(everywhere - inside, inside)[1]
+        best = terms_of.strongest(z, _TERMS)
         best_terms = tuple(terms[i] for i in best)
         label = ", ".join(_distinct(best_terms)) or region.label
         result.append(replace(region, label=label, terms=best_terms, term_scores=tuple(float(z[i]) for i in best)))
@@ -477,13 +466,7 @@ def _verdict(regions: list[Region], fdr: float, names: Sequence[str], sizes: tup
             "one of format or style, can go unseen here."
         )
     sentences = [f"{len(changed)} of {len(regions)} regions changed ({level})."]
-    headings = {
-        "new": f"New in “{names[1]}”",
-        "more": f"More in “{names[1]}”",
-        "vanished": f"Gone from “{names[1]}”",
-        "less": f"Less in “{names[1]}”",
-    }
-    for status, heading in headings.items():
+    for status, heading in (("new", "New in"), ("more", "More in"), ("vanished", "Gone from"), ("less", "Less in")):
         listed = [
             f"“{in_sentence(region.label, _LABEL)}” ({region.share_F:.0%} → {region.share_G:.0%})"
             for region in changed
@@ -491,7 +474,7 @@ def _verdict(regions: list[Region], fdr: float, names: Sequence[str], sizes: tup
         ]
         if listed:
             more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-            sentences.append(f"{heading}: {', '.join(listed[:_LISTED])}{more}.")
+            sentences.append(f"{heading} “{names[1]}”: {', '.join(listed[:_LISTED])}{more}.")
     return " ".join(sentences)
 
 
@@ -516,11 +499,6 @@ def split_halves(n: int, m: int, rng: np.random.Generator) -> tuple[list[Ints], 
     tested = np.ones(n + m, dtype=bool)
     tested[np.concatenate(halves)] = False
     return halves, tested
-
-
-def keep_all(n: int, m: int) -> tuple[list[Ints], npt.NDArray[np.bool_]]:
-    """Return all positions as one group, so that nothing about the clusters depends on whose a text is."""
-    return [np.arange(n + m)], np.ones(n + m, dtype=bool)
 
 
 def sample_rows(positions: Ints, size: int, rng: np.random.Generator) -> Ints:
@@ -559,11 +537,14 @@ def cluster_centers(
         notes.append(f"Only {k} region{'s' * (k > 1)} could be made: so many different rows there are to make them.")
     if k == 1:
         return start[:1], notes
-    labels = _ward_labels(start, k)
-    centers = np.stack([start[labels == label].mean(axis=0) for label in range(k)])
-    rows = pool.unit(np.concatenate(fitted))
-    weights = np.concatenate([np.full(len(group), len(rows) / len(fitted) / len(group)) for group in fitted])
-    means = KMeans(k, init=centers.astype(rows.dtype), n_init=1).fit(rows, sample_weight=weights).cluster_centers_
+    with step("Regions: clusters", 2, "stage") as advance:
+        labels = _ward_labels(start, k)
+        advance(1)
+        centers = np.stack([start[labels == label].mean(axis=0) for label in range(k)])
+        rows = pool.unit(np.concatenate(fitted))
+        weights = np.concatenate([np.full(len(group), len(rows) / len(fitted) / len(group)) for group in fitted])
+        means = KMeans(k, init=centers.astype(rows.dtype), n_init=1).fit(rows, sample_weight=weights).cluster_centers_
+        advance(1)
     return means.astype(np.float64), notes
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Interval, Level, Probabilities, Probability, Sides
 from xembed._core.parallel import one_blas_thread, ordered_map
+from xembed._core.progress import step
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
 from xembed.shift._battery import Groups, make_pool, run_battery
@@ -72,15 +73,7 @@ def check_against_itself(
     rng: np.random.Generator,
     n_splits: int = N_SPLITS,
 ) -> SelfCheck:
-    """Split F at random into halves, test them against each other, and count rejections.
-
-    Parameters
-    ----------
-    F : UnitRows
-        The reference corpus, at least 4 rows.
-    groups : sequence of length n, optional
-        Whole groups go into one half.
-    """
+    """Split F at random into halves, whole groups into one of them, test them, and count rejections."""
     from scipy.stats import binomtest
 
     caller = "compare_corpora(self_check=True)"
@@ -107,10 +100,15 @@ def check_against_itself(
         shuffled = [members[j] for j in seed.permutation(len(members))[: 2 * size]]
         return pvalue(shuffled[:size], shuffled[size:], seed)
 
-    with one_blas_thread():
-        pvalues = np.fromiter(ordered_map(split, rng.spawn(n_splits)), float, n_splits)
-    (seed,) = rng.spawn(1)
-    ordered = pvalue(_thin(members[:half], seed), _thin(members[half:], seed), seed)
+    pvalues = np.empty(n_splits)
+    with step("Self check", n_splits + 1, "test") as advance:
+        with one_blas_thread():
+            for i, of_split in enumerate(ordered_map(split, rng.spawn(n_splits))):
+                pvalues[i] = of_split
+                advance(1)
+        (seed,) = rng.spawn(1)
+        ordered = pvalue(_thin(members[:half], seed), _thin(members[half:], seed), seed)
+        advance(1)
     rejections = int((pvalues <= alpha).sum())
     low, high = binomtest(rejections, n_splits).proportion_ci(0.95, method="exact")
     rate = rejections / n_splits
@@ -147,17 +145,12 @@ def _verdict(
     rate: float, interval: tuple[float, float], alpha: float, ordered: float, n_splits: int, grouped: bool
 ) -> str:
     low, high = interval
-    holds = low <= alpha <= high
+    finding = "the level holds" if low <= alpha else "the level does not hold"
+    if high < alpha:
+        finding = "conservative (below the level)"
     sentence = (
         f"In {n_splits} random splits of F into halves the battery rejected in {rate:.1%} (95% interval {low:.1%} to "
-        f"{high:.1%}) at the level {alpha:.0%}: "
-        + (
-            "the level holds."
-            if holds
-            else "conservative (below the level)."
-            if high < alpha
-            else "the level does not hold."
-        )
+        f"{high:.1%}) at the level {alpha:.0%}: {finding}."
     )
     if ordered > alpha:
         return f"{sentence} The first half of F does not differ from the second ({format_p(ordered)})."

@@ -1,14 +1,12 @@
 """Two-sample statistics under many permutations of the labels at once, by matrix products.
 
-Every statistic is computed from unit rows (N, d) and labels (N, B) of zeros and ones (1: F) and gives a `Statistic`:
-what is tested, larger for corpora that differ more, and an effect on a scale that a reader can use. Sums of kernels
-over all pairs of texts, and nearest neighbors, come from one pass by blocks (`pass_over_pairs`).
+Each is a function of unit rows (N, d), or of sums over their pairs, and labels (N, B) of zeros and ones (1: F).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
@@ -17,6 +15,7 @@ import numpy.typing as npt
 
 from xembed._core.neighbors import neighbor_sums
 from xembed._core.parallel import row_blocks
+from xembed._core.progress import track
 from xembed._core.validation import FloatArray
 from xembed.stats._permutation import Floats, Labels
 from xembed.stats._rank_sums import midranks
@@ -78,15 +77,11 @@ def mean_statistic(unit: FloatArray, labels: Labels) -> Statistic:
         nothing = np.zeros(labels.shape[1])
         return Statistic(nothing, nothing, 0.0)
     ridge = covariance + np.eye(len(covariance)) * variance / len(covariance)
-    plain = _mean_distances(sums, None, centered, labels, n, m)
-    whitened = _mean_distances(sums, inv(ridge), centered, labels, n, m)
-    weighted = _mean_distances(sums, covariance, centered, labels, n, m)
+    metrics = track([None, inv(ridge), covariance], "Tests: means", "metric")
+    distances = [_mean_distances(sums, metric, centered, labels, n, m) for metric in metrics]
     share = n * m / len(labels) ** 2 / variance
-    return Statistic(
-        standardized(np.stack([plain, whitened, weighted])).max(axis=0),
-        plain * share,
-        _mean_error(centered, sums[0], labels[:, 0]) * float(share[0]),
-    )
+    error = _mean_error(centered, sums[0], labels[:, 0]) * float(share[0])
+    return Statistic(standardized(np.stack(distances)).max(axis=0), distances[0] * share, error)
 
 
 def linear_statistic(unit: FloatArray, labels: Labels) -> Statistic:
@@ -138,11 +133,8 @@ def mmd_statistic(kernels: list[PairSums], labels: Labels) -> Statistic:
         nothing = np.zeros(labels.shape[1])
         return Statistic(nothing, nothing, 0.0)
     share = n * m / size**2 / variance
-    return Statistic(
-        distances[0] if len(kernels) == 1 else np.logaddexp.reduce(standardized(distances), axis=0),
-        distances[0] * share,
-        first.standard_error(labels[:, 0]) * float(share[0]),
-    )
+    fused = distances[0] if len(kernels) == 1 else np.logaddexp.reduce(standardized(distances), axis=0)
+    return Statistic(fused, distances[0] * share, first.standard_error(labels[:, 0]) * float(share[0]))
 
 
 def neighbor_statistic(neighbors: NeighborSums, labels: Labels) -> Statistic:
@@ -281,15 +273,12 @@ class PairSums:
     touching: Floats  # (B,) the first text of F
     to_F: Floats  # (N,) of each text with those of F as observed
     to_all: Floats  # (N,)
-    total: float = field(default=0.0)
+    total: float = 0.0
 
     def mmd(self, n: Floats, m: Floats) -> Floats:
         """Return the unbiased squared MMD under each permutation."""
-        result: Floats = (
-            self.within / (n * (n - 1))
-            + (self.total - 2 * self.touching + self.within) / (m * (m - 1))
-            - 2 * (self.touching - self.within) / (n * m)
-        )
+        within_G, between = self.total - 2 * self.touching + self.within, self.touching - self.within
+        result: Floats = self.within / (n * (n - 1)) + within_G / (m * (m - 1)) - 2 * between / (n * m)
         return result
 
     def standard_error(self, of_F: Labels) -> float:
@@ -317,14 +306,7 @@ def pass_over_pairs(
 ) -> tuple[list[PairSums], NeighborSums]:
     """Return the sums of each kernel over all pairs, and those over each text's nearest neighbors.
 
-    Parameters
-    ----------
-    unit : ndarray of shape (N, d)
-        Unit rows.
-    labels : ndarray of shape (N, B)
-        1 for F, 0 for G; in the dtype of ``unit``.
-    kernel : Kernel or None
-        None: neighbors only.
+    ``labels`` (N, B) have the dtype of ``unit`` (N, d). Without a kernel: neighbors only.
     """
     size, n_columns = labels.shape
     sums = [
@@ -333,7 +315,7 @@ def pass_over_pairs(
     ]
     neighbors = NeighborSums(n_neighbors, np.zeros(n_columns), np.zeros(n_columns), np.zeros(size))
     columns = np.concatenate([labels, np.ones((size, 1), labels.dtype)], axis=1)  # the last one sums over all
-    for rows in row_blocks(0, size, max(_SLICE, _PAIRS // size)):
+    for rows in track(row_blocks(0, size, max(_SLICE, _PAIRS // size)), "Tests: pairs of texts"):
         cosines = unit[rows] @ unit.T
         itself = np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)
         if n_neighbors:

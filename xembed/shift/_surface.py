@@ -340,19 +340,15 @@ def _separability(
     features[:, unbounded] = np.log1p(features[:, unbounded])
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
-    scores = cross_val_score(
-        model, features, np.repeat([0, 1], [len(part) for part in parts]), cv=folds, scoring="roc_auc"
-    )
-    return float(scores.mean()), notes
+    of_G = np.repeat([0, 1], [len(part) for part in parts])
+    return float(cross_val_score(model, features, of_G, cv=folds, scoring="roc_auc").mean()), notes
 
 
 def _verdict(different: list[SurfaceFeature], auc: float | None, fdr: float) -> str:
     notable = [feature for feature in different if abs(feature.effect) >= _NOTABLE]
-    together = (
-        ""
-        if auc is None
-        else f" All features together separate the corpora with an AUC of {auc:.2f} (0.5: not at all)."
-    )
+    together = ""
+    if auc is not None:
+        together = f" All features together separate the corpora with an AUC of {auc:.2f} (0.5: not at all)."
     if not notable:
         return f"No notable difference in surface features (false discovery rate {fdr:.0%}).{together}"
     listed = "; ".join(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.fields import Count, Level, Probability, Provenance
+from xembed._core.progress import track
 from xembed._core.provenance import provenance
 from xembed._core.results import Result, RowKey, UserText
 from xembed._core.text import blankless_note, in_sentence, is_bigram, short_names, terms_of
@@ -168,7 +169,6 @@ def distinguishing_terms(
     the distribution of terms in both sets together, worth a fifth of their counts, so stop words need no list.
 
     P-values are those of the exact (hypergeometric) test of the shares of texts with the term, doubled for two sides.
-
     A term is a run of letters, digits and underscores of at least two characters, in lower case; contractions
     ("isn't") stay whole. In languages written without spaces, runs are not words.
 
@@ -246,7 +246,7 @@ def term_presence(texts: Sequence[str], min_count: int) -> Presence:
 
     vectorizer = CountVectorizer(analyzer=_words_and_pairs, binary=True, min_df=min(min_count, len(texts)))
     try:
-        presence = vectorizer.fit_transform(texts)
+        presence = vectorizer.fit_transform(track(texts, "Terms", "text"))
     except ValueError:  # how it says that no term is left
         return [], csr_matrix((len(texts), 0), dtype=np.int64)
     counts = count_texts(presence)
@@ -303,12 +303,7 @@ def strongest(values: Floats, top: int) -> list[int]:
 
 
 def _verdict(
-    more_F: tuple[Term, ...],
-    more_G: tuple[Term, ...],
-    n_significant: int,
-    n_terms: int,
-    fdr: float,
-    names: Sequence[str],
+    more_F: Sequence[Term], more_G: Sequence[Term], n_significant: int, n_terms: int, fdr: float, names: Sequence[str]
 ) -> str:
     if not n_terms:
         return "No term occurs in enough texts to be compared."
@@ -319,10 +314,9 @@ def _verdict(
         for name, terms in zip(names[::-1], (more_G, more_F), strict=True)
         if terms
     ]
-    start = (
-        f"{n_significant} of {n_terms} terms differ in how many texts hold them (false discovery rate {fdr:.0%})."
-        if n_significant
-        else f"None of {n_terms} terms differs by more than chance explains (false discovery rate {fdr:.0%}). "
-        "What follows is a ranking, not a finding."
-    )
+    rate = f"(false discovery rate {fdr:.0%})."
+    start = f"{n_significant} of {n_terms} terms differ in how many texts hold them {rate}"
+    if not n_significant:
+        follows = "What follows is a ranking, not a finding."
+        start = f"None of {n_terms} terms differs by more than chance explains {rate} {follows}"
     return " ".join([start, *listed])

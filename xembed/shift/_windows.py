@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import direction_weights
+from xembed._core.inputs import mark_masked
 from xembed._core.validation import FloatArray, check_embeddings, check_same_dims
 from xembed.shift._battery import number_labels
 
@@ -148,7 +149,7 @@ class Cut(NamedTuple):
 
 def read_times(times: Any, *, n_rows: int, caller: str, in_order: bool = True) -> Times:
     """Return times as float64 or datetime64[us] (UTC), checked to be complete and, if ``in_order``, to be in order."""
-    values = np.asarray(times)
+    values = np.asarray(mark_masked(times))
     if values.ndim != 1 or len(values) != n_rows:
         raise ValueError(
             f"The 'times' parameter of {caller} must hold one time a row of X, in the same order. Got an array of "
@@ -157,10 +158,10 @@ def read_times(times: Any, *, n_rows: int, caller: str, in_order: bool = True) -
     result = _as_times(values, caller=caller)
     missing = np.flatnonzero(~np.isfinite(result))
     if len(missing):
-        row = missing[0]
+        row, first = missing[0], values.tolist()[missing[0]]
         raise ValueError(
             f"times holds {len(missing)} value{'s' * (len(missing) > 1)} that {'are' if len(missing) > 1 else 'is'} "
-            f"missing or can't be read (first: row {row}, {values[row]!r:.60}). Numbers and dates are read, as "
+            f"missing or can't be read (first: row {row}, {first!r:.60}). Numbers and dates are read, as "
             "'2024-09-30' or '2024-09-30T17:05'. Repair or drop such rows first."
         )
     back = np.flatnonzero(result[1:] < result[:-1])

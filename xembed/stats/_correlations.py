@@ -1,8 +1,6 @@
-r"""Correlations of many representations with one set of human scores, and their paired bootstrap.
+"""Correlations of many representations with one set of human scores, and their paired bootstrap.
 
-A resample is a vector of counts: how often each pair was drawn. Mid-ranks of a resample follow from cumulated counts in
-the order of the whole sample, so that nothing is sorted anew, and all representations share the counts: differences
-between them are paired.
+A resample is how often each pair was drawn. Mid-ranks follow from cumulated counts in the order of the whole sample.
 """
 
 from __future__ import annotations
@@ -115,9 +113,8 @@ class _Unit:
         x, y = self._x, self._y
         sum_x, sum_y = counts @ x.T, (counts @ y)[:, None]
         cross = counts @ (x * y).T - sum_x * sum_y / n
-        result[:, :, PEARSON] = _ratio(
-            cross, counts @ (x * x).T - sum_x**2 / n, (counts @ (y * y))[:, None] - sum_y**2 / n, n
-        )
+        square_x, square_y = counts @ (x * x).T - sum_x**2 / n, (counts @ (y * y))[:, None] - sum_y**2 / n
+        result[:, :, PEARSON] = _ratio(cross, square_x, square_y, n)
         return result
 
 

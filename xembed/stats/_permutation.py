@@ -1,8 +1,6 @@
 """Permutations of the labels of two corpora, and p-values from statistics computed under all of them at once.
 
-A test here is a row of a table: its statistic under the observed labels (column 0) and under random ones. All tests of
-one call share the columns, so that their joint distribution without a shift is known and their p-values can be combined
-without loss of level (Westfall & Young 1993).
+A test is a row of a table: its statistic under the observed labels (column 0) and under random ones, shared by all.
 """
 
 from __future__ import annotations
@@ -90,11 +88,8 @@ def westfall_young(pvalues: Floats, weights: npt.NDArray[np.float64] | None = No
 
     The smallest p-value of a column, each divided by the weight of its test, is compared with those of all columns.
     Columns with the same smallest one are ordered by Fisher's sum, because a few hundred columns make many ties, and
-    ties waste level. Every column is treated alike, so the level is exact for any weights.
-
-    References
-    ----------
-    P. H. Westfall, S. S. Young. "Resampling-Based Multiple Testing". Wiley 1993, algorithm 2.8.
+    ties waste level. Every column is treated alike, so the level is exact for any weights. Westfall and Young (1993),
+    algorithm 2.8.
     """
     weighted = pvalues if weights is None else pvalues / weights[:, None]
     fisher = -np.log(pvalues)

@@ -1,7 +1,6 @@
 """The rank-sum statistic of two samples: its null distribution with ties, and intervals for P(X < Y).
 
-scipy's ``mannwhitneyu`` ignores ties in its exact p-values, and duplicated texts make ties, so the exact conditional
-distribution is computed here.
+Duplicated texts make ties, which scipy's ``mannwhitneyu`` ignores in its exact p-values.
 """
 
 from __future__ import annotations
@@ -28,19 +27,10 @@ class RankSum(NamedTuple):
 
 
 def rank_sum(x: Sample, y: Sample, *, alternative: str, method: str, confidence_level: float) -> RankSum:
-    """Compare two samples by their ranks, with mid-ranks for ties.
+    """Compare two finite samples by their ranks, with mid-ranks for ties; 'greater': x tends to be larger than y.
 
-    Parameters
-    ----------
-    x, y : ndarray of shape (n,) and (m,)
-        The samples, finite.
-    alternative : {'two-sided', 'greater', 'less'}
-        'greater': x tends to be larger than y.
-    method : {'auto', 'exact', 'asymptotic'}
-        'exact': the distribution of the rank sum given the ties; 'asymptotic': normal with the variance
-        corrected for ties, no continuity correction; 'auto': exact where it takes about 0.1 s at most.
-    confidence_level : float
-        Level of the interval.
+    'exact': the distribution of the rank sum given the ties; 'asymptotic': normal with the variance corrected for
+    ties, no continuity correction; 'auto': exact where it takes about 0.1 s at most.
     """
     from scipy.special import ndtr
 
@@ -50,7 +40,9 @@ def rank_sum(x: Sample, y: Sample, *, alternative: str, method: str, confidence_
     below = 1.0 - u / (n * m)
     z = _standardize(u, ranks, n, m)
     if method == "auto":
-        method = "exact" if _exact_work(ranks, n, m) <= _EXACT_WORK else "asymptotic"
+        k = min(n, m)
+        work = k * 2 * np.sort(ranks)[-k:].sum() * (n + m)
+        method = "exact" if work <= _EXACT_WORK else "asymptotic"
     lower, upper = _exact_tails(ranks, n, m) if method == "exact" else (ndtr(z), ndtr(-z))
     pvalue = {"less": lower, "greater": upper, "two-sided": min(1.0, 2 * min(lower, upper))}[alternative]
     return RankSum(z, float(pvalue), method, below, probability_interval(x, y, confidence_level))
@@ -73,13 +65,8 @@ def normal_quantile(probability: float) -> float:
 def probability_interval(x: Sample, y: Sample, confidence_level: float) -> tuple[float, float]:
     """Return a confidence interval for P(X < Y) + P(X = Y)/2.
 
-    DeLong's variance on the logit scale with Student's t and Welch's degrees of freedom (as in the
-    Brunner-Munzel test). Where the variance is zero, at complete separation, Newcombe's method 5.
-
-    References
-    ----------
-    E. Brunner, U. Munzel. Biometrical Journal 42 (2000), 17-25.
-    R. G. Newcombe. Statistics in Medicine 25 (2006), 559-573.
+    DeLong's variance on the logit scale with Student's t and Welch's degrees of freedom, as in the test of Brunner and
+    Munzel (2000). Where the variance is zero, at complete separation, method 5 of Newcombe (2006, part 2).
     """
     from scipy.special import expit, logit, stdtrit
 
@@ -105,11 +92,6 @@ def _standardize(u: float, ranks: Sample, n: int, m: int) -> float:
     ties = float((counts.astype(np.float64) ** 3 - counts).sum())
     variance = n * m / 12 * (total + 1 - ties / (total * (total - 1)))
     return float((u - n * m / 2) / np.sqrt(variance)) if variance > 1e-12 * n * m else 0.0
-
-
-def _exact_work(ranks: Sample, n: int, m: int) -> float:
-    k = min(n, m)
-    return float(k * (np.sort(ranks)[-k:].sum() * 2) * (n + m))
 
 
 def _exact_tails(ranks: Sample, n: int, m: int) -> tuple[float, float]:

@@ -46,6 +46,9 @@ def rank_sum(data: kit.Data) -> kit.Page:
     names = ("F", "G")
     differ = data["pvalue"] <= 1 - data["confidence_level"]
     low, high = data["confidence_interval"]
+    interval = f"{data['confidence_level']:.0%} interval {low:+.2f} to {high:+.2f}; 0 is no difference"
+    how = f"{data['alternative']}, {data['method']}, z = {data['statistic']:.2f}"
+    index = "P(depth of G > depth of F); 0.5 is no difference"
     return kit.Page(
         title="F and G",
         kind="rank-sum test of depths",
@@ -54,19 +57,9 @@ def rank_sum(data: kit.Data) -> kit.Page:
         blocks=[kit.Section("figures", "Depths", [_distribution(data, names)])],
         names=names,
         cards=[
-            kit.Card(
-                "p-value",
-                kit.p_value(data["pvalue"]),
-                f"{data['alternative']}, {data['method']}, z = {data['statistic']:.2f}",
-            ),
-            kit.Card(
-                "Effect size 2Q − 1",
-                f"{data['effect_size']:+.2f}",
-                f"{data['confidence_level']:.0%} interval {low:+.2f} to {high:+.2f}; 0 is no difference",
-            ),
-            kit.Card(
-                "Quality index Q", f"{data['quality_index']:.3f}", "P(depth of G > depth of F); 0.5 is no difference"
-            ),
+            kit.Card("p-value", kit.p_value(data["pvalue"]), how),
+            kit.Card("Effect size 2Q − 1", f"{data['effect_size']:+.2f}", interval),
+            kit.Card("Quality index Q", f"{data['quality_index']:.3f}", index),
             _sizes_card(data, names),
         ],
         methods=methods.of_rank_sum(data["reference"]),
@@ -77,26 +70,23 @@ def rank_sum(data: kit.Data) -> kit.Page:
 def _sections(data: kit.Data, names: Names) -> list[kit.Block]:
     texts = None if data["texts_F"] is None else (data["texts_F"], data["texts_G"])
     rows = Rows.of(data)
-    parts = {key: data.get(key) for key in ("regions", "terms", "surface", "coverage", "self_check")}
     blocks: list[kit.Block] = [facets_section(data["facets"], data["tests"], data["alpha"], names)]
-    if (regions := parts["regions"]) is not None:
-        blocks.append(
-            regions_section(regions, names, texts, linked=True, verdict=regions["verdict"], numbers=rows.numbers)
-        )
-    if (terms := parts["terms"]) is not None:
-        blocks.append(terms_section(terms, names, verdict=terms["verdict"]))
-    if (surface := parts["surface"]) is not None:
-        blocks.append(surface_section(surface, names, data["separability"], verdict=surface["verdict"]))
-    if (covered := parts["coverage"]) is not None:
-        blocks.append(coverage_section(covered, names, texts, verdict=covered["verdict"], numbers=rows.numbers))
-    if (check := parts["self_check"]) is not None:
-        blocks.append(self_check_section(check, verdict=check["verdict"]))
+    if data.get("regions") is not None:
+        blocks.append(regions_section(data["regions"], names, texts, within=True, numbers=rows.numbers))
+    if data.get("terms") is not None:
+        blocks.append(terms_section(data["terms"], names, within=True))
+    if data.get("surface") is not None:
+        blocks.append(surface_section(data["surface"], names, data["separability"], within=True))
+    if data.get("coverage") is not None:
+        blocks.append(coverage_section(data["coverage"], names, texts, within=True, numbers=rows.numbers))
+    if data.get("self_check") is not None:
+        blocks.append(self_check_section(data["self_check"], within=True))
     plots: list[kit.Block] = [_distribution(data["test"], names), _dd_plot(rows)]
     if data["coordinates"] is not None:
         plots.append(_map(data, rows))
     title = "Depths" if data["coordinates"] is None else "Depths and map"
     blocks.append(kit.Section("figures", title, [kit.Columns(plots)]))
-    return [*blocks, rows.extremes(), rows.section(parts["regions"], _explanation_beside(data))]
+    return [*blocks, rows.extremes(), rows.section(data.get("regions"), _explanation_beside(data))]
 
 
 def _explanation_beside(data: kit.Data) -> kit.Data | None:
@@ -120,29 +110,14 @@ def _of_same_texts(shift: kit.Data, explanation: kit.Data) -> bool:
 def _cards(data: kit.Data, names: Names) -> list[kit.Card]:
     n_tests, at = len(data["tests"]), f"level {kit.level(data['alpha'])}"
     cards = [kit.Card("p-value", kit.p_value(data["pvalue"]), f"{n_tests} tests together; {at}" if n_tests > 1 else at)]
-    if data["separability"] is not None:
-        cards.append(
-            kit.Card(
-                "Separability (AUC)",
-                f"{data['separability']:.3f}",
-                f"a linear classifier orders {kit.percent(data['separability'])} of held-out pairs; 50% is chance",
-            )
-        )
-    cards += _dispersion_card(data["facets"], names)
-    within, other = data["similarity_within_F"], data["similarity_within_G"]
-    return [
-        *cards,
-        _sizes_card(data["test"], names),
-        kit.Card(
-            "Mean cosine of two texts",
-            f"{within:.2f} / {other:.2f}",
-            [*_of_each(names), f"; {data['similarity_between']:.2f} between them"],
-        ),
-    ]
-
-
-def _of_each(names: Names) -> list[str | kit.Span]:
-    return ["within ", kit.name(names[0]), " / within ", kit.name(names[1])]
+    if (auc := data["separability"]) is not None:
+        note = f"a linear classifier orders {kit.percent(auc)} of held-out pairs; 50% is chance"
+        cards.append(kit.Card("Separability (AUC)", f"{auc:.3f}", note))
+    cards += [*_dispersion_card(data["facets"], names), _sizes_card(data["test"], names)]
+    cosines = f"{data['similarity_within_F']:.2f} / {data['similarity_within_G']:.2f}"
+    between = f"; {data['similarity_between']:.2f} between them"
+    of_each: kit.Line = ["within ", kit.name(names[0]), " / within ", kit.name(names[1]), between]
+    return [*cards, kit.Card("Mean cosine of two texts", cosines, of_each)]
 
 
 def _sizes_card(sizes: kit.Data, names: Sequence[str]) -> kit.Card:
@@ -204,40 +179,26 @@ def _dd_plot(rows: Rows) -> kit.Figure:
         f"{rows.names[0]} and {own_G:.0%} of those of {rows.names[1]} are deeper in their own corpus than in the "
         "other. Corpora that do not differ lie along the dashed line together."
     )
-    spec = figures.dd_plot(
-        rows.in_F[shown],
-        rows.in_G[shown],
-        rows.corpus[shown],
-        rows.dots,
-        rows.names,
-        everything=None if rows.all_drawn else (rows.in_F, rows.in_G),
-    )
+    everything = None if rows.all_drawn else (rows.in_F, rows.in_G)
+    in_F, in_G, corpus = rows.in_F[shown], rows.in_G[shown], rows.corpus[shown]
+    spec = figures.dd_plot(in_F, in_G, corpus, rows.dots, rows.names, everything=everything)
     title = "Depth in one corpus against depth in the other"
     return kit.Figure("dd", title, caption, spec, sampled=rows.sampled_dots(), linked=True)
 
 
 def _map(data: kit.Data, rows: Rows) -> kit.Figure:
     shown = rows.kept[rows.dots]
-    points = np.asarray(data["coordinates"])
-    spec = figures.text_map(
-        points[shown],
-        rows.corpus[shown],
-        rows.dots,
-        rows.names,
-        data["projection"],
-        everything=None if rows.all_drawn else points,
-    )
-    caption = _map_caption(data["projection"], data["explained_variance"])
-    return kit.Figure("map", "Map of the texts", caption, spec, sampled=rows.sampled_dots(), linked=True)
-
-
-def _map_caption(projection: str, shares: Sequence[float] | None) -> str:
+    points, projection, shares = np.asarray(data["coordinates"]), data["projection"], data["explained_variance"]
+    everything = None if rows.all_drawn else points
+    spec = figures.text_map(points[shown], rows.corpus[shown], rows.dots, rows.names, projection, everything=everything)
     if projection == "umap" or shares is None:
-        return (
+        caption = (
             "UMAP layout, an illustration only: distances between groups, their sizes and gaps are made by the method "
             "and are no evidence of anything. No test uses it."
         )
-    return (
-        f"The first two principal components hold {shares[0]:.0%} and {shares[1]:.0%} of the variance; what the other "
-        f"{1 - sum(shares):.0%} holds can't be seen here. No test uses this map."
-    )
+    else:
+        caption = (
+            f"The first two principal components hold {shares[0]:.0%} and {shares[1]:.0%} of the variance; what the "
+            f"other {1 - sum(shares):.0%} holds can't be seen here. No test uses this map."
+        )
+    return kit.Figure("map", "Map of the texts", caption, spec, sampled=rows.sampled_dots(), linked=True)

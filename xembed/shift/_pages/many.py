@@ -23,6 +23,7 @@ def many(data: kit.Data) -> kit.Page:
     """Return the page of several corpora."""
     names, counts = kit.short_names(data["names"]), data["counts"]
     n_pairs, found = len(names) * (len(names) - 1) // 2, data["n_different"]
+    level = f"level {kit.level(data['alpha'])} for all together"
     return kit.Page(
         title=f"{len(names)} corpora",
         kind="several corpora",
@@ -30,9 +31,7 @@ def many(data: kit.Data) -> kit.Page:
         verdict=data["verdict"],
         blocks=[*_matrices(data, names), _pairs(data, names)],
         cards=[
-            kit.Card(
-                "Pairs that differ", f"{found:,} of {n_pairs:,}", f"level {kit.level(data['alpha'])} for all together"
-            ),
+            kit.Card("Pairs that differ", f"{found:,} of {n_pairs:,}", level),
             kit.Card("Corpora", f"{len(names)}", f"{min(counts):,} to {max(counts):,} texts each"),
         ],
         caveats=data["warnings"],
@@ -57,13 +56,11 @@ def _matrices(data: kit.Data, names: Sequence[str]) -> list[kit.Block]:
     ]
     largest = max(float(np.abs(cosines).max()), 1e-9)
     similar = [[kit.Cell(f"{x:.3f}", shade=abs(x) / largest) for x in line] for line in cosines.tolist()]
+    corrected = f"✓: at most {data['alpha']:.3g}. Corrected for the number of pairs."
+    of_two = "One text of each corpus; on the diagonal, two of the same."
     panels = [
-        _matrix(
-            "Adjusted p-values", f"✓: at most {data['alpha']:.3g}. Corrected for the number of pairs.", names, pvalues
-        ),
-        _matrix(
-            "Mean cosine of two texts", "One text of each corpus; on the diagonal, two of the same.", names, similar
-        ),
+        _matrix("Adjusted p-values", corrected, names, pvalues),
+        _matrix("Mean cosine of two texts", of_two, names, similar),
     ]
     for test, values in zip(data["tests"], data["effects"], strict=True):
         note = _DEEPER if test == "depth" else KINDS[test].meaning
@@ -76,8 +73,8 @@ _NONE = kit.Cell("–", shade=0.0)
 
 def _matrix(title: str, note: str, names: Sequence[str], cells: Sequence[Sequence[kit.Cell]]) -> kit.Panel:
     rows: list[list[kit.Cell | kit.Line]] = [[kit.name(one), *line] for one, line in zip(names, cells, strict=True)]
-    columns = [kit.Column(""), *(kit.Column(kit.name(one), "number") for one in names)]
-    return kit.Panel(title, [kit.Table(columns, rows, title, note=note, kind="matrix")])
+    table = kit.Table(kit.number_columns(["", *map(kit.name, names)]), rows, title, note=note, kind="matrix")
+    return kit.Panel(title, [table])
 
 
 def _effects(values: Floats) -> list[list[kit.Cell]]:
@@ -92,7 +89,8 @@ def _pairs(data: kit.Data, names: Sequence[str]) -> kit.Block:
     pvalues, adjusted, counts = data["pvalues"], data["adjusted_pvalues"], data["counts"]
     pairs = sorted(combinations(range(len(names)), 2), key=lambda pair: adjusted[pair[0]][pair[1]])
     shown = pairs[:_MOST_PAIRS]
-    labels = ["Texts", "p", "Adjusted p", *(f"Effect: {KINDS[test].title}" for test in data["tests"]), "Mean cosine"]
+    effects = [f"Effect: {KINDS[test].title}" for test in data["tests"]]
+    columns = kit.number_columns(["Corpora", "Texts", "p", "Adjusted p", *effects, "Mean cosine"])
     rows: list[list[kit.Cell | kit.Line]] = [
         [
             [kit.name(names[i]), " and ", kit.name(names[j])],
@@ -106,6 +104,5 @@ def _pairs(data: kit.Data, names: Sequence[str]) -> kit.Block:
     ]
     left_out = f"The first {len(shown):,} of {len(pairs):,} pairs; all are in the .json file beside this page."
     title = "All pairs, strongest evidence first"
-    columns = [kit.Column("Corpora"), *(kit.Column(label, "number") for label in labels)]
     table = kit.Table(columns, rows, title, note=left_out if len(shown) < len(pairs) else "")
     return kit.Section("pairs", title, [table], nav="Pairs")

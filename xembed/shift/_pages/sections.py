@@ -37,44 +37,40 @@ def finding_of(data: kit.Data, what: str, found: bool) -> kit.Finding:
     return kit.Finding(words, found)
 
 
+def _opening(part: kit.Data, within: bool) -> list[kit.Block]:
+    """Return the verdict and the notes of a part within the page of another result; alone its page says them."""
+    notes = [kit.Prose(note, "note") for note in part.get("warnings", ())]
+    return [kit.Prose(part["verdict"]), *notes] if within else []
+
+
 # ---- facets and tests
 
 
 def facets_section(facets: Sequence[kit.Data], tests: Sequence[kit.Data], alpha: float, names: Names) -> kit.Section:
     """Return the difference taken apart, and the tests behind it."""
     confidence = f"{tests[0]['confidence_level']:.0%}"
-    return kit.Section(
-        "how-they-differ",
-        "How the corpora differ",
-        [
-            kit.Cards([_facet(facet, confidence, names) for facet in facets]),
-            kit.Heading("The tests behind this"),
-            kit.Table(
-                [
-                    "Test",
-                    kit.Column("Detects best"),
-                    kit.Column("p", "number"),
-                    kit.Column("Adjusted p", "number"),
-                    kit.Column(f"Effect, {confidence} interval", name="effect"),
-                    kit.Column("Detectable", "number"),
-                ],
-                [_test(test, alpha) for test in tests],
-                label="Tests",
-                layout="stack",
-                note=kit.line(
-                    f"●: the adjusted p-value, which takes all tests into account, is at most {alpha:.3g}. Detectable: "
-                    "the smallest effect that corpora of these sizes would show with a power of 80%. ",
-                    *(
-                        ()
-                        if names == ("F", "G")
-                        else ("F is ", kit.name(names[0]), ", G is ", kit.name(names[1]), ". ")
-                    ),
-                    "Effects of different tests are on different scales.",
-                ),
-            ),
-        ],
-        nav="How they differ",
+    called = () if names == ("F", "G") else ("F is ", kit.name(names[0]), ", G is ", kit.name(names[1]), ". ")
+    note = kit.line(
+        f"●: the adjusted p-value, which takes all tests into account, is at most {alpha:.3g}. Detectable: "
+        "the smallest effect that corpora of these sizes would show with a power of 80%. ",
+        *called,
+        "Effects of different tests are on different scales.",
     )
+    first, *numbers, last = kit.number_columns(["Detects best", "p", "Adjusted p", "Detectable"])
+    columns: list[kit.Column | kit.Line] = [
+        "Test",
+        first,
+        *numbers,
+        kit.Column(f"Effect, {confidence} interval", name="effect"),
+        last,
+    ]
+    rows = [_test(test, alpha) for test in tests]
+    blocks = [
+        kit.Cards([_facet(facet, confidence, names) for facet in facets]),
+        kit.Heading("The tests behind this"),
+        kit.Table(columns, rows, "Tests", layout="stack", note=note),
+    ]
+    return kit.Section("how-they-differ", "How the corpora differ", blocks, nav="How they differ")
 
 
 def _facet(facet: kit.Data, confidence: str, names: Names) -> kit.Card:
@@ -116,28 +112,19 @@ def _test(test: kit.Data, alpha: float) -> list[kit.Cell | kit.Line]:
 
 
 def regions_section(
-    regions: kit.Data,
-    names: Names,
-    texts: Texts | None,
-    *,
-    linked: bool,
-    verdict: str = "",
-    numbers: Numbers | None = None,
+    regions: kit.Data, names: Names, texts: Texts | None, *, within: bool = False, numbers: Numbers | None = None
 ) -> kit.Section:
     """Return what shifted: each region with its shares and, where there are texts, its most typical ones."""
     every = regions["regions"]
     most = max(1e-9, *(max(region["share_F"], region["share_G"]) for region in every))
-    rows = [(region, _region(region, names, texts, most, linked, numbers)) for region in every]
+    rows = [(region, _region(region, names, texts, most, within, numbers)) for region in every]
     changed = [row for region, row in rows if region["status"] != "unchanged"]
     unchanged = [row for region, row in rows if region["status"] == "unchanged"]
-    blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
-    if verdict:
-        blocks += [kit.Prose(note, "note") for note in regions["warnings"]]
+    blocks = _opening(regions, within)
     if changed:
         blocks.append(_region_table("Regions that changed", names, changed))
     if unchanged:
-        regions_word = "region" if len(unchanged) == 1 else "regions"
-        summary = f"{len(unchanged)} {regions_word} that changed by no more than chance explains"
+        summary = f"{kit.count(len(unchanged), 'region')} that changed by no more than chance explains"
         blocks.append(kit.Fold(summary, [_region_table("Regions that did not change", names, unchanged)]))
     held = ", of the half that had no part in making the regions" if regions["split"] else ""
     called = "A region is called by the terms that set its texts apart. " if texts else ""
@@ -152,18 +139,13 @@ def regions_section(
 
 def _region_table(label: str, names: Names, rows: Sequence[kit.Row]) -> kit.Table:
     shares: kit.Line = [kit.Span(f"● {names[0]}", "f"), " to ", kit.Span(f"◇ {names[1]}", "g")]
-    columns = [
-        kit.Column("Region"),
-        kit.Column(shares, name="shares"),
-        kit.Column("Log odds, 95% interval", name="log odds"),
-        kit.Column("p", "number"),
-        kit.Column("q", "number"),
-    ]
-    return kit.Table(columns, rows, label, layout="stack")
+    log_odds = kit.Column("Log odds, 95% interval", name="log odds")
+    first, *numbers = kit.number_columns(["Region", "p", "q"])
+    return kit.Table([first, kit.Column(shares, name="shares"), log_odds, *numbers], rows, label, layout="stack")
 
 
 def _region(
-    region: kit.Data, names: Names, texts: Texts | None, most: float, linked: bool, numbers: Numbers | None
+    region: kit.Data, names: Names, texts: Texts | None, most: float, within: bool, numbers: Numbers | None
 ) -> kit.Row:
     low, high = region["interval"]
     share = f"{kit.percent(region['share_F'])} → {kit.percent(region['share_G'])}"
@@ -172,7 +154,7 @@ def _region(
     if region["terms"]:
         details.append(kit.Prose([kit.strong("Terms:"), " ", kit.cut(", ".join(region["terms"]), _LENGTH)]))
     details.append(kit.Columns([_typical(region, names, texts, which, numbers) for which in (0, 1)]))
-    if linked:
+    if within:
         details.append(kit.Button("Show all its texts in the table below", {"region": str(region["id"])}))
     return kit.Row(
         [
@@ -205,17 +187,12 @@ def _typical(region: kit.Data, names: Names, texts: Texts | None, which: int, nu
 # ---- terms
 
 
-def terms_section(terms: kit.Data, names: Names, *, verdict: str = "") -> kit.Section:
+def terms_section(terms: kit.Data, names: Names, *, within: bool = False) -> kit.Section:
     """Return the terms of each corpus, strongest first."""
     sides: list[kit.Block] = []
     for which, key in enumerate(("more_in_F", "more_in_G")):
         rows = [_term(term, terms["fdr"]) for term in terms[key]]
-        columns = [
-            kit.Column("Term"),
-            kit.Column("Texts with it", "number"),
-            kit.Column("z", "number"),
-            kit.Column("q", "number"),
-        ]
+        columns = kit.number_columns(["Term", "Texts with it", "z", "q"])
         title = kit.line("More frequent in ", kit.Span(names[which], "g" if which else "f"))
         sides.append(kit.Panel(title, [kit.Table(columns, rows, f"More frequent in {names[which]}", kind="terms")]))
     note = kit.line(
@@ -223,10 +200,8 @@ def terms_section(terms: kit.Data, names: Names, *, verdict: str = "") -> kit.Se
         "words. z: weighted log odds in standard errors, what the order goes by; above 0: more in ", kit.name(names[1]),
         f". ✓: q, adjusted for all terms, is at most {kit.level(terms['fdr'])}."
     )  # fmt: skip
-    blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
-    return kit.Section(
-        "words", "Distinguishing terms", [*blocks, kit.Columns(sides), kit.Prose(note, "quiet")], nav="Terms"
-    )
+    blocks = [*_opening(terms, within), kit.Columns(sides), kit.Prose(note, "quiet")]
+    return kit.Section("words", "Distinguishing terms", blocks, nav="Terms")
 
 
 def _term(term: kit.Data, fdr: float) -> list[kit.Cell | kit.Line]:
@@ -241,23 +216,18 @@ def _term(term: kit.Data, fdr: float) -> list[kit.Cell | kit.Line]:
 # ---- surface features
 
 
-def surface_section(surface: kit.Data, names: Names, separability: float | None, *, verdict: str = "") -> kit.Section:
+def surface_section(
+    surface: kit.Data, names: Names, separability: float | None, *, within: bool = False
+) -> kit.Section:
     """Return surface features; ``separability`` is the AUC of the embeddings, to compare with theirs."""
-    sure = [feature["qvalue"] <= surface["fdr"] for feature in surface["features"]]
-    rows = [_feature(feature, surface["fdr"]) for feature in surface["features"]]
-    different = [row for row, is_sure in zip(rows, sure, strict=True) if is_sure]
-    alike = [row for row, is_sure in zip(rows, sure, strict=True) if not is_sure]
-    blocks: list[kit.Block] = []
-    if verdict and surface_is_suspicious(surface):
+    rows = [(feature["qvalue"] <= surface["fdr"], _feature(feature, surface["fdr"])) for feature in surface["features"]]
+    different, alike = ([row for is_sure, row in rows if is_sure == side] for side in (True, False))
+    blocks = _opening(surface, within)
+    if within and surface_is_suspicious(surface):
         before = kit.strong("Check this before you call it a change of content.")
-        blocks.append(kit.Prose([before, f" {verdict}"], "note alert"))
-    elif verdict:
-        blocks.append(kit.Prose(verdict))
-    compared = _against_embeddings(surface["auc"], separability)
-    if compared:
-        blocks.append(kit.Prose(compared))
-    if verdict:
-        blocks += [kit.Prose(note, "note") for note in surface["warnings"]]
+        blocks[0] = kit.Prose([before, f" {surface['verdict']}"], "note alert")
+    if compared := _against_embeddings(surface["auc"], separability):
+        blocks.insert(1, kit.Prose(compared))
     if different:
         blocks.append(_feature_table("Features that differ", names, different))
     if alike:
@@ -272,12 +242,9 @@ def surface_section(surface: kit.Data, names: Names, separability: float | None,
 
 
 def _feature_table(label: str, names: Names, rows: Sequence[Sequence[kit.Cell | kit.Line]]) -> kit.Table:
-    columns = [
-        kit.Column("Per text"),
-        kit.Column(["Mean ", kit.name(names[0]), " → ", kit.name(names[1])], "number", "mean"),
-        kit.Column("Effect, 95% interval", name="effect"),
-        kit.Column("q", "number"),
-    ]
+    mean = kit.Column(["Mean ", kit.name(names[0]), " → ", kit.name(names[1])], "number", "mean")
+    effect = kit.Column("Effect, 95% interval", name="effect")
+    columns = [kit.Column("Per text"), mean, effect, kit.Column("q", "number")]
     return kit.Table(columns, rows, label, layout="stack")
 
 
@@ -306,25 +273,20 @@ def surface_is_suspicious(surface: kit.Data) -> bool:
 def _against_embeddings(surface: float | None, embeddings: float | None) -> str:
     if surface is None:
         return ""
-    sentence = (
+    compared = "" if embeddings is None else f"; from the embeddings, in {kit.percent(embeddings)}"
+    return (
         "From length, spacing, case and punctuation alone, a text of each corpus is told apart in "
-        f"{kit.percent(surface)} of pairs"
+        f"{kit.percent(surface)} of pairs{compared} (50% is chance)."
     )
-    if embeddings is None:
-        return f"{sentence} (50% is chance)."
-    return f"{sentence}; from the embeddings, in {kit.percent(embeddings)} (50% is chance)."
 
 
 # ---- coverage
 
 
 def coverage_section(
-    coverage: kit.Data, names: Names, texts: Texts | None, *, verdict: str = "", numbers: Numbers | None = None
+    coverage: kit.Data, names: Names, texts: Texts | None, *, within: bool = False, numbers: Numbers | None = None
 ) -> kit.Section:
     """Return how much of each corpus the other covers, and the texts that it does not."""
-    blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
-    if verdict:
-        blocks += [kit.Prose(note, "note") for note in coverage["warnings"]]
     sides = ((1, "G", 0), (0, "F", 1))
     cards = [
         kit.Card(
@@ -334,15 +296,13 @@ def coverage_section(
         )
         for which, letter, other in sides
     ]
-    panels = [_uncovered(coverage, names, texts, which, numbers) for which, letter, other in sides]
+    panels = [_uncovered(coverage, names, texts, which, numbers) for which, *_ in sides]
     score = f"mean cosine with the {coverage['n_neighbors']} nearest texts of the other corpus"
     if coverage["score"] == "contrast":
         score += ", less that with those of its own"
     note = f"Score: {score}; low is remote. q: conformal p-value, adjusted for all texts of the corpus."
-    return kit.Section(
-        "coverage", "Texts that the other corpus does not cover",
-        [*blocks, kit.Cards(cards), kit.Columns(panels), kit.Prose(note, "quiet")], nav="Coverage"
-    )  # fmt: skip
+    blocks = [*_opening(coverage, within), kit.Cards(cards), kit.Columns(panels), kit.Prose(note, "quiet")]
+    return kit.Section("coverage", "Texts that the other corpus does not cover", blocks, nav="Coverage")
 
 
 def _number(numbers: Numbers | None, which: int, row: int) -> int:
@@ -375,11 +335,13 @@ def text_table(
     rows: Sequence[int],
     texts: Sequence[str] | None,
     length: int,
+    notes: Sequence[kit.Line] | None = None,
 ) -> kit.Table:
-    """Return a table of rows, with their texts where there are any."""
+    """Return a table of rows, with their texts where there are any, and a note on each below it."""
     if texts:
         columns = [*columns, kit.Column("Text", "text")]
-        lines = [[*line, kit.cut(texts[row], length)] for line, row in zip(lines, rows, strict=True)]
+        cells = [kit.Cell(kit.cut(texts[row], length), notes[i] if notes else "") for i, row in enumerate(rows)]
+        lines = [[*line, cell] for line, cell in zip(lines, cells, strict=True)]
     return kit.Table(columns, lines, layout="stack", headed=False, kind="texts")
 
 
@@ -393,30 +355,23 @@ def _uncovered_note(found: int, listed: int, n: int, fdr: float) -> str:
 # ---- self-check
 
 
-def self_check_section(check: kit.Data, *, verdict: str = "") -> kit.Section:
+def self_check_section(check: kit.Data, *, within: bool = False) -> kit.Section:
     """Return F against itself: the rejection rate, and the p-values of all splits."""
     low, high = check["interval"]
-    cards = [
-        kit.Card(
-            "Rejection rate without a shift",
-            kit.percent(check["rejection_rate"]),
-            f"of {kit.count(check['n_splits'], 'random split')}; 95% interval {kit.percent(low)} to {kit.percent(high)}"
-            f"; the level is {kit.level(check['alpha'])}",
-        ),
-        kit.Card(
-            "First half against second",
-            f"p = {kit.p_value(check['ordered_pvalue'])}",
-            "in the order given; small if neighboring texts belong together",
-        ),
-    ]
-    figure = kit.Figure(
-        "self-check-plot",
-        "p-values of F against itself",
-        f"Where the level holds, p-values are spread evenly: about {check['n_splits'] / 20:.0f} of "
-        f"{check['n_splits']} in each twentieth.",
-        kit.histogram(np.asarray(check["pvalues"]), title="p-value", bounds=(0.0, 1.0)),
-        size="small",
+    rate = (
+        f"of {kit.count(check['n_splits'], 'random split')}; 95% interval {kit.percent(low)} to {kit.percent(high)}"
+        f"; the level is {kit.level(check['alpha'])}"
     )
-    blocks: list[kit.Block] = [kit.Prose(verdict)] if verdict else []
-    title = "Self-check: does the level hold on these data?"
-    return kit.Section("self-check", title, [*blocks, kit.Columns([kit.Cards(cards), figure])], nav="Self-check")
+    order = "in the order given; small if neighboring texts belong together"
+    cards = [
+        kit.Card("Rejection rate without a shift", kit.percent(check["rejection_rate"]), rate),
+        kit.Card("First half against second", f"p = {kit.p_value(check['ordered_pvalue'])}", order),
+    ]
+    caption = (
+        f"Where the level holds, p-values are spread evenly: about {check['n_splits'] / 20:.0f} of "
+        f"{check['n_splits']} in each twentieth."
+    )
+    spec = kit.histogram(np.asarray(check["pvalues"]), title="p-value", bounds=(0.0, 1.0))
+    figure = kit.Figure("self-check-plot", "p-values of F against itself", caption, spec, size="small")
+    blocks = [*_opening(check, within), kit.Columns([kit.Cards(cards), figure])]
+    return kit.Section("self-check", "Self-check: does the level hold on these data?", blocks, nav="Self-check")

@@ -9,7 +9,6 @@ import numpy as np
 from xembed.reports import kit
 from xembed.shift._pages import methods
 from xembed.shift._pages.sections import (
-    Names,
     coverage_section,
     regions_section,
     self_check_section,
@@ -69,8 +68,7 @@ def regions(data: kit.Data) -> kit.Page:
         ),
     ]
     finding = kit.Finding(f"{changed} of {kit.count(total, 'region')} changed", changed > 0)
-    section = regions_section(data, names, None, linked=False)
-    return _page(data, names, "what shifted", finding, cards, section, methods.how("regions"))
+    return _page(data, "what shifted", "regions", finding, cards, regions_section(data, names, None))
 
 
 def terms(data: kit.Data) -> kit.Page:
@@ -79,7 +77,7 @@ def terms(data: kit.Data) -> kit.Page:
     rate = f"false discovery rate {kit.level(data['fdr'])}"
     cards = [kit.Card("Terms that differ", f"{found:,} of {data['n_terms']:,}", rate)]
     finding = kit.Finding(f"{kit.count(found, 'term')} found" if found else "No term found", found > 0)
-    return _page(data, names, "distinguishing terms", finding, cards, terms_section(data, names), methods.how("terms"))
+    return _page(data, "distinguishing terms", "terms", finding, cards, terms_section(data, names))
 
 
 def surface(data: kit.Data) -> kit.Page:
@@ -91,14 +89,14 @@ def surface(data: kit.Data) -> kit.Page:
         cards.append(kit.Card("Separability (AUC)", f"{data['auc']:.3f}", note))
     words = "Surface features differ" if found else "No notable difference in surface features"
     section = surface_section(data, names, None)
-    return _page(data, names, "surface features", kit.Finding(words, found > 0), cards, section, methods.how("surface"))
+    return _page(data, "surface features", "surface", kit.Finding(words, found > 0), cards, section)
 
 
 def coverage(data: kit.Data) -> kit.Page:
     """Return the page of `coverage`."""
     names, found = kit.short_names(data["names"]), len(data["uncovered_F"]) + len(data["uncovered_G"])
     finding = kit.Finding(f"{kit.count(found, 'text')} not covered" if found else "All texts are covered", found > 0)
-    return _page(data, names, "coverage", finding, [], coverage_section(data, names, None), methods.how("coverage"))
+    return _page(data, "coverage", "coverage", finding, [], coverage_section(data, names, None))
 
 
 def self_check(data: kit.Data) -> kit.Page:
@@ -120,16 +118,10 @@ def self_check(data: kit.Data) -> kit.Page:
 
 
 def _page(
-    data: kit.Data,
-    names: Names,
-    kind: str,
-    finding: kit.Finding,
-    cards: Sequence[kit.Card],
-    section: kit.Section,
-    how: kit.Block,
+    data: kit.Data, kind: str, part: str, finding: kit.Finding, cards: Sequence[kit.Card], section: kit.Section
 ) -> kit.Page:
     """Return the page of a section of the shift report that stands alone: verdict and notes are at its top."""
-    n_F, n_G = f"{data['n_F']:,}", f"{data['n_G']:,}"
+    names, n_F, n_G = kit.short_names(data["names"]), f"{data['n_F']:,}", f"{data['n_G']:,}"
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind=kind,
@@ -139,6 +131,6 @@ def _page(
         names=names,
         cards=[*cards, kit.Card("Texts", f"{n_F} / {n_G}", [kit.name(names[0]), " / ", kit.name(names[1])])],
         caveats=data.get("warnings", ()),
-        methods=[how, methods.how("limits")],
+        methods=[methods.how(part), methods.how("limits")],
         sizes=f"{n_F} and {n_G} texts",
     )

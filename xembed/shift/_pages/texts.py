@@ -164,13 +164,9 @@ class Rows:
             for which, one in enumerate(self.names):
                 members = np.flatnonzero(self.corpus == which)
                 best = members[np.argsort(sign * self.depths[members], kind="stable")][:_TOP].tolist()
-                lines: list[list[Any]] = [
-                    [str(int(self.row[i])), *(column[i] for column in self.columns.values()), f"{self.depths[i]:.3f}"]
-                    for i in best
-                ]
-                known = [kit.Column(kit.name(kit.cut(name, _NAME))) for name in self.columns]
-                columns = [kit.Column("Row", "number"), *known, kit.Column("Depth", "number")]
-                table = text_table(columns, lines, best, self.texts, self.length)
+                lines: list[list[Any]] = [[str(int(self.row[i])), f"{self.depths[i]:.3f}"] for i in best]
+                columns = [kit.Column("Row", "number"), kit.Column("Depth", "number")]
+                table = text_table(columns, lines, best, self.texts, self.length, [self._known(i) for i in best])
                 panels.append(kit.Panel([f"{ends} texts of ", kit.name(one)], [table]))
         note = (
             "By depth in both corpora together. Deep texts say what the corpora have in common; shallow ones are where "
@@ -180,6 +176,11 @@ class Rows:
         return kit.Section(
             "extremes", title, [kit.Prose(note, "quiet"), kit.Columns(panels)], nav="Typical and outlying"
         )
+
+    def _known(self, i: int) -> kit.Line:
+        """Return what else is known of a text, on one line: half a page is too narrow for columns."""
+        known = [(kit.cut(name, _NAME), column[i]) for name, column in self.columns.items() if column[i]]
+        return [piece for name, value in known for piece in (" · ", kit.name(name), f": {value}")][1:]
 
     @property
     def all_drawn(self) -> bool:
