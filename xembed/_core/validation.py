@@ -61,7 +61,7 @@ def check_count(value: Any, *, name: str, caller: str, low: int = 1) -> int:
     return int(value)
 
 
-def check_rng(rng: RNG, *, caller: str) -> np.random.Generator:
+def check_rng(rng: RNG, *, name: str = "rng", caller: str) -> np.random.Generator:
     """Return a generator. ``None`` means seed 0: the same call gives the same result."""
     if isinstance(rng, np.random.Generator):
         return rng
@@ -70,7 +70,7 @@ def check_rng(rng: RNG, *, caller: str) -> np.random.Generator:
     if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
         return np.random.default_rng(int(rng))
     raise TypeError(
-        f"The 'rng' parameter of {caller} must be a non-negative integer, a numpy.random.Generator or None. "
+        f"The {name!r} parameter of {caller} must be a non-negative integer, a numpy.random.Generator or None. "
         f"Got {rng!r} instead."
     )
 

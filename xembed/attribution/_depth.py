@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.directions import UnitRows, unit_rows
 from xembed._core.fields import Cosines, Count, Probabilities, Sides
 from xembed._core.neighbors import top_k
@@ -18,6 +19,7 @@ from xembed._core.validation import RNG, check_count, check_option, check_texts,
 from xembed.attribution._embedding_targets import check_exclude, embeddings_of
 from xembed.attribution._explain import Attributions, explain
 from xembed.attribution._method import REPORTED
+from xembed.attribution._methods import check_options, find_methods
 from xembed.attribution._trust import TARGETS, TrustResult, make_target, trust_check, trust_note
 from xembed.depth import tte_depth
 from xembed.encoders import describe_encoder, encode_texts
@@ -162,6 +164,10 @@ def explain_depth(
     checked = check_texts(texts)
     check_option(target, TARGETS, name="target", caller=caller)
     count = check_count(n_neighbors, name="n_neighbors", caller=caller)
+    find_methods([method], caller=caller)
+    check_options(baseline, "mask" if deletion is None else deletion, n_samples, caller=caller)
+    validation.check_rng(rng, caller=caller)
+    validation.shows_progress(progress, caller=caller)
     corpus = checked if reference is None else check_texts(reference, name="reference")
     if len(corpus) < 2:
         raise ValueError(

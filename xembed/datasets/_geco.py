@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xembed._core.validation import check_option, shows_progress
+from xembed._core.validation import check_flag, check_option, shows_progress
 from xembed.datasets._paired import PairedSentences
 from xembed.datasets._read_table import Columns, read_table
 from xembed.encoders._cache import cache_folder
@@ -132,6 +132,7 @@ def load_geco(
     """
     check_option(variant, CLASSES, name="variant", caller="load_geco")
     check_option(split, SPLITS, name="split", caller="load_geco")
+    repair = check_flag(repair, name="repair", caller="load_geco")
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"The 'path' parameter of load_geco must be a path. Got {type(path).__name__} instead.")
     table = read_table(_find(Path(path), variant, split), caller="load_geco")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from xembed._core.files import check_file, is_stream, most_bytes, open_npy, too_large
 from xembed._core.parquet import choose_columns, parquet_blocks
 from xembed._core.text import count, first_of
-from xembed._core.validation import check_option, check_texts, quote_options
+from xembed._core.validation import check_flag, check_option, check_texts, quote_options
 from xembed.datasets._read_table import Columns, Form, ending, read_table
 from xembed.datasets._tables import TextTable, as_day
 
@@ -106,6 +106,8 @@ def read_texts(
     >>> table, table.texts
     (TextTable('notes': 2 texts, columns 'text', 'stars'), ('Lovely', 'Broke at once'))
     """
+    skip_blank = check_flag(skip_blank, name="skip_blank", caller="read_texts")
+    dayfirst = check_flag(dayfirst, name="dayfirst", caller="read_texts")
     form = Form(delimiter, encoding, text_column, is_table=text_column is not None or id_column is not None)
     remedy = " .npy is for ready embeddings: read_embeddings reads it."
     table = read_table(path, caller="read_texts", form=form, remedy=remedy)

@@ -16,7 +16,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from xembed._core.files import atomic_write, check_writable
-from xembed._core.validation import check_texts, quote_options
+from xembed._core.validation import check_flag, check_texts, quote_options
 
 Columns: TypeAlias = dict[str, list[Any]]
 
@@ -66,7 +66,7 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     """
     suffix = check_table_path(path).suffix.lower()
     cleaned = _clean(columns)
-    with atomic_write(path, exclusive=not overwrite) as file:
+    with atomic_write(path, exclusive=not check_flag(overwrite, name="overwrite", caller="write_table")) as file:
         _WRITERS[suffix](file, cleaned)
 
 

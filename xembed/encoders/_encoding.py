@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.text import count, cut
-from xembed._core.validation import FloatArray, check_embeddings, check_texts
+from xembed._core.validation import FloatArray, check_count, check_embeddings, check_texts, shows_progress
 
 if TYPE_CHECKING:
     from xembed.encoders._cache import CacheOption
@@ -238,6 +238,7 @@ def encode_texts(
     >>> encode_texts(Lengths(), ["a b", "c"]).embeddings
     array([[3., 1.], [1., 0.]])
     """
+    check_encoding_options(batch_size, progress, caller="encode_texts")
     encode_detailed = getattr(encoder, "encode_detailed", None)
     if callable(encode_detailed) and not isinstance(encoder, type):
         encoding = encode_detailed(texts, batch_size, progress=progress, cache=cache)
@@ -262,6 +263,12 @@ def encode_texts(
     if embeddings.dtype == np.float16:
         embeddings = embeddings.astype(np.float32)
     return Encoding(embeddings, n_texts=len(checked), n_unique=len(set(checked)))
+
+
+def check_encoding_options(batch_size: Any, progress: Any, *, caller: str) -> None:
+    """Check the options of encoding, which an object of one's own never sees."""
+    check_count(batch_size, name="batch_size", caller=caller)
+    shows_progress(progress, caller=caller)
 
 
 def describe_encoder(encoder: Any) -> dict[str, Any]:

@@ -22,11 +22,13 @@ from xembed._core.validation import (
     check_rng,
     check_same_dims,
     describe_rng,
+    is_name,
 )
 from xembed.datasets import TextTable
 from xembed.encoders import Encoding, describe_encoder, encode_texts
 from xembed.encoders._cache import CacheOption
 from xembed.encoders._corpora import Corpora, read_corpora
+from xembed.encoders._encoding import check_encoding_options
 from xembed.isotropy import _compare
 from xembed.isotropy._compare import NONE, RAW, CorrectionRow, CorrectionsResult, compare_corrections
 from xembed.isotropy._layers import LayerProfile, layer_profile
@@ -213,6 +215,9 @@ def diagnose(
     seeds = check_rng(rng, caller=caller).integers(2**32, size=5).tolist()
     layers = check_flag(layers, name="layers", caller=caller)
     transductive = check_flag(transductive, name="transductive", caller=caller)
+    check_encoding_options(batch_size, progress, caller=caller)
+    if name is not None and not is_name(name):
+        raise TypeError(f"The 'name' parameter of {caller} must be a string that is not blank. Got {name!r} instead.")
     candidates = _compare.check_corrections(corrections, caller=caller)
     given, measured = _read_source(source, texts, text_column, encoder, caller=caller)
     if measured is not None:

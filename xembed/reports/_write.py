@@ -15,6 +15,7 @@ from xembed._core.fields import Misfit, fields_of, read_fields, read_json
 from xembed._core.files import check_not_read, check_writable, sweep, write_together
 from xembed._core.provenance import dump_json, provenance
 from xembed._core.results import rebuild
+from xembed._core.validation import check_flag
 from xembed.reports import _combined, _comparison
 from xembed.reports._render import render_page
 
@@ -98,6 +99,8 @@ def _write_to_file(data: Mapping[str, Any], file: IO[Any]) -> None:
 
 def check_report_path(path: str | os.PathLike[str], *, overwrite: bool = False, data_too: bool = True) -> Path:
     """Return ``path`` if a page, and its data beside it, can be written there without touching what is not ours."""
+    overwrite = check_flag(overwrite, name="overwrite", caller="check_report_path")
+    data_too = check_flag(data_too, name="data_too", caller="check_report_path")
     page = check_writable(path)
     if page.suffix.lower() not in PAGE_ENDINGS:
         raise ValueError(f"A report is a page: its path must end in .html or .htm. Got {str(page)!r} instead.")

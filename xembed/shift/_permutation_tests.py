@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.blocks import read_blocks
 from xembed._core.directions import UnitRows, direction_weights
 from xembed._core.fields import Count, Interval, Level, Probability, Provenance, Sides
@@ -146,6 +147,8 @@ def _test(
     check_count(n_resamples, name="n_resamples", caller=caller, low=19)
     check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     generator, level = check_rng(rng, caller=caller), float(confidence_level)
+    paired = validation.check_flag(paired, name="paired", caller=caller)
+    validation.shows_progress(progress, caller=caller)
     made = provenance(
         caller,
         **parameters,
