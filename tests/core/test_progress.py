@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xembed._core.parallel import ordered_map
-from xembed._core.progress import no_progress, showing, step, track
+from xembed._core.progress import estimated_step, no_progress, showing, step, track
 from xembed.depth import find_outliers, tte_depth
 from xembed.isotropy import measure
 from xembed.shift import compare_corpora, compare_many, drift_over_time
@@ -34,6 +34,15 @@ def test_a_step_and_a_loop_reach_their_totals(capsys):
         assert list(track(range(3), "Numbers", "number")) == [0, 1, 2]
     assert rows == [slice(0, 7), slice(7, 12)]
     assert bars(capsys.readouterr()) == {"Parts": (10, 10), "Rows": (12, 12), "Numbers": (3, 3)}
+
+
+def test_an_estimate_is_reached_whatever_the_work_was(capsys):
+    with showing(True, caller="a test"):
+        for name, parts in (("More", (4, 9, 2)), ("Less", (1, 1)), ("None", ())):
+            with estimated_step(name, 10, "row") as advance:
+                for n in parts:
+                    advance(n)
+    assert bars(capsys.readouterr()) == {"More": (10, 10), "Less": (10, 10), "None": (10, 10)}
 
 
 def test_nothing_is_shown_unless_asked_or_on_a_terminal(capsys):

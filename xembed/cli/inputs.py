@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from xembed._core.inputs import is_blank
 from xembed._core.text import count, first_of
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
@@ -123,7 +124,6 @@ class Source:
     def column(self, name: str, option: str, *, complete: bool = True) -> list[Any]:
         """Return the column that an option names; ``complete`` refuses blank cells, which would pass for one group."""
         from xembed._core.validation import quote_options
-        from xembed.shift._battery import is_missing
 
         beside = _columns_beside(self.path, self.reading) if self.table is None else {}
         columns = beside if self.table is None else self.table.columns
@@ -138,7 +138,7 @@ class Source:
                 f"{option} must be one of {names}, the columns of {str(self.path)!r}. Got {name!r} instead."
             )
         values = [beside[name][row] for row in self.rows] if self.table is None else list(self.table.column(name))
-        missing = [place for place, value in enumerate(values) if complete and is_missing(value)]
+        missing = [place for place, value in enumerate(values) if complete and is_blank(value)]
         if missing:
             raise ValueError(
                 f"{str(self.path)!r} must have a value in each cell of {name!r}. {len(missing)} "

@@ -241,8 +241,9 @@ def _parse_file(data: bytes, file: Path, source: str, encoding: str | None) -> l
     content = to_utf8(data, source, encoding, utf16=True).decode("utf-8")
     first = content.partition("\n")[0]
     with_commas = file.suffix.lower() == ".csv" and "\t" not in first
+    tab_rows = ((n, line.split("\t")) for n, line in enumerate(split_lines(content), start=1) if line.strip())
     pairs: list[Pair] = []
-    for number, cells in _csv_rows(content, source) if with_commas else _tab_rows(content):
+    for number, cells in _csv_rows(content, source) if with_commas else tab_rows:
         if len(cells) != 2:
             separator = "comma" if with_commas else "tab"
             raise ValueError(
@@ -256,12 +257,6 @@ def _parse_file(data: bytes, file: Path, source: str, encoding: str | None) -> l
             raise ValueError(f"{source}: line {number} must hold an entry before its definition. Got none.")
         pairs.extend((entry, definition) for definition in definitions.split(_MORE))
     return pairs
-
-
-def _tab_rows(content: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(split_lines(content), start=1):
-        if line.strip():
-            yield number, line.split("\t")
 
 
 def _csv_rows(content: str, source: str) -> Iterator[tuple[int, list[str]]]:

@@ -158,7 +158,8 @@ class TextTable:
         """
         kept = np.ones(len(self), dtype=np.bool_)
         for name, wanted in column_equals.items():
-            column, options = list(self.column(name)), _as_options(wanted)
+            several = isinstance(wanted, list | tuple | set | frozenset | range | np.ndarray)
+            column, options = list(self.column(name)), list(wanted) if several else [wanted]
             if name == "date" and self.dates is not None:
                 column, options = self.dates.tolist(), _as_days(options).tolist()
             matches, absent = _match(column, options)
@@ -336,11 +337,6 @@ def _as_days(dates: Any) -> npt.NDArray[np.datetime64]:
         raise ValueError(f"dates must hold days, such as '2024-03-04', and no missing ones ({error}).") from None
     days.setflags(write=False)
     return days
-
-
-def _as_options(wanted: Any) -> list[Any]:
-    is_collection = isinstance(wanted, list | tuple | set | frozenset | range | np.ndarray)
-    return list(wanted) if is_collection else [wanted]
 
 
 def _key(cell: Any) -> tuple[bool, Any]:

@@ -12,7 +12,7 @@ from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Probability, Provenance, Sides
 from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import DataFrame, Result, data_frame
 from xembed._core.validation import RNG, Embeddings, check_embeddings, check_same_dims, describe_rng
 from xembed.depth._depth import DECIMALS, unit_depths
 from xembed.depth._local import nearest_similarity, raise_if_too_few
@@ -20,8 +20,6 @@ from xembed.encoders._corpora import read_corpora, unread_verdict
 from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from xembed.depth._empirical_null import EmpiricalNull
 
 _SCORES = {"depth": "depth", "local": "local depth"}
@@ -88,19 +86,11 @@ class OutlierResult(Result):
         # An empty list of JSON does not say that it held integers.
         object.__setattr__(self, "rows", np.asarray(self.rows, dtype=np.int64))
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a text: row, score, p-value, q-value, and whether it is reported."""
-        import pandas as pd
-
         every = np.arange(self.n_tested)
-        columns = {
-            "row": every,
-            "score": self.scores,
-            "pvalue": self.pvalues,
-            "qvalue": self.qvalues,
-            "outlier": np.isin(every, self.rows),
-        }
-        return pd.DataFrame(columns)
+        columns = {"row": every, "score": self.scores, "pvalue": self.pvalues, "qvalue": self.qvalues}
+        return data_frame(columns | {"outlier": np.isin(every, self.rows)})
 
 
 @shows_steps
@@ -240,6 +230,9 @@ def find_outliers(
     same = len(set(corpora.texts.get("X", ()))) > 1 and bool(1 - np.linalg.norm(unit.total) / len(unit) < _SAME)
     not_read = unread_verdict(dict(zip(("these texts", "the reference"), counted, strict=False)), same=same)
     verdict = _verdict(len(rows), len(points), threshold, score, method, n_calibration, level)
+    n_reference = None if reference is None else len(corpus)
+    compared = {"n_neighbors": neighbors if score == "local" else None, "n_reference": n_reference}
+    encoded_by = {} if described is None else {"encoder": described}
     return OutlierResult(
         verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
         rows=rows,
@@ -254,15 +247,7 @@ def find_outliers(
         n_tested=len(points),
         warnings=(*of_encoding, *warnings),
         unread=1.0 if same else max(counted),
-        provenance=provenance(
-            caller,
-            fdr=level,
-            score=score,
-            n_neighbors=neighbors if score == "local" else None,
-            n_reference=None if reference is None else len(corpus),
-            rng=describe_rng(rng),
-            **({} if described is None else {"encoder": described}),
-        ),
+        provenance=provenance(caller, fdr=level, score=score, **compared, rng=describe_rng(rng), **encoded_by),
     )
 
 

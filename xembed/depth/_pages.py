@@ -21,7 +21,9 @@ def outliers(data: kit.Data) -> kit.Page:
         "conformal": "texts of the reference that calibrate the p-values",
         "empirical_null": "texts in the bulk, which the p-values are extrapolated from",
     }[data["method"]]
+    rate = f"false discovery rate {kit.level(data['fdr'])}"
     caption = f"The {what} of all {data['n_tested']:,} texts. Left: outlying."
+    threshold = "–" if data["threshold"] is None else f"{data['threshold']:.3f}"
     if data["threshold"] is not None:
         caption += " Texts at or left of the dashed line are reported."
     spec = kit.histogram(scores, title=what, mark=data["threshold"], mark_name="largest that is reported")
@@ -31,14 +33,8 @@ def outliers(data: kit.Data) -> kit.Page:
         finding=_finding(data),
         verdict=data["verdict"],
         cards=[
-            kit.Card(
-                "Reported", f"{len(rows):,} of {data['n_tested']:,}", f"false discovery rate {kit.level(data['fdr'])}"
-            ),
-            kit.Card(
-                "Threshold",
-                "–" if data["threshold"] is None else f"{data['threshold']:.3f}",
-                f"largest {what} that is reported",
-            ),
+            kit.Card("Reported", f"{len(rows):,} of {data['n_tested']:,}", rate),
+            kit.Card("Threshold", threshold, f"largest {what} that is reported"),
             kit.Card("Compared with", f"{data['n_calibration']:,}", source),
         ],
         caveats=data["warnings"],

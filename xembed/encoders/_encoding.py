@@ -209,13 +209,12 @@ def encode_texts(
     Parameters
     ----------
     encoder : Encoder or object with ``.encode(list of str)``
-        Encoder. Of an object of your own only ``.encode(texts)`` is called, once, with all texts: without cache,
-        and with repeated texts as they are. If it has ``.encode_detailed``, that is called as the one of an
-        `Encoder`, and has to return an `Encoding`, too.
+        Of an object of your own ``.encode(texts)`` is called once with all texts, without a cache or, if it has it,
+        ``.encode_detailed`` as that of an `Encoder`.
     texts : iterable of str
         The texts, none of them blank.
     batch_size, progress, cache
-        Options of `Encoder.encode`. For objects without ``.encode_detailed`` they have no effect.
+        Options of `Encoder.encode`, for ``.encode_detailed`` only.
 
     Returns
     -------
@@ -224,10 +223,8 @@ def encode_texts(
 
     Raises
     ------
-    TypeError
-        If ``encoder`` has no ``.encode``, its ``.encode_detailed`` gives no `Encoding`, or ``texts`` are not strings.
-    ValueError
-        If a text is blank, or the encoder does not give one finite row a text.
+    TypeError, ValueError
+        If ``encoder`` has no ``.encode``, gives no `Encoding` or no finite row a text, or a text is blank or no string.
 
     Examples
     --------
@@ -282,10 +279,9 @@ def describe_encoder(encoder: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        For an `Encoder`: ``model``, ``revision``, ``layer``, ``pooling``, ``normalize``, ``max_length``,
-        ``dtype``, ``dimension``, ``fingerprint`` and ``device``, and
-        ``backend`` if it is not PyTorch. For another object what its ``.describe()``
-        returns, or ``model`` with the name of its class.
+        For an `Encoder`: ``model``, ``revision``, ``layer``, ``pooling``, ``normalize``, ``max_length``, ``dtype``,
+        ``dimension``, ``fingerprint``, ``device``, and ``backend`` if it is not PyTorch. For another object what its
+        ``.describe()`` returns, or ``model`` with the name of its class.
 
     Raises
     ------

@@ -46,20 +46,13 @@ def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any], *, ove
     ----------
     result : object with ``to_dict``
         A result of this package.
-    path : path-like or file handle
-        The page, ``*.html`` or ``*.htm``. The data go to the same name with the ending ``.json``. To an open file, of
-        bytes or of text in UTF-8, the page alone is written.
-    overwrite : bool, default=False
-        Replace files that are no pages or data of this package, too.
+    path, overwrite
+        As in the ``report`` of a result.
 
     Raises
     ------
-    OSError
-        If the folder does not exist or can't be written, or if a file that is not of this package lies there already.
-    TypeError
-        If ``path`` is neither a path nor a file.
-    ValueError
-        If ``path`` has another ending, or is a text file in another encoding than UTF-8.
+    OSError, TypeError, ValueError
+        As in the ``report`` of a result.
 
     Examples
     --------
@@ -160,11 +153,9 @@ def write_combined(
     Raises
     ------
     OSError
-        If a file can't be read, if ``path`` can't be written, or if a file that is not of this package lies there.
-    TypeError
-        If ``results`` is a single result or path, or holds something else.
-    ValueError
-        If there is no result, a file is not one, ``title`` is blank, or one of ``results`` would be overwritten.
+        If a file can't be read, ``path`` can't be written, or a file that is not of this package lies there.
+    TypeError, ValueError
+        If ``results`` are no list of results, or empty, ``title`` is blank, or one of ``results`` would be overwritten.
 
     Examples
     --------
@@ -200,12 +191,8 @@ def compare_results(old: Source, new: Source) -> dict[str, Any]:
 
     Raises
     ------
-    OSError
-        If a file can't be read.
-    TypeError
-        If ``old`` or ``new`` is neither a result nor a path.
-    ValueError
-        If the two are of different schemas, or there are no pages for theirs.
+    OSError, TypeError, ValueError
+        If one can't be read or is no result, or the two are of different schemas.
 
     Examples
     --------
@@ -228,19 +215,13 @@ def write_comparison(old: Source, new: Source, path: str | os.PathLike[str], *, 
     ----------
     old, new : results or paths
         Two results of one schema, or .json files that lie beside reports.
-    path : path-like
-        The page, ``*.html`` or ``*.htm``. The data go to the same name with the ending ``.json``.
-    overwrite : bool, default=False
-        Replace files that are no pages or data of this package, too.
+    path, overwrite
+        As in `write_combined`.
 
     Raises
     ------
-    OSError
-        If a file can't be read, if ``path`` can't be written, or if a file that is not of this package lies there.
-    TypeError
-        If ``old`` or ``new`` is neither a result nor a path.
-    ValueError
-        If the two are of different schemas, or one of them would be overwritten.
+    OSError, TypeError, ValueError
+        As in `compare_results` and `write_combined`.
 
     Examples
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +14,13 @@ from xembed._core.directions import direction_weights
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Probability, Provenance, Sides
 from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
-from xembed._core.results import PerRow, Result, UserText
+from xembed._core.results import DataFrame, PerRow, Result, UserText, data_frame
 from xembed._core.text import short_names
 from xembed._core.validation import RNG, Embeddings, check_count, check_rng, describe_rng
 from xembed.encoders._corpora import check_unread, named_column, read_corpora, unread_verdict
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, is_place, read_stream, read_times
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _CALLER = "drift_over_time"
 # Fewest rows, and fewest groups, that a window is tested with.
@@ -154,10 +151,8 @@ class DriftResult(Result):
     provenance: Provenance
     unread: tuple[Probability, Probability] = (0.0, 0.0)
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a window."""
-        import pandas as pd
-
         columns: dict[str, Any] = {
             "start": self.starts,
             "end": self.ends,
@@ -174,7 +169,7 @@ class DriftResult(Result):
             "depth_mean": self.depth_mean,
             "depth_sd": self.depth_sd,
         }
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 @shows_steps
@@ -316,14 +311,9 @@ def drift_over_time(
         tables = {**outside, "X": X}
         by_table = [named_column(groups, table, name="groups", of=of, caller=_CALLER) for of, table in tables.items()]
         groups = by_table if outside else by_table[0]
-    options: dict[str, Any] = {
-        "window": window,
-        "alpha": alpha,
-        "groups": groups,
-        "n_resamples": n_resamples,
-        "max_rows": max_rows,
-        "min_rows": min_rows,
-    }
+    options: dict[str, Any] = dict(
+        window=window, alpha=alpha, groups=groups, n_resamples=n_resamples, max_rows=max_rows, min_rows=min_rows
+    )
     if corpora.texts:  # all that can be refused is, before they are encoded
         stand_in = corpora.places("reference") if "reference" in corpora.texts else reference
         plan(corpora.places("X"), times, reference=stand_in, **options)
@@ -336,17 +326,9 @@ def drift_over_time(
     direction_weights(rows, name="X")
     windows = made.windows
     looks, alarm = watch(stream, windows, alpha, n_resamples, max_rows, seed, _CALLER)
-    parameters = {
-        "reference": _describe(reference),
-        "window": _describe(window),
-        "alpha": float(alpha),
-        "groups": None if groups is None else "given",
-        "n_resamples": n_resamples,
-        "max_rows": max_rows,
-        "min_rows": smallest,
-        "rng": describe_rng(rng),
-        "n_dims": int(rows.shape[1]),
-    }
+    asked = {"reference": _describe(reference), "window": _describe(window), "alpha": float(alpha)}
+    design = {"groups": None if groups is None else "given", "n_resamples": n_resamples, "max_rows": max_rows}
+    parameters = asked | design | {"min_rows": smallest, "rng": describe_rng(rng), "n_dims": int(rows.shape[1])}
     short = short_names(pair)
     not_read = unread_verdict({f"the texts of “{one}”": share for one, share in zip(short, shares_unread, strict=True)})
     verdict = _verdict(looks, alarm, windows, alpha, short[1])

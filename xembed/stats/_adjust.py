@@ -55,19 +55,14 @@ def benjamini_hochberg(pvalues: npt.ArrayLike) -> Floats:
 
     Parameters
     ----------
-    pvalues : array-like of shape (n_tests,)
-        P-values, from 0 to 1.
+    pvalues
+        As in `holm`, with the same errors.
 
     Returns
     -------
     ndarray of shape (n_tests,)
         Adjusted p-values. Among the hypotheses with an adjusted p-value of at most alpha the expected share of true
         ones is at most alpha, if the tests are independent or depend on each other positively.
-
-    Raises
-    ------
-    ValueError
-        If the values are not in [0, 1] or not one-dimensional.
 
     See Also
     --------
