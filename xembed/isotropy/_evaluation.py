@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Probability, Provenance
+from xembed._core.inputs import list_items
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.neighbors import top_k
 from xembed._core.provenance import provenance
@@ -276,7 +277,7 @@ def check_labels(labels: Any, n_texts: int, *, caller: str) -> tuple[tuple[str, 
         raise TypeError(
             f"The 'labels' parameter of {caller} must be a sequence with one label a text. Got {labels!r:.60} instead."
         )
-    values = list(labels)
+    values = list_items(labels, name="labels")
     wrong = [value for value in values if not isinstance(value, str | int | np.integer)]
     if wrong:
         raise TypeError(
