@@ -33,18 +33,10 @@ from xembed.encoders._prompt import PromptEncoder, PromptTokens
 
 
 class Body:
-    """A copy of an encoder's pipeline that can be trained.
+    """A copy of an encoder's pipeline that can be trained, on ``device``.
 
-    Parameters
-    ----------
-    encoder : Encoder
-        It is copied, and moved to ``device``.
-    pooling : str or None
-        'mean', 'cls', 'max' or 'prompt'; None is the encoder's own.
-    template : str
-        Template of the prompt, for 'prompt'.
-    max_length : int or None
-        Tokens read of a definition in training; never more than the encoder reads.
+    ``pooling`` is 'mean', 'cls', 'max', 'prompt' (with ``template``) or None, the encoder's own; ``max_length`` is the
+    number of tokens that are read of a definition in training, never more than the encoder reads.
     """
 
     def __init__(
@@ -65,9 +57,7 @@ class Body:
             self.model.max_seq_length = max_length
         self._lower = lower_modules(self.model)
         self.dimension = int(first.get_embedding_dimension())
-        self.prompt: PromptTokens | None = None
-        if self.template is not None:
-            self.prompt = PromptTokens(first, self.template, caller=caller)
+        self.prompt = None if self.template is None else PromptTokens(first, self.template, caller=caller)
         pooled = self._pooling_module().get_embedding_dimension()
         if self.prompt is None and pooled != self.dimension:
             raise ValueError(

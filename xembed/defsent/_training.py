@@ -377,15 +377,7 @@ class State:
 
 
 class Checkpoints:
-    """The checkpoint in a folder, or none if ``folder`` is None.
-
-    Parameters
-    ----------
-    folder : path or None
-        Created if it does not exist (its parent has to).
-    fingerprint : mapping
-        All that the training depends on. A checkpoint with another one is refused.
-    """
+    """The checkpoint in a folder, or none if ``folder`` is None; one of another ``fingerprint`` is refused."""
 
     def __init__(self, folder: str | os.PathLike[str] | None, fingerprint: Mapping[str, Any], *, caller: str) -> None:
         self._folder = None if folder is None else Path(folder)

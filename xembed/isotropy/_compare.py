@@ -444,11 +444,8 @@ def check_data(
 ) -> tuple[Protocol, tuple[dict[str, float], bool], dict[str, float], list[_Half]]:
     """Check the texts, pairs and labels of `compare_corrections`; nothing need be encoded for that.
 
-    Returns
-    -------
-    tuple
-        What is compared, the overlaps of the fit and whether it is on test sentences, those of the tune sets, and the
-        halves of the labeled texts.
+    Returned are what is compared, the overlaps of the fit and whether it is on test sentences, those of the tune sets,
+    and the halves of the labeled texts.
     """
     protocol = _check_protocol(fit_texts, tune, test, texts, caller=caller)
     fit = _check_fit(protocol, allowed=transductive, caller=caller)

@@ -167,7 +167,8 @@ class Whitening(_Projection):
         dead = find_dead(points, covariance.diagonal())
         moments.raise_if_all_dead(dead, caller="Whitening", n_rows=n_rows)
         values, axes = _axes_without(covariance, dead)
-        shrinkage = self._find_shrinkage(points, mean, values)
+        is_estimated = isinstance(self.shrinkage, str)
+        shrinkage = _ledoit_wolf(points, mean, values) if is_estimated else float(self.shrinkage or 0.0)
         shrunk = (1.0 - shrinkage) * values + shrinkage * values.mean()
         rank = min(n_kept, moments.count_directions(shrunk, floor=self.floor))
         axes = axes[:, :rank]
@@ -178,11 +179,6 @@ class Whitening(_Projection):
         self.mean_, self.eigenvalues_, self.projection_ = mean, values, as_matrix(projection)
         self.shrinkage_, self.dead_dimensions_ = shrinkage, indices_of(dead)
         return rank
-
-    def _find_shrinkage(self, X: FloatArray, mean: Array, values: Array) -> float:
-        if self.shrinkage is None:
-            return 0.0
-        return _ledoit_wolf(X, mean, values) if isinstance(self.shrinkage, str) else float(self.shrinkage)
 
 
 class ICAProjection(_Projection):
