@@ -230,6 +230,9 @@ def find_outliers(
     same = len(set(corpora.texts.get("X", ()))) > 1 and bool(1 - np.linalg.norm(unit.total) / len(unit) < _SAME)
     not_read = unread_verdict(dict(zip(("these texts", "the reference"), counted, strict=False)), same=same)
     verdict = _verdict(len(rows), len(points), threshold, score, method, n_calibration, level)
+    n_reference = None if reference is None else len(corpus)
+    compared = {"n_neighbors": neighbors if score == "local" else None, "n_reference": n_reference}
+    encoded_by = {} if described is None else {"encoder": described}
     return OutlierResult(
         verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
         rows=rows,
@@ -244,15 +247,7 @@ def find_outliers(
         n_tested=len(points),
         warnings=(*of_encoding, *warnings),
         unread=1.0 if same else max(counted),
-        provenance=provenance(
-            caller,
-            fdr=level,
-            score=score,
-            n_neighbors=neighbors if score == "local" else None,
-            n_reference=None if reference is None else len(corpus),
-            rng=describe_rng(rng),
-            **({} if described is None else {"encoder": described}),
-        ),
+        provenance=provenance(caller, fdr=level, score=score, **compared, rng=describe_rng(rng), **encoded_by),
     )
 
 

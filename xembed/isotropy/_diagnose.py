@@ -25,7 +25,7 @@ from xembed._core.validation import (
     is_name,
 )
 from xembed.datasets import TextTable
-from xembed.encoders import Encoding, describe_encoder, encode_texts
+from xembed.encoders import describe_encoder, encode_texts
 from xembed.encoders._cache import CacheOption
 from xembed.encoders._corpora import Corpora, read_corpora
 from xembed.encoders._encoding import check_encoding_options
@@ -350,11 +350,12 @@ def _raise_for_no_fit(caller: str) -> NoReturn:
 def _encode(source: Any, measured: NamedTexts, to_fit: Any, options: dict[str, Any], *, caller: str) -> _Space:
     fit = None if to_fit is None else named_texts(to_fit, name="fit_texts", caller=caller)
     encoding = encode_texts(source, measured.texts, **options)
+    warnings = list(encoding.warnings(measured.name))
+    if repeated := encoding.n_texts - encoding.n_unique:
+        warnings.append(f"{repeated} of the {encoding.n_texts} texts repeat another one.")
     X = encoding.embeddings
     embeddings = _EncodedOnce(source, options, dict(zip(measured.texts, X, strict=True)))
-    return _Space(
-        measured, X, fit, embeddings, measured.texts, describe_encoder(source), _warn(encoding, measured.name)
-    )
+    return _Space(measured, X, fit, embeddings, measured.texts, describe_encoder(source), warnings)
 
 
 def _from_embeddings(source: Any, texts: Any, fit: Any, *, caller: str) -> _Space:
@@ -394,12 +395,6 @@ class _EncodedOnce:
 
     def describe(self) -> dict[str, Any]:
         return describe_encoder(self._encoder)
-
-
-def _warn(encoding: Encoding, name: str) -> list[str]:
-    repeated = encoding.n_texts - encoding.n_unique
-    of_repeats = [f"{repeated} of the {encoding.n_texts} texts repeat another one."] if repeated else []
-    return [*encoding.warnings(name), *of_repeats]
 
 
 def _best_correction(compared: CorrectionsResult) -> str:

@@ -13,6 +13,7 @@ from xembed._core.fields import Count, Probability, Provenance
 from xembed._core.inputs import list_items
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.neighbors import top_k
+from xembed._core.progress import track
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import (
@@ -303,7 +304,7 @@ def probe_correct(X: FloatArray, folds: ProbeFolds) -> Array:
     # The probe is scale-invariant: a power of two changes no digit, and squares can't overflow.
     rows = np.ldexp(X.astype(np.float64), -int(np.frexp(np.abs(X).max())[1]))
     correct = np.empty(len(rows))
-    for fold in np.unique(folds.folds):
+    for fold in track(np.unique(folds.folds).tolist(), "Linear probe", "fold"):
         held_out = folds.folds == fold
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_MAX_ITERATIONS))
         model.fit(rows[~held_out], folds.targets[~held_out])

@@ -378,6 +378,10 @@ def compare_corpora(
         checked = check_against_itself(first, wanted, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
     points, shares, projection = make_map(first, second, projection, seeds[2], notes)
     similarities = mean_cosines(np.stack([first.total, second.total]), np.array([n, m]))
+    by = None if groups is None else "given"
+    design = {"tests": list(wanted), "n_resamples": n_resamples, "groups": by, "paired": paired}
+    asked = {"explain": explain, "self_check": self_check, "mode": mode, "projection": projection}
+    measured = {"alpha": float(alpha), "confidence_level": float(confidence_level), "distance": distance}
     same = listed is not None and len(set(listed)) > 1 and bool((similarities > 1 - _SAME).all())
     not_read = unread_verdict(
         {f"the texts of “{one}”": share for one, share in zip(short, shares_unread, strict=True)}, same=same
@@ -412,22 +416,7 @@ def compare_corpora(
         texts_G=None if listed is None else tuple(listed[n:]),
         encoder=described,
         warnings=tuple(notes),
-        provenance=provenance(
-            _CALLER,
-            tests=list(wanted),
-            n_resamples=n_resamples,
-            groups=None if groups is None else "given",
-            paired=paired,
-            explain=explain,
-            self_check=self_check,
-            mode=mode,
-            projection=projection,
-            rng=describe_rng(rng),
-            n_dims=first.n_dims,
-            alpha=float(alpha),
-            confidence_level=float(confidence_level),
-            distance=distance,
-        ),
+        provenance=provenance(_CALLER, **design, **asked, rng=describe_rng(rng), n_dims=first.n_dims, **measured),
         metadata_F=columns[0],
         metadata_G=columns[1],
         unread=(1.0, 1.0) if same else shares_unread,

@@ -326,17 +326,9 @@ def drift_over_time(
     direction_weights(rows, name="X")
     windows = made.windows
     looks, alarm = watch(stream, windows, alpha, n_resamples, max_rows, seed, _CALLER)
-    parameters = {
-        "reference": _describe(reference),
-        "window": _describe(window),
-        "alpha": float(alpha),
-        "groups": None if groups is None else "given",
-        "n_resamples": n_resamples,
-        "max_rows": max_rows,
-        "min_rows": smallest,
-        "rng": describe_rng(rng),
-        "n_dims": int(rows.shape[1]),
-    }
+    asked = {"reference": _describe(reference), "window": _describe(window), "alpha": float(alpha)}
+    design = {"groups": None if groups is None else "given", "n_resamples": n_resamples, "max_rows": max_rows}
+    parameters = asked | design | {"min_rows": smallest, "rng": describe_rng(rng), "n_dims": int(rows.shape[1])}
     short = short_names(pair)
     not_read = unread_verdict({f"the texts of “{one}”": share for one, share in zip(short, shares_unread, strict=True)})
     verdict = _verdict(looks, alarm, windows, alpha, short[1])

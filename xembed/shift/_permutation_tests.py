@@ -149,15 +149,8 @@ def _test(
     generator, level = check_rng(rng, caller=caller), float(confidence_level)
     paired = validation.check_flag(paired, name="paired", caller=caller)
     validation.shows_progress(progress, caller=caller)
-    made = provenance(
-        caller,
-        **parameters,
-        n_resamples=n_resamples,
-        groups=None if groups is None else "given",
-        paired=paired,
-        confidence_level=level,
-        rng=describe_rng(rng),
-    )
+    design = {"n_resamples": n_resamples, "groups": None if groups is None else "given", "paired": paired}
+    made = provenance(caller, **parameters, **design, confidence_level=level, rng=describe_rng(rng))
     if name == "linear" and groups is None and not paired:
         return _streamed_linear_mmd(F, G, n_resamples, generator, level, made, progress)
     first, second = check_pair(F, G, caller=caller)

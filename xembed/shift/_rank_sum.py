@@ -202,17 +202,9 @@ def rank_sum_test(
         depths_F, depths_G, rows = _depths_of_arrays(
             UnitRows.of(first, name="F"), UnitRows.of(second, name="G"), reference, distance, generator
         )
-    return compare_depths(
-        depths_F,
-        depths_G,
-        rows,
-        reference=reference,
-        distance=distance,
-        alternative=alternative,
-        method=method,
-        confidence_level=float(confidence_level),
-        rng=describe_rng(rng),
-    )
+    asked = {"reference": reference, "distance": distance, "alternative": alternative, "method": method}
+    level = float(confidence_level)
+    return compare_depths(depths_F, depths_G, rows, **asked, confidence_level=level, rng=describe_rng(rng))
 
 
 def compare_depths(

@@ -50,7 +50,7 @@ def rank_sum(data: kit.Data) -> kit.Page:
             kit.Card("p-value", kit.p_value(data["pvalue"]), how),
             kit.Card("Effect size 2Q − 1", f"{data['effect_size']:+.2f}", interval),
             kit.Card("Quality index Q", f"{data['quality_index']:.3f}", index),
-            _sizes_card(data, names),
+            sections.sizes_card(data, names),
         ],
         methods=methods.of_rank_sum(data["reference"]),
         sizes=f"{data['n_F']:,} and {data['n_G']:,} texts",
@@ -103,15 +103,11 @@ def _cards(data: kit.Data, names: Names) -> list[kit.Card]:
     if (auc := data["separability"]) is not None:
         note = f"a linear classifier orders {kit.percent(auc)} of held-out pairs; 50% is chance"
         cards.append(kit.Card("Separability (AUC)", f"{auc:.3f}", note))
-    cards += [*_dispersion_card(data["facets"], names), _sizes_card(data["test"], names)]
+    cards += [*_dispersion_card(data["facets"], names), sections.sizes_card(data["test"], names)]
     cosines = f"{data['similarity_within_F']:.2f} / {data['similarity_within_G']:.2f}"
     between = f"; {data['similarity_between']:.2f} between them"
     of_each: kit.Line = ["within ", kit.name(names[0]), " / within ", kit.name(names[1]), between]
     return [*cards, kit.Card("Mean cosine of two texts", cosines, of_each)]
-
-
-def _sizes_card(sizes: kit.Data, names: Sequence[str]) -> kit.Card:
-    return kit.Card("Texts", f"{sizes['n_F']:,} / {sizes['n_G']:,}", [kit.name(names[0]), " / ", kit.name(names[1])])
 
 
 def _dispersion_card(facets: Sequence[kit.Data], names: Names) -> list[kit.Card]:

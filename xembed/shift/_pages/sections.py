@@ -38,6 +38,11 @@ def finding_of(data: kit.Data, what: str, found: bool) -> kit.Finding:
     return kit.Finding(words, found)
 
 
+def sizes_card(sizes: kit.Data, names: Sequence[str]) -> kit.Card:
+    """Return how many texts each corpus has."""
+    return kit.Card("Texts", f"{sizes['n_F']:,} / {sizes['n_G']:,}", [kit.name(names[0]), " / ", kit.name(names[1])])
+
+
 def _opening(part: kit.Data, within: bool) -> list[kit.Block]:
     """Return the verdict and the notes of a part within the page of another result; alone its page says them."""
     notes = [kit.Prose(note, "note") for note in part.get("warnings", ())]

@@ -114,7 +114,7 @@ def _page(
     data: kit.Data, kind: str, part: str, finding: kit.Finding, cards: Sequence[kit.Card], section: kit.Section
 ) -> kit.Page:
     """Return the page of a section of the shift report that stands alone: verdict and notes are at its top."""
-    names, n_F, n_G = kit.short_names(data["names"]), f"{data['n_F']:,}", f"{data['n_G']:,}"
+    names = kit.short_names(data["names"])
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind=kind,
@@ -122,8 +122,8 @@ def _page(
         verdict=data["verdict"],
         blocks=[section],
         names=names,
-        cards=[*cards, kit.Card("Texts", f"{n_F} / {n_G}", [kit.name(names[0]), " / ", kit.name(names[1])])],
+        cards=[*cards, sections.sizes_card(data, names)],
         caveats=data.get("warnings", ()),
         methods=[methods.how(part), methods.how("limits")],
-        sizes=f"{n_F} and {n_G} texts",
+        sizes=f"{data['n_F']:,} and {data['n_G']:,} texts",
     )
