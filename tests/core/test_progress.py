@@ -10,8 +10,9 @@ import pytest
 from xembed._core.parallel import ordered_map
 from xembed._core.progress import estimated_step, no_progress, showing, step, track
 from xembed.depth import find_outliers, tte_depth
-from xembed.isotropy import measure
+from xembed.isotropy import linear_probe, measure
 from xembed.shift import compare_corpora, compare_many, drift_over_time
+from xembed.transforms import ICAProjection
 
 RNG = np.random.default_rng(0)
 F, G = RNG.normal(1.0, 1.0, (90, 8)), RNG.normal(1.2, 1.0, (80, 8))
@@ -144,5 +145,8 @@ def test_functions_without_the_parameter_follow_the_terminal(capsys, monkeypatch
     monkeypatch.setattr("xembed._core.progress._PATIENCE", 0.0)
     np.testing.assert_array_equal(tte_depth(F, distance="angular"), quiet[0])
     assert bars(capsys.readouterr()) == {"Depths": (90, 90)}
+    ICAProjection(max_iter=50, tol=1.0, random_state=0).fit(F)
+    linear_probe(F, np.arange(90) % 2)
+    assert bars(capsys.readouterr()) == {"ICA": (50, 50), "Linear probe": (5, 5)}
     np.testing.assert_array_equal(compare_many({"a": F, "b": G}, n_resamples=99).pvalues, quiet[1])
     assert bars(capsys.readouterr()) == {"Pairs of corpora": (1, 1)}

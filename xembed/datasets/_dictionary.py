@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xembed._core.files import check_file, read_bytes
+from xembed._core.text import count
 from xembed._core.validation import RNG, check_number, check_texts
 from xembed.datasets._bundled import find_bundled
 from xembed.datasets._draw import draw
@@ -248,7 +249,7 @@ def _parse_file(data: bytes, file: Path, source: str, encoding: str | None) -> l
             separator = "comma" if with_commas else "tab"
             raise ValueError(
                 f"{source}: line {number} must hold an entry and a definition with one {separator} between them. "
-                f"Got {len(cells)} cell{'s' * (len(cells) != 1)}."
+                f"Got {count(len(cells), 'cell')}."
             )
         entry, definitions = (cell.strip() for cell in cells)
         if number == 1 and entry.lower() in _HEADERS[0] and definitions.lower() in _HEADERS[1]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from xembed._core import validation
 from xembed._core.directions import UnitRows
+from xembed._core.inputs import is_missing
 from xembed._core.validation import RNG, check_embeddings
 from xembed.depth._depth import DECIMALS, leave_one_out
 
@@ -301,7 +302,7 @@ def _check_labels(labels: Any, n_texts: int, *, caller: str) -> Rows:
     values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
     if len(values) != n_texts:
         raise ValueError(f"X must have as many labels as rows. Got {len(values)} labels and {n_texts} rows.")
-    missing = [i for i, label in enumerate(values) if label is None or label != label]
+    missing = [i for i, label in enumerate(values) if is_missing(label)]
     if missing:
         raise ValueError(
             f"labels holds {len(missing)} missing value{'s' * (len(missing) > 1)} (first: row {missing[0]}). Drop such "

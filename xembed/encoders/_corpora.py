@@ -221,12 +221,9 @@ def plain_column(column: Any) -> list[Any]:
     """Return the values of a column as JSON has them: finite numbers, None, and all others as strings."""
     items = list_items(mark_masked(column), name="metadata")
     plain = [_plain_value(item) for item in items]
-    midnight = " 00:00:00"
-    if all(
-        new is None or (new is not old and str(new).endswith(midnight)) for new, old in zip(plain, items, strict=True)
-    ):
-        return [None if item is None else item.removesuffix(midnight) for item in plain]  # days
-    return plain
+    pairs = zip(plain, items, strict=True)
+    are_days = all(new is None or (new is not old and str(new).endswith(_MIDNIGHT)) for new, old in pairs)
+    return [item and item.removesuffix(_MIDNIGHT) for item in plain] if are_days else plain
 
 
 def _plain_value(value: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.inputs import mark_masked
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -89,7 +91,7 @@ def benjamini_hochberg(pvalues: npt.ArrayLike) -> Floats:
 
 
 def _check_pvalues(pvalues: Any, *, caller: str) -> Floats:
-    values = np.asarray(pvalues, dtype=np.float64)
+    values = np.asarray(mark_masked(pvalues), dtype=np.float64)
     if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
         raise ValueError(
             f"The 'pvalues' parameter of {caller} must be a 1-D array of numbers in [0, 1]. "

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.inputs import is_missing, mark_masked
+from xembed._core.text import count
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng
 from xembed.stats._resampling import TIE, Floats, block_sizes, bootstrap_counts, percentiles, sign_flips
 
@@ -306,14 +308,14 @@ def _as_asked(values: npt.ArrayLike, *columns: Floats) -> tuple[Any, ...]:
 def _check_options(
     n_resamples: int, confidence_level: float, rng: RNG, *, caller: str
 ) -> tuple[int, float, np.random.Generator]:
-    count = check_count(n_resamples, name="n_resamples", caller=caller)
+    size = check_count(n_resamples, name="n_resamples", caller=caller)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    return count, level, check_rng(rng, caller=caller)
+    return size, level, check_rng(rng, caller=caller)
 
 
 def _check_table(values: Any, clusters: Any, *, caller: str, name: str = "values") -> tuple[Floats, Labels]:
     try:
-        table = np.asarray(values, dtype=np.float64)
+        table = np.asarray(mark_masked(values), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"The {name!r} parameter of {caller} must be an array of numbers: {error}.") from None
     if table.ndim not in (1, 2) or table.size == 0:
@@ -335,10 +337,18 @@ def _check_table(values: Any, clusters: Any, *, caller: str, name: str = "values
 
 
 def _check_labels(labels: Any, n_rows: int, name: str, caller: str) -> Labels:
-    array = np.asarray(labels)
+    array = np.asarray(mark_masked(labels))
     if array.ndim != 1 or len(array) != n_rows:
         raise ValueError(
             f"The {name!r} parameter of {caller} must have one value for each of the {n_rows} rows. "
             f"Got an array of shape {array.shape}."
+        )
+    missing = (
+        [row for row, label in enumerate(array.tolist()) if is_missing(label)] if array.dtype.kind in "OfmM" else []
+    )
+    if missing:
+        raise ValueError(
+            f"The {name!r} parameter of {caller} must not be missing. Got {count(len(missing), 'row')} without a value "
+            f"(first: row {missing[0]}). Drop such rows."
         )
     return np.unique(array, return_inverse=True)[1].astype(np.int64)

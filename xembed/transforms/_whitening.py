@@ -10,6 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from xembed._core import moments
 from xembed._core.moments import Array, as_matrix, column_means, find_dead, scatter
+from xembed._core.progress import estimated_step
 from xembed._core.validation import FloatArray, check_count, check_number, check_option
 from xembed.transforms._base import Transform, check_random_state_parameter
 from xembed.transforms._corrections import indices_of, standardization
@@ -300,7 +301,14 @@ class ICAProjection(_Projection):
             block -= mean
             white[part] = block @ whitener
         options = {"max_iter": int(self.max_iter), "tol": float(self.tol), "random_state": self.random_state}
-        ica = FastICA(whiten=False, fun="logcosh", **options).fit(white)
+        with estimated_step("ICA", int(self.max_iter), "iteration") as advance:
+
+            def logcosh(z: Array) -> tuple[Array, Array]:  # scikit-learn's, which is called once an iteration
+                advance(1)
+                np.tanh(z, out=z)
+                return z, np.array([(1 - row**2).mean() for row in z])
+
+            ica = FastICA(whiten=False, fun=logcosh, **options).fit(white)
         return ica.components_, int(ica.n_iter_)
 
 
