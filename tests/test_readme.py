@@ -22,11 +22,16 @@ def blocks(language):
 
 def test_python_example(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
-    exec(compile(example, "README.md", "exec"), {})
+    first, tables = blocks("python")
+    names = {}
+    exec(compile(first, "README.md", "exec"), names)
     printed = capsys.readouterr().out.strip()
     quoted = re.search(r"((?:^> .*\n)+)", README, re.MULTILINE)[1]
     assert printed == " ".join(line.removeprefix("> ") for line in quoted.splitlines())
+    pvalue = names["result"].pvalue
+    exec(compile(tables, "README.md", "exec"), names)
+    assert names["result"].pvalue == pvalue
+    assert list(names["result"].metadata_F)[:3] == ["row", "label", "rating"]
     assert (tmp_path / "report.html").is_file() and (tmp_path / "report.json").is_file()
 
 

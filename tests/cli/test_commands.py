@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -121,13 +122,13 @@ def test_methods_named_in_the_help_are_those_there_are():
     assert [name.strip() for name in listed.split(",")] == list(METHODS)
 
 
-@pytest.mark.parametrize("statement", ["import xembed", "import xembed.cli"])
-def test_importing_brings_nothing_heavier_than_numpy(statement):
+@pytest.mark.parametrize(("statement", "too_heavy"), [("import xembed", set()), ("import xembed.cli", {"numpy"})])
+def test_importing_brings_nothing_heavier_than_numpy_and_the_shell_not_even_that(statement, too_heavy):
     code = f"{statement}; import sys; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
     loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
     heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "pandas", "plotly", "umap",
              "matplotlib", "captum", "jinja2", "pyarrow"}  # fmt: skip
-    assert not loaded & heavy
+    assert not loaded & (heavy | too_heavy)
 
 
 @pytest.mark.slow
@@ -141,6 +142,33 @@ def test_depth_and_shift_never_import_torch():
         "print('torch' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+@pytest.mark.slow
+def test_texts_in_the_cache_need_no_torch(tmp_path):
+    rng = np.random.default_rng(0)
+    words = ["parcel", "late", "broken", "invoice", "account", "login", "refund", "order", "damaged", "address"]
+    texts = [f"{' '.join(rng.choice(words, 6))} {i}." for i in range(80)]
+    (tmp_path / "F.txt").write_text("\n".join(texts[:40]), encoding="utf-8")
+    (tmp_path / "G.txt").write_text("\n".join(texts[40:]), encoding="utf-8")
+    rows = [f"{text},2024-01-{1 + i // 10:02d}" for i, text in enumerate(texts)]
+    (tmp_path / "all.csv").write_text("\n".join(["text,day", *rows]), encoding="utf-8")
+    options = {"cwd": tmp_path, "env": os.environ | {"XEMBED_CACHE": str(tmp_path / "cache")}}
+    assert command("embed", "all.csv", "--text-column", "text", "-o", "all.npy", **options).returncode == 0
+    for line in (
+        "embed F.txt -o F.npy",
+        "depth F.txt --reference G.txt",
+        "shift F.txt G.txt",
+        "drift all.csv --text-column text --time-column day --reference 2024-01-03 --window 2D",
+        "isotropy F.txt --resamples 20",
+    ):
+        code = (
+            f"import sys\nfrom xembed.cli import main\nsys.argv = {['xembed', *line.split()]}\n"
+            "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code, ended.code\n"
+            "assert 'torch' not in sys.modules"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **options)
+        assert done.returncode == 0, (line, done.stderr)
 
 
 def test_shift_writes_a_report(corpora, tmp_path):

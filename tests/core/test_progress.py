@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from xembed._core.parallel import ordered_map
-from xembed._core.progress import no_progress, showing, step, track
+from xembed._core.progress import estimated_step, no_progress, showing, step, track
 from xembed.depth import find_outliers, tte_depth
-from xembed.isotropy import measure
+from xembed.isotropy import linear_probe, measure
 from xembed.shift import compare_corpora, compare_many, drift_over_time
+from xembed.transforms import ICAProjection
 
 RNG = np.random.default_rng(0)
 F, G = RNG.normal(1.0, 1.0, (90, 8)), RNG.normal(1.2, 1.0, (80, 8))
@@ -34,6 +35,15 @@ def test_a_step_and_a_loop_reach_their_totals(capsys):
         assert list(track(range(3), "Numbers", "number")) == [0, 1, 2]
     assert rows == [slice(0, 7), slice(7, 12)]
     assert bars(capsys.readouterr()) == {"Parts": (10, 10), "Rows": (12, 12), "Numbers": (3, 3)}
+
+
+def test_an_estimate_is_reached_whatever_the_work_was(capsys):
+    with showing(True, caller="a test"):
+        for name, parts in (("More", (4, 9, 2)), ("Less", (1, 1)), ("None", ())):
+            with estimated_step(name, 10, "row") as advance:
+                for n in parts:
+                    advance(n)
+    assert bars(capsys.readouterr()) == {"More": (10, 10), "Less": (10, 10), "None": (10, 10)}
 
 
 def test_nothing_is_shown_unless_asked_or_on_a_terminal(capsys):
@@ -135,5 +145,8 @@ def test_functions_without_the_parameter_follow_the_terminal(capsys, monkeypatch
     monkeypatch.setattr("xembed._core.progress._PATIENCE", 0.0)
     np.testing.assert_array_equal(tte_depth(F, distance="angular"), quiet[0])
     assert bars(capsys.readouterr()) == {"Depths": (90, 90)}
+    ICAProjection(max_iter=50, tol=1.0, random_state=0).fit(F)
+    linear_probe(F, np.arange(90) % 2)
+    assert bars(capsys.readouterr()) == {"ICA": (50, 50), "Linear probe": (5, 5)}
     np.testing.assert_array_equal(compare_many({"a": F, "b": G}, n_resamples=99).pvalues, quiet[1])
     assert bars(capsys.readouterr()) == {"Pairs of corpora": (1, 1)}

@@ -26,7 +26,7 @@ def make(tmp_path):
     def write(name, content):
         path = tmp_path / name
         content = content.encode("utf-8") if isinstance(content, str) else content
-        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        path.write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
         return path
 
     return write
@@ -56,7 +56,7 @@ CONTENTS = {
 @pytest.mark.parametrize("suffix", CONTENTS)
 def test_formats(make, tmp_path, suffix, packed):
     path = tmp_path / f"kettles.v2{suffix}{packed}"
-    path.write_bytes(gzip.compress(CONTENTS[suffix].encode()) if packed else CONTENTS[suffix].encode())
+    path.write_bytes(gzip.compress(CONTENTS[suffix].encode(), mtime=0) if packed else CONTENTS[suffix].encode())
     table = read_texts(path)
     assert (table.name, list(table.texts)) == ("kettles.v2", KETTLES)
     assert table.unit == ("line" if suffix in {".txt", ".jsonl"} else "row")
@@ -108,7 +108,7 @@ def test_json_named_jsonl(make):
         (CONTENTS[".csv"], {"text_column": "text"}, 2),
         (CONTENTS[".csv"].replace("n\n", "n\n"), {"id_column": "n"}, 2),
         (CONTENTS[".csv"], {"delimiter": ","}, 2),
-        (gzip.compress(CONTENTS[".txt"].encode()), {}, 1),
+        (gzip.compress(CONTENTS[".txt"].encode(), mtime=0), {}, 1),
     ],
 )
 def test_standard_input(stdin, content, options, n_columns):
@@ -164,7 +164,7 @@ def test_what_is_written_reads_back(tmp_path, suffix, packed, texts, data):
     write_table(path, {"text": texts, "other": others})
     if packed:
         packed_path = tmp_path / f"a{suffix}.gz"
-        packed_path.write_bytes(gzip.compress(path.read_bytes()))
+        packed_path.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path = packed_path
     table = read_texts(path)
 
@@ -331,7 +331,7 @@ def npy_bytes():
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (gzip.compress(b"text\na\n"), "packed with gzip"),
+        (gzip.compress(b"text\na\n", mtime=0), "packed with gzip"),
         (parquet_bytes(), "Parquet"),
         (b"PK\x03\x04\x14\0\x06\0", "a zip archive, such as .xlsx"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Office file"),
@@ -379,7 +379,7 @@ def test_not_gzip_and_damaged_gzip(make, tmp_path):
     (tmp_path / "a.txt.gz").write_bytes(b"plain\n")
     with pytest.raises(ValueError, match=r"must be packed with gzip, as '.gz' says"):
         read_texts(tmp_path / "a.txt.gz")
-    packed = gzip.compress(os.urandom(5000))
+    packed = gzip.compress(os.urandom(5000), mtime=0)
     for damaged in (packed[:-20], packed[:2000] + b"\0" * 20 + packed[2020:]):
         (tmp_path / "a.txt.gz").write_bytes(damaged)
         with pytest.raises(ValueError, match="is damaged or incomplete"):
@@ -492,7 +492,7 @@ def test_a_limit_of_bytes(make, monkeypatch, name):
 
 def test_what_unpacks_to_much_more_than_its_size(tmp_path, monkeypatch):
     monkeypatch.setattr("xembed._core.files._MIN_UNPACKED", 2**20)
-    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"x" * 3_000_000))
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"x" * 3_000_000, mtime=0))
     pq.write_table(pa.table({"text": ["x" * 1000] * 5000, "n": range(5000)}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"v": pa.array([[0.0] * 100] * 5000)}), tmp_path / "v.parquet")
     pq.write_table(pa.table({"text": pa.array(["x" * 1000] * 5000).dictionary_encode()}), tmp_path / "d.parquet")
@@ -704,7 +704,7 @@ def test_damaged_files_end_in_documented_errors(tmp_path, packed):
     contents = {suffix: content.encode() for suffix, content in SOUND.items()} | {".parquet": stream.getvalue()}
     for _ in range(150):
         for suffix, content in contents.items():
-            damaged = bytearray(gzip.compress(content) if packed else content)
+            damaged = bytearray(gzip.compress(content, mtime=0) if packed else content)
             for place in rng.integers(0, len(damaged), 3):
                 damaged[place] = rng.integers(0, 256)
             path = tmp_path / f"a{suffix}{'.gz' * packed}"

@@ -292,9 +292,9 @@ def test_download(sentence_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, repo_id, **options: calls.append(repo_id))
     load = _load._load_folder
 
-    def download(location, device, dtype, backend, *, local=True, **options):
-        calls.append((location, local))
-        return load(str(sentence_folder), device, dtype, backend)
+    def download(source, device, dtype, backend, *, local=True):
+        calls.append((source.location, local))
+        return load(_load.Source(str(sentence_folder), source.name), device, dtype, backend)
 
     monkeypatch.setattr(_load, "_load_folder", download)
     encoder = xembed.load_encoder("someone/tiny", revision="v2", cache_dir=tmp_path, device="cpu")

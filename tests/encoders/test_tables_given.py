@@ -7,7 +7,7 @@ import pytest
 
 from xembed._core.results import read_result
 from xembed.datasets import TextTable
-from xembed.shift import compare_corpora, drift_over_time
+from xembed.shift import compare_corpora, compare_many, drift_over_time
 
 WORDS = ["rain", "snow", "tea", "coffee", "train", "star", "moon", "stone", "river", "note"]
 N = 20
@@ -99,6 +99,17 @@ def test_groups_and_times_are_columns_by_name():
     read = TextTable("notes", list(ALL.note), dates=[str(day.date()) for day in ALL.day])
     options = {"encoder": Letters(), "reference": 10, "window": 10, "n_resamples": 19}
     assert drift_over_time(read, "date", **options).starts[0] == "2024-03-11"
+
+
+def test_the_groups_of_a_table_are_corpora():
+    table = ALL.assign(channel=["mail", "chat", "mail", "phone"] * (N // 2))
+    result = compare_many(dict(list(table.groupby("channel"))), **OPTIONS)
+    assert result.names == ("chat", "mail", "phone") and result.counts.tolist() == [N // 2, N, N // 2]
+    assert result.provenance["parameters"]["encoder"] == {"model": "Letters"}
+    by_hand = {name: Letters().encode(list(part.note)) for name, part in table.groupby("channel")}
+    assert result.pvalues.tolist() == compare_many(by_hand, n_resamples=19).pvalues.tolist()
+    with pytest.raises(TypeError, match="'chat' must be embeddings or texts"):
+        compare_many({"chat": None, "mail": list(F.note)}, encoder=Never())
 
 
 WRONG = {

@@ -9,7 +9,7 @@ from xembed.datasets import TextTable
 from xembed.depth import find_outliers
 from xembed.encoders import Encoding
 from xembed.isotropy import diagnose, measure
-from xembed.shift import compare_corpora, drift_over_time
+from xembed.shift import compare_corpora, compare_many, drift_over_time
 
 
 class Letters:
@@ -43,6 +43,9 @@ FUNCTIONS = {
     "drift_over_time": lambda early, late, **options: drift_over_time(
         late, np.arange(N), reference=early, window=12, n_resamples=99, **options
     ),
+    "compare_many": lambda early, late, **options: compare_many(
+        {"early": early, "late": late}, n_resamples=99, **options
+    ),
     "find_outliers": lambda early, late, **options: find_outliers(late, reference=early, **options),
     "measure": lambda early, late, **options: measure(early, metrics=["isoscore", "average_cosine"], **options),
     "diagnose": lambda early, late, **options: diagnose(early, n_resamples=20, **options),
@@ -64,7 +67,18 @@ KINDS = {
 def numbers(result):
     """Return the numbers of a result, which do not depend on how the texts were given."""
     data = result.to_dict()
-    fields = ("pvalue", "depths", "evidence", "effects", "qvalues", "measures", "before", "similarity_between")
+    fields = (
+        "pvalue",
+        "depths",
+        "evidence",
+        "effects",
+        "qvalues",
+        "measures",
+        "adjusted_pvalues",
+        "similarities",
+        "before",
+        "similarity_between",
+    )
     return {name: data[name] for name in fields if name in data}
 
 

@@ -199,4 +199,4 @@ def test_other_modes_ask_for_arrays(left):
 
 def test_progress(client, left, right, capsys):
     rank_sum_test(left, right, progress=True)
-    assert "20.2k/20.2k" in capsys.readouterr().err
+    assert "20200/20200" in capsys.readouterr().err

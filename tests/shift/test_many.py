@@ -131,7 +131,7 @@ GOOD = corpora()
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: compare_many([GOOD["a"], GOOD["b"]]), TypeError, "must be a mapping of names to embeddings.*Got list"),
+        (lambda: compare_many([GOOD["a"], GOOD["b"]]), TypeError, "names to embeddings or texts.*Got list"),
         (lambda: compare_many({2023: GOOD["a"], 2024: GOOD["b"]}), TypeError,
          "must be strings that are not blank. Got 2023"),
         (lambda: compare_many({"a": GOOD["a"], " ": GOOD["b"]}), TypeError,

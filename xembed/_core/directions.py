@@ -285,15 +285,10 @@ def _raise_for_bad_directions(X: FloatArray, weights: Weights, *, name: str, fir
     for kind, mask in zip(bad, (~finite, zero, finite & ~zero), strict=True):
         kind[first_row + suspects[mask]] = True
     raise_for_bad_rows(bad[0], name=name, problem="not finite (NaN or inf)", remedy="Drop or repair them first.")
-    raise_for_bad_rows(
-        bad[1], name=name, problem="zero", remedy="A zero vector has no direction: drop such rows first."
-    )
-    raise_for_bad_rows(
-        bad[2],
-        name=name,
-        problem=f"too small or too large for the squares of {weights.dtype}",
-        remedy="Scale them first: only directions matter here.",
-    )
+    remedy = "A zero vector has no direction: drop such rows first."
+    raise_for_bad_rows(bad[1], name=name, problem="zero", remedy=remedy)
+    problem = f"too small or too large for the squares of {weights.dtype}"
+    raise_for_bad_rows(bad[2], name=name, problem=problem, remedy="Scale them first: only directions matter here.")
 
 
 def _as_dtype(block: FloatArray, dtype: np.dtype[Any]) -> FloatArray:

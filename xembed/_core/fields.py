@@ -43,27 +43,23 @@ class Between:
 
 
 @dataclass(frozen=True, init=False)
-class Sides:
-    """Marks an array or tuple by what each of its sides counts.
-
-    The name of a field with an integer is that length, of one with texts or numbers the length of these. Other names
-    have one length in all of a result. ``"counts+1"`` is one more, ``"test.n_F"`` is a field of a field.
-    """
-
+class _Names:
     names: tuple[str, ...]
 
     def __init__(self, *names: str) -> None:
         object.__setattr__(self, "names", names)
 
 
-@dataclass(frozen=True, init=False)
-class OneOf:
+class Sides(_Names):
+    """Marks an array or tuple by what each of its sides counts.
+
+    The name of a field with an integer is that length, of one with texts or numbers the length of these. Other names
+    have one length in all of a result. ``"counts+1"`` is one more, ``"test.n_F"`` is a field of a field.
+    """
+
+
+class OneOf(_Names):
     """Marks a text that is one of some."""
-
-    options: tuple[str, ...]
-
-    def __init__(self, *options: str) -> None:
-        object.__setattr__(self, "options", options)
 
 
 @dataclass(frozen=True)
@@ -258,7 +254,7 @@ def reader(hint: Any) -> Read:
         return _anything
     if kind in (Union, types.UnionType):
         return _one_of(tuple(_inner(option, marks) for option in options))
-    one_of = next((mark.options for mark in marks if isinstance(mark, OneOf)), ())
+    one_of = next((mark.names for mark in marks if isinstance(mark, OneOf)), ())
     if kind is Literal or (one_of and kind is str):
         return _literal(one_of or options)
     if kind in (int, float):

@@ -73,6 +73,11 @@ def mark_masked(column: Any) -> Any:
     return items
 
 
+def is_blank(item: Any) -> bool:
+    """Return whether an item is missing or a blank string: rows without a group are not one group together."""
+    return is_missing(item) or (isinstance(item, str) and not item.strip())
+
+
 def holds_texts(value: Any) -> bool:
     """Return whether the first item of a list or column that is not missing is a text."""
     if isinstance(value, np.ndarray):

@@ -100,13 +100,8 @@ class Columns:
             return cls(moments.n_rows, moments.total, diagonal, moments.unit_total, moments.unit_squares)
         rows = np.asarray(X, dtype=np.float64)
         directions = rows * direction_weights(rows, name=name)[:, None] if unit else rows[:0]
-        return cls(
-            len(rows),
-            rows.sum(axis=0),
-            np.square(rows).sum(axis=0),
-            directions.sum(axis=0),
-            np.square(directions).sum(axis=0),
-        )
+        sums = (values.sum(axis=0) for values in (rows, np.square(rows), directions, np.square(directions)))
+        return cls(len(rows), *sums)
 
     def contributions(self) -> Array:
         """Return the mean of u_ij u_kj over all pairs i != k, for every dimension j."""
@@ -281,12 +276,8 @@ def raise_for_squares(X: FloatArray, squares: FloatArray, *, name: str, first_ro
     bad[0, first_row + suspects[~finite]] = True
     bad[1, first_row + suspects[finite]] = True
     raise_for_bad_rows(bad[0], name=name, problem="not finite (NaN or inf)", remedy="Drop or repair them first.")
-    raise_for_bad_rows(
-        bad[1],
-        name=name,
-        problem=f"too large for the squares of {squares.dtype}",
-        remedy="Scale all rows by one number first.",
-    )
+    problem = f"too large for the squares of {squares.dtype}"
+    raise_for_bad_rows(bad[1], name=name, problem=problem, remedy="Scale all rows by one number first.")
 
 
 def block_slices(n_rows: int, n_dims: int) -> list[slice]:

@@ -92,6 +92,8 @@ def choose_columns(
         "names of the columns of dimensions have before their numbers, as in emb_0, emb_1, ..."
     )
     if asked is not None:
+        if not isinstance(asked, str):
+            raise TypeError(f"The 'embedding_column' parameter must be the name of a column. Got {asked!r} instead.")
         named = [choice for key, choice in choices.items() if asked.rstrip("-_. ") == key or asked in choice[0]]
         if len(named) != 1:
             raise ValueError(

@@ -56,6 +56,21 @@ def step(description: str, total: int | None, unit: str, *, done: int = 0) -> It
         yield advance
 
 
+@contextlib.contextmanager
+def estimated_step(description: str, total: int, unit: str) -> Iterator[Advance]:
+    """Do the same as `step` for a total that may be missed: the bar does not pass it, and reaches it at the end."""
+    left = total
+
+    def advance_at_most(n: int) -> None:
+        nonlocal left
+        left -= (bounded := min(n, left))
+        advance(bounded)
+
+    with step(description, total, unit) as advance:
+        yield advance_at_most
+        advance(left)
+
+
 def track(items: Sequence[Item], description: str, unit: str = "row") -> Iterator[Item]:
     """Yield the items of a loop that holds no other steps, with a bar; slices count as the rows that they hold."""
     sizes = [item.stop - item.start if isinstance(item, slice) else 1 for item in items]

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from xembed._core.provenance import dump_json
 from xembed._core.schemas import class_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
     from typing_extensions import Self
@@ -71,6 +71,22 @@ class PerPair:
 
 
 AnyResult = TypeVar("AnyResult", bound="Result")
+DataFrame: TypeAlias = "pd.DataFrame"
+
+
+def data_frame(columns: Mapping[str, Any]) -> DataFrame:
+    """Return a table; pandas is loaded when one is asked for."""
+    import pandas as pd
+
+    return pd.DataFrame(columns)
+
+
+def frame_of(rows: Iterable[Result], kind: type[Result]) -> DataFrame:
+    """Return a table with a row a result, all of one kind, and a column a field."""
+    import pandas as pd
+
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
 
 
 class Result:
@@ -97,8 +113,8 @@ class Result:
         Raises
         ------
         ValueError
-            If ``data`` is of another schema, lacks a field that has no default, or a field holds what its type does
-            not allow. The message names the field by its place, such as ``tests[2].pvalue``.
+            If ``data`` is of another schema, lacks a field that has no default, or a field (it is named by its place,
+            such as ``tests[2].pvalue``) holds what its type does not allow.
         """
         return rebuild(data, cls.__name__, cls)
 
@@ -131,8 +147,8 @@ class Result:
         ------
         OSError
             If the folder does not exist or can't be written, or a file that is not of this package lies there already.
-        ValueError
-            If ``path`` has another ending, or is a text file in another encoding than UTF-8.
+        TypeError, ValueError
+            If ``path`` is neither a path nor a file, has another ending, or is text in another encoding than UTF-8.
         """
         from xembed.reports import write_report
 
@@ -167,13 +183,7 @@ class Result:
         return render_markdown(self.to_dict())
 
     def open(self) -> Path:
-        """Write the page to a temporary folder and show it in the web browser.
-
-        Returns
-        -------
-        pathlib.Path
-            The page. It stays there until the system clears its temporary files.
-        """
+        """Write the page to a temporary folder, show it in the web browser, and return where it is."""
         import tempfile
         import webbrowser
 
@@ -201,11 +211,11 @@ class Result:
     def _repr_html_(self) -> str:
         from html import escape
 
+        values = self._scalars().items()
+        written = ((name, f"{v:.4g}" if isinstance(v, float) else str(v)[:_SHOWN]) for name, v in values)
         rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(format(value, '.4g'))}</td></tr>"
-            if isinstance(value, float)
-            else f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value)[:_SHOWN])}</td></tr>"
-            for name, value in self._scalars().items()
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in written
         )
         return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
 
@@ -221,15 +231,13 @@ def read_result(source: str | os.PathLike[str]) -> Result:
     Returns
     -------
     Result
-        Of the class that wrote it, for example `xembed.shift.ShiftResult`.
+        Of the class that wrote it, for example `xembed.shift.ShiftResult`. Fields that this does not have are left out.
 
     Raises
     ------
-    OSError
-        If the file can't be read, or is a device or a named pipe.
-    ValueError
-        If it is too large, not JSON, not a result, or not complete, or a field holds what its type does not
-        allow. The message names the file and the field. Fields that the class does not have are left out.
+    OSError, ValueError
+        If the file can't be read, is too large, not JSON, not a result, or not complete, or a field (it is named) holds
+        what its type does not allow.
 
     Examples
     --------

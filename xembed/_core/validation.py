@@ -61,7 +61,7 @@ def check_count(value: Any, *, name: str, caller: str, low: int = 1) -> int:
     return int(value)
 
 
-def check_rng(rng: RNG, *, caller: str) -> np.random.Generator:
+def check_rng(rng: RNG, *, name: str = "rng", caller: str) -> np.random.Generator:
     """Return a generator. ``None`` means seed 0: the same call gives the same result."""
     if isinstance(rng, np.random.Generator):
         return rng
@@ -70,7 +70,7 @@ def check_rng(rng: RNG, *, caller: str) -> np.random.Generator:
     if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
         return np.random.default_rng(int(rng))
     raise TypeError(
-        f"The 'rng' parameter of {caller} must be a non-negative integer, a numpy.random.Generator or None. "
+        f"The {name!r} parameter of {caller} must be a non-negative integer, a numpy.random.Generator or None. "
         f"Got {rng!r} instead."
     )
 
@@ -88,11 +88,9 @@ def check_embeddings(X: Any, *, name: str, caller: str, min_rows: int = 1) -> Fl
     if array.dtype.kind in "SUT" or (array.dtype.kind == "O" and any(isinstance(item, str) for item in array.flat)):
         raise_for_texts(name, caller)
     if array.ndim != 2:
-        remedy = f" Reshape your data: a single text is {name}.reshape(1, -1)." if array.ndim == 1 else ""
-        raise ValueError(
-            f"{name} must be a 2-D array of shape (n_texts, n_dims). Got an array of shape {array.shape} instead."
-            + remedy
-        )
+        remedy = f"Reshape your data: a single text is {name}.reshape(1, -1)." if array.ndim == 1 else ""
+        expected = f"{name} must be a 2-D array of shape (n_texts, n_dims)."
+        raise ValueError(f"{expected} Got an array of shape {array.shape} instead. {remedy}".rstrip())
     array = _as_floats(array, name=name, caller=caller)
     rows, columns = array.shape
     if columns == 0:

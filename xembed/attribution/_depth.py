@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.directions import UnitRows, unit_rows
 from xembed._core.fields import Cosines, Count, Probabilities, Sides
 from xembed._core.neighbors import top_k
@@ -18,10 +19,11 @@ from xembed._core.validation import RNG, check_count, check_option, check_texts,
 from xembed.attribution._embedding_targets import check_exclude, embeddings_of
 from xembed.attribution._explain import Attributions, explain
 from xembed.attribution._method import REPORTED
+from xembed.attribution._methods import check_options, find_methods
 from xembed.attribution._trust import TARGETS, TrustResult, make_target, trust_check, trust_note
 from xembed.depth import tte_depth
 from xembed.encoders import describe_encoder, encode_texts
-from xembed.encoders._encoding import unread_notes
+from xembed.encoders._encoding import find_unread
 
 Floats = npt.NDArray[np.float64]
 # Depths that differ by less are the same but for rounding.
@@ -162,6 +164,10 @@ def explain_depth(
     checked = check_texts(texts)
     check_option(target, TARGETS, name="target", caller=caller)
     count = check_count(n_neighbors, name="n_neighbors", caller=caller)
+    find_methods([method], caller=caller)
+    check_options(baseline, "mask" if deletion is None else deletion, n_samples, caller=caller)
+    validation.check_rng(rng, caller=caller)
+    validation.shows_progress(progress, caller=caller)
     corpus = checked if reference is None else check_texts(reference, name="reference")
     if len(corpus) < 2:
         raise ValueError(
@@ -188,8 +194,8 @@ def explain_depth(
     attributions = explain(encoder, checked, method=method, target=goal, progress=progress, rng=rng, **options)
     note = NOT_VALIDATED if report is None else trust_note(report, method, target)
     parameters = attributions.provenance["parameters"]
-    unread = unread_notes(encoder, checked, "texts")
-    unread += [] if reference is None else unread_notes(encoder, corpus, "reference")
+    unread = find_unread(encoder, checked, "texts")[0]
+    unread += [] if reference is None else find_unread(encoder, corpus, "reference")[0]
     return DepthExplanation(
         **vars(attributions)
         | {

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xembed._core.fields import Floats, Ints, LengthsOf, MayBeNaN, NonNegative, Provenance, Sides
 from xembed._core.inputs import list_items
-from xembed._core.progress import showing, step
+from xembed._core.progress import estimated_step, showing
 from xembed._core.provenance import provenance
 from xembed._core.results import PerRow, Result, UserText
 from xembed._core.validation import RNG, check_option, check_texts, describe_rng
@@ -281,7 +281,7 @@ def explain(
     if how.family == "gradient":
         scored.require_same_scores(rows, scores)
     n_rows = round(sum(sum(how.rows(len(row.words), options)) for row in rows))
-    with bars, step(how.label, n_rows, "row") as update:
+    with bars, estimated_step(how.label, n_rows, "row") as update:
         explained = run_method(how, scored, rows, targets, dataclasses.replace(options, progress=update))
     return Attributions(
         method=how.name,

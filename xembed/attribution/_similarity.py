@@ -20,7 +20,8 @@ from xembed.attribution._methods import check_options
 from xembed.attribution._render import CELL_BYTES, heading, legend, line, printable, with_sign, words_html
 from xembed.attribution._word_vectors import LABELS, METHODS, WordVectors, has_last_layer, word_vectors
 from xembed.encoders import describe_encoder
-from xembed.encoders._encoding import unread_notes
+from xembed.encoders._corpora import unread_verdict
+from xembed.encoders._encoding import find_unread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 # Pairs of texts with more words than this are validated only if that is asked for.
 FEW_WORDS = 100
+# Distance of a cosine from 1 up to which two embeddings are the same.
+_SAME = 1e-6
 
 WHAT = {
     "last_layer": (
@@ -116,6 +119,9 @@ class SimilarityExplanation(Result):
         Time taken.
     encoder, provenance : dict
         Description of the encoder; function, parameters and versions.
+    unread : str
+        What has to be said before the cosine: that the encoder reads nothing of a text, or gives both the same
+        embedding though they differ. Otherwise empty.
     """
 
     schema: ClassVar[str] = "xembed.attribution.SimilarityExplanation/1"
@@ -141,6 +147,7 @@ class SimilarityExplanation(Result):
     seconds: NonNegative
     encoder: dict[str, Any]
     provenance: Provenance
+    unread: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return the matrix as a table, words of text_a as rows and of text_b as columns."""
@@ -165,7 +172,8 @@ class SimilarityExplanation(Result):
             f"{printable(a, 30)} – {printable(b, 30)} {with_sign(value)}" for a, b, value in self.top(5) if value
         )
         rest = [f"{key} {with_sign(value)}" for key, value in (self.rest or {}).items() if abs(value) > 1e-12]
-        parts = [heading(f"Cosine {self.similarity:.3f}, explained by {self.label}")]
+        parts = [line(self.unread)] if self.unread else []
+        parts += [heading(f"Cosine {self.similarity:.3f}, explained by {self.label}")]
         parts += [line(note) for note in self.notes]
         if self.trust is not None:
             parts.append(line(self.trust.verdict))
@@ -283,11 +291,10 @@ def explain_similarity(
         for name, vectors in (("text_a", a), ("text_b", b))
         if vectors.truncated
     ]
-    notes += [
-        note
-        for name, text in zip(("text_a", "text_b"), texts, strict=True)
-        for note in unread_notes(encoder, [text], name)
-    ]
+    counted = {name: find_unread(encoder, [text], name) for name, text in zip(("text_a", "text_b"), texts, strict=True)}
+    notes += [note for sentences, _ in counted.values() for note in sentences]
+    same = texts[0] != texts[1] and similarity > 1 - _SAME
+    unread = unread_verdict({name: share for name, (_, share) in counted.items()}, same=same)
     if texts[0] == texts[1]:
         notes.append("The two texts are the same.")
     if rest is not None and abs(sum(rest.values())) > 0.5 * abs(similarity):
@@ -323,6 +330,7 @@ def explain_similarity(
         notes=tuple(notes),
         seconds=time.monotonic() - began,
         encoder=describe_encoder(encoder),
+        unread=unread,
         provenance=provenance(
             caller,
             method=method,

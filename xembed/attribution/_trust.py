@@ -21,7 +21,7 @@ from xembed._core.validation import RNG, check_count, check_number, check_rng, c
 from xembed.attribution._embedding_targets import Depth, EmbeddingTarget, NearestSimilarity, embeddings_of
 from xembed.attribution._explain import explain
 from xembed.attribution._method import Method, MethodOptions
-from xembed.attribution._methods import find_methods
+from xembed.attribution._methods import check_options, find_methods
 from xembed.attribution._word_vectors import LABELS, word_vectors
 from xembed.datasets._word_lists import read_word_lists
 from xembed.encoders import describe_encoder, encode_texts
@@ -273,6 +273,7 @@ def trust_check(
             f"The 'targets' parameter of {caller} must be one or both of {quote_options(TARGETS)}. Got {targets!r}."
         )
     generator = check_rng(rng, caller=caller)
+    check_options(baseline, "mask" if deletion is None else deletion, n_samples, caller=caller)
     seeds = generator.spawn(3)
     planted = plant(texts, reference, n_texts=count, n_words=n_words, off_topic=off_topic, rng=seeds[0], caller=caller)
     warnings: list[str] = []

@@ -33,6 +33,7 @@ def depth(
     from xembed.datasets import write_table
     from xembed.datasets._write import TABLE_ENDINGS, csv_text
     from xembed.depth import tte_depth
+    from xembed.encoders._corpora import unread_verdict
 
     to_stdout = out == Path("-")
     if out is not None and not to_stdout:
@@ -44,12 +45,15 @@ def depth(
         check_same_kind(source.data, corpus.data, "The texts and --reference")
     elif len(source) < 2:
         raise ValueError(f"{str(texts)!r} must hold at least 2 texts: depth is taken in a corpus. Got one.")
-    X, R, warnings = embed_with_reference((source, corpus), encoding, (texts, reference))
+    X, R, warnings, unread = embed_with_reference((source, corpus), encoding, (texts, reference))
     depths = tte_depth(X, R, distance=distance)
     order = np.argsort(depths, kind="stable")
     lines, ids = source.texts, None if source.table is None else source.table.ids
     width = 0 if ids is None else 2 + min(max(map(len, ids)), 24)
     warn(warnings)
+    same = lines is not None and len(set(lines)) > 1 and bool(depths.min() > 2 - 1e-6)
+    if not_read := unread_verdict(dict(zip(("these texts", "the reference"), unread, strict=False)), same=same):
+        say(not_read, err=to_stdout)
     median = float(np.median(depths))
     summary = f"{len(depths)} texts, depth {depths.min():.3f} to {depths.max():.3f}, median {median:.3f}"
     say(summary, err=to_stdout)

@@ -77,9 +77,10 @@ def drift(
     # All that can be refused is, before the encoder is loaded.
     places = [None if part is None else np.ones((len(part), 1), np.float32) for part in (source, earlier)]
     plan(places[0], times, reference=start if earlier is None else places[1], groups=groups, **options)
-    X, warnings, encoder = embed_source(source, encoding, file_name(stream))
+    X, warnings, encoder, unread = embed_source(source, encoding, file_name(stream))
+    unread_before = unread
     if earlier is not None:
-        start, of_reference, _ = embed_source(earlier, encoding, file_name(file))
+        start, of_reference, _, unread_before = embed_source(earlier, encoding, file_name(file))
         warnings += of_reference
     result = drift_over_time(
         X,
@@ -89,6 +90,7 @@ def drift(
         names=different_names("reference", name_of(stream)),
         encoder=encoder,
         warnings=warnings,
+        unread=(unread_before, unread),
         rng=seed,
         **options,
     )
@@ -108,8 +110,10 @@ def _read_times(source: Source, column: str, dayfirst: bool) -> tuple[Any, Any]:
 
     values = source.column(column, "--time-column", complete=False)
     if not all(isinstance(value, str) and _CALENDAR.fullmatch(value) for value in values):
-        values = as_times(values, dayfirst=dayfirst, name=f"The column {column!r} of {file_name(source.path)}")
-    times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False)
+        values = as_times(
+            values, dayfirst=dayfirst, name=f"The column {column!r} of {file_name(source.path)}", rows=source.rows
+        )
+    times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False, numbers=source.rows)
     order = np.argsort(times, kind="stable")
     return times[order], None if (order == np.arange(len(order))).all() else order
 

@@ -32,7 +32,7 @@ def embed(
 
     check_output_file(out, "--out", [".npy"], [texts, encoding.model], overwrite=overwrite)
     source = read_text_source(texts, reading, why=" already")
-    X, warnings, _ = embed_source(source, encoding, file_name(texts))
+    X, warnings, *_ = embed_source(source, encoding, file_name(texts))
     warn(warnings)
     with atomic_write(out, exclusive=not overwrite) as file:
         np.save(file, X, allow_pickle=False)

@@ -123,6 +123,8 @@ def _explain_similarity(
     check_texts(texts, name="--similarity")
     _check_method(options, "similarity")
     result = explain_similarity(encoding.encoder, *texts, **options)
+    if result.unread:
+        _say(result.unread)
     _say(f"Cosine {result.similarity:.3f}, by {result.label}")
     most = max(abs(float(value)) for value in (*result.values_a, *result.values_b))
     for name, words, values in (("A", result.words_a, result.values_a), ("B", result.words_b, result.values_b)):
@@ -164,7 +166,7 @@ def _explain_depth(
         name = str(files[1] or files[0])
         raise ValueError(f"{name!r} must hold at least 2 texts: depth is taken in a corpus. Got one.")
     options["trust"], why_not_validated = _can_validate(corpus, options["trust"])
-    X, R, notes = embed_with_reference(sources, encoding, files)
+    X, R, notes, _ = embed_with_reference(sources, encoding, files)
     rows = np.argsort(tte_depth(X, R), kind="stable")[:limit]
     result = explain_depth(
         encoding.encoder, [texts[row] for row in rows], corpus, exclude=None if reference else rows.tolist(), **options
@@ -219,7 +221,7 @@ def _explain_shift(
     for file, source in zip(files, sources, strict=True):
         if len(source) < 2:
             raise ValueError(f"{str(file)!r} must hold at least 2 texts. Got one.")
-    _, _, notes = embed_with_reference(sources, encoding, files)
+    _, _, notes, _ = embed_with_reference(sources, encoding, files)
     names = different_names(*map(name_of, files))
     result = explain_shift(encoding.encoder, *(source.texts for source in sources), names=names, **options)
     _say(one_line(result.verdict, 2_000))

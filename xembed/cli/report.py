@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from typer import Argument
 
-from xembed._core.files import check_writable
 from xembed.cli.options import OutputOptions, command
 from xembed.cli.outputs import check_outputs, command_line_provenance, say, write
 
@@ -32,6 +31,7 @@ def report(
     if compare and title is not None:
         raise typer.BadParameter("is for combined pages. Leave it out with --compare.", param_hint="--title")
 
+    from xembed._core.files import check_writable
     from xembed.reports import compare_results
     from xembed.reports._write import combine, read_plain
 

@@ -133,6 +133,7 @@ def compare_sources(
         names=names,
         encoder=F.encoder,
         warnings=list(dict.fromkeys([*F.warnings, *G.warnings])),
+        unread=(F.unread, G.unread),
         **options,
     )
     return stamped(result)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xembed._core.files import check_file, read_bytes
+from xembed._core.text import count
 from xembed._core.validation import RNG, check_number, check_texts
 from xembed.datasets._bundled import find_bundled
 from xembed.datasets._draw import draw
@@ -241,13 +242,14 @@ def _parse_file(data: bytes, file: Path, source: str, encoding: str | None) -> l
     content = to_utf8(data, source, encoding, utf16=True).decode("utf-8")
     first = content.partition("\n")[0]
     with_commas = file.suffix.lower() == ".csv" and "\t" not in first
+    tab_rows = ((n, line.split("\t")) for n, line in enumerate(split_lines(content), start=1) if line.strip())
     pairs: list[Pair] = []
-    for number, cells in _csv_rows(content, source) if with_commas else _tab_rows(content):
+    for number, cells in _csv_rows(content, source) if with_commas else tab_rows:
         if len(cells) != 2:
             separator = "comma" if with_commas else "tab"
             raise ValueError(
                 f"{source}: line {number} must hold an entry and a definition with one {separator} between them. "
-                f"Got {len(cells)} cell{'s' * (len(cells) != 1)}."
+                f"Got {count(len(cells), 'cell')}."
             )
         entry, definitions = (cell.strip() for cell in cells)
         if number == 1 and entry.lower() in _HEADERS[0] and definitions.lower() in _HEADERS[1]:
@@ -256,12 +258,6 @@ def _parse_file(data: bytes, file: Path, source: str, encoding: str | None) -> l
             raise ValueError(f"{source}: line {number} must hold an entry before its definition. Got none.")
         pairs.extend((entry, definition) for definition in definitions.split(_MORE))
     return pairs
-
-
-def _tab_rows(content: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(split_lines(content), start=1):
-        if line.strip():
-            yield number, line.split("\t")
 
 
 def _csv_rows(content: str, source: str) -> Iterator[tuple[int, list[str]]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xembed._core.validation import check_option, shows_progress
+from xembed._core.validation import check_flag, check_option, shows_progress
 from xembed.datasets._paired import PairedSentences
 from xembed.datasets._read_table import Columns, read_table
 from xembed.encoders._cache import cache_folder
@@ -132,6 +132,7 @@ def load_geco(
     """
     check_option(variant, CLASSES, name="variant", caller="load_geco")
     check_option(split, SPLITS, name="split", caller="load_geco")
+    repair = check_flag(repair, name="repair", caller="load_geco")
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"The 'path' parameter of load_geco must be a path. Got {type(path).__name__} instead.")
     table = read_table(_find(Path(path), variant, split), caller="load_geco")
@@ -277,10 +278,9 @@ def fetch_geco(
 ) -> Path:
     """Download the official files of GECO, once, and return the folder that `load_geco` reads.
 
-    One of the few functions of xembed that use the network. Files are of a fixed state of
-    https://github.com/braindatalab/gecobench (BSD-3-Clause; the sentences derive from Wikipedia, CC BY-SA) and checked
-    against their SHA-256. The variant ``non_binary_gender_subj`` is not fetched: there is no verified checksum for it.
-    `load_geco` reads it from a copy of the repository.
+    Uses the network. Files are of a fixed state of https://github.com/braindatalab/gecobench (BSD-3-Clause; sentences
+    derive from Wikipedia, CC BY-SA) and checked against their SHA-256, which is not known of the variant
+    ``non_binary_gender_subj``: `load_geco` reads it from a copy of the repository.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ def fetch_geco(
     cache_dir : path-like, optional
         Folder to keep them in. By default that of ``XEMBED_CACHE``, else the user's cache folder of the system.
     progress : bool, optional
-        Whether to show a progress bar. By default if the standard error stream is a terminal.
+        Whether to show a progress bar. By default if stderr is a terminal.
 
     Returns
     -------

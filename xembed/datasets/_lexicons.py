@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from xembed._core.validation import check_option
+from xembed._core.validation import check_option, is_name
 from xembed.datasets import _lexicon_rules as rules
 from xembed.datasets._lexicon_rules import Rule
 from xembed.datasets._word_lists import read_word_lists
@@ -26,11 +26,9 @@ class Lexicon:
         Pairs of words in lower case, the one of the first form first. A word of several pairs is switched by the first
         of them.
     generic : frozenset of str
-        Words of ``pairs`` that replace others but are never replaced, since they are used for both forms: "hunter" for
-        "huntress".
+        Words of ``pairs`` that are never replaced, since they are used for both forms: "hunter" for "huntress".
     rules : mapping of str to callable
-        Functions for words whose partner depends on their neighbors: they take a `WordContext` and return a `Choice`.
-        The word must stand in a pair, which says its form.
+        For words of ``pairs`` whose partner depends on their neighbors: functions of a `WordContext` to a `Choice`.
     suffixes : tuple of (str, str)
         Endings of words that are not in ``pairs``, such as ("woman", "man").
     not_suffixes : frozenset of str
@@ -65,7 +63,7 @@ class Lexicon:
     watched: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
+        if not is_name(self.name):
             raise ValueError(f"The 'name' of Lexicon must be a name. Got {self.name!r} instead.")
         if isinstance(self.classes, str) or len(self.classes) != 2 or len(set(self.classes)) != 2:
             raise ValueError(f"The 'classes' of Lexicon must be two different names. Got {self.classes!r} instead.")
@@ -110,17 +108,12 @@ def load_lexicon(name: str) -> Lexicon:
     ----------
     name : {'age', 'gender'}
         'gender': female and male pronouns, relatives, titles, trades and nobility, with rules for "her", "his" and
-        some more. 'age': young and old people.
+        some more. 'age': young and old people. Others are a ValueError.
 
     Returns
     -------
     Lexicon
         For English.
-
-    Raises
-    ------
-    ValueError
-        If there is no such lexicon.
 
     Examples
     --------

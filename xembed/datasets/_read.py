@@ -17,7 +17,7 @@ import numpy.typing as npt
 from xembed._core.files import check_file, is_stream, most_bytes, open_npy, too_large
 from xembed._core.parquet import choose_columns, parquet_blocks
 from xembed._core.text import count, first_of
-from xembed._core.validation import check_option, check_texts, quote_options
+from xembed._core.validation import check_flag, check_option, check_texts, quote_options
 from xembed.datasets._read_table import Columns, Form, ending, read_table
 from xembed.datasets._tables import TextTable, as_day
 
@@ -106,6 +106,8 @@ def read_texts(
     >>> table, table.texts
     (TextTable('notes': 2 texts, columns 'text', 'stars'), ('Lovely', 'Broke at once'))
     """
+    skip_blank = check_flag(skip_blank, name="skip_blank", caller="read_texts")
+    dayfirst = check_flag(dayfirst, name="dayfirst", caller="read_texts")
     form = Form(delimiter, encoding, text_column, is_table=text_column is not None or id_column is not None)
     remedy = " .npy is for ready embeddings: read_embeddings reads it."
     table = read_table(path, caller="read_texts", form=form, remedy=remedy)
@@ -115,13 +117,14 @@ def read_texts(
     table, skipped = _without_blank(table, texts_column, skip_blank)
     texts = _as_texts(table, texts_column)
     others = {name: column for name, column in table.columns.items() if name != texts_column}
-    labels, dates = _as_labels(others.get("label")), _as_dates(others.get("date"), dayfirst)
+    labels, dates = others.get("label"), _as_dates(others.get("date"), dayfirst)
+    labels = None if labels is None or not all(isinstance(v, str | int) for v in labels) else list(map(str, labels))
     read = {"label": labels, "date": dates}
     metadata = {name: column for name, column in others.items() if read.get(name) is None}
     return TextTable(
         name=table.name,
         texts=tuple(texts),
-        labels=labels,
+        labels=None if labels is None else tuple(labels),
         dates=dates,
         metadata={_free_name(name, metadata): tuple(column) for name, column in metadata.items()},
         n_skipped=len(skipped),
@@ -311,7 +314,8 @@ def _choose_text_column(table: Columns, asked: str | None) -> str:
         candidates = [name for name in candidates if name in _TEXT_COLUMNS]
     if len(candidates) == 1:
         name = candidates[0]
-        if table.suffix in {".csv", ".tsv"} and _is_sentence(name):
+        is_sentence = len(name.split()) > 2 or len(name) > 40 or name.rstrip().endswith(_ENDS)
+        if is_sentence and table.suffix in {".csv", ".tsv"}:
             raise ValueError(
                 f"{table.source} must name its columns in the first line. The name of the column of texts is "
                 f"{name!r:.80}, which looks like a text: without such a line, give it the ending .txt; if it is the "
@@ -328,10 +332,6 @@ def _choose_text_column(table: Columns, asked: str | None) -> str:
     )
 
 
-def _is_sentence(name: str) -> bool:
-    return len(name.split()) > 2 or len(name) > 40 or name.rstrip().endswith(_ENDS)
-
-
 def _warn_of_table(lines: list[str], table: Columns) -> list[str]:
     """Warn of lines that seem to be rows of a table: the first names columns, and most have as many cells."""
     if table.suffix != ".txt":
@@ -346,7 +346,7 @@ def _warn_of_table(lines: list[str], table: Columns) -> list[str]:
     if not names:
         return []
     remedy = "it is read as one with text_column=... (--text-column)" if table.name == "stdin" else "name it .csv"
-    shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
+    shown = first_of(map(repr, names), 6)
     return [
         f"The first line of {table.source} seems to name the columns of a table ({shown}), and was read as a text: "
         f"if it is one, {remedy}."
@@ -418,12 +418,6 @@ def _as_ids(table: Columns, id_column: str) -> tuple[str, ...]:
                 f"{id_column!r}. Got {value!r:.60} in {table.unit} {number}: fill it in, or name another column."
             )
     return tuple(map(str, column))
-
-
-def _as_labels(column: list[Any] | None) -> tuple[str, ...] | None:
-    if column is None or not all(isinstance(value, str | int) for value in column):
-        return None
-    return tuple(str(value) for value in column)
 
 
 def _as_dates(column: list[Any] | None, dayfirst: bool) -> npt.NDArray[np.datetime64] | None:

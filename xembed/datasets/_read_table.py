@@ -423,8 +423,7 @@ def _read_tsv(data: bytes, source: str, form: Form) -> Columns:
         f"delimiter={separator!r} (--delimiter {separator!r})."
     )
     lines = _lines(_from_first_line(data, source))
-    _, header = next(lines)
-    names = header.split(separator)
+    names = next(lines)[1].split(separator)
     columns: list[list[str]] = [[] for _ in names]
     if quoted := [name for name in names if len(name) > 1 and name[0] == name[-1] == '"']:
         raise ValueError(f"{source} must name its columns without quotes. Got {quoted[0]}. {as_csv}")

@@ -49,10 +49,8 @@ class STSPairs:
 
     Raises
     ------
-    ValueError
-        If there is no pair, lengths differ, a sentence is blank, or a score is not finite.
-    TypeError
-        If a sentence is not a string or a score no number.
+    TypeError, ValueError
+        If there is no pair, lengths differ, a sentence is no string or blank, or a score is not finite.
 
     Examples
     --------

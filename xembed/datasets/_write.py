@@ -16,7 +16,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from xembed._core.files import atomic_write, check_writable
-from xembed._core.validation import check_texts, quote_options
+from xembed._core.inputs import is_missing
+from xembed._core.validation import check_flag, check_texts, quote_options
 
 Columns: TypeAlias = dict[str, list[Any]]
 
@@ -39,11 +40,9 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
 
     Raises
     ------
-    ValueError
-        If the suffix is unknown, there are no columns, they differ in length, a text is not valid Unicode or (in .csv)
-        holds a NUL character, or (in .jsonl) a number is infinite.
-    TypeError
-        If a column's name is not a string or the format can't hold a value.
+    TypeError, ValueError
+        If the suffix is unknown, there are no columns, they differ in length, a name or text is not valid Unicode or
+        (in .csv) holds a NUL character, (in .jsonl) a number is infinite, or the format can't hold a value.
     OSError
         If the folder does not exist or can't be written, or the file exists and is not to be replaced.
 
@@ -66,7 +65,7 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any
     """
     suffix = check_table_path(path).suffix.lower()
     cleaned = _clean(columns)
-    with atomic_write(path, exclusive=not overwrite) as file:
+    with atomic_write(path, exclusive=not check_flag(overwrite, name="overwrite", caller="write_table")) as file:
         _WRITERS[suffix](file, cleaned)
 
 
@@ -119,12 +118,11 @@ def _plain_value(value: Any) -> Any:
         return _plain_values(np.array([value]))[0]
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
+    if is_missing(value):
+        return None
     if isinstance(value, str):
         return str(value)  # numpy.str_ and other subclasses become plain str
-    if isinstance(value, float):
-        return None if math.isnan(value) else float(value)
-    # pandas' NaT passes as a date, and its NA is of a class of its own; neither needs pandas to be seen.
-    return None if type(value).__name__ in {"NaTType", "NAType"} else value
+    return float(value) if isinstance(value, float) else value
 
 
 def _write_csv(file: IO[bytes], columns: Columns) -> None:

@@ -35,7 +35,7 @@ class Definitions:
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def keep(self, kept: npt.NDArray[np.bool_]) -> Definitions:
-        """Return the entries where ``chosen`` is true."""
+        """Return the entries where ``kept`` is true."""
         new = np.cumsum(kept) - 1
         rows = np.flatnonzero(kept[self.owners])
         return Definitions(

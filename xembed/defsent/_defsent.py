@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng
+from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng, shows_progress
 from xembed.defsent import _defaults as defaults
 from xembed.defsent._body import Body
 from xembed.defsent._definitions import Definitions, hold_out, read_definitions
@@ -155,7 +155,8 @@ class DefSent(DefinitionTrainer):
         from xembed.encoders._pipeline import find_device
 
         settings, notes = self._check()
-        seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
+        seed = int(check_rng(self.random_state, name="random_state", caller=_CALLER).integers(2**63))
+        shows_progress(self.progress, caller=_CALLER)
         device = find_device(self.device, caller=_CALLER)
         definitions = read_definitions(dictionary, validation, caller=_CALLER)
         encoder, head = load_masked_lm(self.model, pooling=self.pooling, device=device, seed=seed, caller=_CALLER)

@@ -366,7 +366,7 @@ class DefSentPlus(DefinitionTrainer):
                 check_count(getattr(self, name), name=name, caller=_CALLER, low=1 if name == "n_sampled" else 4)
         check_count(self.softmax_chunk, name="softmax_chunk", caller=_CALLER)
         settings = self._check_settings(decay=True, eps=1e-6, learning_rate=self.learning_rate, caller=_CALLER)
-        seed = int(check_rng(self.random_state, caller=_CALLER).integers(2**63))
+        seed = int(check_rng(self.random_state, name="random_state", caller=_CALLER).integers(2**63))
         return settings, self._scales(rounds), self._projected(rounds), seed
 
     def _scales(self, rounds: int) -> tuple[float, ...]:

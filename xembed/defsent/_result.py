@@ -55,10 +55,8 @@ class TrainingRound(Result):
         (DefSent), or too few entries to say.
     target_isoscore, target_average_cosine : float or None
         The same of the entry matrix that was trained against: projected and scaled.
-    projected : bool
-        Whether the entries were projected in this round.
-    seconds : float
-        Duration of the round, without interruptions.
+    projected, seconds : bool, and float
+        Whether the entries were projected in this round, and its duration without interruptions.
     """
 
     schema: ClassVar[str] = "xembed.defsent.TrainingRound/1"
@@ -108,7 +106,7 @@ class DefSentResult(Result):
     encoder, trained_encoder : dict
         Descriptions of the encoder before and after training.
     notes : tuple of str
-        Caveats, in plain words.
+        Caveats.
     seconds : float
         Duration of the training, without interruptions.
     provenance : dict

@@ -32,23 +32,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 def cross_entropy(h: torch.Tensor, W: torch.Tensor, targets: torch.Tensor, *, chunk: int) -> torch.Tensor:
     """Return the mean cross-entropy of the logits ``h @ W.T`` exactly, holding ``len(h) * chunk`` of them at a time.
 
-    Parameters
-    ----------
-    h : Tensor of shape (batch, d)
-        Sentence vectors.
-    W : Tensor of shape (n_entries, d)
-        The frozen entry matrix.
-    targets : Tensor of shape (batch,), int64
-        The right entries.
-    chunk : int
-        Entries at a time.
-
-    Examples
-    --------
-    >>> import torch
-    >>> h, W, targets = torch.ones(2, 3), torch.eye(3), torch.tensor([0, 2])
-    >>> round(float(cross_entropy(h, W, targets, chunk=2)), 4)  # three equal logits: log 3
-    1.0986
+    ``h`` are sentence vectors, (batch, d), ``W`` is the frozen entry matrix, (n_entries, d), and ``targets`` are the
+    right entries, (batch,), int64.
     """
     loss: torch.Tensor = _ChunkedCrossEntropy.apply(h, W, targets, chunk)  # type: ignore[no-untyped-call]
     return loss
@@ -59,9 +44,8 @@ def sampled_cross_entropy(
 ) -> torch.Tensor:
     """Return the cross-entropy with a sum over all wrong entries estimated from some of them.
 
-    ``n_sampled`` entries are drawn uniformly without replacement, the same for the whole batch. The wrong ones among
-    them stand for all wrong ones: log((n_entries - 1) / number of them) is added to their logits, which makes the
-    estimate of the sum unbiased. With all entries drawn the loss is the exact one.
+    ``n_sampled`` entries are drawn uniformly without replacement, the same for the whole batch. To the logits of the
+    wrong ones among them log((n_entries - 1) / number of them) is added, which makes the estimate of the sum unbiased.
     """
     n_entries = len(W)
     drawn = torch.randperm(n_entries, generator=generator)[: min(n_sampled, n_entries)].to(W.device)

@@ -75,10 +75,7 @@ def tte_depth(X: Any, reference: Any = None, *, distance: str = "cosine", method
     by their projection on the mean direction, and sees nothing that is orthogonal to it: a text between two clusters
     is deep. Sums are accumulated in float64. Float32 and float16 rows are computed with in float64 up to
     2²⁵ elements ('closed_form', 'moments') or 2²⁴ pairs ('pairwise'), above that in float32; in blocks of which
-    nobody knows how many will come, in float64.
-
-    The authors' published code returns, for two corpora of the same size, the depths of F in G where those of G in F
-    are meant; this function does not. For 100 and 100 texts their rank correlation with the depths of G is 0.08.
+    nobody knows how many will come, in float64. Where the authors' published code differs is in docs/comparison.md.
 
     References
     ----------

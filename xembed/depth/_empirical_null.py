@@ -100,21 +100,16 @@ def _fit(edges: Array, x: Array, start: Array) -> Array:
 def _covariance(edges: Array, n_bulk: int, parameters: Array) -> Array:
     """Return the covariance of the parameters: the inverse of Fisher's information and the prior's, and doubt."""
     step = 1e-4
-    slopes = np.array(
-        [
-            np.log(_bin_probabilities(edges, parameters + move)) - np.log(_bin_probabilities(edges, parameters - move))
-            for move in step * np.eye(3)
-        ]
-    ) / (2 * step)
+    above, below = (
+        np.log([_bin_probabilities(edges, parameters + side * move) for move in step * np.eye(3)]) for side in (1, -1)
+    )
+    slopes = (above - below) / (2 * step)
     information: Array = n_bulk * (slopes * _bin_probabilities(edges, parameters)) @ slopes.T
     return np.asarray(np.linalg.inv(information + np.diag(_PRECISION)) + np.diag([0, 0, _DOUBT**2]), dtype=np.float64)
 
 
 def _predictive_tail(x: Array, parameters: Array, covariance: Array) -> Array:
-    """Return the tail probabilities averaged over normally distributed parameters, by Gauss-Hermite quadrature.
-
-    They are computed on a grid and interpolated, so that the cost does not grow with the number of scores.
-    """
+    """Return tail probabilities averaged over normal parameters, by Gauss-Hermite quadrature on a grid of scores."""
     nodes, weights = roots_hermitenorm(_NODES)
     weights = weights / weights.sum()
     root = np.linalg.cholesky(covariance)

@@ -88,7 +88,7 @@ class TTEDepth(OutlierMixin, BaseEstimator):
         TypeError
             If ``X`` does not hold real numbers, or is an iterator: `fit` reads twice. `partial_fit` reads once.
         """
-        self._forget()
+        self._forget("n_reference_", "resultant_", "reference_", "offset_")
         check_rereadable(X, name="X", caller="TTEDepth.fit")
         return self.partial_fit(X).calibrate(X)
 
@@ -97,7 +97,8 @@ class TTEDepth(OutlierMixin, BaseEstimator):
 
         ``X`` is read once, so it may be an iterator of blocks, too.
         """
-        self._check_parameters()
+        check_option(self.distance, DISTANCES, name="distance", caller="TTEDepth")
+        check_number(self.contamination, name="contamination", caller="TTEDepth", low=0.0, high=0.5, closed="right")
         first = not hasattr(self, "n_reference_")
         if self.distance == "cosine":
             points = self._check_rows(X, reset=first)
@@ -110,7 +111,7 @@ class TTEDepth(OutlierMixin, BaseEstimator):
             self.reference_ = array.copy() if first else np.concatenate([self.reference_, array])
             n_texts = len(array)
         self.n_reference_ = n_texts + (0 if first else self.n_reference_)
-        self._drop_threshold()
+        self._forget("offset_")
         return self
 
     def merge(self, other: TTEDepth) -> Self:
@@ -138,7 +139,7 @@ class TTEDepth(OutlierMixin, BaseEstimator):
             check_same_dims(("this corpus", self.reference_), ("the other", other.reference_))
             self.reference_ = np.concatenate([self.reference_, other.reference_])
         self.n_reference_ += other.n_reference_
-        self._drop_threshold()
+        self._forget("offset_")
         return self
 
     def calibrate(self, X: Any) -> Self:
@@ -168,10 +169,6 @@ class TTEDepth(OutlierMixin, BaseEstimator):
         """Return -1 for outliers and 1 for the rest, shape (n_texts,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def _check_parameters(self) -> None:
-        check_option(self.distance, DISTANCES, name="distance", caller="TTEDepth")
-        check_number(self.contamination, name="contamination", caller="TTEDepth", low=0.0, high=0.5, closed="right")
-
     def _check_rows(self, X: Any, *, reset: bool) -> Rows:
         points = read_rows(X, name="X", caller="TTEDepth")
         self._check_features(X, width(points), reset=reset)
@@ -186,11 +183,7 @@ class TTEDepth(OutlierMixin, BaseEstimator):
         features = X if hasattr(X, "columns") else np.empty((0, n_dims))
         validate_data(self, features, reset=reset, skip_check_array=True)
 
-    def _drop_threshold(self) -> None:
-        if hasattr(self, "offset_"):
-            del self.offset_
-
-    def _forget(self) -> None:
-        for name in ("n_reference_", "resultant_", "reference_", "offset_"):
+    def _forget(self, *names: str) -> None:
+        for name in names:
             if hasattr(self, name):
                 delattr(self, name)

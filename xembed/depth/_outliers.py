@@ -9,24 +9,24 @@ import numpy as np
 
 from xembed._core import validation
 from xembed._core.directions import UnitRows
-from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Probability, Provenance, Sides
 from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
-from xembed._core.results import Result
+from xembed._core.results import DataFrame, Result, data_frame
 from xembed._core.validation import RNG, Embeddings, check_embeddings, check_same_dims, describe_rng
 from xembed.depth._depth import DECIMALS, unit_depths
 from xembed.depth._local import nearest_similarity, raise_if_too_few
-from xembed.encoders._corpora import read_corpora
+from xembed.encoders._corpora import read_corpora, unread_verdict
 from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from xembed.depth._empirical_null import EmpiricalNull
 
 _SCORES = {"depth": "depth", "local": "local depth"}
 # Fewer texts say nothing about the tail of their own scores.
 _FEWEST = 20
+# Distance of a mean cosine from 1 up to which all embeddings are the same.
+_SAME = 1e-6
 # The share of a corpus up to which the empirical null takes outliers into account.
 _BULK_SHARE = 0.1
 
@@ -59,6 +59,9 @@ class OutlierResult(Result):
         What a reader should know before trusting the numbers.
     provenance : dict
         Function, parameters and versions.
+    unread : float
+        Share of the texts, or of the reference if that is larger, of which the encoder reads nothing, or 1 where it
+        gives all of them the same embedding. From a half on the verdict says so first.
     """
 
     schema: ClassVar[str] = "xembed.depth.OutlierResult/1"
@@ -77,24 +80,17 @@ class OutlierResult(Result):
     n_tested: Count
     warnings: tuple[str, ...]
     provenance: Provenance
+    unread: Probability = 0.0
 
     def __post_init__(self) -> None:
         # An empty list of JSON does not say that it held integers.
         object.__setattr__(self, "rows", np.asarray(self.rows, dtype=np.int64))
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a text: row, score, p-value, q-value, and whether it is reported."""
-        import pandas as pd
-
         every = np.arange(self.n_tested)
-        columns = {
-            "row": every,
-            "score": self.scores,
-            "pvalue": self.pvalues,
-            "qvalue": self.qvalues,
-            "outlier": np.isin(every, self.rows),
-        }
-        return pd.DataFrame(columns)
+        columns = {"row": every, "score": self.scores, "pvalue": self.pvalues, "qvalue": self.qvalues}
+        return data_frame(columns | {"outlier": np.isin(every, self.rows)})
 
 
 @shows_steps
@@ -209,7 +205,7 @@ def find_outliers(
     if corpora.texts and score == "local":
         n_within = len(corpora.texts["X"]) - 1 if reference is None else len(corpora.texts["reference"]) // 2
         raise_if_too_few(n_within, neighbors, where="what texts are compared with", caller=caller)
-    (X, *others), of_encoding, described = corpora.embed()
+    (X, *others), of_encoding, described, counted = corpora.embed()
     if reference is None:
         points = check_embeddings(X, name="X", caller="find_outliers with reference=None", min_rows=_FEWEST)
         unit = UnitRows.of(points, name="X")
@@ -231,8 +227,14 @@ def find_outliers(
             f"{len(rows) / len(points):.0%} of the texts are reported. So many are a group of their own rather than "
             "outliers, and the fit to the rest is doubtful: compare them with the rest by compare_corpora."
         )
+    same = len(set(corpora.texts.get("X", ()))) > 1 and bool(1 - np.linalg.norm(unit.total) / len(unit) < _SAME)
+    not_read = unread_verdict(dict(zip(("these texts", "the reference"), counted, strict=False)), same=same)
+    verdict = _verdict(len(rows), len(points), threshold, score, method, n_calibration, level)
+    n_reference = None if reference is None else len(corpus)
+    compared = {"n_neighbors": neighbors if score == "local" else None, "n_reference": n_reference}
+    encoded_by = {} if described is None else {"encoder": described}
     return OutlierResult(
-        verdict=_verdict(len(rows), len(points), threshold, score, method, n_calibration, level),
+        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
         rows=rows,
         pvalues=pvalues,
         qvalues=qvalues,
@@ -244,15 +246,8 @@ def find_outliers(
         n_calibration=n_calibration,
         n_tested=len(points),
         warnings=(*of_encoding, *warnings),
-        provenance=provenance(
-            caller,
-            fdr=level,
-            score=score,
-            n_neighbors=neighbors if score == "local" else None,
-            n_reference=None if reference is None else len(corpus),
-            rng=describe_rng(rng),
-            **({} if described is None else {"encoder": described}),
-        ),
+        unread=1.0 if same else max(counted),
+        provenance=provenance(caller, fdr=level, score=score, **compared, rng=describe_rng(rng), **encoded_by),
     )
 
 

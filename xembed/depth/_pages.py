@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xembed.encoders._corpora import MUCH_UNREAD
 from xembed.reports import kit
 
 # Rows in the table of outliers, and of the lowest scores where there are none.
@@ -20,24 +21,20 @@ def outliers(data: kit.Data) -> kit.Page:
         "conformal": "texts of the reference that calibrate the p-values",
         "empirical_null": "texts in the bulk, which the p-values are extrapolated from",
     }[data["method"]]
+    rate = f"false discovery rate {kit.level(data['fdr'])}"
     caption = f"The {what} of all {data['n_tested']:,} texts. Left: outlying."
+    threshold = "–" if data["threshold"] is None else f"{data['threshold']:.3f}"
     if data["threshold"] is not None:
         caption += " Texts at or left of the dashed line are reported."
     spec = kit.histogram(scores, title=what, mark=data["threshold"], mark_name="largest that is reported")
     return kit.Page(
         title="Outlying texts",
         kind="outliers",
-        finding=kit.Finding(f"{kit.count(len(rows), 'outlier')} found" if rows else "No outliers found", bool(rows)),
+        finding=_finding(data),
         verdict=data["verdict"],
         cards=[
-            kit.Card(
-                "Reported", f"{len(rows):,} of {data['n_tested']:,}", f"false discovery rate {kit.level(data['fdr'])}"
-            ),
-            kit.Card(
-                "Threshold",
-                "–" if data["threshold"] is None else f"{data['threshold']:.3f}",
-                f"largest {what} that is reported",
-            ),
+            kit.Card("Reported", f"{len(rows):,} of {data['n_tested']:,}", rate),
+            kit.Card("Threshold", threshold, f"largest {what} that is reported"),
             kit.Card("Compared with", f"{data['n_calibration']:,}", source),
         ],
         caveats=data["warnings"],
@@ -48,6 +45,13 @@ def outliers(data: kit.Data) -> kit.Page:
         methods=[how(data["method"]), how("limits")],
         sizes=f"{data['n_tested']:,} texts",
     )
+
+
+def _finding(data: kit.Data) -> kit.Finding:
+    if data.get("unread", 0.0) >= MUCH_UNREAD:
+        return kit.Finding("Texts are not read", sign="!")
+    n_found = len(data["rows"])
+    return kit.Finding(f"{kit.count(n_found, 'outlier')} found" if n_found else "No outliers found", n_found > 0)
 
 
 def _rows(data: kit.Data, what: str) -> kit.Section:

@@ -14,6 +14,8 @@ from xembed._core.parallel import ordered_map, row_blocks
 from xembed._core.progress import track
 from xembed._core.validation import FloatArray
 
+Floats = npt.NDArray[np.float64]
+
 # Rows of a block that one thread transforms at a time: they stay in its cache between the steps.
 _SLICE = 64
 # The cosine of a row with its copy is 1 but for rounding: at most 12 units of the last place, measured up to 4,096
@@ -56,7 +58,7 @@ DISTANCES = {
 }
 
 
-def mean_distances(X: UnitRows, reference: UnitRows, distance: Distance) -> npt.NDArray[np.float64]:
+def mean_distances(X: UnitRows, reference: UnitRows, distance: Distance) -> Floats:
     """Return the mean distance of each row of ``X`` to all rows of ``reference``, shape (len(X),)."""
     dtype = pair_dtype(X, reference)
     totals = np.zeros(len(X))
@@ -67,7 +69,7 @@ def mean_distances(X: UnitRows, reference: UnitRows, distance: Distance) -> npt.
     return totals * (distance.scale / len(reference))
 
 
-def mean_distances_within(X: UnitRows, distance: Distance) -> npt.NDArray[np.float64]:
+def mean_distances_within(X: UnitRows, distance: Distance) -> Floats:
     """Return the mean distance of each row of ``X`` to all other rows, shape (len(X),).
 
     Distances are symmetric, so each pair of blocks is computed once and counts for both.
@@ -84,13 +86,8 @@ def mean_distances_within(X: UnitRows, distance: Distance) -> npt.NDArray[np.flo
 
 
 def _block_sums(
-    A: FloatArray,
-    B: FloatArray,
-    distance: Distance,
-    *,
-    skip_diagonal: bool = False,
-    over_rows: npt.NDArray[np.float64] | None = None,
-) -> npt.NDArray[np.float64]:
+    A: FloatArray, B: FloatArray, distance: Distance, *, skip_diagonal: bool = False, over_rows: Floats | None = None
+) -> Floats:
     """Return the sums over the columns of the unscaled distances of two blocks, shape (len(A),).
 
     The sums over the rows, (len(B),), are added to ``over_rows`` where that is given.

@@ -9,16 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.directions import UnitRows
-from xembed._core.validation import (
-    RNG,
-    check_count,
-    check_embeddings,
-    check_number,
-    check_option,
-    check_rng,
-    check_same_dims,
-)
+from xembed._core.inputs import is_missing
+from xembed._core.validation import RNG, check_embeddings
 from xembed.depth._depth import DECIMALS, leave_one_out
 
 _STRATEGIES = ("depth", "herding", "mmr", "random")
@@ -113,10 +107,7 @@ def select(
     array([0, 3, 1])
     """
     caller = "select"
-    check_option(strategy, _STRATEGIES, name="strategy", caller=caller)
-    weight = check_number(diversity, name="diversity", caller=caller, low=0, high=1)
-    generator = check_rng(rng, caller=caller)
-    points = UnitRows.of(check_embeddings(X, name="X", caller=caller), name="X")
+    weight, generator, points = _check(X, strategy, diversity, rng, caller)
     size = _check_size(k, len(points), caller=caller)
     codes = np.zeros(len(points), np.int64) if labels is None else _check_labels(labels, len(points), caller=caller)
 
@@ -163,9 +154,8 @@ def select_examples(
     Notes
     -----
     Models lean to the answers of the last examples and to frequent ones [1]_, and another order of the same examples
-    can change accuracy from near the best to near chance [2]_. Balance and turns take the coarse part of that away, not
-    the rest: try several orders. ``rows[::-1]`` puts the most relevant examples last, next to the query. Gains over
-    a random balanced choice depend on the task: compare with ``strategy="random"``.
+    can change accuracy from near the best to near chance [2]_: try several orders. ``rows[::-1]`` puts the most
+    relevant examples last, next to the query. Gains depend on the task: compare with ``strategy="random"``.
 
     References
     ----------
@@ -185,10 +175,7 @@ def select_examples(
     array([2, 5])
     """
     caller = "select_examples"
-    check_option(strategy, _STRATEGIES, name="strategy", caller=caller)
-    weight = check_number(diversity, name="diversity", caller=caller, low=0, high=1)
-    generator = check_rng(rng, caller=caller)
-    points = UnitRows.of(check_embeddings(X, name="X", caller=caller), name="X")
+    weight, generator, points = _check(X, strategy, diversity, rng, caller)
     codes = _check_labels(labels, len(points), caller=caller)
     size = _check_size(k, len(points), caller=caller)
     n_classes = int(codes.max()) + 1
@@ -203,13 +190,7 @@ def select_examples(
 
 
 def _by_class(
-    points: UnitRows,
-    codes: Rows,
-    k: int,
-    strategy: str,
-    diversity: float,
-    generator: np.random.Generator,
-    query: Scores | None,
+    X: UnitRows, codes: Rows, k: int, strategy: str, diversity: float, rng: np.random.Generator, query: Scores | None
 ) -> Rows:
     """Let the classes take turns, the larger ones first, each with its own selection."""
     sizes = np.bincount(codes)
@@ -220,8 +201,8 @@ def _by_class(
     for label, count in enumerate(np.bincount(turns, minlength=len(sizes))):
         if count:
             rows = np.flatnonzero(codes == label)
-            part = points if len(rows) == len(points) else points.take(rows)
-            selected[turns == label] = rows[_choose(part, int(count), strategy, diversity, generator, query)]
+            part = X if len(rows) == len(X) else X.take(rows)
+            selected[turns == label] = rows[_choose(part, int(count), strategy, diversity, rng, query)]
     return selected
 
 
@@ -294,8 +275,17 @@ def _best(scores: Scores, free: npt.NDArray[np.bool_] | None = None) -> np.int64
     return np.argmax(rounded if free is None else np.where(free, rounded, -np.inf))
 
 
+def _check(
+    X: Any, strategy: str, diversity: float, rng: RNG, caller: str
+) -> tuple[float, np.random.Generator, UnitRows]:
+    validation.check_option(strategy, _STRATEGIES, name="strategy", caller=caller)
+    weight = validation.check_number(diversity, name="diversity", caller=caller, low=0, high=1)
+    generator = validation.check_rng(rng, caller=caller)
+    return weight, generator, UnitRows.of(check_embeddings(X, name="X", caller=caller), name="X")
+
+
 def _check_size(k: int, n_texts: int, *, caller: str) -> int:
-    size = check_count(k, name="k", caller=caller)
+    size = validation.check_count(k, name="k", caller=caller)
     if size > n_texts:
         raise ValueError(
             f"The 'k' parameter of {caller} must be at most {n_texts}, the number of texts. Got {size!r} instead."
@@ -312,7 +302,7 @@ def _check_labels(labels: Any, n_texts: int, *, caller: str) -> Rows:
     values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
     if len(values) != n_texts:
         raise ValueError(f"X must have as many labels as rows. Got {len(values)} labels and {n_texts} rows.")
-    missing = [i for i, label in enumerate(values) if label is None or label != label]
+    missing = [i for i, label in enumerate(values) if is_missing(label)]
     if missing:
         raise ValueError(
             f"labels holds {len(missing)} missing value{'s' * (len(missing) > 1)} (first: row {missing[0]}). Drop such "
@@ -341,5 +331,5 @@ def _check_query(query: Any, points: UnitRows, strategy: str) -> Scores:
             f"{vector.shape} instead."
         )
     row = check_embeddings(vector[None], name="query", caller="select_examples")
-    check_same_dims(("X", points.rows), ("query", row))
+    validation.check_same_dims(("X", points.rows), ("query", row))
     return _direction(UnitRows.of(row, name="query"), np.int64(0))

@@ -16,7 +16,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -201,9 +200,7 @@ class ChunkWriter:
     def __enter__(self) -> ChunkWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.flush()
 
 
@@ -213,16 +210,14 @@ def cache_info(folder: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     Parameters
     ----------
     folder : path, optional
-        Cache folder. By default that of the environment variable ``XEMBED_CACHE``, else the user's
-        cache folder of the operating system. It need not exist.
+        Cache folder, which need not exist. By default that of ``XEMBED_CACHE`` in the environment, else the user's.
 
     Returns
     -------
     dict
-        ``folder``, ``n_texts`` and ``n_bytes`` (totals), and ``encoders``: a list with one entry an
-        encoder, in order of the model's name, of ``model``, ``fingerprint``, ``dimension``, ``n_texts``,
-        ``n_bytes`` and ``problem``. For a file that can't be read ``problem`` says why and ``model``,
-        ``dimension`` and ``n_texts`` are ``None``.
+        ``folder``, ``n_texts`` and ``n_bytes`` (totals), and ``encoders``: for each its ``model``, ``fingerprint``,
+        ``dimension``, ``n_texts``, ``n_bytes`` and ``problem``, which says why a file can't be read (others are then
+        ``None``).
 
     Examples
     --------
@@ -252,13 +247,12 @@ def clear_cache(folder: str | os.PathLike[str] | None = None, *, fingerprint: st
     folder : path, optional
         Cache folder, as in `cache_info`.
     fingerprint : str, optional
-        Encoder whose embeddings are removed: its ``fingerprint``, or the first 8 or more digits of it. By
-        default all are removed.
+        Encoder whose embeddings are removed (its first 8 digits will do). By default all are removed.
 
     Returns
     -------
     dict
-        ``n_files`` and ``n_bytes``: how many databases and bytes were removed.
+        Numbers of removed databases and bytes: ``n_files`` and ``n_bytes``.
 
     Raises
     ------
@@ -284,8 +278,9 @@ def clear_cache(folder: str | os.PathLike[str] | None = None, *, fingerprint: st
                 "The 'fingerprint' parameter of clear_cache must be that of a cached encoder, or its first 8 "
                 f"or more digits (cache_info lists them). Got {fingerprint!r} instead."
             )
-    if fingerprint is None:
-        _remove_records(cache_folder(folder))
+    for path in () if fingerprint is not None else (cache_folder(folder) / "encoders").glob("*.json"):
+        if re.fullmatch(r"[0-9a-f]{32}\.json", path.name):
+            path.unlink(missing_ok=True)
     sizes = [sum(part.stat().st_size for part in _parts(path)) for path in paths]
     for path in paths:
         _remove(path)
@@ -320,12 +315,6 @@ def _databases(base: Path) -> Iterator[Path]:
         # A journal may be left of a database that is gone.
         for name in dict.fromkeys(name.partition("-")[0] for name in names):
             yield folder / name
-
-
-def _remove_records(base: Path) -> None:
-    for path in (base / "encoders").glob("*.json"):
-        if re.fullmatch(r"[0-9a-f]{32}\.json", path.name):
-            path.unlink(missing_ok=True)
 
 
 def _parts(path: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from xembed._core.inputs import (
     refuse_lazy,
     text_columns,
 )
-from xembed._core.validation import FloatArray, check_texts
+from xembed._core.validation import FloatArray, check_number, check_texts
 from xembed.encoders._encoding import describe_encoder, encode_texts
 
 # Columns beside the texts that a result keeps by itself, and the most characters of a value.
@@ -29,11 +29,12 @@ _MIDNIGHT = " 00:00:00"
 
 
 class Embedded(NamedTuple):
-    """Embeddings, what to warn of, and the description of the encoder (None for ready embeddings)."""
+    """Embeddings, what to warn of, the description of the encoder (None for ready ones), and `Encoding.unread`."""
 
     embeddings: FloatArray
     warnings: list[str]
     encoder: dict[str, Any] | None
+    unread: float = 0.0
 
 
 def embed(texts: Sequence[str], encoder: Any, *, name: str, table: Any = None) -> Embedded:
@@ -42,7 +43,7 @@ def embed(texts: Sequence[str], encoder: Any, *, name: str, table: Any = None) -
     warnings = [*getattr(table, "warnings", ()), *encoding.warnings(name)]
     if n_skipped := getattr(table, "n_skipped", 0):
         warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
-    return Embedded(encoding.embeddings, warnings, describe_encoder(encoder))
+    return Embedded(encoding.embeddings, warnings, describe_encoder(encoder), encoding.unread)
 
 
 class Corpora(NamedTuple):
@@ -76,20 +77,54 @@ class Corpora(NamedTuple):
 
         return load_encoder(self.encoder)
 
-    def embed(self, **names: str) -> tuple[list[Any], list[str], dict[str, Any] | None]:
-        """Return the embeddings of all, what to warn of (``names`` say of what), and the encoder's description."""
+    def embed(self, **names: str) -> tuple[list[Any], list[str], dict[str, Any] | None, list[float]]:
+        """Return the embeddings of all, what to warn of (``names`` say of what), the encoder, and `Encoding.unread`."""
         encoder = self.encoder
         if not self.texts:
             given = encoder is None or isinstance(encoder, Mapping)
             described = encoder if given else describe_encoder(encoder)
-            return list(self.sources.values()), [], None if described is None else dict(described)
+            ready = list(self.sources.values())
+            return ready, [], None if described is None else dict(described), [0.0] * len(ready)
         encoder = self.load()
         parts = [
             embed(texts, encoder, name=names.get(name, name), table=self.sources[name])
             for name, texts in self.texts.items()
         ]
         warnings = [warning for part in parts for warning in part.warnings]
-        return [part.embeddings for part in parts], warnings, parts[0].encoder
+        return [part.embeddings for part in parts], warnings, parts[0].encoder, [part.unread for part in parts]
+
+
+MUCH_UNREAD = 0.5  # share of a corpus' texts of which the encoder reads nothing, from which on a verdict says so first
+
+
+def unread_verdict(unread: Mapping[str, float], *, same: bool = False) -> str:
+    """Return what has to be said before all else where an encoder reads too little of texts; empty if it reads enough.
+
+    Parameters
+    ----------
+    unread : mapping of str to float
+        `Encoding.unread` by what sentences call the texts.
+    same : bool, default=False
+        Whether different texts have the same embedding, all of them.
+    """
+    parts = [
+        f"nothing of {'' if share == 1 else f'{100 * share:.3g} % of '}{texts}"
+        for texts, share in unread.items()
+        if share >= MUCH_UNREAD
+    ]
+    if parts:
+        return f"The encoder reads {' and '.join(parts)}: nothing can be said of what they say."
+    return (
+        "The encoder gives all these texts the same embedding: nothing can be said of how they differ." if same else ""
+    )
+
+
+def check_unread(unread: Any, *, caller: str) -> tuple[float, float]:
+    """Return the shares of the texts of two corpora of which an encoder reads nothing."""
+    if not isinstance(unread, Sequence) or len(unread) != 2:
+        raise TypeError(f"The 'unread' parameter of {caller} must be a pair of shares. Got {unread!r:.60} instead.")
+    first, second = (check_number(share, name="unread", caller=caller, low=0, high=1) for share in unread)
+    return first, second
 
 
 def read_corpora(
@@ -186,12 +221,9 @@ def plain_column(column: Any) -> list[Any]:
     """Return the values of a column as JSON has them: finite numbers, None, and all others as strings."""
     items = list_items(mark_masked(column), name="metadata")
     plain = [_plain_value(item) for item in items]
-    midnight = " 00:00:00"
-    if all(
-        new is None or (new is not old and str(new).endswith(midnight)) for new, old in zip(plain, items, strict=True)
-    ):
-        return [None if item is None else item.removesuffix(midnight) for item in plain]  # days
-    return plain
+    pairs = zip(plain, items, strict=True)
+    are_days = all(new is None or (new is not old and str(new).endswith(_MIDNIGHT)) for new, old in pairs)
+    return [item and item.removesuffix(_MIDNIGHT) for item in plain] if are_days else plain
 
 
 def _plain_value(value: Any) -> Any:

@@ -41,11 +41,8 @@ class Encoder:
 
     Attributes
     ----------
-    model : sentence_transformers.SentenceTransformer
-        The pipeline itself, for what needs its layers, tokens or gradients. `load_encoder` loads it when it is
-        first needed.
-    name, revision
-        Name and revision that were given.
+    model, name, revision
+        What was given. The model is for what needs its layers, tokens or gradients.
     device : str
         Device of the model, such as ``"cpu"`` or ``"cuda:0"``; before it is loaded, the one it was on last.
     dimension : int
@@ -53,11 +50,9 @@ class Encoder:
     max_length : int or None
         Number of tokens that are read of a text, special tokens included. ``None`` if there is no limit.
     fingerprint : str
-        64 hexadecimal digits that stand for all that the embeddings depend on: weights, tokenizer,
-        pipeline, layer, pooling, normalization, maximal length, type of the weights, prompts and revision;
-        neither for the device nor for where the model's files lie. Two encoders with the same fingerprint
-        give the same embeddings, up to rounding. It is computed when it is first asked for, in about a
-        quarter of a second for 100 MB of weights, and again when the model was changed since.
+        64 hexadecimal digits that stand for all that the embeddings depend on (weights, tokenizer, pipeline, options,
+        prompts, revision): with the same ones they are the same, up to rounding. Neither the device nor the place of
+        the model's files has a part. It is computed anew when the model was changed.
 
     Examples
     --------
@@ -154,27 +149,13 @@ class Encoder:
 
     def describe(self) -> dict[str, Any]:
         """Return what a report says about the encoder, as plain data; it holds no local path."""
-        settings = self._settings()
-        return {
-            "model": self.name,
-            "revision": self.revision,
-            **settings,
-            "dimension": self.dimension,
-            "fingerprint": self.fingerprint,
-            "device": self.device,
-        }
+        own = {"dimension": self.dimension, "fingerprint": self.fingerprint, "device": self.device}
+        return {"model": self.name, "revision": self.revision, **self._settings(), **own}
 
     def with_options(self, *, batch_size: int, cache: bool = True, progress: bool | None = None) -> Self:
         """Return the same encoder, which keeps its own options wherever it is called.
 
-        Parameters
-        ----------
-        batch_size : int
-            Number of texts that the model reads at once, whatever a caller asks for.
-        cache : bool, default True
-            Whether a cache is used at all; if true, callers decide.
-        progress : bool, optional
-            Whether to show a progress bar where a caller leaves it open.
+        Callers decide where ``cache`` is true, and about a progress bar unless they leave that open.
         """
         other = object.__new__(type(self))  # the same model, not loaded again
         other.__dict__.update(self.__dict__)
@@ -182,26 +163,19 @@ class Encoder:
         return other
 
     def encode(
-        self,
-        texts: Iterable[str],
-        batch_size: int = 32,
-        *,
-        progress: bool | None = None,
-        cache: CacheOption = True,
+        self, texts: Iterable[str], batch_size: int = 32, *, progress: bool | None = None, cache: CacheOption = True
     ) -> FloatArray:
-        """Return the embeddings of texts.
+        """Return the embeddings of texts, each different one encoded once.
 
-        Equal texts are encoded once. Texts are batched by their number of tokens, so that little is spent
-        on padding. Every text is looked up in the cache first, and new embeddings are stored while the
-        work goes on, so that an interrupted run continues where it was.
+        Texts are looked up in the cache first, and new embeddings are stored while the work goes on: an interrupted run
+        continues where it was.
 
         Parameters
         ----------
         texts : iterable of str
             The texts, none of them blank.
         batch_size : int, default 32
-            Number of texts that the model reads at once. It changes the speed and the memory, and the
-            embeddings only in their last digits.
+            Number of texts that the model reads at once; of embeddings it changes the last digits only.
         progress : bool, optional
             Whether to show a progress bar on stderr. By default only if that is a terminal.
         cache : bool or path, default True
@@ -214,18 +188,15 @@ class Encoder:
 
         Raises
         ------
-        TypeError
-            If ``texts`` is a single string or holds something else than strings.
-        ValueError
-            If there is no text, or one is blank or not valid Unicode.
+        TypeError, ValueError
+            If ``texts`` are no list of strings, or empty, or one is blank or not valid Unicode.
         RuntimeError
             If the model gives embeddings that are not finite, as float16 weights may.
 
         Warns
         -----
         UserWarning
-            Once, if texts are longer than `max_length` and were cut, or have tokens that the model does not know (see
-            `Encoding.warnings`); and if the cache can't be used.
+            If not all of the texts is read (see `Encoding.warnings`), or the cache can't be used.
 
         Examples
         --------
@@ -241,21 +212,9 @@ class Encoder:
         return encoding.embeddings
 
     def encode_detailed(
-        self,
-        texts: Iterable[str],
-        batch_size: int = 32,
-        *,
-        progress: bool | None = None,
-        cache: CacheOption = True,
+        self, texts: Iterable[str], batch_size: int = 32, *, progress: bool | None = None, cache: CacheOption = True
     ) -> Encoding:
-        """Do the same as `encode`, and say how many texts were cached, repeated or cut.
-
-        Parameters and errors are those of `encode`. What is not read is counted instead of warned about.
-
-        Returns
-        -------
-        Encoding
-            The embeddings and the counts.
+        """Do the same as `encode`, and return how many texts were cached, repeated or cut instead of a warning.
 
         Examples
         --------
@@ -328,13 +287,10 @@ class Encoder:
             return self._encode_unique(texts, batch_size, store)
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         counts = self._count_new(texts, keys, known, store)
-        missing = []
-        for i in range(len(texts)):
-            hit = cached.get(keys[i]) if cached else None
-            if hit is None:
-                missing.append(i)
-            else:
-                _, vectors[i] = hit
+        missing = [i for i in range(len(texts)) if not cached or keys[i] not in cached]
+        for i, key in enumerate(keys):
+            if key in cached:
+                vectors[i] = cached[key][1]
         if not missing:
             return vectors, counts, len(texts)
         n_tokens, rows = counts[:, 0], np.asarray(missing)
@@ -351,11 +307,7 @@ class Encoder:
         return vectors, counts, len(texts) - len(missing)
 
     def _count_new(
-        self,
-        texts: list[str],
-        keys: list[bytes],
-        known: dict[bytes, tuple[int, int, int]],
-        store: EmbeddingCache | None,
+        self, texts: list[str], keys: list[bytes], known: dict[bytes, Any], store: EmbeddingCache | None
     ) -> npt.NDArray[np.int64]:
         """Return the counts of all texts; only those that are not in the cache are counted."""
         new = [i for i in range(len(texts)) if not known or keys[i] not in known]
@@ -377,10 +329,7 @@ class Encoder:
 
     def _run_model(self, texts: list[str]) -> FloatArray:
         embeddings = self.model.encode(
-            texts,
-            batch_size=len(texts),
-            show_progress_bar=False,
-            normalize_embeddings=self._normalize,
+            texts, batch_size=len(texts), show_progress_bar=False, normalize_embeddings=self._normalize
         )
         vectors: FloatArray = embeddings.astype(np.float32, copy=False)
         if self._dtype().itemsize < 4 and self._gives_unit_length():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.text import count, cut
-from xembed._core.validation import FloatArray, check_embeddings, check_texts
+from xembed._core.validation import FloatArray, check_count, check_embeddings, check_texts, shows_progress
 
 if TYPE_CHECKING:
     from xembed.encoders._cache import CacheOption
@@ -62,6 +62,13 @@ class Encoding:
     n_content: Counts | None = None
     max_length: int | None = None
     texts: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> float:
+        """Share of the texts of which the encoder reads nothing: no token, or unknown ones only. 0 if not counted."""
+        if self.n_unknown is None or self.n_content is None or not self.n_texts:
+            return 0.0
+        return float((self.n_unknown >= self.n_content).mean())
 
     def warnings(self, name: str | None = None) -> list[str]:
         r"""Return what the encoder does not read of the texts, with counts; empty if it reads everything.
@@ -165,11 +172,28 @@ def counted(
     )
 
 
-def unread_notes(encoder: Any, texts: Sequence[str], name: str) -> list[str]:
-    """Return `Encoding.warnings` of texts that are encoded elsewhere, but for cuts, of which explanations tell."""
+def warn_of_tokens(tokenizer: Any, rows: Sequence[Sequence[int]], texts: Sequence[str], name: str) -> list[str]:
+    """Return `Encoding.warnings` of texts that training or a model of one's own reads, by the ids of their tokens."""
+    from xembed.encoders._pipeline import TokenKinds
+
+    return warn_of_counts(TokenKinds(tokenizer).count(rows), texts, name)
+
+
+def warn_of_counts(counts: Counts, texts: Sequence[str], name: str) -> list[str]:
+    """Return `Encoding.warnings` of texts by the counts, (n_texts, 3), of `count_tokens`; cuts are said elsewhere."""
+    nothing = np.zeros((len(texts), 1), np.float32)
+    return counted(nothing, texts, counts, n_unique=len(texts), n_cached=0, limit=None).warnings(name)
+
+
+def find_unread(encoder: Any, texts: Sequence[str], name: str) -> tuple[list[str], float]:
+    """Return `Encoding.warnings` and `Encoding.unread` of texts that are encoded elsewhere.
+
+    Cuts are left out: explanations say them themselves. Objects without ``.encode_detailed`` are asked nothing.
+    """
     if not callable(getattr(encoder, "encode_detailed", None)):
-        return []
-    return replace(encode_texts(encoder, texts), n_truncated=None).warnings(name)
+        return [], 0.0
+    encoding = replace(encode_texts(encoder, texts), n_truncated=None)
+    return encoding.warnings(name), encoding.unread
 
 
 def encode_texts(
@@ -185,13 +209,12 @@ def encode_texts(
     Parameters
     ----------
     encoder : Encoder or object with ``.encode(list of str)``
-        Encoder. Of an object of your own only ``.encode(texts)`` is called, once, with all texts: without cache,
-        and with repeated texts as they are. If it has ``.encode_detailed``, that is called as the one of an
-        `Encoder`, and has to return an `Encoding`, too.
+        Of an object of your own ``.encode(texts)`` is called once with all texts, without a cache or, if it has it,
+        ``.encode_detailed`` as that of an `Encoder`.
     texts : iterable of str
         The texts, none of them blank.
     batch_size, progress, cache
-        Options of `Encoder.encode`. For objects without ``.encode_detailed`` they have no effect.
+        Options of `Encoder.encode`, for ``.encode_detailed`` only.
 
     Returns
     -------
@@ -200,10 +223,8 @@ def encode_texts(
 
     Raises
     ------
-    TypeError
-        If ``encoder`` has no ``.encode``, its ``.encode_detailed`` gives no `Encoding`, or ``texts`` are not strings.
-    ValueError
-        If a text is blank, or the encoder does not give one finite row a text.
+    TypeError, ValueError
+        If ``encoder`` has no ``.encode``, gives no `Encoding` or no finite row a text, or a text is blank or no string.
 
     Examples
     --------
@@ -214,6 +235,7 @@ def encode_texts(
     >>> encode_texts(Lengths(), ["a b", "c"]).embeddings
     array([[3., 1.], [1., 0.]])
     """
+    check_encoding_options(batch_size, progress, caller="encode_texts")
     encode_detailed = getattr(encoder, "encode_detailed", None)
     if callable(encode_detailed) and not isinstance(encoder, type):
         encoding = encode_detailed(texts, batch_size, progress=progress, cache=cache)
@@ -240,6 +262,12 @@ def encode_texts(
     return Encoding(embeddings, n_texts=len(checked), n_unique=len(set(checked)))
 
 
+def check_encoding_options(batch_size: Any, progress: Any, *, caller: str) -> None:
+    """Check the options of encoding, which an object of one's own never sees."""
+    check_count(batch_size, name="batch_size", caller=caller)
+    shows_progress(progress, caller=caller)
+
+
 def describe_encoder(encoder: Any) -> dict[str, Any]:
     """Return what a report says about an encoder, as plain data.
 
@@ -251,10 +279,9 @@ def describe_encoder(encoder: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        For an `Encoder`: ``model``, ``revision``, ``layer``, ``pooling``, ``normalize``, ``max_length``,
-        ``dtype``, ``dimension``, ``fingerprint`` and ``device``, and
-        ``backend`` if it is not PyTorch. For another object what its ``.describe()``
-        returns, or ``model`` with the name of its class.
+        For an `Encoder`: ``model``, ``revision``, ``layer``, ``pooling``, ``normalize``, ``max_length``, ``dtype``,
+        ``dimension``, ``fingerprint``, ``device``, and ``backend`` if it is not PyTorch. For another object what its
+        ``.describe()`` returns, or ``model`` with the name of its class.
 
     Raises
     ------

@@ -46,12 +46,7 @@ class LayerEmbeddings(Mapping[Key, FloatArray]):
     """
 
     def __init__(
-        self,
-        arrays: Mapping[Key, FloatArray],
-        *,
-        n_blocks: int,
-        n_truncated: int = 0,
-        warnings: Sequence[str] = (),
+        self, arrays: Mapping[Key, FloatArray], *, n_blocks: int, n_truncated: int = 0, warnings: Sequence[str] = ()
     ) -> None:
         self._arrays = dict(arrays)
         self.layers = tuple(dict.fromkeys(layer for layer, _ in self._arrays))
@@ -112,11 +107,9 @@ def encode_layers(
 
     Raises
     ------
-    TypeError
-        If ``encoder`` is not an `Encoder`, or ``texts`` or ``layers`` are of the wrong type.
-    ValueError
-        If its model is not a transformer that gives the outputs of its layers, there is no such layer or pooling, or
-        a text is blank.
+    TypeError, ValueError
+        If ``encoder`` is no `Encoder` of a transformer that gives the outputs of its layers, there is no such layer or
+        pooling, or a text is blank or no string.
     RuntimeError
         If embeddings are not finite, as float16 weights may give.
 
@@ -127,8 +120,7 @@ def encode_layers(
 
     Notes
     -----
-    Memory: n_texts x n_dims x 4 bytes for each layer and pooling. If only low layers are asked for, `truncate` the
-    encoder first: the blocks above are computed otherwise.
+    All blocks are computed: for low layers `truncate` the encoder first.
 
     Examples
     --------
@@ -185,8 +177,6 @@ def encode_layers(
 def truncate(encoder: Encoder, n_layers: int) -> Encoder:
     """Return a copy of an encoder that ends after its first blocks.
 
-    For models whose output layer is not the one that is used: what lies above is neither computed nor trained.
-
     Parameters
     ----------
     encoder : Encoder
@@ -198,21 +188,13 @@ def truncate(encoder: Encoder, n_layers: int) -> Encoder:
     Returns
     -------
     Encoder
-        Encoder with the same pooling, of the layer ``n_layers``: it gives what ``load_encoder(..., layer=n_layers)``
-        gives. If all blocks stay it is a plain copy. If the encoder is set to a layer that stays, its embeddings do not
-        change.
+        It gives what ``load_encoder(..., layer=n_layers)`` with the same pooling gives or, if the encoder is set to a
+        layer that stays, what it gave. Modules that follow the pooling, such as Dense, go as they do there.
 
     Raises
     ------
-    TypeError
-        If ``encoder`` is not an `Encoder`, or ``n_layers`` no integer.
-    ValueError
-        If there are not so many blocks, the encoder is set to a layer above them, or the model is not of such blocks.
-
-    Notes
-    -----
-    Modules that follow the pooling, such as Dense, were trained for the model's own output and go, as in
-    `load_encoder`. Bringing embeddings to unit length stays.
+    TypeError, ValueError
+        If ``encoder`` is no `Encoder` of such blocks, there are not so many, or it is set to a layer above them.
 
     Examples
     --------
@@ -253,8 +235,10 @@ def truncate(encoder: Encoder, n_layers: int) -> Encoder:
         first.auto_model.config.num_hidden_layers = n_layers
         if layer == -1:
             # The pooling, of the layer that is now the last, without what was trained for the model's own output.
+            own = _pipeline.find_pooling(model)
+            pooling = own if own in POOLINGS else None
             model = _pipeline.customize(
-                model, layer=-1, pooling=_single_pooling(model), normalize=None, max_length=None, caller=caller
+                model, layer=-1, pooling=pooling, normalize=None, max_length=None, caller=caller
             )
     short = Encoder(
         model.eval(),
@@ -334,14 +318,6 @@ def _find_blocks(transformer: Any, *, caller: str) -> Any:
             f"RoBERTa. Got {type(model).__name__}, in which {'none were' if not lists else 'several lists were'} found."
         )
     return lists[0]
-
-
-def _single_pooling(model: Any) -> str | None:
-    """Return the name of the model's pooling, if it is one of ours."""
-    from xembed.encoders import _pipeline
-
-    name = _pipeline.find_pooling(model)
-    return name if name in POOLINGS else None
 
 
 @contextlib.contextmanager

@@ -64,12 +64,9 @@ def load_encoder(
 ) -> Encoder:
     """Return a model that turns texts into embeddings.
 
-    The model is loaded now, or, if the cache folder tells what it is, when it is first needed: texts that are all in
-    the embedding cache (see `cache_info`) need no model.
-
-    Without arguments this is all-MiniLM-L6-v2 [1]_ from an installed package, whose file is checked against
-    its SHA-256: it needs no network. Models from the hub are looked for in the local cache folder first and
-    downloaded only if they are not there. Code that comes with a model is never executed.
+    Without arguments this is all-MiniLM-L6-v2 [1]_ from an installed package, checked against its SHA-256: it needs no
+    network. Models from the hub are downloaded only if they are not in the local cache folder. Code that comes with a
+    model is never executed. A model is loaded when it is first needed, if the cache folder tells what it is.
 
     Parameters
     ----------
@@ -80,8 +77,8 @@ def load_encoder(
         Layer whose token embeddings are pooled: -1 is the model's output, 0 the output of the embedding layer,
         ``n`` that of the n-th block; negative numbers count from the end.
     pooling : {"mean", "cls", "max", "last_token", "weighted_mean"}, optional
-        Name in `POOLINGS`: how token embeddings become one embedding; "weighted_mean" weights tokens by their
-        position [2]_. By default that of the model, and the mean for a model made for something else.
+        Name in `POOLINGS`; "weighted_mean" weights tokens by their position [2]_. By default that of the model, and the
+        mean for a model made for something else.
     normalize : bool, optional
         Whether embeddings are brought to unit length. By default as the model does.
     device : str, default "auto"
@@ -96,8 +93,8 @@ def load_encoder(
         Folder for models of the hub. By default that of Hugging Face.
     backend : {"torch", "onnx", "openvino"}, default "torch"
         What computes token embeddings. The others run on the CPU, with float32 weights and the model's own layer; a
-        folder without a file for them is exported in memory each time. Embeddings differ in their last digits, so
-        each has a fingerprint of its own. Layers, gradients and training need "torch".
+        folder without a file for them is exported in memory each time. Embeddings differ in their last digits, so each
+        has its own fingerprint. Layers, gradients and training need "torch".
 
     Returns
     -------
@@ -107,16 +104,12 @@ def load_encoder(
     Raises
     ------
     ImportError
-        If ``model`` is None and the package with the default model is not installed, or the packages of ``backend``
-        are not.
-    FileNotFoundError
+        If the package with the default model is not installed, or those of ``backend`` are not.
+    OSError
         If the folder does not exist or holds no model, or the model is not available from the hub.
-        (``NotADirectoryError`` if it is a file.)
-    ValueError
-        If an option is not one of those above or not possible with this model, the device does not exist,
-        or the file of the default model is not the expected one.
-    TypeError
-        If an option has the wrong type.
+    TypeError, ValueError
+        If an option is not one of those above or not possible with this model, the device does not exist, or the file
+        of the default model is not the expected one.
 
     Warns
     -----
@@ -125,11 +118,9 @@ def load_encoder(
 
     Notes
     -----
-    ``layer`` and ``pooling`` drop the modules that follow the pooling, such as Dense and LayerNorm, and
-    ``layer`` also those between Transformer and pooling: they were trained for the model's own output.
-    Bringing embeddings to unit length stays, unless ``normalize`` is False.
-
-    The environment variables of Hugging Face apply, among them ``HF_HUB_OFFLINE``, ``HF_HOME`` and ``HF_TOKEN``.
+    ``layer`` and ``pooling`` drop the modules that follow the pooling, such as Dense and LayerNorm, and ``layer`` also
+    those between Transformer and pooling: they were trained for the model's own output. Bringing to unit length stays,
+    unless ``normalize`` is False. Environment variables of Hugging Face apply, such as ``HF_HUB_OFFLINE``.
 
     References
     ----------
@@ -148,7 +139,9 @@ def load_encoder(
     (3, 'max')
     """
     caller = "load_encoder"
-    layer = _check_layer(layer, caller=caller)
+    if not isinstance(layer, Integral) or isinstance(layer, bool):
+        raise TypeError(f"The 'layer' parameter of {caller} must be an integer. Got {layer!r} instead.")
+    layer = int(layer)
     if pooling is not None:
         check_option(pooling, POOLINGS, name="pooling", caller=caller)
     if normalize is not None and not isinstance(normalize, bool):
@@ -170,12 +163,9 @@ def load_encoder(
         target = _pipeline.find_device(device, caller=caller)
         if model is None:
             _verify_default(Path(source.location))
+        load_from = _load_local if source.cache_dir is None else _load_from_hub
         with _quiet_loading():
-            loaded = (
-                _load_local(source, target, dtype, backend)
-                if source.cache_dir is None
-                else _load_from_hub(source, target, dtype, backend)
-            )
+            loaded = load_from(source, target, dtype, backend)
         if backend != "torch" and (files := _folder_of(source)) is not None:
             cast(Any, loaded[0]).weights_sha256 = _digest_weights(files)
         return _pipeline.customize(
@@ -184,15 +174,9 @@ def load_encoder(
 
     folder = _folder_of(source)
     options = {
-        "model": source.name,
-        "revision": _commit_of(source),
-        "layer": layer,
-        "pooling": pooling,
-        "normalize": normalize,
-        "device": str(device),
-        "dtype": dtype,
-        "max_length": max_length,
-    }
+        "model": source.name, "revision": _commit_of(source), "layer": layer, "pooling": pooling,
+        "normalize": normalize, "device": str(device), "dtype": dtype, "max_length": max_length,
+    }  # fmt: skip
     record = Record(folder if backend == "torch" else None, options, load)  # what is kept describes no others
     if record.known is None:
         record.load()  # before the commit is asked for: the model may have to be downloaded
@@ -247,12 +231,6 @@ def _folder_of(source: Source) -> Path | None:
 
 def _commit_of(source: Source) -> str | None:
     return None if source.cache_dir is None else _commit_in_cache(source) or source.revision
-
-
-def _check_layer(layer: Any, *, caller: str) -> int:
-    if not isinstance(layer, Integral) or isinstance(layer, bool):
-        raise TypeError(f"The 'layer' parameter of {caller} must be an integer. Got {layer!r} instead.")
-    return int(layer)
 
 
 def find_source(model: Any, revision: str | None, cache_dir: Any, *, caller: str, verify: bool = True) -> Source:
@@ -362,16 +340,7 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _load_folder(
-    location: str,
-    device: str,
-    dtype: str,
-    backend: str,
-    *,
-    revision: str | None = None,
-    cache_dir: str | None = None,
-    local: bool = True,
-) -> SentenceTransformer:
+def _load_folder(source: Source, device: str, dtype: str, backend: str, *, local: bool = True) -> SentenceTransformer:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Transformer
@@ -383,18 +352,16 @@ def _load_folder(
         "openvino": {"ov_config": {"INFERENCE_PRECISION_HINT": "f32"}},  # else bfloat16 where the CPU has it
     }
     model = SentenceTransformer(
-        location,
+        source.location,
         device=device,
-        revision=revision,
-        cache_folder=cache_dir,
+        revision=source.revision,
+        cache_folder=source.cache_dir,
         local_files_only=local,  # also for folders, about which the hub would be asked otherwise
         trust_remote_code=False,
         model_kwargs=kwargs[backend],
         backend=cast(Any, backend),
     )
-    if backend != "torch":
-        return model
-    if not isinstance(model[0], Transformer):  # the others do not know the option
+    if backend == "torch" and not isinstance(model[0], Transformer):  # the others do not know the option
         model.to(wanted)
     return model
 
@@ -404,7 +371,7 @@ def _load_local(source: Source, device: str, dtype: str, backend: str) -> Senten
     import torch
 
     try:
-        model = _load_folder(source.location, device, dtype, backend)
+        model = _load_folder(source, device, dtype, backend)
         if "message" in getattr(model[0], "modality_config", ()):
             model.preprocess(["a"])  # runs its chat template
     except (MemoryError, torch.OutOfMemoryError):
@@ -451,9 +418,7 @@ def _check_weights(model: Any, folder: Path, name: str) -> None:
 
 def _load_from_hub(source: Source, device: str, dtype: str, backend: str) -> SentenceTransformer:
     """Load a model from the local cache folder if it is there for certain, else from the hub."""
-    load = functools.partial(
-        _load_folder, source.location, device, dtype, backend, revision=source.revision, cache_dir=source.cache_dir
-    )
+    load = functools.partial(_load_folder, source, device, dtype, backend)
     in_cache = _commit_in_cache(source) is not None
     certain = in_cache and _pipeline_is_known(source)
     missing = f"is not in the local cache folder {source.cache_dir!r}"

@@ -31,13 +31,9 @@ def load_with_head(source: Source, *, parameter: str, caller: str, remedy: str =
     )
     try:
         model, info = AutoModelForMaskedLM.from_pretrained(
-            source.location,
-            cache_dir=source.cache_dir,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-            **options,
-        )
+            source.location, cache_dir=source.cache_dir, trust_remote_code=False, dtype=torch.float32,
+            output_loading_info=True, **options,
+        )  # fmt: skip
     except ValueError as error:  # a kind of model that transformers has no such head for
         raise ValueError(f"{nothing} ({str(error).splitlines()[0]:.120}).{remedy}") from error
     missing = sorted(key for key in info["missing_keys"] if not key.startswith(f"{model.base_model_prefix}."))

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from xembed._core.validation import check_option
-
 
 class Pooling(NamedTuple):
     """A way to pool.
@@ -39,6 +37,8 @@ POOLINGS: Mapping[str, Pooling] = MappingProxyType({pooling.name: pooling for po
 
 def check_poolings(poolings: Any, *, caller: str) -> tuple[str, ...]:
     """Return the names of the poolings, each once."""
+    from xembed._core.validation import check_option  # the shell's help, which names the poolings, needs no numpy
+
     names = [poolings] if isinstance(poolings, str) else poolings
     if not isinstance(names, list | tuple) or not names:
         raise TypeError(

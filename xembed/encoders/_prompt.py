@@ -113,24 +113,20 @@ class PromptEncoder(Encoder):
     Parameters
     ----------
     encoder : Encoder
-        A transformer whose tokenizer has a mask token. It is not changed; weights are shared. Bringing to unit length
-        stays as the encoder does it, other modules after its pooling have no part, nor has a default prompt or
-        ``truncate_dim``.
+        A transformer whose tokenizer has a mask token. It is not changed; weights are shared. Of what follows its
+        pooling only bringing to unit length stays.
     template : str
         Holds ``{}`` once, for the text, and ``[MASK]`` once; that is replaced by the tokenizer's own mask token.
 
     Raises
     ------
-    TypeError
-        If ``encoder`` is not an `Encoder`, or ``template`` is not a string.
-    ValueError
-        If the encoder is not made of a transformer, the tokenizer has no mask token, or the template lacks a part or
-        is longer than the model reads.
+    TypeError, ValueError
+        If ``encoder`` is no `Encoder` of a transformer, the tokenizer has no mask token, or the template lacks a part
+        or is longer than the model reads.
 
     Notes
     -----
-    Prefix, text and suffix are tokenized apart, and the text as plain text: quotes, braces or the characters
-    ``[MASK]`` in it mean nothing, there is one row for a text always, and truncation shortens the text, never the
+    Prefix, text and suffix are tokenized apart: ``[MASK]`` in a text means nothing, and a long text is cut, never the
     prompt. All else (`encode`, `encode_detailed`, `describe`, the cache) is as for `Encoder`.
 
     References

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -41,33 +41,15 @@ class Settings:
     fused: bool | None = None
 
 
-def check_settings(
-    *,
-    caller: str,
-    learning_rate: float,
-    batch_size: int,
-    epochs: int,
-    warmup: float,
-    weight_decay: float,
-    max_grad_norm: float | None,
-    **more: Any,
-) -> Settings:
-    """Return settings whose common options are checked; ``more`` are taken as they are."""
-
-    def fraction(name: str, value: float, closed: Literal["left", "right"] = "left") -> float:
-        return check_number(value, name=name, caller=caller, low=0, high=1, closed=closed)
-
+def check_settings(*, caller: str, max_grad_norm: float | None, **options: Any) -> Settings:
+    """Return settings whose common options are checked; others are taken as they are."""
     if max_grad_norm is not None:
         max_grad_norm = check_number(max_grad_norm, name="max_grad_norm", caller=caller, low=0, closed="neither")
-    return Settings(
-        learning_rate=fraction("learning_rate", learning_rate, "right"),
-        batch_size=check_count(batch_size, name="batch_size", caller=caller),
-        epochs=check_count(epochs, name="epochs", caller=caller),
-        warmup=fraction("warmup", warmup),
-        weight_decay=fraction("weight_decay", weight_decay),
-        max_grad_norm=max_grad_norm,
-        **more,
-    )
+    for name, closed in (("learning_rate", "right"), ("warmup", "left"), ("weight_decay", "left")):
+        options[name] = check_number(options[name], name=name, caller=caller, low=0, high=1, closed=closed)
+    for name in ("batch_size", "epochs"):
+        options[name] = check_count(options[name], name=name, caller=caller)
+    return Settings(max_grad_norm=max_grad_norm, **options)
 
 
 @dataclass
@@ -116,13 +98,8 @@ class TrainingLoop:
         self.per_epoch = math.ceil(n_rows / settings.batch_size)
         self.n_steps = self.per_epoch * settings.epochs
         self.parameters = {name: p for name, p in trained.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=settings.learning_rate,
-            eps=settings.eps,
-            weight_decay=settings.weight_decay,
-            fused=settings.fused,
-        )
+        options: Any = {"lr": settings.learning_rate, "eps": settings.eps, "fused": settings.fused}
+        self.optimizer = torch.optim.AdamW(self.parameters.values(), weight_decay=settings.weight_decay, **options)
         self.generator = torch.Generator().manual_seed(seed)
         self._sources = [self.generator, *global_generators(device)]
         self._batches: list[torch.Tensor] = []  # of this epoch
@@ -293,13 +270,11 @@ def dropout_of(module: torch.nn.Module, probability: float | None) -> Iterator[N
             layer.p = p
 
 
-@contextlib.contextmanager
-def progress_bar(show: bool, name: str, unit: str, total: int, done: int = 0) -> Iterator[Any]:
-    """Show a bar on stderr, or none."""
+def progress_bar(show: bool, name: str, unit: str, total: int, done: int = 0) -> Any:
+    """Return a bar on stderr, a hidden one unless ``show``."""
     from tqdm import tqdm
 
-    with tqdm(total=total, initial=done, desc=name, unit=unit, file=sys.stderr, disable=not show) as bar:
-        yield bar
+    return tqdm(total=total, initial=done, desc=name, unit=unit, file=sys.stderr, disable=not show)
 
 
 # ---- weights by name

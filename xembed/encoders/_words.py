@@ -61,10 +61,8 @@ class WordEncoder:
 
     Raises
     ------
-    TypeError
-        If the tokenizer is a slow one, or ``max_length`` is no integer.
-    ValueError
-        If ``max_length`` leaves no place for a token that is not special.
+    TypeError, ValueError
+        If the tokenizer is a slow one, or ``max_length`` leaves no place for a token that is not special.
     """
 
     def __init__(self, tokenizer: Any, *, max_length: int | None = None, prefix: str = "", caller: str) -> None:
@@ -94,10 +92,8 @@ class WordEncoder:
 
         Raises
         ------
-        ValueError
-            If there is no sentence, or one is blank or has no token that is not special.
-        TypeError
-            If something else than strings or lists of strings comes.
+        TypeError, ValueError
+            If there is no sentence, or one is no string, blank or without a token that is not special.
         """
         rows = list_items(sentences, name="texts")
         if not rows or all(isinstance(row, str) for row in rows):
@@ -138,17 +134,12 @@ class WordEncoder:
         return cut.encodings[0], True
 
     def _checked(
-        self,
-        words: tuple[str, ...],
-        encoding: Any,
-        truncated: bool,
-        number: int | None,
-        word_ids: tuple[int | None, ...],
+        self, words: tuple[str, ...], encoding: Any, cut: bool, number: int | None, word_ids: tuple[int | None, ...]
     ) -> EncodedWords:
         if all(word is None for word in word_ids):
             which = "A text" if number is None else f"Text {number}"
             raise ValueError(f"{which} of {self.caller} has no token but special ones. Drop it first.")
-        return EncodedWords(words, tuple(encoding.ids), word_ids, truncated)
+        return EncodedWords(words, tuple(encoding.ids), word_ids, truncated=cut)
 
 
 def _join_marked(text: str, spans: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], list[tuple[int, int]]]:

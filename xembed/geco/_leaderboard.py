@@ -207,10 +207,8 @@ class BenchmarkResult(Result):
     ----------
     data, n_train, n_test, n_sentences : str and int
         Name of the test data; numbers of rows trained on, rows tested on, and sentences (groups of forms) tested on.
-    classes : tuple of str
-        Names of the forms.
-    backbone : str
-        Pretrained model.
+    classes, backbone : tuple of str, and str
+        Names of the forms, and the pretrained model.
     seeds : tuple of int
         Seeds; one model of each scheme for each.
     schemes, rows : tuple of SchemeRow, tuple of LeaderboardRow
@@ -590,7 +588,11 @@ def _randomisation(name: str, random: dict[str, np.ndarray], test: TestSet, resa
 
 def sentences_to_show(scores: Mapping[str, SchemeScores], test: TestSet) -> list[dict[str, Any]]:
     """Return test sentences with their attributions by the first seed: some as they come, and the hardest ones."""
-    mean = np.mean([_mean_main(of_scheme) for of_scheme in scores.values()], axis=0)
+    means = []  # of each scheme, the score of each row over methods that look at the model
+    for of_scheme in scores.values():
+        names = of_scheme.attributing() or list(of_scheme.scores)
+        means.append(np.mean([of_scheme.scores[name][MAIN][0] for name in names], axis=0))
+    mean = np.mean(means, axis=0)
     of_pairs = np.array([(mean[first] + mean[second]) / 2 for first, second in test.pairs])
     hardest = np.argsort(of_pairs, kind="stable")[: min(_HARDEST, len(test.pairs))].tolist()
     others = [place for place in range(len(test.pairs)) if place not in hardest][: _LISTED - len(hardest)]
@@ -601,12 +603,6 @@ def sentences_to_show(scores: Mapping[str, SchemeScores], test: TestSet) -> list
         {"group": groups[place], "why": why, "forms": [_form(scores, test, place, side) for side in (0, 1)]}
         for place, why in reasons.items()
     ]
-
-
-def _mean_main(scores: SchemeScores) -> Floats:
-    """Return the mean score of each row over methods that look at the model."""
-    names = scores.attributing() or list(scores.scores)
-    return np.asarray(np.mean([scores.scores[name][MAIN][0] for name in names], axis=0))
 
 
 def _form(scores: Mapping[str, SchemeScores], test: TestSet, place: int, side: int) -> dict[str, Any]:

@@ -22,11 +22,13 @@ from xembed._core.validation import (
     check_rng,
     check_same_dims,
     describe_rng,
+    is_name,
 )
 from xembed.datasets import TextTable
-from xembed.encoders import Encoding, describe_encoder, encode_texts
+from xembed.encoders import describe_encoder, encode_texts
 from xembed.encoders._cache import CacheOption
 from xembed.encoders._corpora import Corpora, read_corpora
+from xembed.encoders._encoding import check_encoding_options
 from xembed.isotropy import _compare
 from xembed.isotropy._compare import NONE, RAW, CorrectionRow, CorrectionsResult, compare_corrections
 from xembed.isotropy._layers import LayerProfile, layer_profile
@@ -213,6 +215,9 @@ def diagnose(
     seeds = check_rng(rng, caller=caller).integers(2**32, size=5).tolist()
     layers = check_flag(layers, name="layers", caller=caller)
     transductive = check_flag(transductive, name="transductive", caller=caller)
+    check_encoding_options(batch_size, progress, caller=caller)
+    if name is not None and not is_name(name):
+        raise TypeError(f"The 'name' parameter of {caller} must be a string that is not blank. Got {name!r} instead.")
     candidates = _compare.check_corrections(corrections, caller=caller)
     given, measured = _read_source(source, texts, text_column, encoder, caller=caller)
     if measured is not None:
@@ -233,7 +238,7 @@ def diagnose(
     else:
         if fit_texts is None and labels is not None:
             _raise_for_no_fit(caller)
-        (rows,), _, described = given.embed()
+        (rows,), _, described, _ = given.embed()
         space = _from_embeddings(rows, texts, fit_texts, caller=caller)._replace(encoder=described)
     intervals: dict[str, Any] = {"confidence_level": level, "n_resamples": count}
     before = measure(space.X, **intervals, rng=seeds[0])
@@ -252,7 +257,10 @@ def diagnose(
             rng=seeds[1],
         )
         correction = _best_correction(compared)
-        fit_rows = _rows(space.embeddings, space.fit.texts)
+        if isinstance(space.embeddings, Mapping):
+            fit_rows = np.array([space.embeddings[text] for text in space.fit.texts])
+        else:
+            fit_rows = encode_texts(space.embeddings, space.fit.texts).embeddings
         corrected = _compare.correct(correction, candidates[correction], fit_rows, space.X)
         after = measure(corrected, **intervals, rng=seeds[0])
     if layers:
@@ -342,11 +350,12 @@ def _raise_for_no_fit(caller: str) -> NoReturn:
 def _encode(source: Any, measured: NamedTexts, to_fit: Any, options: dict[str, Any], *, caller: str) -> _Space:
     fit = None if to_fit is None else named_texts(to_fit, name="fit_texts", caller=caller)
     encoding = encode_texts(source, measured.texts, **options)
+    warnings = list(encoding.warnings(measured.name))
+    if repeated := encoding.n_texts - encoding.n_unique:
+        warnings.append(f"{repeated} of the {encoding.n_texts} texts repeat another one.")
     X = encoding.embeddings
     embeddings = _EncodedOnce(source, options, dict(zip(measured.texts, X, strict=True)))
-    return _Space(
-        measured, X, fit, embeddings, measured.texts, describe_encoder(source), _warn(encoding, measured.name)
-    )
+    return _Space(measured, X, fit, embeddings, measured.texts, describe_encoder(source), warnings)
 
 
 def _from_embeddings(source: Any, texts: Any, fit: Any, *, caller: str) -> _Space:
@@ -386,18 +395,6 @@ class _EncodedOnce:
 
     def describe(self) -> dict[str, Any]:
         return describe_encoder(self._encoder)
-
-
-def _warn(encoding: Encoding, name: str) -> list[str]:
-    repeated = encoding.n_texts - encoding.n_unique
-    of_repeats = [f"{repeated} of the {encoding.n_texts} texts repeat another one."] if repeated else []
-    return [*encoding.warnings(name), *of_repeats]
-
-
-def _rows(embeddings: Any, texts: Sequence[str]) -> FloatArray:
-    if isinstance(embeddings, Mapping):
-        return np.array([embeddings[text] for text in texts])
-    return encode_texts(embeddings, texts).embeddings
 
 
 def _best_correction(compared: CorrectionsResult) -> str:

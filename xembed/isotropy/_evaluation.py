@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
 from xembed._core.fields import Count, Probability, Provenance
+from xembed._core.inputs import list_items
 from xembed._core.moments import raise_for_infinite_rows
 from xembed._core.neighbors import top_k
+from xembed._core.progress import track
 from xembed._core.provenance import provenance
 from xembed._core.results import IntervalIn, Result, UserText
 from xembed._core.validation import (
@@ -276,7 +278,7 @@ def check_labels(labels: Any, n_texts: int, *, caller: str) -> tuple[tuple[str, 
         raise TypeError(
             f"The 'labels' parameter of {caller} must be a sequence with one label a text. Got {labels!r:.60} instead."
         )
-    values = list(labels)
+    values = list_items(labels, name="labels")
     wrong = [value for value in values if not isinstance(value, str | int | np.integer)]
     if wrong:
         raise TypeError(
@@ -302,7 +304,7 @@ def probe_correct(X: FloatArray, folds: ProbeFolds) -> Array:
     # The probe is scale-invariant: a power of two changes no digit, and squares can't overflow.
     rows = np.ldexp(X.astype(np.float64), -int(np.frexp(np.abs(X).max())[1]))
     correct = np.empty(len(rows))
-    for fold in np.unique(folds.folds):
+    for fold in track(np.unique(folds.folds).tolist(), "Linear probe", "fold"):
         held_out = folds.folds == fold
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_MAX_ITERATIONS))
         model.fit(rows[~held_out], folds.targets[~held_out])

@@ -15,16 +15,7 @@ from xembed._core.results import Result, RowKey, UserText
 from xembed._core.validation import RNG, FloatArray, check_count, check_number, check_rng, describe_rng
 from xembed.datasets import STSPairs
 from xembed.encoders import describe_encoder, encode_layers
-from xembed.isotropy import _sts
-from xembed.isotropy._compare import (
-    FEW_TEXTS,
-    RAW,
-    Protocol,
-    check_corrections,
-    correct,
-    describe_corrections,
-    similarities_of,
-)
+from xembed.isotropy import _compare, _sts
 from xembed.isotropy._measure import Measure, measure_rows
 from xembed.isotropy._metrics import check_metrics
 from xembed.isotropy._sts import STSCorrelation
@@ -220,7 +211,7 @@ def layer_profile(
     """
     caller = "layer_profile"
     measured = _sts.named_texts(texts, name="texts", caller=caller)
-    candidates = {} if corrections is None else check_corrections(corrections, caller=caller)
+    candidates = {} if corrections is None else _compare.check_corrections(corrections, caller=caller)
     fit = measured if fit_texts is None else _sts.named_texts(fit_texts, name="fit_texts", caller=caller)
     sets = () if sts is None else _sts.check_pairs(sts, name="sts", caller=caller)
     selected = check_metrics(metrics, caller=caller)
@@ -228,7 +219,7 @@ def layer_profile(
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     seed = int(check_rng(rng, caller=caller).integers(2**32))
 
-    protocol = Protocol.of(fit if candidates else measured, sets, (), measured)
+    protocol = _compare.Protocol.of(fit if candidates else measured, sets, (), measured)
     of_texts, of_fit = protocol.rows_of(measured.texts), protocol.rows_of(protocol.fit.texts)
     embeddings = encode_layers(
         encoder, list(protocol.everything), poolings=poolings, layers=layers, batch_size=batch_size, progress=progress
@@ -238,21 +229,21 @@ def layer_profile(
     with step("Layers", len(embeddings), "layer") as advance:
         for (layer, pooling), X in embeddings.items():
             raw = X.astype(np.float64)
-            for name, correction in {RAW: None, **candidates}.items():
+            for name, correction in {_compare.RAW: None, **candidates}.items():
                 if correction is not None and _is_constant(raw):
                     continue  # the first token of layer 0: there is nothing to correct
-                corrected = correct(name, correction, raw[of_fit], raw)
+                corrected = _compare.correct(name, correction, raw[of_fit], raw)
                 measured_rows, measures = corrected[of_texts], tuple[Measure, ...]()
                 if not _is_constant(measured_rows):
                     measures = measure_rows(measured_rows, selected, count, level, np.random.default_rng(seed)).measures
                 rows.append(LayerRow(layer, pooling, name, measures, sts=None))
-                similarities.append(similarities_of(corrected, sets, protocol))
+                similarities.append(_compare.similarities_of(corrected, sets, protocol))
             advance(1)
     correlations = _correlations(similarities, sets, count, level, seed)
     share, transductive = _sts.fit_overlap(fit, sets) if candidates and sets else (None, False)
     notes = [_sts.TRANSDUCTIVE.format(fit.name)] if transductive else []
     if candidates and len(fit.texts) <= raw.shape[1]:
-        notes.insert(0, FEW_TEXTS.format(len(fit.texts), raw.shape[1]))
+        notes.insert(0, _compare.FEW_TEXTS.format(len(fit.texts), raw.shape[1]))
     if None in correlations:
         notes.append("Where all pairs have the same similarity there is no correlation.")
     return LayerProfile(
@@ -260,7 +251,7 @@ def layer_profile(
         layers=embeddings.layers,
         n_blocks=embeddings.n_blocks,
         poolings=embeddings.poolings,
-        corrections=describe_corrections(candidates),
+        corrections=_compare.describe_corrections(candidates),
         n_texts=len(measured.texts),
         n_fit=len(fit.texts) if candidates else 0,
         sts=tuple(item.name for item in sets),
@@ -276,7 +267,7 @@ def layer_profile(
             texts=measured.name,
             poolings=list(embeddings.poolings),
             layers=list(embeddings.layers),
-            corrections=describe_corrections(candidates),
+            corrections=_compare.describe_corrections(candidates),
             fit_texts=fit.name if candidates else None,
             sts=[item.name for item in sets],
             metrics=[metric.name for metric in selected],

@@ -283,7 +283,7 @@ def measure(
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     generator = check_rng(rng, caller=caller)
     corpora = read_corpora({"X": X}, encoder=encoder, text_column=text_column, min_texts={"X": 2}, caller=caller)
-    (X,), of_encoding, described = corpora.embed()
+    (X,), of_encoding, described, _ = corpora.embed()
     rows = read_rows(X, name="X", caller=caller, min_rows=2)
     result = measure_rows(rows, selected, count, level, generator, one_shot=isinstance(X, Iterator))
     names = [metric.name for metric in selected]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from xembed._core.fields import Provenance
-from xembed.reports._blocks import Block, Data, Section, Span, Table, plain_text, quiet
+from xembed.reports._blocks import Block, Data, Section, Span, Table, plain_text, quiet, status
 from xembed.reports._format import count
 from xembed.reports._page import Contents, Finding, Page, Part, provenance_rows
-from xembed.reports._text import plain
+from xembed.reports._text import listed, plain
 
 SCHEMA = "xembed.combined/1"
 _KEY_NUMBERS = 4  # of a part, in the summary
@@ -56,14 +56,9 @@ def _summary(parts: Sequence[Part]) -> Block:
         for card in page.cards[:_KEY_NUMBERS]:
             keys += [quiet(plain_text(card.label)), " ", Span(plain_text(card.value), "name"), "; "]
         finding = page.finding
-        rows.append(
-            [
-                [quiet(f"{part.number} · {page.kind}"), " ", *called],
-                [Span(f"{finding.mark} {finding.words}", "status found" if finding.found else "status"), " ",
-                 plain_text(page.verdict)],
-                keys[:-1],
-            ]
-        )  # fmt: skip
+        about = [quiet(f"{part.number} · {page.kind}"), " ", *called]
+        found = [status(finding.found, finding.words, finding.mark), " ", plain_text(page.verdict)]
+        rows.append([about, found, keys[:-1]])
     columns = ["Part", "Finding", "Key numbers"]
     return Section("summary", "Summary", [Table(columns, rows, "Summary", layout="stack", kind="summary")])
 
@@ -86,17 +81,10 @@ def _verdict(pages: Sequence[Page]) -> str:
 
 def _caveats(parts: Sequence[Mapping[str, Any]]) -> list[str]:
     caveats = ["Each part is judged by itself: no p-value or interval is corrected for the number of parts."]
-    groups: list[list[int]] = []
     for place, part in enumerate(parts):
-        group = next((group for group in groups if parts[group[0]] == part), None)
-        if group is None:
-            groups.append([place])
-        else:
-            group.append(place)
-    for group in groups:
-        if len(group) > 1:
-            places = [str(place + 1) for place in group]
-            caveats.append(f"Parts {', '.join(places[:-1])} and {places[-1]} are the same result.")
+        same = [str(other + 1) for other in range(place, len(parts)) if parts[other] == part]
+        if len(same) > 1 and part not in parts[:place]:
+            caveats.append(f"Parts {listed(same)} are the same result.")
     encoders = {str((part.get("encoder") or {}).get("fingerprint")) for part in parts if part.get("encoder")}
     if len(encoders) > 1:
         caveats.append(f"The parts are of {len(encoders)} different encoders: their numbers are not on one scale.")

@@ -8,13 +8,12 @@ from typing import Annotated, Any, ClassVar
 
 from xembed._core.fields import Count, Has, Interval, Provenance
 from xembed._core.provenance import provenance
-from xembed.reports._blocks import plain_text
-from xembed.reports._format import count, number
+from xembed.reports._blocks import Data, plain_text
+from xembed.reports._format import count, cut, number
 from xembed.reports._numbers import Number, numbers_of, words
-from xembed.reports._page import page_of
+from xembed.reports._page import Page, page_of
 
 SCHEMA = "xembed.comparison/1"
-Data = Mapping[str, Any]
 _NAMED = 4  # numbers that a sentence names
 _SEEDS = ("rng", "seed", "seeds", "random_state")
 _TEXTS = ("texts", "texts_F", "texts_G", "text_a", "text_b", "words")
@@ -22,10 +21,7 @@ _Row = Annotated[
     dict[str, Any],
     Has(
         (
-            ("table", str),
-            ("row", str),
-            ("label", str),
-            ("name", str),
+            *((name, str) for name in ("table", "row", "label", "name")),
             *((name, float | None) for name in ("old", "new", "difference")),
             *((name, Interval | None) for name in ("old_interval", "new_interval")),
             ("beyond", bool | None),
@@ -74,35 +70,34 @@ def compare_plain(old: Data, new: Data) -> dict[str, Any]:
         raise ValueError(
             f"Two results of one analysis can be compared. Got {kinds[0]!r}: give the results that it holds."
         )
-    sides = [_side(data) for data in (old, new)]
+    pages = [page_of(data) for data in (old, new)]
+    sides = [_side(page) for page in pages]
     numbers = list(_numbers(numbers_of(old), numbers_of(new)))
     made = [*_made(old, new)]
-    settings = [row for row in made if row["group"] not in ("run", "versions")]
-    seed, fingerprint = ([_seed(data) for data in (old, new)], [_fingerprint(data) for data in (old, new)])
-    return {
+    comparison: dict[str, Any] = {
         "schema": SCHEMA,
         "of": kinds[0],
-        "kind": sides[0].pop("kind"),
-        "changed": _sentences(sides, numbers, made, seed, fingerprint, _same_texts(old, new)),
+        "kind": pages[0].kind,
+        "changed": [],
         "n_numbers": sum(_in_both(row) for row in numbers),
         "n_different": sum(_differs(row) for row in numbers),
         "n_with_intervals": sum(row["beyond"] is not None for row in numbers),
         "n_beyond": sum(bool(row["beyond"]) for row in numbers),
-        "n_settings": len(settings),
+        "n_settings": sum(row["group"] not in ("run", "versions") for row in made),
         "old": sides[0],
-        "new": {key: value for key, value in sides[1].items() if key != "kind"},
+        "new": sides[1],
         "numbers": numbers,
         "made": made,
-        "seed": seed,
-        "fingerprint": fingerprint,
+        "seed": [_seed(data) for data in (old, new)],
+        "fingerprint": [_fingerprint(data) for data in (old, new)],
         "provenance": provenance("compare_results"),
     }
+    comparison["changed"] = _sentences(comparison, _same_texts(old, new))
+    return comparison
 
 
-def _side(data: Data) -> dict[str, Any]:
-    page = page_of(data)
+def _side(page: Page) -> dict[str, Any]:
     return {
-        "kind": page.kind,
         "title": plain_text(page.heading),
         "finding": page.finding.words,
         "found": page.finding.found,
@@ -202,15 +197,8 @@ def _same_texts(old: Data, new: Data) -> bool | None:
     return all(old[key] == new[key] for key in held) if held else None
 
 
-def _sentences(
-    sides: list[dict[str, Any]],
-    numbers: list[dict[str, Any]],
-    made: list[dict[str, Any]],
-    seed: list[Any],
-    fingerprint: list[Any],
-    same_texts: bool | None,
-) -> list[str]:
-    first, second = sides
+def _sentences(comparison: Data, same_texts: bool | None) -> list[str]:
+    first, second, numbers = comparison["old"], comparison["new"], comparison["numbers"]
     if first["finding"] != second["finding"]:
         said = [f"The finding changed: “{first['finding']}” became “{second['finding']}”."]
     else:
@@ -228,12 +216,11 @@ def _sentences(
         if rows:
             more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
             said.append(f"Only the {which} result has: {'; '.join(rows[:_NAMED])}{more}.")
-    return [*said, *_settings_said(made, seed, fingerprint, same_texts), *_warned(first, second)]
+    return [*said, *_settings_said(comparison, same_texts), *_warned(first, second)]
 
 
-def _settings_said(
-    made: list[dict[str, Any]], seed: list[Any], fingerprint: list[Any], same_texts: bool | None
-) -> list[str]:
+def _settings_said(comparison: Data, same_texts: bool | None) -> list[str]:
+    made, seed, fingerprint = comparison["made"], comparison["seed"], comparison["fingerprint"]
     said = []
     for group, text in (("parameters", "Parameters"), ("options", "Options"), ("settings", "Settings")):
         names = [
@@ -300,4 +287,4 @@ def name_of(row: Data) -> str:
 def short(value: Any, most: int = 60) -> str:
     """Write a setting in one short line."""
     text = "none" if value is None else value if isinstance(value, str) else repr(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return cut(text, most)

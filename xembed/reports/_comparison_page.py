@@ -19,6 +19,7 @@ from xembed.reports._blocks import (
     Span,
     Table,
 )
+from xembed.reports._comparison import short
 from xembed.reports._format import bounds, count, cut, number
 from xembed.reports._methods import methods_of
 from xembed.reports._page import Finding, Page, provenance_rows
@@ -94,7 +95,7 @@ def _signed(value: float) -> str:
 
 
 def _bounds(interval: Sequence[float] | None) -> str:
-    return (bounds(*interval) or "") if interval else ""
+    return (bounds(interval[0], interval[1]) or "") if interval else ""
 
 
 def _tables(tables: Mapping[str, Sequence[Data]]) -> Block:
@@ -177,5 +178,4 @@ def _made(data: Data) -> Block:
 
 
 def _text(value: Any) -> str:
-    text = "–" if value is None else value if isinstance(value, str) else repr(value)
-    return cut(text, _VALUE)
+    return "–" if value is None else short(value, _VALUE)

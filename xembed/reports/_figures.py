@@ -42,24 +42,14 @@ def histogram(
     counts = np.histogram(values, edges)[0]
     figure = new_figure()
     figure.add_scatter(
-        **histogram_steps(edges, counts),
-        mode="lines",
-        line={"shape": "hvh", "width": 1.5},
-        fill="tozeroy",
-        name=title,
-        meta="quiet",
-        hovertemplate="%{x:.4g}: %{y}<extra></extra>",
-    )
+        **histogram_steps(edges, counts), mode="lines", line={"shape": "hvh", "width": 1.5}, fill="tozeroy", name=title,
+        meta="quiet", hovertemplate="%{x:.4g}: %{y}<extra></extra>",
+    )  # fmt: skip
     if mark is not None:
         figure.add_scatter(
-            x=[mark, mark],
-            y=[0, int(counts.max())],
-            mode="lines",
-            line={"width": 3, "dash": "dash"},
-            name=mark_name,
-            meta="found",
-            hovertemplate=f"{mark_name}: %{{x:.4g}}<extra></extra>",
-        )
+            x=[mark, mark], y=[0, int(counts.max())], mode="lines", line={"width": 3, "dash": "dash"}, name=mark_name,
+            meta="found", hovertemplate=f"{mark_name}: %{{x:.4g}}<extra></extra>",
+        )  # fmt: skip
     low, high = bounds or (edges[0], edges[-1])
     if mark is not None:
         low, high = min(low, mark), max(high, mark)
@@ -116,12 +106,8 @@ def curves(
         figure.update_yaxes(type="log", dtick=1, exponentformat="power")
     if y_range is not None:
         figure.update_yaxes(range=list(y_range))
-    figure.update_layout(
-        xaxis_title=x_title,
-        yaxis_title=y_title,
-        showlegend=sum(not line.faint for line in lines) > 1,
-        hovermode="closest",
-    )
+    several = sum(not line.faint for line in lines) > 1
+    figure.update_layout(xaxis_title=x_title, yaxis_title=y_title, showlegend=several, hovermode="closest")
     return to_script(figure)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from xembed._core.text import count as count
 from xembed._core.text import cut as cut
@@ -35,19 +36,9 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if size < 1000 else f"{value:,.0f}" if size < 1e7 else f"{value:.3g}"
 
 
-def bounds(low: float | None, high: float | None) -> str | None:
+def bounds(low: float | None, high: float | None, write: Callable[[float], str] = number) -> str | None:
     """Write an interval of numbers, or None where there is none."""
-    return None if low is None or high is None else f"{number(low)} to {number(high)}"
-
-
-def point_bounds(low: float | None, high: float | None) -> str | None:
-    """Write an interval of correlations or accuracies times 100, or None where there is none."""
-    return None if low is None or high is None else f"{points(low)} to {points(high)}"
-
-
-def gain_bounds(low: float | None, high: float | None) -> str | None:
-    """Write an interval of differences times 100, or None where there is none."""
-    return None if low is None or high is None else f"{gain_points(low)} to {gain_points(high)}"
+    return None if low is None or high is None else f"{write(low)} to {write(high)}"
 
 
 def points(value: float) -> str:
@@ -58,6 +49,10 @@ def points(value: float) -> str:
 def gain_points(value: float) -> str:
     """Write a difference of correlations or accuracies times 100, with its sign."""
     return f"{100 * value:+.1f}"
+
+
+point_bounds = partial(bounds, write=points)
+gain_bounds = partial(bounds, write=gain_points)
 
 
 def percent(share: float) -> str:

@@ -98,13 +98,10 @@ def _block(block: Block, level: int) -> str:  # noqa: C901 - one case a kind of 
         case blocks.Definitions():
             return "\n".join(f"- **{_line(term)}**: {_line(meaning)}" for term, meaning in block.items)
         case blocks.Cards():
+            notes = [_line([plain_text(card.note), " ", plain_text(card.more)]) for card in block.cards]
             rows = [
-                (
-                    _line(card.label),
-                    f"**{_line(card.value)}**",
-                    _line([plain_text(card.note), " ", plain_text(card.more)]),
-                )
-                for card in block.cards
+                (_line(card.label), f"**{_line(card.value)}**", note)
+                for card, note in zip(block.cards, notes, strict=True)
             ]
             return _grid(["Number", "Value", "Meaning"], rows, [False, True, False])
         case blocks.Table():

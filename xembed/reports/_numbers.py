@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -95,16 +96,20 @@ def _rows(
         for item in items:
             yield from _walk(_without(item, fields), table, row, (*name, field, str(item.get("label") or item["name"])))
         return
-    seen: dict[str, int] = {}
     inner = " › ".join(filter(None, (table, *name, field)))
-    for item in items:
-        key = " · ".join(str(item[one]) for one in fields)
-        label = _label(item, fields)
-        seen[key] = seen.get(key, 0) + 1
-        if seen[key] > 1:
-            key, label = f"{key} ({seen[key]})", f"{label} ({seen[key]})"
-        both = tuple(" › ".join(filter(None, pair)) for pair in zip(row, (key, label), strict=True))
+    keys = [" · ".join(str(item[one]) for one in fields) for item in items]
+    for item, key, number in zip(items, keys, _numbers_of_repeated(keys), strict=True):
+        called = (key + number, _label(item, fields) + number)
+        both = tuple(" › ".join(filter(None, pair)) for pair in zip(row, called, strict=True))
         yield from _walk(_without(item, fields), inner, (both[0], both[1]), ())
+
+
+def _numbers_of_repeated(keys: Sequence[str]) -> Iterator[str]:
+    """Yield what tells a repeated key from those before: nothing for the first, then ' (2)' and so on."""
+    seen: Counter[str] = Counter()
+    for key in keys:
+        seen[key] += 1
+        yield f" ({seen[key]})" if seen[key] > 1 else ""
 
 
 def _without(item: Data, fields: Sequence[str]) -> Data:
@@ -128,14 +133,11 @@ def _arrays(data: Data, table: str, row: tuple[str, str]) -> Iterator[tuple[Key,
     for (title, names), columns in tables.items():
         inner = " › ".join(filter(None, (table, title)))
         called = data[names] if names else [f"{title.removesuffix('s')} {i}" for i in range(len(data[columns[0]]))]
-        seen: dict[str, int] = {}
-        for i, one in enumerate(called):
-            key = " ".join(one) if isinstance(one, list) else str(one)
-            seen[key] = seen.get(key, 0) + 1
-            key = f"{key} ({seen[key]})" if seen[key] > 1 else key
-            place = " › ".join(filter(None, (row[0], key)))
+        keys = [" ".join(one) if isinstance(one, list) else str(one) for one in called]
+        for i, (key, number) in enumerate(zip(keys, _numbers_of_repeated(keys), strict=True)):
+            place = " › ".join(filter(None, (row[0], key + number)))
             for column in columns:
-                yield (inner, place, words(column)), Number(key, data[column][i], None)
+                yield (inner, place, words(column)), Number(key + number, data[column][i], None)
 
 
 def _pairs(data: Data) -> Iterator[tuple[Key, Number]]:

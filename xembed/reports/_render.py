@@ -11,6 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from xembed._core.provenance import dump_json, versions
+from xembed._core.validation import check_flag
 from xembed.reports._bibliography import work
 from xembed.reports._blocks import Block, Data, Line, Span, plain_text
 from xembed.reports._combined import combined_page
@@ -62,6 +63,7 @@ def render_page(data: Data, *, data_beside: bool = True) -> str:
     >>> render_page(measure(np.random.default_rng(0).normal(size=(60, 4))).to_dict())[:15]
     '<!doctype html>'
     """
+    data_beside = check_flag(data_beside, name="data_beside", caller="render_page")
     page = any_page(data)
     main = body_html(page, Place())
     script = _script()

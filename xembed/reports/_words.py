@@ -170,14 +170,8 @@ class WordList(Block):
     def data(self) -> str:
         """Return all texts for the script."""
         items = [
-            {
-                "row": item.row,
-                "line": item.line,
-                "facts": item.facts,
-                "notes": item.notes,
-                "near": item.beside,
-                "keys": item.keys,
-            }
+            {"row": item.row, "line": item.line, "facts": item.facts, "notes": item.notes}
+            | {"near": item.beside, "keys": item.keys}
             | packed_words(item.words, item.values)
             for item in self.items
         ]

@@ -15,6 +15,7 @@ from xembed._core.fields import Misfit, fields_of, read_fields, read_json
 from xembed._core.files import check_not_read, check_writable, sweep, write_together
 from xembed._core.provenance import dump_json, provenance
 from xembed._core.results import rebuild
+from xembed._core.validation import check_flag
 from xembed.reports import _combined, _comparison
 from xembed.reports._render import render_page
 
@@ -45,20 +46,13 @@ def write_report(result: HasDict, path: str | os.PathLike[str] | IO[Any], *, ove
     ----------
     result : object with ``to_dict``
         A result of this package.
-    path : path-like or file handle
-        The page, ``*.html`` or ``*.htm``. The data go to the same name with the ending ``.json``. To an open file, of
-        bytes or of text in UTF-8, the page alone is written.
-    overwrite : bool, default=False
-        Replace files that are no pages or data of this package, too.
+    path, overwrite
+        As in the ``report`` of a result.
 
     Raises
     ------
-    OSError
-        If the folder does not exist or can't be written, or if a file that is not of this package lies there already.
-    TypeError
-        If ``path`` is neither a path nor a file.
-    ValueError
-        If ``path`` has another ending, or is a text file in another encoding than UTF-8.
+    OSError, TypeError, ValueError
+        As in the ``report`` of a result.
 
     Examples
     --------
@@ -98,6 +92,8 @@ def _write_to_file(data: Mapping[str, Any], file: IO[Any]) -> None:
 
 def check_report_path(path: str | os.PathLike[str], *, overwrite: bool = False, data_too: bool = True) -> Path:
     """Return ``path`` if a page, and its data beside it, can be written there without touching what is not ours."""
+    overwrite = check_flag(overwrite, name="overwrite", caller="check_report_path")
+    data_too = check_flag(data_too, name="data_too", caller="check_report_path")
     page = check_writable(path)
     if page.suffix.lower() not in PAGE_ENDINGS:
         raise ValueError(f"A report is a page: its path must end in .html or .htm. Got {str(page)!r} instead.")
@@ -157,11 +153,9 @@ def write_combined(
     Raises
     ------
     OSError
-        If a file can't be read, if ``path`` can't be written, or if a file that is not of this package lies there.
-    TypeError
-        If ``results`` is a single result or path, or holds something else.
-    ValueError
-        If there is no result, a file is not one, ``title`` is blank, or one of ``results`` would be overwritten.
+        If a file can't be read, ``path`` can't be written, or a file that is not of this package lies there.
+    TypeError, ValueError
+        If ``results`` are no list of results, or empty, ``title`` is blank, or one of ``results`` would be overwritten.
 
     Examples
     --------
@@ -197,12 +191,8 @@ def compare_results(old: Source, new: Source) -> dict[str, Any]:
 
     Raises
     ------
-    OSError
-        If a file can't be read.
-    TypeError
-        If ``old`` or ``new`` is neither a result nor a path.
-    ValueError
-        If the two are of different schemas, or there are no pages for theirs.
+    OSError, TypeError, ValueError
+        If one can't be read or is no result, or the two are of different schemas.
 
     Examples
     --------
@@ -225,19 +215,13 @@ def write_comparison(old: Source, new: Source, path: str | os.PathLike[str], *, 
     ----------
     old, new : results or paths
         Two results of one schema, or .json files that lie beside reports.
-    path : path-like
-        The page, ``*.html`` or ``*.htm``. The data go to the same name with the ending ``.json``.
-    overwrite : bool, default=False
-        Replace files that are no pages or data of this package, too.
+    path, overwrite
+        As in `write_combined`.
 
     Raises
     ------
-    OSError
-        If a file can't be read, if ``path`` can't be written, or if a file that is not of this package lies there.
-    TypeError
-        If ``old`` or ``new`` is neither a result nor a path.
-    ValueError
-        If the two are of different schemas, or one of them would be overwritten.
+    OSError, TypeError, ValueError
+        As in `compare_results` and `write_combined`.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xembed._core.directions import UnitRows
-from xembed._core.inputs import is_missing as is_absent
+from xembed._core.inputs import is_blank
 from xembed._core.memory import available_memory
 from xembed._core.parallel import one_blas_thread
 from xembed._core.validation import FloatArray, check_embeddings, check_same_dims, quote_options
@@ -44,6 +44,11 @@ class Pool:
     order: npt.NDArray[np.intp]  # (N,) row of [F; G] at each place
     n_F: int
     n_G: int
+
+
+def sample_rows(positions: npt.NDArray[np.int64], size: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return at most ``size`` of sorted positions, drawn at random, still sorted."""
+    return positions if len(positions) <= size else np.sort(rng.choice(positions, size, replace=False))
 
 
 def check_pair(F: npt.ArrayLike, G: npt.ArrayLike, *, caller: str, min_rows: int = 2) -> tuple[UnitRows, UnitRows]:
@@ -122,11 +127,6 @@ def number_groups(groups: Groups, n: int, m: int, *, caller: str) -> tuple[npt.N
     return of_rows[0], of_rows[1]
 
 
-def is_missing(group: Any) -> bool:
-    """Return whether a group is None, NaN or a blank string: rows without a group are not one group together."""
-    return is_absent(group) or (isinstance(group, str) and not group.strip())
-
-
 def number_labels(
     labels: Iterable[Hashable], n_rows: int, numbers: dict[Hashable, int], *, name: str, caller: str
 ) -> npt.NDArray[np.intp]:
@@ -134,7 +134,7 @@ def number_labels(
     groups = list(labels)
     if len(groups) != n_rows:
         raise ValueError(f"{name} must have as many groups as rows in {caller}. Got {len(groups)} and {n_rows} rows.")
-    missing = [row for row, group in enumerate(groups) if is_missing(group)]
+    missing = [row for row, group in enumerate(groups) if is_blank(group)]
     if missing:
         raise ValueError(
             f"{name} holds {len(missing)} row{'s' * (len(missing) > 1)} without a group (first: row {missing[0]}). "

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from xembed._core.fields import Cosine, Floats, Level, OneOf, Probability, Prove
 from xembed._core.inputs import column_names
 from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import DataFrame, Result, UserText, data_frame
 from xembed._core.text import blankless_note, format_p, in_sentence, short_names
 from xembed._core.validation import RNG, Embeddings, FloatArray, check_flag, check_number, check_rng, describe_rng
 from xembed.depth._depth import unit_depths
 from xembed.depth._pairwise import DISTANCES
-from xembed.encoders._corpora import named_column, plain_column, read_corpora
+from xembed.encoders._corpora import check_unread, named_column, plain_column, read_corpora, unread_verdict
 from xembed.shift import _battery
 from xembed.shift._battery import Groups, make_pool
 from xembed.shift._coverage import CoverageResult, find_uncovered
@@ -38,9 +38,6 @@ from xembed.shift._terms import MIN_COUNT, TermsResult, compare_terms, term_pres
 from xembed.stats import holm
 from xembed.stats._rank_sums import normal_quantile
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _CALLER = "compare_corpora"
 _MODES = ("auto", "battery", "fast")
 _PROJECTIONS = ("pca", "umap", "none")
@@ -48,6 +45,8 @@ _PROJECTIONS = ("pca", "umap", "none")
 FAST_ROWS = 10_000
 # Rows in total up to which regions and coverage are looked for.
 _EXPLAINED_ROWS = 30_000
+# Distance of mean cosines from 1 up to which all embeddings are the same.
+_SAME = 1e-6
 # Fewer texts and groups than these are called few.
 _FEW, _FEW_GROUPS = 20, 10
 # Regions that the verdict names, and how it says what became of them.
@@ -114,6 +113,9 @@ class ShiftResult(Result):
         Function, parameters and versions.
     metadata_F, metadata_G : dict of str to tuple, or None
         Columns of what belongs to each text of F and of G, if they were given; 'row' is its number in its file.
+    unread : tuple of float
+        Shares of the texts of F and of G of which the encoder reads nothing, or 1 where it gives all of both the same
+        embedding. From a half on the verdict says so first, whatever ``shifted`` is.
     """
 
     schema: ClassVar[str] = "xembed.shift.ShiftResult/1"
@@ -150,11 +152,10 @@ class ShiftResult(Result):
     provenance: Provenance
     metadata_F: Annotated[dict[str, tuple[str | float | None, ...]] | None, UserText] = None
     metadata_G: Annotated[dict[str, tuple[str | float | None, ...]] | None, UserText] = None
+    unread: tuple[Probability, Probability] = (0.0, 0.0)
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a text: corpus, row, depths and, where given, coordinates, metadata and text."""
-        import pandas as pd
-
         n_F = len(self.depths) - self.test.n_G
         corpora = np.repeat(self.names, [n_F, self.test.n_G])
         metadata = self.metadata_F or {}, self.metadata_G or {}
@@ -170,7 +171,7 @@ class ShiftResult(Result):
         columns |= {name: [*metadata[0][name], *metadata[1][name]] for name in metadata[0] if name not in columns}
         if self.texts_F is not None and self.texts_G is not None:
             columns["text"] = [*self.texts_F, *self.texts_G]
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 @shows_steps
@@ -195,13 +196,13 @@ def compare_corpora(
     encoder: Any = None,
     warnings: Sequence[str] = (),
     metadata: tuple[Any, Any] | None = None,
+    unread: tuple[float, float] = (0.0, 0.0),
     progress: bool | None = None,
     rng: RNG = None,
 ) -> ShiftResult:
     """Compare two corpora in embedding space: whether they differ, how, and where, ready for a report.
 
-    One test sees one kind of change, so a battery runs on one set of permutations and is combined into one p-value with
-    exact level.
+    A battery of tests on one set of permutations is combined into one p-value with exact level.
 
     Parameters
     ----------
@@ -253,6 +254,9 @@ def compare_corpora(
         None, under the same names in both. The report shows them with each text and colors the map by them. A column
         'row' of integers takes the place of the row numbers. By default the first 4 columns beside ``text_column``
         that are not all the same and of at most 40 characters; ``({}, {})`` leaves them out.
+    unread : pair of float, default=(0.0, 0.0)
+        For embeddings the shares of the texts of F and of G of which the encoder reads nothing (`Encoding.unread`), in
+        [0, 1]. For texts they are counted.
     progress : bool, optional
         Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
@@ -311,6 +315,7 @@ def compare_corpora(
     explain = check_flag(explain, name="explain", caller=_CALLER)
     self_check = check_flag(self_check, name="self_check", caller=_CALLER)
     earlier = validation.check_warnings(warnings, caller=_CALLER)
+    shares_unread = check_unread(unread, caller=_CALLER)
     corpora = read_corpora(
         {"F": F, "G": G}, encoder=encoder, text_column=text_column, min_texts={"F": 2, "G": 2}, caller=_CALLER
     )
@@ -325,7 +330,9 @@ def compare_corpora(
         check_design(n, m, groups=groups, paired=paired)
         if beside is not None:
             _check_metadata(beside, (n, m))
-    embeddings, of_encoding, described = corpora.embed(F=both[0], G=both[1])
+    embeddings, of_encoding, described, counted = corpora.embed(F=both[0], G=both[1])
+    if corpora.texts:
+        shares_unread = counted[0], counted[1]
     first, second = _battery.check_pair(*embeddings, caller=_CALLER)
     n, m = len(first), len(second)
     listed = check_pair_of_texts(texts, (n, m), caller=_CALLER)
@@ -351,10 +358,8 @@ def compare_corpora(
         pvalue, results = _run_fast(first, second, depth_test, options, seeds[0])
     else:
         pvalue, results = _run_battery(first, second, depth_test, wanted, options, seeds[0], groups, paired)
-    short = short_names(both)
-    facets = find_facets(
-        results, measure_dispersion(first, second), alpha=alpha, confidence_level=confidence_level, names=short
-    )
+    short, spread = short_names(both), measure_dispersion(first, second)
+    facets = find_facets(results, spread, alpha=alpha, confidence_level=confidence_level, names=short)
     regions, coverage, terms, surface = None, None, None, None
     if explain and n + m > _EXPLAINED_ROWS:
         notes.append(
@@ -373,8 +378,17 @@ def compare_corpora(
         checked = check_against_itself(first, wanted, alpha=float(alpha), distance=distance, groups=own, rng=seeds[1])
     points, shares, projection = make_map(first, second, projection, seeds[2], notes)
     similarities = mean_cosines(np.stack([first.total, second.total]), np.array([n, m]))
+    by = None if groups is None else "given"
+    design = {"tests": list(wanted), "n_resamples": n_resamples, "groups": by, "paired": paired}
+    asked = {"explain": explain, "self_check": self_check, "mode": mode, "projection": projection}
+    measured = {"alpha": float(alpha), "confidence_level": float(confidence_level), "distance": distance}
+    same = listed is not None and len(set(listed)) > 1 and bool((similarities > 1 - _SAME).all())
+    not_read = unread_verdict(
+        {f"the texts of “{one}”": share for one, share in zip(short, shares_unread, strict=True)}, same=same
+    )
+    verdict = _verdict(pvalue, results, facets, regions, alpha=float(alpha), name=short[1])
     return ShiftResult(
-        verdict=_verdict(pvalue, results, facets, regions, alpha=float(alpha), name=short[1]),
+        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
         shifted=pvalue <= alpha,
         pvalue=pvalue,
         alpha=float(alpha),
@@ -402,24 +416,10 @@ def compare_corpora(
         texts_G=None if listed is None else tuple(listed[n:]),
         encoder=described,
         warnings=tuple(notes),
-        provenance=provenance(
-            _CALLER,
-            tests=list(wanted),
-            n_resamples=n_resamples,
-            groups=None if groups is None else "given",
-            paired=paired,
-            explain=explain,
-            self_check=self_check,
-            mode=mode,
-            projection=projection,
-            rng=describe_rng(rng),
-            n_dims=first.n_dims,
-            alpha=float(alpha),
-            confidence_level=float(confidence_level),
-            distance=distance,
-        ),
+        provenance=provenance(_CALLER, **design, **asked, rng=describe_rng(rng), n_dims=first.n_dims, **measured),
         metadata_F=columns[0],
         metadata_G=columns[1],
+        unread=(1.0, 1.0) if same else shares_unread,
     )
 
 
@@ -435,11 +435,8 @@ def _check_metadata(metadata: Any, sizes: tuple[int, int]) -> tuple[dict[str, tu
         for name in names[0] or ():
             values = columns[name]
             if len(values) != size or (name == "row" and not all(isinstance(v, int | np.integer) for v in values)):
-                kind = "integers" if name == "row" else "values"
-                raise ValueError(
-                    f"{expected}, each column with {size} {kind} for the rows of {which}. Got {len(values)} in "
-                    f"{name!r}."
-                )
+                needed = f"{size} {'integers' if name == 'row' else 'values'} for the rows of {which}"
+                raise ValueError(f"{expected}, each column with {needed}. Got {len(values)} in {name!r}.")
     first, second = ({str(k): tuple(plain_column(columns[k])) for k in names[0] or ()} for columns in metadata)
     return first, second
 
@@ -511,6 +508,7 @@ def _run_battery(
     battery = _battery.run_battery(pool, tests, options.distance)
     weights = np.array([KINDS[name].weight for name in tests])
     made = provenance(_CALLER, n_resamples=count, rng="shared")
+    measured = zip(tests, battery.pvalues, battery.combined.adjusted, weights, strict=True)
     results = [
         describe_test(
             name,
@@ -523,9 +521,7 @@ def _run_battery(
             sizes=(len(F), len(G)),
             made=made,
         )
-        for name, pvalue, adjusted, weight in zip(
-            tests, battery.pvalues, battery.combined.adjusted, weights, strict=True
-        )
+        for name, pvalue, adjusted, weight in measured
     ]
     if groups is None and not paired and "depth" in tests:
         place = tests.index("depth")
@@ -538,16 +534,10 @@ def _run_fast(
 ) -> tuple[float, tuple[TestResult, ...]]:
     """Return the combined p-value, and pooled depth and linear MMD corrected by Holm's method."""
     alpha, level = options.alpha, options.confidence_level
-    made = provenance(
-        _CALLER,
-        kernel="linear",
-        n_resamples=options.n_resamples,
-        groups=None,
-        paired=False,
-        confidence_level=level,
-        rng=describe_rng(rng),
-    )
-    linear = linear_test_of_units(F, G, options.n_resamples, rng, level=alpha / 2, confidence_level=level, made=made)
+    count, design = options.n_resamples, {"groups": None, "paired": False}
+    parameters = {"kernel": "linear", "n_resamples": count, **design, "confidence_level": level}
+    made = provenance(_CALLER, **parameters, rng=describe_rng(rng))
+    linear = linear_test_of_units(F, G, count, rng, level=alpha / 2, confidence_level=level, made=made)
     n, m = len(F), len(G)
     adjusted = holm([depth_test.pvalue, linear.pvalue])
     kind = KINDS["depth"]
@@ -569,12 +559,8 @@ def _run_fast(
         null=np.empty(0),
         provenance=depth_test.provenance,
     )
-    linear = replace(
-        linear,
-        adjusted_pvalue=float(adjusted[1]),
-        verdict=verdict_of_test("linear", float(adjusted[1]), linear.effect_size, alpha),
-    )
-    return float(adjusted.min()), (depth, linear)
+    verdict = verdict_of_test("linear", float(adjusted[1]), linear.effect_size, alpha)
+    return float(adjusted.min()), (depth, replace(linear, adjusted_pvalue=float(adjusted[1]), verdict=verdict))
 
 
 def _separability(F: UnitRows, G: UnitRows, rng: np.random.Generator) -> float | None:
@@ -630,17 +616,14 @@ def note_resolution(units_F: int, units_G: int, n_resamples: int, alpha: float, 
     log_subsets = math.lgamma(total + 1) - math.lgamma(units_F + 1) - math.lgamma(units_G + 1)
     log_permutations = units_F * math.log(2) if what == "pairs" else log_subsets
     smallest = max(math.exp(-log_permutations), 1 / (n_resamples + 1))
-    notes = []
     if smallest > alpha:
-        notes.append(
+        return [
             f"No difference can be found: {units_F} and {units_G} {what} with {n_resamples} permutations give p-values "
             f"of {smallest:.2g} or more, above the level {alpha:g}."
-        )
-    elif what == "groups" and min(units_F, units_G) < _FEW_GROUPS:
-        notes.append(
-            f"Few groups ({units_F} and {units_G}): whole groups are permuted, so this is the size of the samples."
-        )
-    return notes
+        ]
+    if what == "groups" and min(units_F, units_G) < _FEW_GROUPS:
+        return [f"Few groups ({units_F} and {units_G}): whole groups are permuted, so this is the size of the samples."]
+    return []
 
 
 def _note_design(n_F: int, n_G: int, groups: Groups | None) -> list[str]:

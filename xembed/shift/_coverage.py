@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,11 @@ from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES
 from xembed._core.parallel import row_blocks
 from xembed._core.progress import track
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, UserText
+from xembed._core.results import DataFrame, Result, UserText, data_frame
 from xembed._core.text import short_names
 from xembed._core.validation import RNG, FloatArray, describe_rng
-from xembed.shift._battery import check_pair
+from xembed.shift._battery import check_pair, sample_rows
 from xembed.stats import benjamini_hochberg
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -96,10 +93,8 @@ class CoverageResult(Result):
     warnings: tuple[str, ...]
     provenance: Provenance
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a text: corpus, row, score, p- and q-value, whether it is uncovered."""
-        import pandas as pd
-
         qvalues = np.concatenate([self.qvalues_F, self.qvalues_G])
         columns = {
             "corpus": np.repeat(self.names, [self.n_F, self.n_G]),
@@ -109,7 +104,7 @@ class CoverageResult(Result):
             "qvalue": qvalues,
             "uncovered": qvalues <= self.fdr,
         }
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 def coverage(
@@ -285,9 +280,7 @@ class _Corpus:
 
     @classmethod
     def of(cls, X: UnitRows, dtype: np.dtype[Any], rng: np.random.Generator) -> _Corpus:
-        sample = np.arange(len(X))
-        if len(X) > MAX_CANDIDATES:
-            sample = np.sort(rng.choice(len(X), MAX_CANDIDATES, replace=False))
+        sample = sample_rows(np.arange(len(X)), MAX_CANDIDATES, rng)
         return cls(X, sample, X.unit(sample, dtype))
 
     def __len__(self) -> int:

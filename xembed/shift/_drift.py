@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core import validation
 from xembed._core.directions import direction_weights
-from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
+from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Probability, Provenance, Sides
 from xembed._core.progress import shows_steps
 from xembed._core.provenance import provenance
-from xembed._core.results import PerRow, Result, UserText
+from xembed._core.results import DataFrame, PerRow, Result, UserText, data_frame
 from xembed._core.text import short_names
 from xembed._core.validation import RNG, Embeddings, check_count, check_rng, describe_rng
-from xembed.encoders._corpora import named_column, read_corpora
+from xembed.encoders._corpora import check_unread, named_column, read_corpora, unread_verdict
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, is_place, read_stream, read_times
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _CALLER = "drift_over_time"
 # Fewest rows, and fewest groups, that a window is tested with.
@@ -101,6 +98,9 @@ class DriftResult(Result):
         What a reader should know before trusting the numbers.
     provenance : dict
         Function, parameters and versions.
+    unread : tuple of float
+        Shares of the texts of the reference and of the stream of which the encoder reads nothing. From a half on the
+        verdict says so first, whatever ``detected`` is.
 
     Notes
     -----
@@ -149,11 +149,10 @@ class DriftResult(Result):
     encoder: dict[str, Any] | None
     warnings: tuple[str, ...]
     provenance: Provenance
+    unread: tuple[Probability, Probability] = (0.0, 0.0)
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a window."""
-        import pandas as pd
-
         columns: dict[str, Any] = {
             "start": self.starts,
             "end": self.ends,
@@ -170,7 +169,7 @@ class DriftResult(Result):
             "depth_mean": self.depth_mean,
             "depth_sd": self.depth_sd,
         }
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 @shows_steps
@@ -189,6 +188,7 @@ def drift_over_time(
     names: tuple[str, str] = ("reference", "stream"),
     encoder: Any = None,
     warnings: Sequence[str] = (),
+    unread: tuple[float, float] = (0.0, 0.0),
     progress: bool | None = None,
     rng: RNG = None,
 ) -> DriftResult:
@@ -242,6 +242,9 @@ def drift_over_time(
         For texts what encodes them, for embeddings the description of what made them, as in `compare_corpora`.
     warnings : sequence of str, optional
         Warnings of earlier steps to show in the report.
+    unread : pair of float, default=(0.0, 0.0)
+        For embeddings the shares of the texts of the reference and of X of which the encoder reads nothing
+        (`Encoding.unread`), in [0, 1]. For texts they are counted.
     progress : bool, optional
         Whether to show progress bars on stderr. By default only if that is a terminal.
     rng : int, numpy.random.Generator or None, default=None
@@ -300,6 +303,7 @@ def drift_over_time(
     pair = validation.check_names(names, caller=_CALLER)
     seed = int(check_rng(rng, caller=_CALLER).integers(2**63))
     earlier = validation.check_warnings(warnings, caller=_CALLER)
+    shares_unread = check_unread(unread, caller=_CALLER)
     outside = {} if is_place(reference) else {"reference": reference}
     corpora = read_corpora({"X": X, **outside}, encoder=encoder, text_column=text_column, caller=_CALLER)
     times = named_column(times, X, name="times", of="X", caller=_CALLER)
@@ -307,37 +311,29 @@ def drift_over_time(
         tables = {**outside, "X": X}
         by_table = [named_column(groups, table, name="groups", of=of, caller=_CALLER) for of, table in tables.items()]
         groups = by_table if outside else by_table[0]
-    options: dict[str, Any] = {
-        "window": window,
-        "alpha": alpha,
-        "groups": groups,
-        "n_resamples": n_resamples,
-        "max_rows": max_rows,
-        "min_rows": min_rows,
-    }
+    options: dict[str, Any] = dict(
+        window=window, alpha=alpha, groups=groups, n_resamples=n_resamples, max_rows=max_rows, min_rows=min_rows
+    )
     if corpora.texts:  # all that can be refused is, before they are encoded
         stand_in = corpora.places("reference") if "reference" in corpora.texts else reference
         plan(corpora.places("X"), times, reference=stand_in, **options)
-    embeddings, of_encoding, described = corpora.embed(X=pair[1], reference=pair[0])
+    embeddings, of_encoding, described, counted = corpora.embed(X=pair[1], reference=pair[0])
+    if corpora.texts:
+        shares_unread = counted[-1], counted[0]
     reference = embeddings[1] if len(embeddings) > 1 else reference
     stream, made, smallest = plan(embeddings[0], times, reference=reference, **options)
     rows = stream.rows
     direction_weights(rows, name="X")
     windows = made.windows
     looks, alarm = watch(stream, windows, alpha, n_resamples, max_rows, seed, _CALLER)
-    parameters = {
-        "reference": _describe(reference),
-        "window": _describe(window),
-        "alpha": float(alpha),
-        "groups": None if groups is None else "given",
-        "n_resamples": n_resamples,
-        "max_rows": max_rows,
-        "min_rows": smallest,
-        "rng": describe_rng(rng),
-        "n_dims": int(rows.shape[1]),
-    }
+    asked = {"reference": _describe(reference), "window": _describe(window), "alpha": float(alpha)}
+    design = {"groups": None if groups is None else "given", "n_resamples": n_resamples, "max_rows": max_rows}
+    parameters = asked | design | {"min_rows": smallest, "rng": describe_rng(rng), "n_dims": int(rows.shape[1])}
+    short = short_names(pair)
+    not_read = unread_verdict({f"the texts of “{one}”": share for one, share in zip(short, shares_unread, strict=True)})
+    verdict = _verdict(looks, alarm, windows, alpha, short[1])
     return DriftResult(
-        verdict=_verdict(looks, alarm, windows, alpha, short_names(pair)[1]),
+        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
         detected=alarm is not None,
         detection_window=None if alarm is None else alarm.window,
         detection_time=None if alarm is None else windows[alarm.window].end,
@@ -355,6 +351,7 @@ def drift_over_time(
         encoder=described,
         warnings=(*earlier, *of_encoding, *_warn(made, stream, n_resamples, alpha)),
         provenance=provenance(_CALLER, **parameters),
+        unread=shares_unread,
         **columns(looks),
         **summaries(stream, windows),
     )

@@ -104,17 +104,12 @@ def linear_mmd_of_units(F: UnitRows, G: UnitRows, n_resamples: int, rng: np.rand
 def _linear_mmd(sums_F: Array, sums_G: Array, n: int, m: int) -> LinearMMD:
     labeled = sums_F + sums_G
     labeled[0] = sums_F[0]
-    return LinearMMD(_squared_mmd(labeled, sums_F[0] + sums_G[0], n, m), n, m, sums_F[0], sums_G[0])
-
-
-def _squared_mmd(labeled: Array, total: Array, n: int, m: int) -> Array:
-    """Return squared MMD without the terms of a row with itself, for the sums (B, d) of the rows labeled F."""
-    rest = total - labeled
+    rest = sums_F[0] + sums_G[0] - labeled
+    # Without the terms of a row with itself.
     within_F = (np.vecdot(labeled, labeled) - n) / (n * (n - 1))
     within_G = (np.vecdot(rest, rest) - m) / (m * (m - 1))
     between = np.vecdot(labeled, rest) / (n * m)
-    result: Array = within_F + within_G - 2 * between
-    return result
+    return LinearMMD(within_F + within_G - 2 * between, n, m, sums_F[0], sums_G[0])
 
 
 def _block_sums(block: FloatArray, start: int, *, offset: int, labels: Labels, name: str, part_of: int) -> Array:

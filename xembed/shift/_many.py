@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,21 @@ from xembed._core.directions import UnitRows, mean_cosines
 from xembed._core.fields import Count, Counts, Floats, Level, OneOf, Probabilities, Provenance, Sides
 from xembed._core.progress import step
 from xembed._core.provenance import provenance
-from xembed._core.results import PerPair, Result, UserText
+from xembed._core.results import DataFrame, PerPair, Result, UserText, data_frame
 from xembed._core.text import format_p, short_names
-from xembed._core.validation import RNG, check_count, check_embeddings, check_number, check_rng, describe_rng
+from xembed._core.validation import (
+    RNG,
+    Embeddings,
+    check_count,
+    check_embeddings,
+    check_number,
+    check_rng,
+    describe_rng,
+)
+from xembed.encoders._corpora import read_corpora, unread_verdict
 from xembed.shift._battery import Battery, check_tests, make_pool, run_battery
 from xembed.shift._kinds import KINDS
 from xembed.stats import holm
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Matrix = npt.NDArray[np.float64]
 
@@ -89,10 +95,8 @@ class ManyResult(Result):
     warnings: tuple[str, ...]
     provenance: Provenance
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a pair: names, sizes, p-values, effects and mean cosine."""
-        import pandas as pd
-
         first, second = np.triu_indices(len(self.names), 1)
         names = np.array(self.names, object)
         columns: dict[str, Any] = {
@@ -107,23 +111,27 @@ class ManyResult(Result):
         columns |= {
             f"effect_{name}": values[first, second] for name, values in zip(self.tests, self.effects, strict=True)
         }
-        return pd.DataFrame(columns | {"similarity": self.similarities[first, second]})
+        return data_frame(columns | {"similarity": self.similarities[first, second]})
 
 
 def compare_many(
-    corpora: Mapping[str, npt.ArrayLike],
+    corpora: Mapping[str, Embeddings],
     *,
     tests: Any = "default",
     alpha: float = 0.05,
     n_resamples: int | None = None,
+    text_column: str | None = None,
+    encoder: Any = None,
     rng: RNG = None,
 ) -> ManyResult:
     """Compare several corpora, each with each.
 
     Parameters
     ----------
-    corpora : mapping of str to array-like of shape (n_texts, n_dims)
-        Embeddings of two corpora or more by their names, two texts each at least.
+    corpora : mapping of str to array-like of shape (n_texts, n_dims), or to texts
+        Embeddings of two corpora or more by their names, two texts each at least; or the texts themselves, which are
+        encoded when everything else has been checked: lists or columns of strings, or tables with a ``text_column``,
+        such as ``dict(list(df.groupby("channel")))``.
     tests : 'default' or sequence of str, default='default'
         Tests of the battery of `compare_corpora`. The default are 'depth', 'mean', 'rbf' and 'knn': all but 'tail',
         whose answer depends on which corpus comes first. For large corpora ('depth', 'linear') needs no pairs of texts.
@@ -132,6 +140,10 @@ def compare_many(
     n_resamples : int, optional
         Random permutations of the labels of each pair. By default 999, or as many as it takes for the smallest
         possible adjusted p-value to be alpha / 2.
+    text_column : str, optional
+        Column of the texts, where corpora are DataFrames or other tables.
+    encoder : encoder, str, path or mapping, optional
+        For texts what encodes them, as in `compare_corpora`; for embeddings the description of what made them.
     rng : int, numpy.random.Generator or None, default=None
         Source of the permutations; None is seed 0.
 
@@ -181,13 +193,20 @@ def compare_many(
             f"The 'tests' parameter of {_CALLER} can't hold 'tail', whose answer depends on which corpus comes first. "
             "Use compare_corpora or tail_test for a pair."
         )
-    names, units = _check_corpora(corpora)
+    names = _check_names(corpora)
+    if n_resamples is not None:
+        check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
+    seed = int(check_rng(rng, caller=_CALLER).integers(2**63))
+    by_name = {repr(name): corpora[name] for name in names}
+    fewest = dict.fromkeys(by_name, 2)
+    read = read_corpora(by_name, encoder=encoder, text_column=text_column, min_texts=fewest, caller=_CALLER)
+    embeddings, of_encoding, described, unread = read.embed(**dict(zip(by_name, names, strict=True)))
+    units = _check_embeddings(names, embeddings)
     totals, counts = np.stack([rows.total for rows in units]), np.array([len(rows) for rows in units])
     scale = next((name for name in _BY_DISTANCE if name in wanted), wanted[0])
     pairs = list(combinations(range(len(names)), 2))
     needed = max(_FEWEST_RESAMPLES, math.ceil(2 * len(pairs) / alpha) - 1)
-    count = needed if n_resamples is None else check_count(n_resamples, name="n_resamples", caller=_CALLER, low=19)
-    seed = int(check_rng(rng, caller=_CALLER).integers(2**63))
+    count = needed if n_resamples is None else int(n_resamples)
 
     shape = (len(names), len(names))
     effects = np.zeros((len(wanted), *shape))
@@ -202,10 +221,14 @@ def compare_many(
             effects[:, i, j], effects[:, j, i] = _effects(battery)
             advance(1)
     parameters = {"tests": list(wanted), "alpha": float(alpha), "n_resamples": count}
+    parameters |= {} if described is None else {"encoder": described}
     upper = tuple(np.array(pairs).T)
     adjusted[upper] = adjusted[upper[::-1]] = holm(pvalues[upper])
+    short = short_names(names)
+    not_read = unread_verdict({f"the texts of “{name}”": share for name, share in zip(short, unread, strict=True)})
+    verdict = _verdict(short, pvalues, adjusted, np.abs(effects[wanted.index(scale)]), alpha)
     return ManyResult(
-        verdict=_verdict(short_names(names), pvalues, adjusted, np.abs(effects[wanted.index(scale)]), alpha),
+        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
         names=names,
         counts=counts,
         alpha=float(alpha),
@@ -215,15 +238,15 @@ def compare_many(
         tests=wanted,
         effects=effects,
         similarities=mean_cosines(totals, counts),
-        warnings=_warn(len(pairs), count, alpha),
+        warnings=(*of_encoding, *_warn(len(pairs), count, alpha)),
         provenance=provenance(_CALLER, **parameters, rng=describe_rng(rng), n_dims=units[0].n_dims),
     )
 
 
-def _check_corpora(corpora: Any) -> tuple[tuple[str, ...], list[UnitRows]]:
+def _check_names(corpora: Any) -> tuple[str, ...]:
     if not isinstance(corpora, Mapping):
         raise TypeError(
-            f"The 'corpora' parameter of {_CALLER} must be a mapping of names to embeddings, such as "
+            f"The 'corpora' parameter of {_CALLER} must be a mapping of names to embeddings or texts, such as "
             f"{{'2023': F, '2024': G}}. Got {type(corpora).__name__} instead."
         )
     wrong = [name for name in corpora if not validation.is_name(name)]
@@ -231,10 +254,18 @@ def _check_corpora(corpora: Any) -> tuple[tuple[str, ...], list[UnitRows]]:
         raise TypeError(f"The names of the corpora must be strings that are not blank. Got {wrong[0]!r}.")
     if len(corpora) < 2:
         raise ValueError(f"{_CALLER} needs at least 2 corpora. Got {len(corpora)}.")
-    names = tuple(corpora)
-    arrays = [check_embeddings(corpora[name], name=repr(name), caller=_CALLER, min_rows=2) for name in names]
+    if empty := [name for name, corpus in corpora.items() if corpus is None]:
+        raise TypeError(f"{empty[0]!r} must be embeddings or texts ({_CALLER}). Got None.")
+    return tuple(corpora)
+
+
+def _check_embeddings(names: tuple[str, ...], embeddings: list[Any]) -> list[UnitRows]:
+    arrays = [
+        check_embeddings(array, name=repr(name), caller=_CALLER, min_rows=2)
+        for name, array in zip(names, embeddings, strict=True)
+    ]
     validation.check_same_dims(*zip(map(repr, names), arrays, strict=True))
-    return names, [UnitRows.of(array, name=repr(name)) for name, array in zip(names, arrays, strict=True)]
+    return [UnitRows.of(array, name=repr(name)) for name, array in zip(names, arrays, strict=True)]
 
 
 def _effects(battery: Battery) -> tuple[list[float], list[float]]:

@@ -80,7 +80,10 @@ def watch(
             evidence = np.append(bets.capital * SHARES, limit / battery.combined.pvalue / alpha)
             looks.append(Look(battery, len(earlier), evalues, bets, limit, evidence))
             if alarm is None and evidence.max() >= 1 / alpha:
-                alarm = Alarm(number, int(evidence.argmax()), _begin(looks, int(evidence.argmax())))
+                test = int(evidence.argmax())
+                # By the test that saw it and by all together: either alone has more small p-values by chance.
+                of_all, of_tests = columns(looks)["pvalues"], columns(looks)["test_pvalues"]
+                alarm = Alarm(number, test, change_point(np.column_stack([of_all, of_tests[:, test : test + 1]])))
             advance(1)
     return looks, alarm
 
@@ -100,14 +103,6 @@ def _sizes(stream: Stream, before: int, first: int, last: int, max_rows: int) ->
 def window_limit(number: int, alpha: float) -> float:
     """Return the p-value that raises the alarm alone in window ``number``, from 0. All limits sum to alpha's share."""
     return ALONE * alpha / ((number + 1) * (number + 2))
-
-
-def _begin(looks: list[Look], test: int) -> int:
-    """Return where the change seems to begin."""
-    # By the test that saw it and by all together: either alone has more small p-values by chance.
-    of_all = np.array([look.battery.combined.pvalue for look in looks])
-    of_tests = np.array([look.battery.pvalues for look in looks])
-    return change_point(np.column_stack([of_all, of_tests[:, test : test + 1]]))
 
 
 def columns(looks: list[Look]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core import validation
 from xembed._core.blocks import read_blocks
 from xembed._core.directions import UnitRows, direction_weights
 from xembed._core.fields import Count, Interval, Level, Probability, Provenance, Sides
@@ -146,15 +147,10 @@ def _test(
     check_count(n_resamples, name="n_resamples", caller=caller, low=19)
     check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
     generator, level = check_rng(rng, caller=caller), float(confidence_level)
-    made = provenance(
-        caller,
-        **parameters,
-        n_resamples=n_resamples,
-        groups=None if groups is None else "given",
-        paired=paired,
-        confidence_level=level,
-        rng=describe_rng(rng),
-    )
+    paired = validation.check_flag(paired, name="paired", caller=caller)
+    validation.shows_progress(progress, caller=caller)
+    design = {"n_resamples": n_resamples, "groups": None if groups is None else "given", "paired": paired}
+    made = provenance(caller, **parameters, **design, confidence_level=level, rng=describe_rng(rng))
     if name == "linear" and groups is None and not paired:
         return _streamed_linear_mmd(F, G, n_resamples, generator, level, made, progress)
     first, second = check_pair(F, G, caller=caller)
@@ -192,11 +188,8 @@ def mmd_test(
         O(N d B) time, no pairs.
     n_resamples : int, default=999
         Random permutations of the labels, B.
-    groups : pair of sequences, optional
-        The group (document, author) of each row of F and of each row of G. Whole groups are permuted then, because
-        chunks of one document are not independent.
-    paired : bool, default=False
-        Row i of F and row i of G are two versions of one text: each pair keeps or swaps its labels.
+    groups, paired
+        As in `compare_corpora`.
     confidence_level : float in (0, 1), default=0.95
         Level of the interval of the effect size; 1 minus it is that of the verdict.
     rng : int, numpy.random.Generator or None, default=None
@@ -275,20 +268,15 @@ def linear_test_of_units(
 
 
 def _describe_linear(
-    measured: LinearMMD,
-    moments_F: Floats,
-    moments_G: Floats,
-    level: float,
-    confidence_level: float,
-    made: dict[str, Any],
+    measured: LinearMMD, along_F: Floats, along_G: Floats, level: float, confidence_level: float, made: dict[str, Any]
 ) -> TestResult:
-    """Put a linear MMD into words and numbers; the moments are of the projections on the difference of the means."""
+    """Put a linear MMD into words and numbers, with sum and square sum of the rows along the difference of means."""
     n, m = measured.n, measured.m
     total = (measured.sum_F + measured.sum_G) / (n + m)
     variance = 1.0 - float(total @ total)
     share = n * m / (n + m) ** 2 / variance if variance > 1e-12 else 0.0
     error = 2 * np.sqrt(
-        sum(max(q / k - (s / k) ** 2, 0.0) / k for (s, q), k in zip((moments_F, moments_G), (n, m), strict=True))
+        sum(max(q / k - (s / k) ** 2, 0.0) / k for (s, q), k in zip((along_F, along_G), (n, m), strict=True))
     )
     return describe_test(
         "linear",

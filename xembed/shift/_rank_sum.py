@@ -107,9 +107,7 @@ def rank_sum_test(
     F, G : array-like of shape (n_F, n_dims) and (n_G, n_dims), or blocks of them
         Embeddings of the two corpora, two texts each at least (four in F for ``reference="split"``). F is the
         reference corpus. For the default reference and distance they may come in blocks, of which one is in memory
-        at a time: as a list of 2-D arrays, a function that returns an iterator of them, a ``dask.array`` (whose rows
-        stay where they are), or the path of a .npy or .parquet file. They are read twice. Of all rows, only the
-        depths are kept.
+        at a time, as in `xembed.depth.tte_depth`. They are read twice; of all rows, only the depths are kept.
     reference : {'pooled', 'split', 'first'}, default='pooled'
         The corpus that depth is measured in.
 
@@ -157,12 +155,8 @@ def rank_sum_test(
     the mean, to changes of covariance, and to topics replaced by others of equal depth. The level of the three
     references is measured in docs/measurements/shift.md.
 
-    The authors' published code differs in three ways. Its Q is the share of the pooled sample below a depth, and moves
-    with n/m; this one is Liu and Singh's [1]_. It does not correct z for ties. For :math:`|F| = |G|` it compares the
-    wrong depths. For ``reference="first"``, sizes that differ and no ties, its z and one-sided p are equal to these
-    with ``alternative="greater", method="asymptotic"``.
-
-    The interval is DeLong's on the logit scale with Welch's degrees of freedom.
+    Q is Liu and Singh's [1]_; its interval is DeLong's on the logit scale with Welch's degrees of freedom. Where the
+    authors' published code differs is in docs/comparison.md.
 
     References
     ----------
@@ -208,17 +202,9 @@ def rank_sum_test(
         depths_F, depths_G, rows = _depths_of_arrays(
             UnitRows.of(first, name="F"), UnitRows.of(second, name="G"), reference, distance, generator
         )
-    return compare_depths(
-        depths_F,
-        depths_G,
-        rows,
-        reference=reference,
-        distance=distance,
-        alternative=alternative,
-        method=method,
-        confidence_level=float(confidence_level),
-        rng=describe_rng(rng),
-    )
+    asked = {"reference": reference, "distance": distance, "alternative": alternative, "method": method}
+    level = float(confidence_level)
+    return compare_depths(depths_F, depths_G, rows, **asked, confidence_level=level, rng=describe_rng(rng))
 
 
 def compare_depths(

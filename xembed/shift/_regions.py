@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from heapq import heappush, heappushpop
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,14 @@ from xembed._core.neighbors import BLOCK_ELEMENTS, MAX_CANDIDATES, cosine_dtype,
 from xembed._core.parallel import row_blocks
 from xembed._core.progress import step, track
 from xembed._core.provenance import provenance
-from xembed._core.results import IntervalIn, NotCompared, Result, RowKey, UserText
+from xembed._core.results import DataFrame, IntervalIn, NotCompared, Result, RowKey, UserText, frame_of
 from xembed._core.text import blankless_note, in_sentence, short_names
 from xembed._core.validation import RNG, check_count, check_names, check_number, check_rng, check_texts, describe_rng
 from xembed.shift import _terms as terms_of
-from xembed.shift._battery import check_pair
+from xembed.shift._battery import check_pair, sample_rows
 from xembed.shift._terms import MIN_COUNT, Presence, count_texts, share_pvalues
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import normal_quantile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -152,12 +149,9 @@ class RegionsResult(Result):
     warnings: tuple[str, ...]
     provenance: Provenance
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a region."""
-        import pandas as pd
-
-        columns = [field.name for field in fields(Region)]
-        return pd.DataFrame([[getattr(region, name) for name in columns] for region in self.regions], columns=columns)
+        return frame_of(self.regions, Region)
 
 
 def what_shifted(
@@ -232,8 +226,7 @@ def what_shifted(
     *Scores* show where single texts stand, without regard to the regions: the share of G among the nearest
     neighbors by cosine (the square root of the number of texts, 5 to 50), the text itself left out, minus
     the share of G among all other texts. Equally near neighbors share the last places. Above 10,000 texts the
-    neighbors are looked for in a random sample of that size. Scattered texts of another kind, without others of their
-    kind nearby, get no high score: `coverage` finds those.
+    neighbors are looked for in a random sample of that size. `coverage` finds scattered texts of another kind.
 
     Rows are taken as independent: where several are of one document or author, p-values are too small.
 
@@ -297,6 +290,7 @@ def find_regions(
         regions = _add_terms(regions, clusters, order, texts, rng, presence)
         notes += blankless_note(texts) if presence is None else []
     sizes = (int(tested[:n].sum()), int(tested[n:].sum()))
+    options = {"n_clusters": n_clusters, "fdr": fdr, "split": split}
     return RegionsResult(
         verdict=_verdict(regions, fdr, short_names(names), sizes),
         regions=tuple(regions),
@@ -311,9 +305,7 @@ def find_regions(
         n_F=n,
         n_G=m,
         warnings=tuple(notes),
-        provenance=provenance(
-            caller, n_clusters=n_clusters, fdr=fdr, split=split, rng=describe_rng(seed), n_dims=F.n_dims
-        ),
+        provenance=provenance(caller, **options, rng=describe_rng(seed), n_dims=F.n_dims),
     )
 
 
@@ -484,10 +476,8 @@ def _smallest_new(n_regions: int, fdr: float, names: Sequence[str], sizes: tuple
     enough = counts[share_pvalues(np.zeros_like(counts), counts, *sizes) <= fdr / n_regions]
     if n_regions < 2 or not len(enough):
         return "So few texts in so many regions can't show a change." if n_regions > 1 else "One region can't change."
-    return (
-        f"A topic new in “{names[1]}” that has a region to itself is detected from {enough[0]} of its {sizes[1]} texts "
-        "(power 1)."
-    )
+    topic = f"A topic new in “{names[1]}” that has a region to itself"
+    return f"{topic} is detected from {enough[0]} of its {sizes[1]} texts (power 1)."
 
 
 # ---- clusters
@@ -499,13 +489,6 @@ def split_halves(n: int, m: int, rng: np.random.Generator) -> tuple[list[Ints], 
     tested = np.ones(n + m, dtype=bool)
     tested[np.concatenate(halves)] = False
     return halves, tested
-
-
-def sample_rows(positions: Ints, size: int, rng: np.random.Generator) -> Ints:
-    """Return at most ``size`` of sorted positions, drawn at random, still sorted."""
-    if len(positions) <= size:
-        return positions
-    return np.sort(rng.choice(positions, size, replace=False))
 
 
 def default_clusters(n: int, m: int) -> int:
@@ -523,9 +506,8 @@ def cluster_centers(
     fitted = [sample_rows(group, _MAX_FIT // len(groups), rng) for group in groups]
     if sum(map(len, fitted)) < sum(map(len, groups)):
         notes.append(f"The regions were made by a random sample of {sum(map(len, fitted)):,} texts.")
-    start: Floats = pool.unit(
-        np.concatenate([sample_rows(group, _MAX_START // len(groups), rng) for group in fitted])
-    ).astype(np.float64)
+    started = np.concatenate([sample_rows(group, _MAX_START // len(groups), rng) for group in fitted])
+    start: Floats = pool.unit(started).astype(np.float64)
     if n_clusters > len(start):
         raise ValueError(
             f"The 'n_clusters' parameter of {caller} must be at most {len(start)} here, the number of texts that "
@@ -549,10 +531,7 @@ def cluster_centers(
 
 
 def _ward_labels(unit: Floats, k: int) -> Ints:
-    """Return the labels of ``k`` clusters of unit rows by Ward's method, (n,).
-
-    As by scikit-learn's AgglomerativeClustering, from distances by one matrix product, in a fraction of the time.
-    """
+    """Return the labels of ``k`` clusters by Ward's method, (n,): scikit-learn's, in a fraction of the time."""
     from scipy.cluster.hierarchy import ward
 
     n = len(unit)

@@ -15,7 +15,7 @@ from xembed._core.parallel import one_blas_thread, ordered_map
 from xembed._core.progress import step
 from xembed._core.results import IntervalIn, Result
 from xembed._core.text import format_p
-from xembed.shift._battery import Groups, make_pool, run_battery
+from xembed.shift._battery import make_pool, run_battery, sample_rows
 
 N_SPLITS = 200
 _N_RESAMPLES = 199
@@ -83,12 +83,9 @@ def check_against_itself(
         raise ValueError(f"{caller} splits F into halves, so F needs at least 4 {what}. Got {len(members)}.")
 
     def pvalue(first: Units, second: Units, seed: np.random.Generator) -> float:
-        labels: Groups | None = None
-        if groups is not None:
-            labels = (
-                [number for number, unit in enumerate(first) for _ in unit],
-                [number + len(first) for number, unit in enumerate(second) for _ in unit],
-            )
+        of_first = [("first", number) for number, unit in enumerate(first) for _ in unit]
+        of_second = [("second", number) for number, unit in enumerate(second) for _ in unit]
+        labels = None if groups is None else (of_first, of_second)
         halves = F.take(np.concatenate(first)), F.take(np.concatenate(second))
         pool = make_pool(*halves, n_resamples=_N_RESAMPLES, rng=seed, groups=labels, caller=caller)
         return run_battery(pool, tests, distance).combined.pvalue
@@ -136,9 +133,7 @@ def _units(n_rows: int, groups: Sequence[Hashable] | None) -> Units:
 
 def _thin(units: Units, rng: np.random.Generator) -> Units:
     """Return at most so many random units, in order."""
-    if len(units) <= _MOST_ROWS:
-        return units
-    return [units[i] for i in np.sort(rng.choice(len(units), _MOST_ROWS, replace=False))]
+    return [units[i] for i in sample_rows(np.arange(len(units)), _MOST_ROWS, rng)]
 
 
 def _verdict(

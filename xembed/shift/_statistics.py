@@ -58,12 +58,11 @@ def rank_sum_statistic(depths: Floats, labels: Labels) -> Statistic:
 
 
 def mean_statistic(unit: FloatArray, labels: Labels) -> Statistic:
-    r"""Distance of the means, :math:`\Delta^T M \Delta` without its noise, for three metrics M.
+    """Distance of the means without its noise in three metrics, each standardized over the permutations: the largest.
 
     The identity (the linear MMD) finds shifts along which texts vary at all; the inverse of the shrunk covariance
     (as Hotelling's test) finds small shifts where texts hardly vary; the covariance finds shifts between the topics
-    that the corpora are made of. Each is standardized over all permutations and the largest counts. Only sums of rows
-    are needed: O(N d (B + d)) time, no pairs. Effect: the share of the variance that lies between the corpora.
+    that the corpora are made of. Sums of rows only: O(N d (B + d)) time. Effect: share of the variance between them.
     """
     from scipy.linalg import inv
 
@@ -138,11 +137,7 @@ def mmd_statistic(kernels: list[PairSums], labels: Labels) -> Statistic:
 
 
 def neighbor_statistic(neighbors: NeighborSums, labels: Labels) -> Statistic:
-    """Count nearest neighbors of the same corpus (Schilling 1986, Henze 1988).
-
-    Effect: the excess over what is expected without a shift, as a share of what is possible: 1 where all are of the
-    same corpus.
-    """
+    """Count nearest neighbors of the same corpus. Effect: the excess over chance, as a share of what is possible."""
     k, size = neighbors.n_neighbors, len(labels)
     n, m = sizes(labels)
     same = 2 * neighbors.within - neighbors.of_F + k * m
@@ -175,11 +170,7 @@ def tail_statistic(depths: Floats, labels: Labels) -> Statistic:
 
 
 def classifier_statistic(unit: FloatArray, labels: Labels) -> Statistic:
-    """AUC of a ridge discriminant on texts that it was not trained on, over both halves. Effect: 2 AUC - 1.
-
-    Rows are in random order, so that the halves are random. For every permutation the directions follow from one
-    inverse a half.
-    """
+    """AUC of a ridge discriminant on texts that it was not trained on, over two random halves. Effect: 2 AUC - 1."""
     from scipy import linalg, stats
 
     half = len(unit) // 2
@@ -233,10 +224,7 @@ class Kernel:
 
 
 def rbf(gammas: Sequence[float]) -> Kernel:
-    """Return Gaussian kernels exp(-gamma |x - y|^2); each gamma is the one before times a power of 2.
-
-    So that squaring gives it, an exponential costing seven to ten times as much (measured).
-    """
+    """Return Gaussian kernels exp(-gamma |x - y|^2); each gamma is a power of 2 times the last: squaring costs less."""
 
     def of(cosines: FloatArray) -> Iterator[FloatArray]:
         cosines -= 1.0

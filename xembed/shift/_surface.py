@@ -5,22 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from xembed._core.fields import Count, Interval, Level, Probability, Provenance
 from xembed._core.provenance import provenance
-from xembed._core.results import IntervalIn, Result, RowKey, UserText
+from xembed._core.results import DataFrame, IntervalIn, Result, RowKey, UserText, frame_of
 from xembed._core.text import words_of
 from xembed._core.validation import check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 from xembed.stats._rank_sums import rank_sum
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 
@@ -160,12 +157,9 @@ class SurfaceResult(Result):
     warnings: tuple[str, ...]
     provenance: Provenance
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a feature."""
-        import pandas as pd
-
-        columns = [field.name for field in fields(SurfaceFeature)]
-        return pd.DataFrame([[getattr(row, name) for name in columns] for row in self.features], columns=columns)
+        return frame_of(self.features, SurfaceFeature)
 
 
 def compare_surface(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
 import numpy as np
@@ -13,13 +13,12 @@ import numpy.typing as npt
 from xembed._core.fields import Count, Level, Probability, Provenance
 from xembed._core.progress import track
 from xembed._core.provenance import provenance
-from xembed._core.results import Result, RowKey, UserText
+from xembed._core.results import DataFrame, Result, RowKey, UserText, frame_of
 from xembed._core.text import blankless_note, in_sentence, is_bigram, short_names, terms_of
 from xembed._core.validation import check_count, check_names, check_number, check_texts
 from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
-    import pandas as pd
     from scipy.sparse import csr_matrix
 
 # Terms, and which text holds which, (n_texts, n_terms).
@@ -110,13 +109,9 @@ class TermsResult(Result):
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return a table with a row a term, those of G first."""
-        import pandas as pd
-
-        columns = [field.name for field in fields(Term)]
-        rows = [[getattr(term, name) for name in columns] for term in (*self.more_in_G, *self.more_in_F)]
-        return pd.DataFrame(rows, columns=columns)
+        return frame_of((*self.more_in_G, *self.more_in_F), Term)
 
 
 def distinguishing_terms(

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.inputs import mark_masked
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -55,19 +57,14 @@ def benjamini_hochberg(pvalues: npt.ArrayLike) -> Floats:
 
     Parameters
     ----------
-    pvalues : array-like of shape (n_tests,)
-        P-values, from 0 to 1.
+    pvalues
+        As in `holm`, with the same errors.
 
     Returns
     -------
     ndarray of shape (n_tests,)
         Adjusted p-values. Among the hypotheses with an adjusted p-value of at most alpha the expected share of true
         ones is at most alpha, if the tests are independent or depend on each other positively.
-
-    Raises
-    ------
-    ValueError
-        If the values are not in [0, 1] or not one-dimensional.
 
     See Also
     --------
@@ -94,7 +91,7 @@ def benjamini_hochberg(pvalues: npt.ArrayLike) -> Floats:
 
 
 def _check_pvalues(pvalues: Any, *, caller: str) -> Floats:
-    values = np.asarray(pvalues, dtype=np.float64)
+    values = np.asarray(mark_masked(pvalues), dtype=np.float64)
     if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
         raise ValueError(
             f"The 'pvalues' parameter of {caller} must be a 1-D array of numbers in [0, 1]. "

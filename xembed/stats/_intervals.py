@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xembed._core.inputs import is_missing, mark_masked
+from xembed._core.text import count
 from xembed._core.validation import RNG, check_count, check_number, check_option, check_rng
 from xembed.stats._resampling import TIE, Floats, block_sizes, bootstrap_counts, percentiles, sign_flips
 
@@ -97,10 +99,8 @@ def clustered_interval(
     """
     caller = "clustered_interval"
     table, labels = _check_table(values, clusters, caller=caller)
-    seed_labels = np.zeros(len(table), np.int64) if seeds is None else _check_labels(seeds, len(table), "seeds", caller)
     count, level, generator = _check_options(n_resamples, confidence_level, rng, caller=caller)
-    draws = np.concatenate(list(_bootstrap(table, labels, seed_labels, count, generator)))
-    low, high = percentiles(draws, level)
+    low, high = _percentile_interval(table, labels, seeds, count, level, generator, caller)
     return Interval(*_as_asked(values, table.mean(axis=0), low, high))
 
 
@@ -120,16 +120,10 @@ def paired_difference(
     ----------
     values_a, values_b : array-like of shape (n_rows,) or (n_rows, n_columns)
         Finite scores. Row i of both belongs together: for two forms, row i is sentence i (under one seed).
-    clusters : sequence of shape (n_rows,)
-        Rows with the same value stay together: the number of the sentence.
-    seeds : sequence of shape (n_rows,), optional
+    clusters, seeds
         As in `clustered_interval`, for the interval. The test holds the seeds fixed: it is about these models.
-    n_resamples : int of at least 1, default=2000
-        Bootstrap samples, and random flips of signs. The smallest p-value is ``1 / (1 + n_resamples)``.
-    confidence_level : float in (0, 1), default=0.95
-        Confidence level of each interval by itself.
-    rng : int, numpy.random.Generator or None, default=None
-        Source of the resamples; None is seed 0.
+    n_resamples, confidence_level, rng
+        As in `clustered_interval`. There are as many flips of signs, so the smallest p-value is 1 / (1 + n_resamples).
 
     Returns
     -------
@@ -140,10 +134,8 @@ def paired_difference(
 
     Raises
     ------
-    ValueError
-        If shapes differ, a value is not finite, or there are fewer than two clusters.
-    TypeError
-        If the values are not numbers.
+    ValueError, TypeError
+        As `clustered_interval`.
 
     References
     ----------
@@ -165,11 +157,9 @@ def paired_difference(
             f"The 'values_a' and 'values_b' of {caller} must have the same shape. "
             f"Got {np.shape(values_a)} and {np.shape(values_b)}."
         )
-    seed_labels = np.zeros(len(a), np.int64) if seeds is None else _check_labels(seeds, len(a), "seeds", caller)
-    count, level, generator = _check_options(n_resamples, confidence_level, rng, caller=caller)
     differences = a - b
-    draws = np.concatenate(list(_bootstrap(differences, labels, seed_labels, count, generator)))
-    low, high = percentiles(draws, level)
+    count, level, generator = _check_options(n_resamples, confidence_level, rng, caller=caller)
+    low, high = _percentile_interval(differences, labels, seeds, count, level, generator, caller)
     pvalue = sign_flip_pvalues(differences, labels, count, generator)
     return PairedDifference(*_as_asked(values_a, differences.mean(axis=0), low, high, pvalue))
 
@@ -189,17 +179,13 @@ def simultaneous_intervals(
     ----------
     values : array-like of shape (n_rows, ...)
         Finite scores of the same rows under many conditions: a vector or a grid (layers, dimensions) for each row.
-    clusters : sequence of shape (n_rows,)
-        Clusters of the rows; rows with the same value are drawn together.
+    clusters, n_resamples, rng
+        As in `clustered_interval`; the resamples are the same for all columns.
     bound : {'both', 'lower', 'upper'}, default='both'
         Which bounds hold together. 'lower': with ``high`` infinite; the smallest of the lower bounds is one for the
         smallest mean, and every column whose lower bound is above a threshold is above it. 'upper' is the reverse.
-    n_resamples : int of at least 1, default=2000
-        Bootstrap samples of whole clusters, the same for all columns.
     confidence_level : float in (0, 1), default=0.95
         Chance that the intervals of all columns hold their means.
-    rng : int, numpy.random.Generator or None, default=None
-        Source of the resamples; None is seed 0.
 
     Returns
     -------
@@ -209,10 +195,8 @@ def simultaneous_intervals(
 
     Raises
     ------
-    ValueError
-        If lengths differ, a value is not finite, there are fewer than two clusters, or ``bound`` is unknown.
-    TypeError
-        If the values are not numbers.
+    ValueError, TypeError
+        As `clustered_interval`, and if ``bound`` is unknown.
 
     See Also
     --------
@@ -285,6 +269,14 @@ def sign_flip_pvalues(differences: Floats, labels: Labels, n_resamples: int, rng
     return exceeded / (1 + n_resamples)
 
 
+def _percentile_interval(
+    table: Floats, labels: Labels, seeds: Any, n_resamples: int, level: float, rng: np.random.Generator, caller: str
+) -> tuple[Floats, Floats]:
+    """Return the bounds of the means of the columns, (n_columns,), by resampling clusters and, if given, seeds."""
+    models = np.zeros(len(table), np.int64) if seeds is None else _check_labels(seeds, len(table), "seeds", caller)
+    return percentiles(np.concatenate(list(_bootstrap(table, labels, models, n_resamples, rng))), level)
+
+
 def _bootstrap(
     table: Floats, labels: Labels, seeds: Labels, n_resamples: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
@@ -316,14 +308,14 @@ def _as_asked(values: npt.ArrayLike, *columns: Floats) -> tuple[Any, ...]:
 def _check_options(
     n_resamples: int, confidence_level: float, rng: RNG, *, caller: str
 ) -> tuple[int, float, np.random.Generator]:
-    count = check_count(n_resamples, name="n_resamples", caller=caller)
+    size = check_count(n_resamples, name="n_resamples", caller=caller)
     level = check_number(confidence_level, name="confidence_level", caller=caller, low=0, high=1, closed="neither")
-    return count, level, check_rng(rng, caller=caller)
+    return size, level, check_rng(rng, caller=caller)
 
 
 def _check_table(values: Any, clusters: Any, *, caller: str, name: str = "values") -> tuple[Floats, Labels]:
     try:
-        table = np.asarray(values, dtype=np.float64)
+        table = np.asarray(mark_masked(values), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"The {name!r} parameter of {caller} must be an array of numbers: {error}.") from None
     if table.ndim not in (1, 2) or table.size == 0:
@@ -345,10 +337,18 @@ def _check_table(values: Any, clusters: Any, *, caller: str, name: str = "values
 
 
 def _check_labels(labels: Any, n_rows: int, name: str, caller: str) -> Labels:
-    array = np.asarray(labels)
+    array = np.asarray(mark_masked(labels))
     if array.ndim != 1 or len(array) != n_rows:
         raise ValueError(
             f"The {name!r} parameter of {caller} must have one value for each of the {n_rows} rows. "
             f"Got an array of shape {array.shape}."
+        )
+    missing = (
+        [row for row, label in enumerate(array.tolist()) if is_missing(label)] if array.dtype.kind in "OfmM" else []
+    )
+    if missing:
+        raise ValueError(
+            f"The {name!r} parameter of {caller} must not be missing. Got {count(len(missing), 'row')} without a value "
+            f"(first: row {missing[0]}). Drop such rows."
         )
     return np.unique(array, return_inverse=True)[1].astype(np.int64)

@@ -10,6 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from xembed._core import moments
 from xembed._core.moments import Array, as_matrix, column_means, find_dead, scatter
+from xembed._core.progress import estimated_step
 from xembed._core.validation import FloatArray, check_count, check_number, check_option
 from xembed.transforms._base import Transform, check_random_state_parameter
 from xembed.transforms._corrections import indices_of, standardization
@@ -166,7 +167,8 @@ class Whitening(_Projection):
         dead = find_dead(points, covariance.diagonal())
         moments.raise_if_all_dead(dead, caller="Whitening", n_rows=n_rows)
         values, axes = _axes_without(covariance, dead)
-        shrinkage = self._find_shrinkage(points, mean, values)
+        is_estimated = isinstance(self.shrinkage, str)
+        shrinkage = _ledoit_wolf(points, mean, values) if is_estimated else float(self.shrinkage or 0.0)
         shrunk = (1.0 - shrinkage) * values + shrinkage * values.mean()
         rank = min(n_kept, moments.count_directions(shrunk, floor=self.floor))
         axes = axes[:, :rank]
@@ -177,11 +179,6 @@ class Whitening(_Projection):
         self.mean_, self.eigenvalues_, self.projection_ = mean, values, as_matrix(projection)
         self.shrinkage_, self.dead_dimensions_ = shrinkage, indices_of(dead)
         return rank
-
-    def _find_shrinkage(self, X: FloatArray, mean: Array, values: Array) -> float:
-        if self.shrinkage is None:
-            return 0.0
-        return _ledoit_wolf(X, mean, values) if isinstance(self.shrinkage, str) else float(self.shrinkage)
 
 
 class ICAProjection(_Projection):
@@ -304,7 +301,14 @@ class ICAProjection(_Projection):
             block -= mean
             white[part] = block @ whitener
         options = {"max_iter": int(self.max_iter), "tol": float(self.tol), "random_state": self.random_state}
-        ica = FastICA(whiten=False, fun="logcosh", **options).fit(white)
+        with estimated_step("ICA", int(self.max_iter), "iteration") as advance:
+
+            def logcosh(z: Array) -> tuple[Array, Array]:  # scikit-learn's, which is called once an iteration
+                advance(1)
+                np.tanh(z, out=z)
+                return z, np.array([(1 - row**2).mean() for row in z])
+
+            ica = FastICA(whiten=False, fun=logcosh, **options).fit(white)
         return ica.components_, int(ica.n_iter_)
 
 

@@ -209,6 +209,8 @@ def similarity(data: kit.Data) -> kit.Page:
 
 
 def _similarity_finding(data: kit.Data) -> kit.Finding:
+    if data.get("unread"):
+        return kit.Finding("Texts are not read", sign="!")
     if data["trust"] is None:
         return kit.Finding(data["label"], sign="▤")
     agreement = data["trust"]["agreement"]
@@ -237,7 +239,7 @@ def _similarity_cards(data: kit.Data, in_pairs: float) -> list[kit.Card]:
 
 
 def _similarity_verdict(data: kit.Data, in_pairs: float, top: Sequence[tuple[str, str, float]]) -> str:
-    verdict = f"The cosine of the two texts is {kit.number(data['similarity'])}."
+    verdict = f"{data.get('unread', '')} The cosine of the two texts is {kit.number(data['similarity'])}.".lstrip()
     if up := [f"“{a}” with “{b}” ({kit.signed(value)})" for a, b, value in top if value > 0][:3]:
         verdict += f" The pairs of words that add most: {kit.listed(up)}."
     if data["rest"] is None:

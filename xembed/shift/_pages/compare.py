@@ -7,17 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from xembed.reports import kit
-from xembed.shift._pages import figures, methods
-from xembed.shift._pages.sections import (
-    Names,
-    coverage_section,
-    facets_section,
-    regions_section,
-    self_check_section,
-    surface_is_suspicious,
-    surface_section,
-    terms_section,
-)
+from xembed.shift._pages import figures, methods, sections
+from xembed.shift._pages.sections import Names
 from xembed.shift._pages.texts import Rows
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -29,7 +20,7 @@ def compare(data: kit.Data) -> kit.Page:
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="shift report",
-        finding=kit.Finding("Shift found" if data["shifted"] else "No shift found", data["shifted"]),
+        finding=sections.finding_of(data, "shift", data["shifted"]),
         verdict=data["verdict"],
         blocks=_sections(data, names),
         names=names,
@@ -59,7 +50,7 @@ def rank_sum(data: kit.Data) -> kit.Page:
             kit.Card("p-value", kit.p_value(data["pvalue"]), how),
             kit.Card("Effect size 2Q − 1", f"{data['effect_size']:+.2f}", interval),
             kit.Card("Quality index Q", f"{data['quality_index']:.3f}", index),
-            _sizes_card(data, names),
+            sections.sizes_card(data, names),
         ],
         methods=methods.of_rank_sum(data["reference"]),
         sizes=f"{data['n_F']:,} and {data['n_G']:,} texts",
@@ -69,17 +60,17 @@ def rank_sum(data: kit.Data) -> kit.Page:
 def _sections(data: kit.Data, names: Names) -> list[kit.Block]:
     texts = None if data["texts_F"] is None else (data["texts_F"], data["texts_G"])
     rows = Rows.of(data)
-    blocks: list[kit.Block] = [facets_section(data["facets"], data["tests"], data["alpha"], names)]
+    blocks: list[kit.Block] = [sections.facets_section(data["facets"], data["tests"], data["alpha"], names)]
     if data.get("regions") is not None:
-        blocks.append(regions_section(data["regions"], names, texts, within=True, numbers=rows.numbers))
+        blocks.append(sections.regions_section(data["regions"], names, texts, within=True, numbers=rows.numbers))
     if data.get("terms") is not None:
-        blocks.append(terms_section(data["terms"], names, within=True))
+        blocks.append(sections.terms_section(data["terms"], names, within=True))
     if data.get("surface") is not None:
-        blocks.append(surface_section(data["surface"], names, data["separability"], within=True))
+        blocks.append(sections.surface_section(data["surface"], names, data["separability"], within=True))
     if data.get("coverage") is not None:
-        blocks.append(coverage_section(data["coverage"], names, texts, within=True, numbers=rows.numbers))
+        blocks.append(sections.coverage_section(data["coverage"], names, texts, within=True, numbers=rows.numbers))
     if data.get("self_check") is not None:
-        blocks.append(self_check_section(data["self_check"], within=True))
+        blocks.append(sections.self_check_section(data["self_check"], within=True))
     plots: list[kit.Block] = [_distribution(data["test"], names), _dd_plot(rows)]
     if data["coordinates"] is not None:
         plots.append(_map(data, rows))
@@ -112,15 +103,11 @@ def _cards(data: kit.Data, names: Names) -> list[kit.Card]:
     if (auc := data["separability"]) is not None:
         note = f"a linear classifier orders {kit.percent(auc)} of held-out pairs; 50% is chance"
         cards.append(kit.Card("Separability (AUC)", f"{auc:.3f}", note))
-    cards += [*_dispersion_card(data["facets"], names), _sizes_card(data["test"], names)]
+    cards += [*_dispersion_card(data["facets"], names), sections.sizes_card(data["test"], names)]
     cosines = f"{data['similarity_within_F']:.2f} / {data['similarity_within_G']:.2f}"
     between = f"; {data['similarity_between']:.2f} between them"
     of_each: kit.Line = ["within ", kit.name(names[0]), " / within ", kit.name(names[1]), between]
     return [*cards, kit.Card("Mean cosine of two texts", cosines, of_each)]
-
-
-def _sizes_card(sizes: kit.Data, names: Sequence[str]) -> kit.Card:
-    return kit.Card("Texts", f"{sizes['n_F']:,} / {sizes['n_G']:,}", [kit.name(names[0]), " / ", kit.name(names[1])])
 
 
 def _dispersion_card(facets: Sequence[kit.Data], names: Names) -> list[kit.Card]:
@@ -140,7 +127,7 @@ def _dispersion_card(facets: Sequence[kit.Data], names: Names) -> list[kit.Card]
 def _surface_caveat(data: kit.Data) -> list[kit.Line]:
     """Point to the surface features of the texts where they could explain a shift that was found."""
     surface = data.get("surface")
-    if not data["shifted"] or surface is None or not surface_is_suspicious(surface):
+    if not data["shifted"] or surface is None or not sections.surface_is_suspicious(surface):
         return []
     alone = "" if surface["auc"] is None else f" (AUC {surface['auc']:.2f} by these alone)"
     text = f"The texts differ in surface features{alone}, which may explain the shift or a part of it: "

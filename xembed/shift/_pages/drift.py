@@ -7,6 +7,7 @@ import numpy as np
 from xembed.reports import kit
 from xembed.shift._kinds import KINDS
 from xembed.shift._pages import figures, methods
+from xembed.shift._pages.sections import finding_of
 
 # Windows in the table; the last ones, and those of the alarm and of the change.
 _MOST_WINDOWS = 400
@@ -20,7 +21,7 @@ def drift(data: kit.Data) -> kit.Page:
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind="drift report",
-        finding=kit.Finding("Drift found" if data["detected"] else "No drift found", data["detected"]),
+        finding=finding_of(data, "drift", data["detected"]),
         verdict=data["verdict"],
         blocks=[_running(data), _effects(data), _levels(data), _windows(data)],
         names=names,
@@ -97,27 +98,23 @@ def _effects(data: kit.Data) -> kit.Block:
 
 
 def _levels(data: kit.Data) -> kit.Block:
-    cosines = kit.Figure(
-        "similarities",
-        "Mean cosine of two texts",
-        "Both of the window (solid), and one of it and one of the reference (dashed).",
-        figures.drift_similarities(data),
-        size="small",
-    )
-    depths = kit.Figure(
-        "depths",
-        "Depth in the reference",
+    cosines = "Both of the window (solid), and one of it and one of the reference (dashed)."
+    depths = (
         "Mean depth of each window's texts in the reference, one standard deviation about it, and the mean of the "
-        f"reference itself ({data['reference_depth_mean']:.3f}, dashed).",
-        figures.drift_depths(data),
-        size="small",
+        f"reference itself ({data['reference_depth_mean']:.3f}, dashed)."
     )
-    return kit.Section("levels", "Windows against the reference", [kit.Columns([cosines, depths])])
+    of_cosines, of_depths = figures.drift_similarities(data), figures.drift_depths(data)
+    plots = [
+        kit.Figure("similarities", "Mean cosine of two texts", cosines, of_cosines, size="small"),
+        kit.Figure("depths", "Depth in the reference", depths, of_depths, size="small"),
+    ]
+    return kit.Section("levels", "Windows against the reference", [kit.Columns(plots)])
 
 
 def _windows(data: kit.Data) -> kit.Block:
     n = len(data["counts"])
-    shown = sorted({*range(max(0, n - _MOST_WINDOWS), n), *_marked(data)})
+    marked = [data["detection_window"], data["change_window"]] if data["detected"] else []
+    shown = sorted({*range(max(0, n - _MOST_WINDOWS), n), *marked})
     note = (
         "✓: the evidence is at the threshold or above. p: of the window alone. Compared with: earlier texts that the "
         "window was tested against."
@@ -139,10 +136,6 @@ def _span(data: kit.Data, i: int) -> str:
 
 def _time(label: str | float) -> str:
     return label if isinstance(label, str) else f"{label:.12g}"
-
-
-def _marked(data: kit.Data) -> list[int]:
-    return [data["detection_window"], data["change_window"]] if data["detected"] else []
 
 
 def _window(data: kit.Data, i: int) -> list[kit.Cell | kit.Line]:

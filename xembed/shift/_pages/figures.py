@@ -14,6 +14,7 @@ from xembed.shift._kinds import KINDS
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+Plane = tuple[Array, Array]  # coordinates
 _COLORS = ("f", "g")
 _SYMBOLS = ("circle", "diamond-open")
 _CELLS = 64  # of a density, along each side
@@ -40,13 +41,7 @@ def depth_distributions(tested: tuple[Array, Array], names: Sequence[str], media
 
 
 def dd_plot(
-    in_F: Array,
-    in_G: Array,
-    corpus: Array,
-    rows: Array,
-    names: Sequence[str],
-    *,
-    everything: tuple[Array, Array] | None = None,
+    in_F: Array, in_G: Array, corpus: Array, rows: Array, names: Sequence[str], *, everything: Plane | None = None
 ) -> str:
     """Return depth in G against depth in F, a dot a text, with the line of equal depth.
 
@@ -73,9 +68,7 @@ def text_map(
     return to_script(figure)
 
 
-def _dots(
-    x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str], everything: tuple[Array, Array] | None = None
-) -> Any:
+def _dots(x: Array, y: Array, corpus: Array, rows: Array, names: Sequence[str], everything: Plane | None = None) -> Any:
     figure = new_figure()
     size = 7 if len(x) < 1000 else 5
     look = {"size": size} if everything is None else {"size": 3, "opacity": 0.7}  # the shade shows through
@@ -101,15 +94,9 @@ def _density(x: Array, y: Array) -> dict[str, Any]:
     """Return how many texts lie in each cell of a grid, as a heatmap's numbers: 0 is none, 255 the most, in logs."""
     counts, across, up = np.histogram2d(x, y, bins=_CELLS)
     shade = np.ceil(255 * (np.log1p(counts.T) / np.log1p(counts.max()))).astype(np.uint8)
-    return {
-        "z": shade,
-        "x0": float(across[0] + across[1]) / 2,
-        "dx": float(across[1] - across[0]),
-        "y0": float(up[0] + up[1]) / 2,
-        "dy": float(up[1] - up[0]),
-        "zmin": 0,
-        "zmax": 255,
-    }
+    x_cells = {"x0": float(across[0] + across[1]) / 2, "dx": float(across[1] - across[0])}
+    y_cells = {"y0": float(up[0] + up[1]) / 2, "dy": float(up[1] - up[0])}
+    return {"z": shade, **x_cells, **y_cells, "zmin": 0, "zmax": 255}
 
 
 def drift_evidence(data: Data) -> str:
@@ -126,16 +113,10 @@ def drift_evidence(data: Data) -> str:
     _line(figure, x, np.maximum(running, 1e-300), "evidence", "ink", {"width": 3}, "%{y:.4g}")
     figure.add_hline(y=data["threshold"], line={"width": 2, "dash": "dash"}, name="found")
     if data["detected"]:
-        first = data["detection_window"]
-        figure.add_scatter(
-            x=[x[first]],
-            y=[running[first]],
-            mode="markers",
-            marker={"symbol": "star", "size": 15},
-            name="alarm raised",
-            meta="found",
-            hovertemplate=f"alarm with window {first + 1}<extra></extra>",
-        )
+        first, star = data["detection_window"], {"symbol": "star", "size": 15}
+        hover = f"alarm with window {first + 1}<extra></extra>"
+        look = {"mode": "markers", "marker": star, "meta": "found", "hovertemplate": hover}
+        figure.add_scatter(x=[x[first]], y=[running[first]], name="alarm raised", **look)
         figure.add_vline(x=_left(data, data["change_window"]), line={"width": 1.5, "dash": "dot"}, name="found")
     # Shapes do not stretch an axis: the threshold and the first window's start must be on it.
     figure.update_xaxes(range=[_left(data, 0), x[-1] if _timed(data) else len(x) + 0.5])
@@ -147,38 +128,29 @@ def drift_evidence(data: Data) -> str:
 
 def drift_pvalues(data: Data) -> str:
     """Return the combined p-value of each window."""
-    figure = _figure(data, "p-value (log scale)")
+    figure = _figure(data, "p-value (log scale)", legend=False)
     x = _positions(data)
     _line(figure, x, data["pvalues"], "p-value", "ink", {"width": 1}, "p = %{y:.3g}", dots=True)
     _line(figure, x, data["limits"], "alarm", "found", {"width": 2, "dash": "dash"}, "p ≤ %{y:.3g}")
     lowest = np.log10(min(*data["pvalues"], *data["limits"]))
     figure.update_yaxes(type="log", dtick=1, range=[np.floor(lowest) - 0.1, 0.1])
-    figure.update_layout(showlegend=False)
     return to_script(figure)
 
 
 def drift_counts(data: Data) -> str:
     """Return the number of texts in each window."""
-    figure = _figure(data, "texts")
+    figure = _figure(data, "texts", legend=False)
     figure.update_yaxes(exponentformat="none", separatethousands=True)
-    figure.add_bar(
-        x=_positions(data),
-        y=data["counts"],
-        name="texts",
-        meta="quiet",
-        opacity=0.5,
-        hovertemplate="%{y}<extra></extra>",
-    )
-    figure.update_layout(showlegend=False)
+    look = {"meta": "quiet", "opacity": 0.5, "hovertemplate": "%{y}<extra></extra>"}
+    figure.add_bar(x=_positions(data), y=data["counts"], name="texts", **look)
     return to_script(figure)
 
 
 def drift_effect(data: Data, values: Floats) -> str:
     """Return one test's effect in each window."""
-    figure = _figure(data, "effect")
+    figure = _figure(data, "effect", legend=False)
     _line(figure, _positions(data), values, "effect", "g", {"width": 1.5}, "%{y:+.3g}", dots=True)
     figure.add_hline(y=0, line={"width": 1, "dash": "dash"})
-    figure.update_layout(showlegend=False)
     return to_script(figure)
 
 
@@ -193,7 +165,7 @@ def drift_similarities(data: Data) -> str:
 
 def drift_depths(data: Data) -> str:
     """Return the mean depth of each window in the reference, with its spread."""
-    figure = _figure(data, "depth")
+    figure = _figure(data, "depth", legend=False)
     x = _positions(data)
     mean, sd = np.asarray(data["depth_mean"]), np.asarray(data["depth_sd"])
     _line(figure, x, mean - sd, "", "g", {"width": 0}, "%{y:.3f}")
@@ -201,14 +173,15 @@ def drift_depths(data: Data) -> str:
     figure.data[-1].fill = "tonexty"
     _line(figure, x, mean, "window", "g", {"width": 2}, "%{y:.3f}")
     figure.add_hline(y=data["reference_depth_mean"], line={"width": 1.5, "dash": "dash"}, name="f")
-    figure.update_layout(showlegend=False)
     return to_script(figure)
 
 
-def _figure(data: Data, title: str) -> Any:
+def _figure(data: Data, title: str, *, legend: bool = True) -> Any:
     figure = new_figure()
     timed = _timed(data)
     figure.update_layout(xaxis_title="end of the window" if timed else "window", yaxis_title=title, hovermode="closest")
+    if not legend:
+        figure.update_layout(showlegend=False)
     if timed and isinstance(data["ends"][0], str):
         figure.update_xaxes(type="date")
     figure.update_yaxes(exponentformat="power")
@@ -216,15 +189,7 @@ def _figure(data: Data, title: str) -> Any:
 
 
 def _line(
-    figure: Any,
-    x: Sequence[Any],
-    y: Any,
-    name: str,
-    color: str,
-    line: dict[str, Any],
-    value: str,
-    *,
-    dots: bool = False,
+    figure: Any, x: Any, y: Any, name: str, color: str, line: dict[str, Any], value: str, *, dots: bool = False
 ) -> None:
     figure.add_scatter(
         x=list(x),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -44,16 +44,11 @@ def _matrices(data: kit.Data, names: Sequence[str]) -> list[kit.Block]:
     if len(names) > _MOST_CORPORA:
         return []
     adjusted, cosines = np.asarray(data["adjusted_pvalues"]), np.asarray(data["similarities"])
-    different = adjusted <= data["alpha"]
-    pvalues = [
-        [
-            _NONE
-            if i == j
-            else kit.Cell(kit.p_value(p) + (" ✓" if different[i, j] else ""), shade=float(different[i, j]))
-            for j, p in enumerate(line)
-        ]
-        for i, line in enumerate(adjusted.tolist())
-    ]
+
+    def pvalue(p: float) -> str:
+        return kit.p_value(p) + (" ✓" if p <= data["alpha"] else "")
+
+    pvalues = _cells(adjusted, pvalue, (adjusted <= data["alpha"]).astype(float))
     largest = max(float(np.abs(cosines).max()), 1e-9)
     similar = [[kit.Cell(f"{x:.3f}", shade=abs(x) / largest) for x in line] for line in cosines.tolist()]
     corrected = f"✓: at most {data['alpha']:.3g}. Corrected for the number of pairs."
@@ -64,11 +59,10 @@ def _matrices(data: kit.Data, names: Sequence[str]) -> list[kit.Block]:
     ]
     for test, values in zip(data["tests"], data["effects"], strict=True):
         note = _DEEPER if test == "depth" else KINDS[test].meaning
-        panels.append(_matrix(f"Effect: {KINDS[test].title}", note, names, _effects(np.asarray(values))))
+        sizes = np.abs(values)
+        cells = _cells(np.asarray(values), kit.effect, sizes / max(float(sizes.max()), 1e-9))
+        panels.append(_matrix(f"Effect: {KINDS[test].title}", note, names, cells))
     return [kit.Section("matrices", "All pairs", [kit.Columns(panels)], nav="Matrices")]
-
-
-_NONE = kit.Cell("–", shade=0.0)
 
 
 def _matrix(title: str, note: str, names: Sequence[str], cells: Sequence[Sequence[kit.Cell]]) -> kit.Panel:
@@ -77,10 +71,11 @@ def _matrix(title: str, note: str, names: Sequence[str], cells: Sequence[Sequenc
     return kit.Panel(title, [table])
 
 
-def _effects(values: Floats) -> list[list[kit.Cell]]:
-    largest = max(float(np.abs(values).max()), 1e-9)
+def _cells(values: Floats, write: Callable[[float], str], shades: Floats) -> list[list[kit.Cell]]:
+    """Return the cells of a matrix of pairs, nothing on the diagonal."""
+    nothing = kit.Cell("–", shade=0.0)
     return [
-        [_NONE if i == j else kit.Cell(kit.effect(x), shade=abs(x) / largest) for j, x in enumerate(line)]
+        [nothing if i == j else kit.Cell(write(x), shade=float(shades[i, j])) for j, x in enumerate(line)]
         for i, line in enumerate(values.tolist())
     ]
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xembed.encoders._corpora import MUCH_UNREAD
 from xembed.reports import kit
 from xembed.shift._kinds import FACETS, KINDS
 
 Texts = tuple[Sequence[str], Sequence[str]]
 Numbers = tuple[Sequence[int], Sequence[int]]  # of the rows of F and of G in their files
 Names = tuple[str, ...]
+Cells = list[kit.Cell | kit.Line]
 
 # Characters of a text in the tables of these sections, of a term, and texts in a table.
 _LENGTH, _LABEL = 300, 60
@@ -26,6 +28,19 @@ _STATUS = {
     "vanished": kit.Span("× vanished", "badge f"),
     "unchanged": kit.Span("= unchanged", "badge quiet"),
 }
+
+
+def finding_of(data: kit.Data, what: str, found: bool) -> kit.Finding:
+    """Return the finding of a comparison of texts, which is none of theirs where the encoder does not read them."""
+    words = f"{what.capitalize()} found" if found else f"No {what} found"
+    if max(data.get("unread", (0.0,))) >= MUCH_UNREAD:
+        words = f"{words}, but texts are not read" if found else "Texts are not read"
+    return kit.Finding(words, found)
+
+
+def sizes_card(sizes: kit.Data, names: Sequence[str]) -> kit.Card:
+    """Return how many texts each corpus has."""
+    return kit.Card("Texts", f"{sizes['n_F']:,} / {sizes['n_G']:,}", [kit.name(names[0]), " / ", kit.name(names[1])])
 
 
 def _opening(part: kit.Data, within: bool) -> list[kit.Block]:
@@ -82,7 +97,7 @@ def _facet(facet: kit.Data, confidence: str, names: Names) -> kit.Card:
     )
 
 
-def _test(test: kit.Data, alpha: float) -> list[kit.Cell | kit.Line]:
+def _test(test: kit.Data, alpha: float) -> Cells:
     adjusted = test["pvalue"] if test["adjusted_pvalue"] is None else test["adjusted_pvalue"]
     rejects = adjusted <= alpha
     spoken = kit.Span("rejects: " if rejects else "does not reject: ", "spoken")
@@ -195,7 +210,7 @@ def terms_section(terms: kit.Data, names: Names, *, within: bool = False) -> kit
     return kit.Section("words", "Distinguishing terms", blocks, nav="Terms")
 
 
-def _term(term: kit.Data, fdr: float) -> list[kit.Cell | kit.Line]:
+def _term(term: kit.Data, fdr: float) -> Cells:
     return [
         kit.cut(term["term"], _LABEL),
         f"{kit.percent(term['share_F'])} → {kit.percent(term['share_G'])}",
@@ -239,7 +254,7 @@ def _feature_table(label: str, names: Names, rows: Sequence[Sequence[kit.Cell | 
     return kit.Table(columns, rows, label, layout="stack")
 
 
-def _feature(feature: kit.Data, fdr: float) -> list[kit.Cell | kit.Line]:
+def _feature(feature: kit.Data, fdr: float) -> Cells:
     low, high = feature["interval"]
     return [
         feature["label"],
@@ -310,7 +325,7 @@ def _uncovered(
     if uncovered:
         title = ["Texts of ", kit.name(names[which]), " that ", kit.name(names[other]), " does not cover"]
     numbers = [kit.Column("Row", "number"), kit.Column("Score", "number"), kit.Column("q", "number")]
-    lines: list[list[kit.Cell | kit.Line]] = [
+    lines: list[Cells] = [
         [str(_number(row_numbers, which, row)), f"{scores[row]:.3f}", kit.p_value(coverage[f"qvalues_{letter}"][row])]
         for row in rows
     ]
@@ -322,7 +337,7 @@ def _uncovered(
 
 def text_table(
     columns: Sequence[kit.Column],
-    lines: Sequence[list[kit.Cell | kit.Line]],
+    lines: Sequence[Cells],
     rows: Sequence[int],
     texts: Sequence[str] | None,
     length: int,

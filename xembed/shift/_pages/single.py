@@ -7,14 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from xembed.reports import kit
-from xembed.shift._pages import methods
-from xembed.shift._pages.sections import (
-    coverage_section,
-    regions_section,
-    self_check_section,
-    surface_section,
-    terms_section,
-)
+from xembed.shift._pages import methods, sections
 
 
 def test(data: kit.Data) -> kit.Page:
@@ -68,7 +61,7 @@ def regions(data: kit.Data) -> kit.Page:
         ),
     ]
     finding = kit.Finding(f"{changed} of {kit.count(total, 'region')} changed", changed > 0)
-    return _page(data, "what shifted", "regions", finding, cards, regions_section(data, names, None))
+    return _page(data, "what shifted", "regions", finding, cards, sections.regions_section(data, names, None))
 
 
 def terms(data: kit.Data) -> kit.Page:
@@ -77,7 +70,7 @@ def terms(data: kit.Data) -> kit.Page:
     rate = f"false discovery rate {kit.level(data['fdr'])}"
     cards = [kit.Card("Terms that differ", f"{found:,} of {data['n_terms']:,}", rate)]
     finding = kit.Finding(f"{kit.count(found, 'term')} found" if found else "No term found", found > 0)
-    return _page(data, "distinguishing terms", "terms", finding, cards, terms_section(data, names))
+    return _page(data, "distinguishing terms", "terms", finding, cards, sections.terms_section(data, names))
 
 
 def surface(data: kit.Data) -> kit.Page:
@@ -88,7 +81,7 @@ def surface(data: kit.Data) -> kit.Page:
         note = f"all features together order {kit.percent(data['auc'])} of pairs of texts; 50% is chance"
         cards.append(kit.Card("Separability (AUC)", f"{data['auc']:.3f}", note))
     words = "Surface features differ" if found else "No notable difference in surface features"
-    section = surface_section(data, names, None)
+    section = sections.surface_section(data, names, None)
     return _page(data, "surface features", "surface", kit.Finding(words, found > 0), cards, section)
 
 
@@ -96,7 +89,7 @@ def coverage(data: kit.Data) -> kit.Page:
     """Return the page of `coverage`."""
     names, found = kit.short_names(data["names"]), len(data["uncovered_F"]) + len(data["uncovered_G"])
     finding = kit.Finding(f"{kit.count(found, 'text')} not covered" if found else "All texts are covered", found > 0)
-    return _page(data, "coverage", "coverage", finding, [], coverage_section(data, names, None))
+    return _page(data, "coverage", "coverage", finding, [], sections.coverage_section(data, names, None))
 
 
 def self_check(data: kit.Data) -> kit.Page:
@@ -112,7 +105,7 @@ def self_check(data: kit.Data) -> kit.Page:
         kind="self-check",
         finding=finding,
         verdict=data["verdict"],
-        blocks=[self_check_section(data)],
+        blocks=[sections.self_check_section(data)],
         methods=[methods.how("self_check"), methods.how("limits")],
     )
 
@@ -121,7 +114,7 @@ def _page(
     data: kit.Data, kind: str, part: str, finding: kit.Finding, cards: Sequence[kit.Card], section: kit.Section
 ) -> kit.Page:
     """Return the page of a section of the shift report that stands alone: verdict and notes are at its top."""
-    names, n_F, n_G = kit.short_names(data["names"]), f"{data['n_F']:,}", f"{data['n_G']:,}"
+    names = kit.short_names(data["names"])
     return kit.Page(
         title=f"{names[0]} and {names[1]}",
         kind=kind,
@@ -129,8 +122,8 @@ def _page(
         verdict=data["verdict"],
         blocks=[section],
         names=names,
-        cards=[*cards, kit.Card("Texts", f"{n_F} / {n_G}", [kit.name(names[0]), " / ", kit.name(names[1])])],
+        cards=[*cards, sections.sizes_card(data, names)],
         caveats=data.get("warnings", ()),
         methods=[methods.how(part), methods.how("limits")],
-        sizes=f"{n_F} and {n_G} texts",
+        sizes=f"{data['n_F']:,} and {data['n_G']:,} texts",
     )

@@ -85,22 +85,18 @@ class Rows:
         if regions is not None:
             numbers.append(("lean", "Leaning", f"Above 0: where {second} has more; below 0: where {first} has more"))
         last = "Text" if self.texts is not None else "Region" if regions is not None else ""
-        table = kit.TextTable(
-            kit.pack(self._columns(regions, explained)),
-            numbers,
-            last,
-            self._note(regions, explained),
-            [(f"meta{k}", kit.name(kit.cut(name, _NAME))) for k, name in enumerate(self.columns)],
-        )
+        packed, note = kit.pack(self._columns(regions, explained)), self._note(regions, explained)
+        known = [(f"meta{k}", kit.name(kit.cut(name, _NAME))) for k, name in enumerate(self.columns)]
+        table = kit.TextTable(packed, numbers, last, note, known)
         return kit.Section("all", "All texts", [table], nav="Texts")
 
     def _columns(self, regions: kit.Data | None, explained: kit.Data | None) -> dict[str, Any]:
         columns = {
             "names": self.names,
-            "numbers": [{"key": "depth", "label": "depth", "csv": "depth"}]
-            + [
-                {"key": f"in{letter}", "label": f"in {one}", "csv": f"depth_in_{letter}"}
-                for letter, one in zip("FG", self.names, strict=True)
+            "numbers": [
+                {"key": "depth", "label": "depth", "csv": "depth"},
+                {"key": "inF", "label": f"in {self.names[0]}", "csv": "depth_in_F"},
+                {"key": "inG", "label": f"in {self.names[1]}", "csv": "depth_in_G"},
             ],
             "meta": [{"key": f"meta{k}", "label": kit.cut(name, _NAME)} for k, name in enumerate(self.columns)],
             **{f"meta{k}": [column[i] for i in self.kept] for k, column in enumerate(self.columns.values())},
@@ -112,23 +108,20 @@ class Rows:
             "text": None if self.texts is None else [kit.cut(self.texts[i], self.length) for i in self.kept],
         }
         if regions is not None:
+            called = [f"{kit.cut(region['label'], _LABEL)} ({region['status']})" for region in regions["regions"]]
             columns |= {
                 "region": np.asarray(regions["membership"])[self.kept].tolist(),
-                "regions": [
-                    f"{kit.cut(region['label'], _LABEL)} ({region['status']})" for region in regions["regions"]
-                ],
+                "regions": called,
                 "groups": _groups(regions["regions"]),
                 "lean": np.asarray(regions["scores"])[self.kept].round(3).tolist(),
             }
             columns["numbers"].append({"key": "lean", "label": "leaning", "csv": "leaning", "signed": True})
         if explained is not None:
             n_F = int((self.corpus == 0).sum())
-            places = [
-                text["row"] + (n_F if place >= explained["n_F"] else 0) for place, text in enumerate(explained["texts"])
-            ]
             words = {
-                place: {"component": text["component"]} | kit.packed_words(text["words"], text["values"])
-                for place, text in zip(places, explained["texts"], strict=True)
+                text["row"] + (n_F if place >= explained["n_F"] else 0): {"component": text["component"]}
+                | kit.packed_words(text["words"], text["values"])
+                for place, text in enumerate(explained["texts"])
             }
             columns |= {
                 "components": [_component(component) for component in explained["components"]],
@@ -172,10 +165,9 @@ class Rows:
             "By depth in both corpora together. Deep texts say what the corpora have in common; shallow ones are where "
             "to look for errors and out-of-distribution texts."
         )
+        blocks: list[kit.Block] = [kit.Prose(note, "quiet"), kit.Columns(panels)]
         title = "The most typical and the most outlying texts"
-        return kit.Section(
-            "extremes", title, [kit.Prose(note, "quiet"), kit.Columns(panels)], nav="Typical and outlying"
-        )
+        return kit.Section("extremes", title, blocks, nav="Typical and outlying")
 
     def _known(self, i: int) -> kit.Line:
         """Return what else is known of a text, on one line: half a page is too narrow for columns."""
@@ -189,12 +181,11 @@ class Rows:
 
     def sampled_dots(self) -> str:
         """Say how many of the texts are drawn, and what stands for the others."""
-        if self.all_drawn:
-            return ""
-        return (
-            f"{sampled(len(self.dots), len(self.depths))} The gray shade is made from all of them: the stronger it is, "
-            "the more texts lie there, on a logarithmic scale. It shows both corpora together."
+        shade = (
+            "The gray shade is made from all of them: the stronger it is, the more texts lie there, on a logarithmic "
+            "scale. It shows both corpora together."
         )
+        return "" if self.all_drawn else f"{sampled(len(self.dots), len(self.depths))} {shade}"
 
 
 def _component(component: kit.Data) -> str:
