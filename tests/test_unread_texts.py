@@ -1,16 +1,23 @@
 """Texts of which an encoder reads nothing: verdict, finding and pages say so before any number."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from models import definitions, save_lexicographer, save_small, small_pairs
 from typer.testing import CliRunner
 
+import xembed
 from xembed import read_result
 from xembed.attribution import explain_similarity
 from xembed.cli import app
+from xembed.datasets import STSPairs
+from xembed.defsent import DefSentPlus
 from xembed.depth import find_outliers
 from xembed.encoders import encode_texts
+from xembed.geco import make_classifier, train
+from xembed.isotropy import compare_corrections, evaluate_sts
 from xembed.shift import compare_corpora, drift_over_time
 
 UNREAD = [f"{a} {b}" + " 🎈" * i for i, a in enumerate("🚀🐙🌵🍕🎻") for b in "🛸🧩🪁🦉🐢🦑"]
@@ -123,3 +130,36 @@ def test_commands_say_it_first(tmp_path, monkeypatch):
     assert run("depth", "c.txt").startswith("20 texts, depth")
     said = run("explain", "--similarity", UNREAD[0], UNREAD[1])
     assert said.index("reads nothing of text_a and nothing of text_b") < said.index("Cosine 1.000")
+
+
+# ---- what is trained or scored
+
+
+def test_pairs_and_corrections_say_what_is_not_read(encoder):
+    pairs = STSPairs("mine", [*READ[:9], UNREAD[0]], [*READ[9:18], UNREAD[1]], list(np.linspace(0, 5, 10)))
+    read = STSPairs("read", pairs.first[:9], pairs.second[:9], [0, 1, 2, 3, 4, 4, 3, 2, 1])
+    start = "2 of 20 texts of mine hold only tokens that the encoder does not know (first: '🚀 "
+    assert any(note.startswith(start) for note in evaluate_sts(encoder, pairs).notes)
+    assert not any("does not know" in note for note in evaluate_sts(encoder, read).notes)
+    compared = compare_corrections(encoder, fit_texts=[*READ, *UNREAD], test=pairs, transductive=True)
+    assert any("hold only tokens that the encoder does not know" in note for note in compared.notes)
+
+
+def test_a_dictionary_that_is_not_read(tmp_path):
+    encoder = xembed.load_encoder(save_lexicographer(tmp_path / "model"), pooling="mean", device="cpu")
+    options = {"epochs": 1, "rounds": 1, "batch_size": 16, "device": "cpu", "progress": False}
+    unread = {entry: [f"{a} {b}" for a, b in (("zig", "zag"), ("zug", entry * 2))] for entry in ("cat", "dog")}
+    found = DefSentPlus(encoder, **options).fit(definitions() | unread).result_
+    start = "2 of 70 texts of the dictionary hold only tokens that the encoder does not know (first: 'zig zag')"
+    assert any(note.startswith(start) for note in found.notes)
+    assert not any("does not know" in n for n in DefSentPlus(encoder, **options).fit(definitions()).result_.notes)
+
+
+def test_sentences_of_the_benchmark_that_are_not_read(tmp_path):
+    model, tokenizer = make_classifier(save_small(tmp_path / "model"), 2)
+    pairs = small_pairs(12)
+    strange = replace(pairs, sentences=[["zig", *words[1:]] for words in pairs.sentences])
+    with pytest.warns(UserWarning, match="of the .* tokens of small are unknown to the encoder"):
+        trained = train(model, tokenizer, strange, "C", epochs=1, device="cpu", progress=False)
+    assert "tokens of small are unknown" in trained.record.warnings[0]
+    assert train(model, tokenizer, pairs, "C", epochs=1, device="cpu", progress=False).record.warnings == ()

@@ -67,6 +67,19 @@ def test_bad_input_is_one_line_and_leaves_nothing(options, message, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "plan.json"])
+def test_a_folder_that_is_no_run_is_refused_before_any_work(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("[1]", encoding="utf-8")
+    monkeypatch.setattr("xembed.geco.Benchmark", None)  # nothing is loaded
+    monkeypatch.setattr("sys.argv", ["xembed", "geco", "--run-dir", "mine"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "Give a new or an empty folder" in capsys.readouterr().err
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == [name] and not list(tmp_path.glob("*.html"))
+
+
 @pytest.mark.slow
 def test_another_plan_in_the_folder_is_refused(tmp_path, monkeypatch, capsys):
     arguments = ["geco", *SMALL, "--run-dir", str(tmp_path / "run"), "--out", str(tmp_path / "page.html")]

@@ -139,3 +139,38 @@ def test_texts_beside_embeddings_of_a_table(tables, tmp_path):
     (tmp_path / "notes.txt").write_text("".join(f"Note {i} on the lid\n" for i in range(12)))
     code, output = depth(tables / "wide.parquet", "--embedding-column", "emb", "--texts", tmp_path / "notes.txt")
     assert code == 0 and "on the lid" in output, output
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("05/06/2024", "if the day comes before the month, pass dayfirst=True"),
+        ("05.06.24", "must hold dates with years of four digits, such as '2024-03-04'"),
+        ("5/6/24 17:05", "write the century, too"),
+        ("soon", "missing or can't be read"),
+    ],
+)
+def test_bad_times_are_named_by_the_rows_of_the_file(cell, message, tmp_path):
+    rows = [f"text number {i},2024-03-{i + 1:02d}" for i in range(28)]
+    rows[2], rows[7] = ",2024-03-03", f"a late text,{cell}"
+    (tmp_path / "s.csv").write_text("\n".join(["text,when", *rows]), encoding="utf-8")
+    arguments = ["drift", str(tmp_path / "s.csv"), "--skip-blank", "--time-column", "when"]
+    result = CliRunner().invoke(app, [*arguments, "--text-column", "text", "--reference", "9", "--window", "9"])
+    assert result.exit_code != 0 and message in str(result.exception) and "row 7" in str(result.exception)
+
+
+def test_groups_and_times_beside_embeddings_of_a_table(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        X = rng.normal(1, 1, size=(30, 4)).astype(np.float32)
+        columns = {"emb": list(X), "author": [f"{name}{i // 3}" for i in range(30)], "day": list(range(30))}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    files, out = [str(tmp_path / f"{name}.parquet") for name in "ab"], ["--out", str(tmp_path / "page.html")]
+    options = ["--embedding-column", "emb", "--resamples", "19", "--overwrite", *out]
+    result = CliRunner().invoke(app, ["shift", *files, *options, "--group-column", "author"])
+    assert result.exit_code == 0 and "permute whole groups" in result.stderr, (result.output, result.exception)
+    result = CliRunner().invoke(app, ["shift", *files, *options, "--group-column", "writer"])
+    assert result.exit_code == 2 and "must be one of {'author', 'day'}" in result.output
+    arguments = ["drift", files[0], "--reference", "10.0", "--window", "10.0", "--time-column", "day", *options]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, (result.output, result.exception)

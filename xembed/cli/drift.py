@@ -110,8 +110,10 @@ def _read_times(source: Source, column: str, dayfirst: bool) -> tuple[Any, Any]:
 
     values = source.column(column, "--time-column", complete=False)
     if not all(isinstance(value, str) and _CALENDAR.fullmatch(value) for value in values):
-        values = as_times(values, dayfirst=dayfirst, name=f"The column {column!r} of {file_name(source.path)}")
-    times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False)
+        values = as_times(
+            values, dayfirst=dayfirst, name=f"The column {column!r} of {file_name(source.path)}", rows=source.rows
+        )
+    times = read_times(values, n_rows=len(values), caller="xembed drift", in_order=False, numbers=source.rows)
     order = np.argsort(times, kind="stable")
     return times[order], None if (order == np.arange(len(order))).all() else order
 

@@ -61,8 +61,13 @@ def geco(
     """Which attribution method tells the truth about this model? Train, explain, score and write a report."""
     from xembed.geco import Benchmark
     from xembed.geco._benchmark import SCHEMES_TRAINED
+    from xembed.geco._run import check_run_folder
 
     destination = check_outputs(output, "geco.html", [geco_dir, model])
+    page = Path("geco.html") if output.out is None or output.to_stdout else output.out
+    folder = run_dir or page.with_name(f"{page.stem}-run")
+    if not plan:
+        check_run_folder(folder)
     benchmark = Benchmark(
         _read(geco_dir, variant),
         backbone=model,
@@ -80,8 +85,6 @@ def geco(
     say(benchmark.plan().text)
     if plan:
         return
-    page = Path("geco.html") if output.out is None or output.to_stdout else output.out
-    folder = run_dir or page.with_name(f"{page.stem}-run")
     result = stamped(benchmark.run(folder, resume=not no_resume, progress=progress))
     for row in result.schemes:
         best = result.best(row.scheme)

@@ -13,7 +13,7 @@ from xembed._core.text import count, first_of
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -94,6 +94,7 @@ class Source:
     rows: Sequence[int]
     skipped: Sequence[int] = ()
     notes: tuple[str, ...] = ()
+    reading: ReadingOptions | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -124,17 +125,19 @@ class Source:
         from xembed._core.inputs import is_blank
         from xembed._core.validation import quote_options
 
-        if self.table is None:
+        beside = _columns_beside(self.path, self.reading) if self.table is None else {}
+        columns = beside if self.table is None else self.table.columns
+        if not columns:
             raise ValueError(
                 f"{str(self.path)!r} holds embeddings only, so it has no column {name!r}. Give a table of their texts, "
                 "too (--texts, --texts-f, --texts-g)."
             )
-        if name not in self.table.columns:
-            names = quote_options(self.table.columns)
+        if name not in columns:
+            names = quote_options(columns)
             raise ValueError(
                 f"{option} must be one of {names}, the columns of {str(self.path)!r}. Got {name!r} instead."
             )
-        values = list(self.table.column(name))
+        values = [beside[name][row] for row in self.rows] if self.table is None else list(self.table.column(name))
         missing = [place for place, value in enumerate(values) if complete and is_blank(value)]
         if missing:
             raise ValueError(
@@ -161,7 +164,7 @@ def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None,
     if beside is None and reading.embedding_column is not None and reading.text_column is not None:
         beside = path  # one file has both
     if beside is None:
-        return Source(path, data, None, range(len(data)))
+        return Source(path, data, None, range(len(data)), reading=reading)
     reading = dataclasses.replace(reading, embedding_column=None)
     table = read_text_source(beside, reading, why=f", where {option} must name the texts")
     n_texts = len(table) + len(table.skipped)
@@ -177,6 +180,17 @@ def open_source(path: Path, reading: ReadingOptions, beside: Path | None = None,
         f"{len(table.skipped)} of the texts of {file_name(beside)} are blank: they and their embeddings were dropped."
     )
     return dataclasses.replace(source, data=data[source.places], notes=(note,))
+
+
+def _columns_beside(path: Path, reading: ReadingOptions | None) -> Mapping[str, Sequence[Any]]:
+    """Return the columns beside the embeddings of a table; of arrays and of what can be read once there are none."""
+    from xembed._core.files import is_stream
+    from xembed.datasets import read_columns
+
+    if reading is None or is_stream(path) or path.suffix.lower() == ".npz":
+        return {}
+    form = {name: getattr(reading, name) for name in ("embedding_column", "delimiter", "encoding")}
+    return read_columns(path, **form)
 
 
 def keep_together(F: Source, G: Source) -> tuple[Source, Source]:

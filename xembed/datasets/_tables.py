@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _LOCAL_DAY = re.compile(r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4})(?![0-9])")
+_SHORT_YEAR = re.compile(r"[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2}(?![0-9./-])")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SHOWN_VALUES = 12  # values listed in an error message
 _SHOWN_ROWS, _SHOWN_COLUMNS, _SHOWN_TEXT, _SHOWN_CELL = 5, 8, 300, 60  # what _repr_html_ shows
@@ -273,9 +274,15 @@ def as_day(value: Any, *, dayfirst: bool = False) -> datetime.date:
     raise ValueError(f"not a day: {value!r}")
 
 
-def as_times(column: Iterable[Any], *, dayfirst: bool = False, name: str = "times") -> list[Any]:
-    """Return times as numbers or ISO strings where they are text, as in a .csv; other values as they are."""
+def as_times(
+    column: Iterable[Any], *, dayfirst: bool = False, name: str = "times", rows: Sequence[int] | None = None
+) -> list[Any]:
+    """Return times as numbers or ISO strings where they are text, as in a .csv; other values as they are.
+
+    Messages name items from 0, or ``rows``: their numbers in the file.
+    """
     values = list(column)
+    where = [f"item {i}" if rows is None else f"row {rows[i]}" for i in range(len(values))]
     texts = [value.strip() for value in values if isinstance(value, str)]
     if texts and len(texts) == len(values) and all(map(_NUMBER.fullmatch, texts)):
         return list(map(float, texts))
@@ -284,23 +291,28 @@ def as_times(column: Iterable[Any], *, dayfirst: bool = False, name: str = "time
     if sum(numbers) > len(values) / 2 and not days_or_years:
         row = numbers.index(False)
         raise ValueError(
-            f"{name} must hold numbers only, or dates only. Got {values[row]!r:.40} in item {row}, among "
+            f"{name} must hold numbers only, or dates only. Got {values[row]!r:.40} in {where[row]}, among "
             f"{sum(numbers):,} numbers: repair or drop such rows first."
         )
     for row, value in enumerate(values):
+        if isinstance(value, str) and _SHORT_YEAR.match(value.strip()):
+            raise ValueError(
+                f"{name} must hold dates with years of four digits, such as '2024-03-04'. Got {value!r:.40} in "
+                f"{where[row]}: write the century, too."
+            )
         if isinstance(value, str) and _LOCAL_DAY.match(value.strip()):
             if not dayfirst:
                 raise ValueError(
-                    f"{name} must hold dates that are read in one way, such as '2024-03-04'. Got {value!r:.40} in item "
-                    f"{row}: if the day comes before the month, pass dayfirst=True (--dayfirst); else write them as "
-                    "year-month-day."
+                    f"{name} must hold dates that are read in one way, such as '2024-03-04'. Got {value!r:.40} in "
+                    f"{where[row]}: if the day comes before the month, pass dayfirst=True (--dayfirst); else write "
+                    "them as year-month-day."
                 )
             try:
                 values[row] = _as_iso(value)
             except ValueError:
                 raise ValueError(
                     f"{name} must hold dates with the day before the month, as dayfirst says. Got {value!r:.40} in "
-                    f"item {row}."
+                    f"{where[row]}."
                 ) from None
     return values
 

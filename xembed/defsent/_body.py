@@ -16,6 +16,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 
 from xembed._core.torch import digest_tensors
 from xembed.encoders import Encoder
+from xembed.encoders._encoding import warn_of_counts
 from xembed.encoders._fingerprint import describe_modules, describe_tokenizer
 from xembed.encoders._layers import require_transformer
 from xembed.encoders._pipeline import (
@@ -85,11 +86,12 @@ class Body:
         """Return the tokens of each whole text, without a prompt."""
         return count_tokens(self.model, texts)[:, 0]
 
-    def count_truncated(self, texts: Sequence[str]) -> int:
-        """Return how many texts are longer than is read of them in training."""
+    def count_read(self, texts: Sequence[str]) -> tuple[int, list[str]]:
+        """Return how many texts are longer than is read of them in training, and what else is not read of them."""
         limit = find_max_length(self.model)
-        counts = self.count(texts) if self.prompt is None else self.prompt.count(texts)[:, 0]
-        return 0 if limit is None else int(np.count_nonzero(counts > limit))
+        counts = count_tokens(self.model, texts) if self.prompt is None else self.prompt.count(texts)
+        n_truncated = 0 if limit is None else int(np.count_nonzero(counts[:, 0] > limit))
+        return n_truncated, warn_of_counts(counts, texts, "the dictionary")
 
     def digest(self) -> str:
         """Return a hash of what is trained: weights and pipeline.

@@ -332,7 +332,7 @@ class DefinitionTrainer(BaseEstimator):
             show_progress=shows_progress(given.progress, caller=caller),
         )
         described = body.source.describe()
-        n_truncated = body.count_truncated(definitions.texts)
+        n_truncated, unread = body.count_read(definitions.texts)
         with dropout_of(body.transformer, dropout):
             self.history_, task = trainer.run()
         self.encoder_ = body.to_encoder("DefSent" if method == "defsent" else "DefSent+")
@@ -342,6 +342,7 @@ class DefinitionTrainer(BaseEstimator):
             notes.append(f"{n_dropped} of {n_given} entries {dropped} and were left out.")
         if n_truncated:
             notes.append(f"{n_truncated} of {len(definitions.texts)} definitions are longer than was read of them.")
+        notes += unread
         if not definitions.held_out.any():
             notes.append("No entries were held out, so nothing is known about new ones.")
         self.result_ = DefSentResult(

@@ -172,6 +172,19 @@ def counted(
     )
 
 
+def warn_of_tokens(tokenizer: Any, rows: Sequence[Sequence[int]], texts: Sequence[str], name: str) -> list[str]:
+    """Return `Encoding.warnings` of texts that training or a model of one's own reads, by the ids of their tokens."""
+    from xembed.encoders._pipeline import TokenKinds
+
+    return warn_of_counts(TokenKinds(tokenizer).count(rows), texts, name)
+
+
+def warn_of_counts(counts: Counts, texts: Sequence[str], name: str) -> list[str]:
+    """Return `Encoding.warnings` of texts by the counts, (n_texts, 3), of `count_tokens`; cuts are said elsewhere."""
+    nothing = np.zeros((len(texts), 1), np.float32)
+    return counted(nothing, texts, counts, n_unique=len(texts), n_cached=0, limit=None).warnings(name)
+
+
 def find_unread(encoder: Any, texts: Sequence[str], name: str) -> tuple[list[str], float]:
     """Return `Encoding.warnings` and `Encoding.unread` of texts that are encoded elsewhere.
 

@@ -23,6 +23,7 @@ from xembed.attribution._scored_model import ScoredModel
 from xembed.concepts import paired_shift
 from xembed.datasets import PairedSentences
 from xembed.encoders import Encoder, describe_encoder, load_encoder
+from xembed.encoders._encoding import warn_of_tokens
 from xembed.encoders._words import WordEncoder
 from xembed.geco import _leaderboard as board
 from xembed.geco._aliases import refuse_reference
@@ -383,6 +384,10 @@ class Benchmark:
 
     def _notes(self, health: dict[str, MethodHealth]) -> list[str]:
         notes = [note for of_scheme in health.values() for note in of_scheme.notes]
+        words = WordEncoder(self.tokenizer, caller="Benchmark")
+        for data in (self.data, self.test.data):
+            rows = [row.ids for row in words.encode(data.sentences)]
+            notes += warn_of_tokens(self.tokenizer, rows, data.texts, data.name)
         if len(self.seeds) == 1:
             notes.append("One seed: the intervals say nothing about other trainings of the same scheme.")
         elif len(self.seeds) < 5:

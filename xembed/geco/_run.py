@@ -184,11 +184,7 @@ class Store(Folder):
     """
 
     def __init__(self, folder: str | os.PathLike[str], plan: dict[str, Any], *, resume: bool, caller: str) -> None:
-        self.folder = Path(folder)
-        if not self.folder.parent.is_dir():
-            raise FileNotFoundError(
-                f"{str(self.folder)!r} can't be made: the folder {str(self.folder.parent)!r} does not exist."
-            )
+        self.folder = check_run_folder(folder)
         self.folder.mkdir(exist_ok=True)
         path, text = self.folder / _PLAN, dump_json(plan)
         if self._begin(path, text):
@@ -197,12 +193,7 @@ class Store(Folder):
             raise FileExistsError(
                 f"{str(self.folder)!r} holds a run already. Continue it with resume=True, or give a new folder."
             )
-        other, wanted = _read_plan(path.read_text(encoding="utf-8")), json.loads(text)
-        if other is None:
-            raise FileExistsError(
-                f"{str(self.folder)!r} holds a {_PLAN} that is not a run of the benchmark. Give a new or an "
-                "empty folder."
-            )
+        other, wanted = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
         if other != wanted:
             changed = sorted(key for key in {*other, *wanted} if other.get(key) != wanted.get(key))
             raise ValueError(
@@ -212,20 +203,36 @@ class Store(Folder):
 
     def _begin(self, path: Path, text: str) -> bool:
         """Write the plan, unless there is one: also one that another run writes at this moment."""
-        # A run that was killed at once leaves a half-written plan behind.
-        strange = any(file.name != _PLAN and not is_leftover(file.name) for file in self.folder.iterdir())
-        if path.exists():  # asked after the look into the folder: a run's plan is there before its other files
+        if path.exists():
             return False
-        if strange:
-            raise FileExistsError(
-                f"{str(self.folder)!r} holds files that are no run of the benchmark. Give a new or an empty folder."
-            )
         try:
             with atomic_write(path, exclusive=True) as file:
                 file.write(text.encode())
         except FileExistsError:
             return False
         return True
+
+
+def check_run_folder(folder: str | os.PathLike[str]) -> Path:
+    """Return a folder that a run can be kept in: one that can be made, is empty, or holds a run of the benchmark."""
+    folder = Path(folder)
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(f"{str(folder)!r} can't be made: the folder {str(folder.parent)!r} does not exist.")
+    if not folder.exists():
+        return folder
+    # A run that was killed at once leaves a half-written plan behind.
+    strange = any(file.name != _PLAN and not is_leftover(file.name) for file in folder.iterdir())
+    plan = folder / _PLAN
+    if plan.exists():  # asked after the look into the folder: a run's plan is there before its other files
+        if _read_plan(plan.read_text(encoding="utf-8", errors="replace")) is None:
+            raise FileExistsError(
+                f"{str(folder)!r} holds a {_PLAN} that is not a run of the benchmark. Give a new or an empty folder."
+            )
+    elif strange:
+        raise FileExistsError(
+            f"{str(folder)!r} holds files that are no run of the benchmark. Give a new or an empty folder."
+        )
+    return folder
 
 
 def _read_plan(text: str) -> dict[str, Any] | None:

@@ -62,6 +62,8 @@ class TrainingRecord(Result):
         Duration of the training.
     provenance : dict
         Function, parameters and versions.
+    warnings : tuple of str
+        What the model does not read of the data (see `Encoding.warnings`); they are warned of, too.
     """
 
     schema: ClassVar[str] = "xembed.geco.TrainingRecord/1"
@@ -92,6 +94,7 @@ class TrainingRecord(Result):
     digest: str
     seconds: NonNegative
     provenance: Provenance
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -218,8 +221,10 @@ def train(
     import torch
 
     from xembed._core.torch import digest_tensors
+    from xembed.encoders._encoding import warn_of_tokens
     from xembed.encoders._pipeline import find_device
     from xembed.encoders._training import check_settings
+    from xembed.encoders._warn import warn_user
     from xembed.encoders._words import WordEncoder
     from xembed.geco._classifier import check_tokenizer, count_truncated
     from xembed.geco._training_loop import SchemeLoop
@@ -253,6 +258,9 @@ def train(
     started = time.perf_counter()
     encoded = WordEncoder(check_tokenizer(tokenizer, caller=caller), caller=caller).encode(data.sentences)
     n_truncated = count_truncated([row.truncated for row in encoded], tokenizer, caller=caller)
+    unread = tuple(warn_of_tokens(tokenizer, [row.ids for row in encoded], data.texts, data.name))
+    for sentence in unread:
+        warn_user(sentence)
     train_rows, held_out = _split(data, [row.ids for row in encoded], fraction, seed)
 
     trained = copy.deepcopy(model).to(target)
@@ -280,6 +288,7 @@ def train(
         n_train=len(train_rows),
         n_validation=len(held_out),
         n_truncated=n_truncated,
+        warnings=unread,
         n_trained_parameters=sum(p.numel() for name, p in trained.named_parameters() if name in names),
         cached=cached,
         train_losses=np.array(loop.train_losses),

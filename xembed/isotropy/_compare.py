@@ -327,8 +327,8 @@ def compare_corrections(
         fit_texts, tune, test, texts, labels, transductive, seeds[0], caller=caller
     )
 
-    X, described = _embed(encoder_or_embeddings, protocol.everything, caller=caller)
-    notes = _notes(protocol, X.shape[1], fit_overlap, tune_overlap, is_fit_on_test)
+    X, described, unread = _embed(encoder_or_embeddings, protocol.everything, caller=caller)
+    notes = unread + _notes(protocol, X.shape[1], fit_overlap, tune_overlap, is_fit_on_test)
     if corrections == "default" and len(protocol.fit.texts) <= X.shape[1]:
         del candidates["whitening"]  # its rows would be equally far from each other, so that there is no correlation
         notes.append("Whole whitening was left out for that reason.")
@@ -497,8 +497,11 @@ def _check_tune(protocol: Protocol, *, caller: str) -> dict[str, float]:
     return {item.name: _sts.overlap(item.sentences, known) for item in test} if tune else {}
 
 
-def _embed(source: Any, texts: Mapping[str, int], *, caller: str) -> tuple[FloatArray, dict[str, Any] | None]:
-    """Return the embeddings of the texts, in float64, and the description of the encoder."""
+def _embed(
+    source: Any, texts: Mapping[str, int], *, caller: str
+) -> tuple[FloatArray, dict[str, Any] | None, list[str]]:
+    """Return the embeddings of the texts, in float64, the encoder's description, and what it does not read."""
+    unread: list[str] = []
     if isinstance(source, Mapping):
         if missing := [text for text in texts if text not in source]:
             raise ValueError(
@@ -515,13 +518,14 @@ def _embed(source: Any, texts: Mapping[str, int], *, caller: str) -> tuple[Float
                 )
         embeddings, described = check_embeddings(list(rows.values()), name="The embeddings", caller=caller), None
     elif callable(getattr(source, "encode", None)) and not isinstance(source, str):
-        embeddings, described = encode_texts(source, list(texts)).embeddings, describe_encoder(source)
+        encoding = encode_texts(source, list(texts))
+        embeddings, described, unread = encoding.embeddings, describe_encoder(source), encoding.warnings()
     else:
         raise TypeError(
             f"The 'encoder_or_embeddings' parameter of {caller} must be an encoder (an object with .encode(list of "
             f"texts)) or a mapping of texts to embeddings. Got {type(source).__name__} instead."
         )
-    return embeddings.astype(np.float64), described
+    return embeddings.astype(np.float64), described, unread
 
 
 def _notes(

@@ -308,7 +308,9 @@ def evaluate_sts(
     described = None
     if callable(getattr(encoder_or_embeddings, "encode", None)):
         described = describe_encoder(encoder_or_embeddings)
-        X = encode_texts(encoder_or_embeddings, rows.sentences).embeddings
+        encoding = encode_texts(encoder_or_embeddings, rows.sentences)
+        notes += encoding.warnings(sets[0].name if len(sets) == 1 else "all pairs")
+        X = encoding.embeddings
         X = check_vectors(X, name="The matrix of sentence embeddings", texts=rows.sentences, unit=unit)
         first, second = X[rows.first], X[rows.second]
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -147,8 +147,13 @@ class Cut(NamedTuple):
     n_joined: int  # windows with too few units that were joined with the next
 
 
-def read_times(times: Any, *, n_rows: int, caller: str, in_order: bool = True) -> Times:
-    """Return times as float64 or datetime64[us] (UTC), checked to be complete and, if ``in_order``, to be in order."""
+def read_times(
+    times: Any, *, n_rows: int, caller: str, in_order: bool = True, numbers: Sequence[int] | None = None
+) -> Times:
+    """Return times as float64 or datetime64[us] (UTC), checked to be complete and, if ``in_order``, to be in order.
+
+    ``numbers`` are those of the rows in their file, for messages.
+    """
     values = np.asarray(mark_masked(times))
     if values.ndim != 1 or len(values) != n_rows:
         raise ValueError(
@@ -158,7 +163,7 @@ def read_times(times: Any, *, n_rows: int, caller: str, in_order: bool = True) -
     result = _as_times(values, caller=caller)
     missing = np.flatnonzero(~np.isfinite(result))
     if len(missing):
-        row, first = missing[0], values.tolist()[missing[0]]
+        row, first = missing[0] if numbers is None else numbers[missing[0]], values.tolist()[missing[0]]
         raise ValueError(
             f"times holds {len(missing)} value{'s' * (len(missing) > 1)} that {'are' if len(missing) > 1 else 'is'} "
             f"missing or can't be read (first: row {row}, {first!r:.60}). Numbers and dates are read, as "
