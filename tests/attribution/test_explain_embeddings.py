@@ -291,7 +291,7 @@ def test_targets_of_embeddings_are_for_encoders():
         ({"output": "probability"}, ValueError, "'tokenizer' and 'output' of explain are for classifiers"),
         ({"target": None}, TypeError, "'target' parameter of explain must be a number of the embedding"),
         ({"target": 0}, TypeError, "'target' parameter of explain must be a number of the embedding"),
-        ({"method": "nothing"}, ValueError, "method of explain must be one of"),
+        ({"method": "nothing"}, ValueError, "'method' parameter of explain must be one of"),
         ({"deletion": "zero"}, ValueError, "'deletion' parameter of explain must be one of"),
         ({"site": "nowhere"}, ValueError, "'site' parameter of explain must be one of"),
         ({"max_length": 2}, ValueError, "'max_length' parameter of explain"),

@@ -260,8 +260,8 @@ def test_the_model_is_not_changed(bert):
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"methods": ["lrp"]}, ValueError, r"method of method_health must be one of .*'lime'.*Got 'lrp'"),
-        ({"methods": []}, ValueError, r"methods of method_health must be one or more of .* Got none"),
+        ({"methods": ["lrp"]}, ValueError, r"'method' parameter of method_health must be one of .*'lime'.*Got 'lrp'"),
+        ({"methods": []}, ValueError, r"'method' parameter of method_health must be one or more of .* Got none"),
         ({"texts": [["she"]]}, ValueError, "'texts' parameter of method_health must hold at least 2 texts. Got 1"),
         ({"texts": "she"}, TypeError, "for a single text pass a list"),
         ({"tokenizer": SimpleNamespace(is_fast=False)}, TypeError, "tokenizer of method_health must be a fast one"),

@@ -55,7 +55,7 @@ def authors(n=24, blank=()):
         (["--alpha", "inf"], "--alpha"),
         (["--paired"], "as many rows in F as in G"),
         (["--group-column", "author"], r"cell of 'author'. 2 are blank \((line|row)s \d+, \d+\)"),
-        (["--group-column", "writer"], "must have the column"),
+        (["--group-column", "writer"], "--group-column.* must be one of"),
     ],
 )
 def test_shift_refuses_before_it_encodes(tmp_path, options, message):
