@@ -308,3 +308,14 @@ def test_two_commands_at_once_take_different_names(folder):
     for page in pages:
         data = json.loads(Path(page).with_suffix(".json").read_bytes())
         assert Path(page).read_text("utf-8") == render_page(data)
+
+
+def test_a_full_standard_output_and_a_deleted_folder_are_named(tmp_path, monkeypatch):
+    np.save(tmp_path / "F.npy", np.random.default_rng(0).normal(size=(20, 3)))
+    with Path("/dev/full").open("w") as full, pytest.raises(OSError, match=r"^standard output can't be written: No sp"):
+        outputs.print_data("x" * 100_000, full)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = CliRunner().invoke(app, ["isotropy", str(tmp_path / "F.npy")])
+    assert "The working directory was deleted. Change to another one." in str(result.exception)

@@ -495,7 +495,9 @@ def test_what_unpacks_to_much_more_than_its_size(tmp_path, monkeypatch):
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"x" * 3_000_000, mtime=0))
     pq.write_table(pa.table({"text": ["x" * 1000] * 5000, "n": range(5000)}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"v": pa.array([[0.0] * 100] * 5000)}), tmp_path / "v.parquet")
-    for read, name in ((read_texts, "a.txt.gz"), (read_texts, "a.parquet"), (read_embeddings, "v.parquet")):
+    pq.write_table(pa.table({"text": pa.array(["x" * 1000] * 5000).dictionary_encode()}), tmp_path / "d.parquet")
+    packed = [(read_texts, name) for name in ("a.txt.gz", "a.parquet", "d.parquet")]
+    for read, name in (*packed, (read_embeddings, "v.parquet")):
         with pytest.raises(ValueError, match=rf"{name}' unpacks to more than [123],\d{{3}},\d{{3}} bytes"):
             read(tmp_path / name)
 

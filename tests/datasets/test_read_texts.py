@@ -212,6 +212,17 @@ def test_parquet_unreadable(make, content):
         read_texts(make("a.parquet", content))
 
 
+def test_parquet_that_is_damaged_or_beyond_python_is_not_advised_to_be_parquet(tmp_path):
+    times = pa.array([2**62], pa.timestamp("us"))
+    path = write_parquet(tmp_path / "a.parquet", {"text": ["a"], "date": times})
+    with pytest.raises(ValueError, match="it is damaged, or holds what Python can't: date value out of range"):
+        read_texts(path)
+    data = write_parquet(path, {"text": ODD * 100}).read_bytes()
+    path.write_bytes(data[:4] + b"\xff" * 40 + data[44:])
+    with pytest.raises(ValueError, match="it is damaged"):
+        read_texts(path)
+
+
 def test_parquet_cut_short(tmp_path):
     path = write_parquet(tmp_path / "a.parquet", {"text": ODD * 100})
     path.write_bytes(path.read_bytes()[:-20])

@@ -257,6 +257,10 @@ def check_writable(path: str | os.PathLike[str], *, folder: bool = False) -> Pat
 def check_not_read(outputs: Iterable[Path], inputs: Iterable[Any]) -> None:
     """Refuse to write over what is read, by whatever path; inputs that are no paths, or None, are passed over."""
     sources = [Path(source) for source in inputs if isinstance(source, str | os.PathLike)]
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise FileNotFoundError("The working directory was deleted. Change to another one.") from None
     for output in outputs:
         for source in sources:
             within = source.is_dir() and output.exists() and Path(os.path.realpath(source)) in output.resolve().parents

@@ -152,7 +152,12 @@ def print_data(text: str, file: Any = None) -> None:
     """Print what is for other programs: in UTF-8, and as it is unless a terminal shows it."""
     stream = file or sys.stdout
     shown = printable_lines(text) if stream.isatty() else text
-    typer.echo(shown.encode("utf-8"), file=stream, nl=not text.endswith("\n"))
+    try:
+        typer.echo(shown.encode("utf-8"), file=stream, nl=not text.endswith("\n"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(f"standard output can't be written: {error.strerror}.") from None
 
 
 def _refuse(path: Path) -> None:

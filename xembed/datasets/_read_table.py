@@ -460,14 +460,17 @@ def _read_parquet(data: bytes, source: str) -> Columns:
         n_rows = file.metadata.num_rows
         # In small batches: a file of a few bytes may unpack to any number.
         for batch in file.iter_batches(batch_size=_BATCH, columns=names) if len(columns) == len(names) else ():
-            size += batch.nbytes
+            # A value that is stored once is counted, as it becomes a Python object, in each row.
+            arrays = [a.dictionary_decode() if isinstance(a, pa.DictionaryArray) else a for a in batch.columns]
+            size += sum(array.nbytes for array in arrays)
             if size > limit:
                 break
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            for name, column in zip(batch.schema.names, arrays, strict=True):
                 columns[name] += [None if isinstance(v, float) and v != v else v for v in column.to_pylist()]
     except (pa.ArrowException, OSError, KeyError, ValueError, OverflowError) as error:
-        kind = f"it seems to be {kind_of(data)}" if kind_of(data) else error
-        raise ValueError(f"{source} can't be read as Parquet: {kind}") from None
+        other = None if data.startswith(b"PAR1") else kind_of(data)
+        problem = f"it seems to be {other}" if other else f"it is damaged, or holds what Python can't: {error}"
+        raise ValueError(f"{source} can't be read as Parquet: {problem}") from None
     if size > limit:
         raise too_large(source, limit, unpacked=True)
     _check_n_columns(names, source)
