@@ -180,7 +180,7 @@ def test_zero_rows_are_an_error_only_where_lengths_matter():
         (lambda: measure(X, n_resamples=1.5), TypeError, "'n_resamples' parameter of measure"),
         (lambda: measure(X, confidence_level=1), ValueError, "'confidence_level' parameter of measure"),
         (lambda: measure(X, rng="a"), TypeError, "'rng' parameter of measure"),
-        (lambda: measure("x.csv"), ValueError, "must be an array"),
+        (lambda: measure("x.csv"), TypeError, "a file is read by read_embeddings or read_texts"),
     ],
 )
 def test_errors(call, error, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence, Sized
@@ -159,9 +160,14 @@ def read_corpora(
 
 
 def _once(source: Any) -> Any:
-    """Return what can be gone through only once, such as a generator, as a list."""
+    """Return what can be read only once, such as a generator of texts, as a list; blocks of rows stay a stream."""
     plain = isinstance(source, Iterable) and not isinstance(source, Sized | Mapping | os.PathLike)
-    return list(source) if plain and column_names(source) is None and not hasattr(source, "__array__") else source
+    if not plain or column_names(source) is not None or hasattr(source, "__array__"):
+        return source
+    items = iter(source)
+    first = list(itertools.islice(items, 1))
+    whole = itertools.chain(first, items)
+    return whole if getattr(next(iter(first), None), "ndim", None) == 2 else list(whole)
 
 
 def is_text_table(source: Any) -> bool:
