@@ -110,7 +110,7 @@ def test_drift_reads_numbers_of_a_csv_as_times(tmp_path, times, window):
 def test_drift_says_which_time_is_no_number(tmp_path):
     stream = write(tmp_path / "s.csv", 60, hour=["soon" if i == 7 else i for i in range(60)])
     message = refusal("drift", stream, "--time-column", "hour", "--reference", "20", "--window", "20")[1]
-    assert "'hour' of s.csv must hold numbers only, or dates only. Got 'soon' in item 7, among 59" in message
+    assert "'hour' of s.csv must hold numbers only, or dates only. Got 'soon' in row 7, among 59" in message
 
 
 def test_drift_reads_years_and_days_without_hyphens_as_dates(tmp_path):

@@ -11,7 +11,7 @@ from models import save_small, small_pairs
 
 from xembed.attribution import MethodOutput
 from xembed.geco import Benchmark
-from xembed.geco._run import Store, pack, unpack
+from xembed.geco._run import Folder, Store, pack, unpack
 
 pytestmark = pytest.mark.slow  # as a whole: it takes many seconds
 
@@ -177,7 +177,7 @@ def stop_after(monkeypatch, n):
     left = [n]
 
     def counted(name):
-        write = getattr(Store, name)
+        write = getattr(Folder, name)
 
         def stopping(self, *args):
             if not left[0]:
@@ -188,7 +188,7 @@ def stop_after(monkeypatch, n):
         return stopping
 
     for name in ("write_arrays", "write_json"):
-        monkeypatch.setattr(Store, name, counted(name))
+        monkeypatch.setattr(Folder, name, counted(name))
 
 
 @pytest.mark.parametrize("n", [0, 2, 10, 25])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from xembed._core.inputs import is_blank
 from xembed._core.text import count, first_of
 from xembed.cli.options import EncoderOptions, ReadingOptions
 
@@ -123,6 +122,7 @@ class Source:
 
     def column(self, name: str, option: str, *, complete: bool = True) -> list[Any]:
         """Return the column that an option names; ``complete`` refuses blank cells, which would pass for one group."""
+        from xembed._core.inputs import is_blank
         from xembed._core.validation import quote_options
 
         beside = _columns_beside(self.path, self.reading) if self.table is None else {}
