@@ -216,3 +216,9 @@ def test_wrong_calls_are_refused_before_anything_is_encoded(what):
     call, error, message = WRONG[what]
     with pytest.raises(error, match=message):
         call(Never())
+
+
+def test_a_table_without_text_column_is_told_of_the_column_text_first():
+    table = pd.DataFrame({"id": ["T-1", "T-2"], "text": ["a lid", "no lid"]})
+    with pytest.raises(TypeError, match="text_column='text'"):
+        compare_corpora(table, table)

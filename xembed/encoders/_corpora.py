@@ -259,6 +259,7 @@ def _find_texts(source: Any, text_column: Any, *, name: str, caller: str, min_te
         if not written:
             return None
         written = [column for column in written if holds_texts(source[column])] or written
+        written.sort(key=lambda column: column != "text")
         raise TypeError(
             f"{name} must be texts or embeddings ({caller}). Got a {type(source).__name__} with the column "
             f"{written[0]!r:.60}: name the column of the texts, text_column={written[0]!r:.60}, or, if it holds "
