@@ -85,13 +85,14 @@ def read_correction(folder):
 
 def checkpoint(folder, state):
     tensors = {"w": torch.full((200_000,), float(state))}
-    Checkpoints(folder, {}, caller="this test").save(str(state), {"state": state}, tensors, None)
+    of_training = {"round": state, "log": None, "records": []}
+    Checkpoints(folder, {}, caller="this test").save(str(state), of_training, tensors, None)
 
 
 def read_checkpoint(folder):
     state, tensors, _ = Checkpoints(folder, {}, caller="this test").load()
-    assert set(tensors["w"].tolist()) == {float(state["state"])}
-    return state["state"]
+    assert set(tensors["w"].tolist()) == {float(state.round)}
+    return state.round
 
 
 def run(folder, state):

@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -39,15 +40,22 @@ def test_python_example(tmp_path, monkeypatch, capsys):
 def test_shell_example(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tickets = load_corpora("support_tickets")
-    for week, name in ((1, "last_week.csv"), (2, "this_week.csv")):
-        tickets.where(week=week).to_frame().rename(columns={"text": "message"}).to_csv(name, index=False)
+    for week, name, corpus in ((1, "last_week.csv", "F"), (2, "this_week.csv", "G")):
+        frame = tickets.where(week=week).to_frame()
+        frame.rename(columns={"text": "message"}).to_csv(name, index=False)
+        frame.to_csv(f"{corpus}.csv", index=False)
+        np.save(f"{corpus}.npy", np.random.default_rng(week).normal(size=(len(frame), 8)))
     for number, name in enumerate(("sts-train.csv", "sts-dev.csv")):
         texts = tickets.texts[20 * number : 20 * number + 20]
         pairs = [f"{text[:40]},{text[20:60]},{i % 5}" for i, text in enumerate(t.replace(",", "") for t in texts)]
         (tmp_path / name).write_text("\n".join(["sentence1,sentence2,score", *pairs]) + "\n", encoding="utf-8")
-    tickets.to_frame()[:60].to_csv("tickets.csv", index=False)
+    frame = tickets.to_frame()[::3]
+    earlier = np.asarray(frame["date"], "datetime64[D]") - 10  # some of them before the reference day
+    frame.assign(week=[f"2024-W{9 + week}" for week in frame["week"]], date=earlier.astype(str)).to_csv(
+        "tickets.csv", index=False
+    )
     commands = [line for block in blocks("shell") for line in block.splitlines() if line.startswith("xembed ")]
-    assert len(commands) == 8
+    assert len(commands) == 11
     (tmp_path / "new.txt").write_text("The router is slow again.\nMy octopus plays the violin on a glacier.\n", "utf-8")
     # The benchmark as it is takes minutes: here with few sentences and the schemes that train in seconds.
     quick = _benchmark.PROFILES["quick"] | {"n_sentences": 4, "n_samples": 8, "n_faithful": 2, "n_randomised": 0}
@@ -62,7 +70,7 @@ def test_shell_example(tmp_path, monkeypatch):
                 (tmp_path / name).write_bytes((tmp_path / "words.json").read_bytes())
         result = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert result.exit_code in (0, 3), result.output
-    pages = ("shift", "isotropy", "geco", "outliers", "words", "all", "difference")
+    pages = ("shift", "weeks", "vectors", "drift", "isotropy", "geco", "outliers", "words", "all", "difference")
     assert all((tmp_path / f"{page}.html").is_file() for page in pages)
 
 

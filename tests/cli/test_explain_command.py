@@ -92,8 +92,8 @@ def test_depth_explains_the_least_deep_within_their_own_corpus(files, encoder):
     said = result.stdout
     assert "The 3 least deep of the 12 texts of few.txt are explained." in said
     assert "The explanation was not validated" in said and "warning" not in result.stderr
-    rows = re.findall(r"^row (\d+)  depth (\d\.\d{3}),", said, re.MULTILINE)
-    assert rows == [(str(row), f"{depths[row]:.3f}") for row in order]
+    lines = re.findall(r"^line (\d+)  depth (\d\.\d{3}),", said, re.MULTILINE)
+    assert lines == [(str(row + 1), f"{depths[row]:.3f}") for row in order]
     # The words are those of an explanation of all texts, where each is left out of its own corpus.
     every = explain_depth(encoder, texts, method="occlusion", progress=False)
     for row, line in zip(order, re.findall(r"^  words: (.*)$", said, re.MULTILINE), strict=True):
