@@ -5,6 +5,7 @@ import resource
 import signal
 import stat
 import threading
+import time
 
 import children
 import numpy as np
@@ -290,3 +291,13 @@ def test_files_of_a_new_folder_can_be_read_by_whom_the_umask_lets(tmp_path):
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o750
     assert stat.S_IMODE((tmp_path / "model" / "weights").stat().st_mode) == 0o640
+
+
+def test_files_in_a_new_folder_wait_for_no_lock(tmp_path):
+    began = time.monotonic()
+    with new_folder(tmp_path / "model") as folder:
+        for name in ("a.json", "b.json"):
+            with atomic_write(folder / name) as file:
+                file.write(b"{}")
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["a.json", "b.json"]
+    assert time.monotonic() - began < 5  # a lock that is held elsewhere is waited for twice as long

@@ -439,6 +439,9 @@ class _Lock:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder, where there are locks, and sweep it."""
+    if is_leftover(folder.name):  # a temporary folder: who made it holds its lock, and nobody else writes there
+        yield
+        return
     lock = _Lock(Path(os.path.realpath(folder)), _WAIT)
     try:
         if lock.held and time.monotonic() >= _next_sweep.get(folder, 0.0):
