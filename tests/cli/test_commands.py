@@ -478,30 +478,3 @@ def test_embed_and_depth_refuse_before_they_work(tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit):
             main()
         assert re.search(message, capsys.readouterr().err)
-
-
-@pytest.mark.slow
-def test_an_interrupted_run_leaves_nothing_half_written(tmp_path):
-    """Kill the command again and again while it writes: the report is whole or not there."""
-    import signal
-    import time
-
-    rng = np.random.default_rng(0)
-    np.save(tmp_path / "F.npy", rng.normal(1, 1, (4000, 8)))
-    np.save(tmp_path / "G.npy", rng.normal(1, 1, (4000, 8)))
-    for delay in (0.9, 1.3, 1.7, 2.1):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "xembed", "shift", "F.npy", "G.npy", "--out", "r.html"],
-            cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        if (tmp_path / "r.html").exists():
-            assert (tmp_path / "r.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
-        if (tmp_path / "r.json").exists():
-            json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
-    # What the killed runs left does not stand in the way of the next.
-    assert command("shift", "F.npy", "G.npy", "--out", "r.html", cwd=tmp_path).returncode == 0
-    assert (tmp_path / "r.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
-    json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))

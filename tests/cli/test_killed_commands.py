@@ -17,7 +17,7 @@ from xembed.datasets import load_corpora
 pytestmark = pytest.mark.slow
 
 FULL = bool(os.environ.get("XEMBED_FULL"))
-KILLS = 38 if FULL else 2  # of each of eight commands: 304; of three: 6
+KILLS = 38 if FULL else 2  # of each of eight commands: 304; of one: 2
 
 COMMANDS = {
     "shift": "shift F.npy G.npy --out r.html",
@@ -59,7 +59,7 @@ def check(folder):
         assert len(path.read_text(encoding="utf-8").splitlines()) == 401
 
 
-@pytest.mark.parametrize("name", COMMANDS if FULL else ("shift", "depth", "report"))
+@pytest.mark.parametrize("name", COMMANDS if FULL else ("shift",))
 def test_a_killed_command_leaves_nothing_broken_and_the_next_nothing_over(name, inputs, tmp_path):
     folder = tmp_path / "work"
     shutil.copytree(inputs, folder)
