@@ -84,7 +84,7 @@ def too_large(source: str, limit: int, *, unpacked: bool = False) -> ValueError:
 
 def read_bytes(path: str | os.PathLike[str], caller: str) -> tuple[bytes, Path, str]:
     """Return what a file or standard input ('-') holds, unpacked, its path without '.gz', and how messages write it."""
-    if is_stream(path) and os.fspath(path) == "-":
+    if isinstance(path, str | os.PathLike) and os.fspath(path) == "-":
         file, source = Path("-"), "standard input"
         if sys.stdin is None:
             raise OSError("standard input is closed, and nothing can be read from it. Give a file, or a pipe.")

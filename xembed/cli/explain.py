@@ -216,12 +216,12 @@ def _explain_shift(
     files: tuple[Path, Path], sources: list[TextTable], encoding: EncoderOptions, options: dict[str, Any], top: int
 ) -> ShiftExplanation:
     from xembed.attribution import explain_shift
+    from xembed.encoders._corpora import notes_of_reading
 
     _check_method(options, "shift")
     for file, source in zip(files, sources, strict=True):
         if len(source) < 2:
             raise ValueError(f"{str(file)!r} must hold at least 2 texts. Got one.")
-    _, _, notes, _ = embed_with_reference(sources, encoding, files)
     names = different_names(*map(name_of, files))
     result = explain_shift(encoding.encoder, *(source.texts for source in sources), names=names, **options)
     _say(one_line(result.verdict, 2_000))
@@ -234,11 +234,8 @@ def _explain_shift(
             if terms:
                 _say(f"  {what}: ", _terms(terms[:top], result.fdr))
     _say(f"\n* more than chance explains, at a false discovery rate of {result.fdr:g}. {result.label}.")
-    # What is not read of the texts is said once, with the names of the files.
-    said = {
-        note.replace(f" {file.name}", f" {name}") for note in notes for file, name in zip(files, names, strict=True)
-    }
-    result = replace(result, notes=(*notes, *(note for note in result.notes if note not in said)))
+    notes = [note for source, name in zip(sources, names, strict=True) for note in notes_of_reading(source, name)]
+    result = replace(result, notes=(*notes, *result.notes))
     _warn(result.notes)
     return result
 

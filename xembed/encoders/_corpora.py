@@ -21,6 +21,7 @@ from xembed._core.inputs import (
     refuse_lazy,
     text_columns,
 )
+from xembed._core.text import count
 from xembed._core.validation import FloatArray, check_number, check_texts
 from xembed.encoders._encoding import describe_encoder, encode_texts
 
@@ -41,10 +42,15 @@ class Embedded(NamedTuple):
 def embed(texts: Sequence[str], encoder: Any, *, name: str, table: Any = None) -> Embedded:
     """Return the embeddings of texts, which warnings call ``name``; those of the ``table`` they are from come along."""
     encoding = encode_texts(encoder, texts)
-    warnings = [*getattr(table, "warnings", ()), *encoding.warnings(name)]
-    if n_skipped := getattr(table, "n_skipped", 0):
-        warnings.append(f"{n_skipped} blank text{'s were' if n_skipped > 1 else ' was'} dropped from {name}.")
+    warnings = [*encoding.warnings(name), *notes_of_reading(table, name)]
     return Embedded(encoding.embeddings, warnings, describe_encoder(encoder), encoding.unread)
+
+
+def notes_of_reading(table: Any, name: str) -> list[str]:
+    """Return what to say of how a table was read: warnings of its file, and how many blank texts were dropped."""
+    n_skipped = getattr(table, "n_skipped", 0)
+    dropped = f"{count(n_skipped, 'blank text')} {'were' if n_skipped > 1 else 'was'} dropped from {name}."
+    return [*getattr(table, "warnings", ()), *([dropped] if n_skipped else [])]
 
 
 class Corpora(NamedTuple):
