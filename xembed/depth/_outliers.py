@@ -16,7 +16,7 @@ from xembed._core.results import DataFrame, Result, data_frame
 from xembed._core.validation import RNG, Embeddings, check_embeddings, check_same_dims, describe_rng
 from xembed.depth._depth import DECIMALS, unit_depths
 from xembed.depth._local import nearest_similarity, raise_if_too_few
-from xembed.encoders._corpora import read_corpora, unread_verdict
+from xembed.encoders._corpora import lead_verdict, read_corpora, unread_verdict
 from xembed.stats import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def find_outliers(
     compared = {"n_neighbors": neighbors if score == "local" else None, "n_reference": n_reference}
     encoded_by = {} if described is None else {"encoder": described}
     return OutlierResult(
-        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
+        verdict=lead_verdict(not_read, verdict),
         rows=rows,
         pvalues=pvalues,
         qvalues=qvalues,

@@ -21,7 +21,7 @@ from xembed._core.inputs import (
     refuse_lazy,
     text_columns,
 )
-from xembed._core.text import count
+from xembed._core.text import count, first_of
 from xembed._core.validation import FloatArray, check_number, check_texts
 from xembed.encoders._encoding import describe_encoder, encode_texts
 
@@ -126,6 +126,11 @@ def unread_verdict(unread: Mapping[str, float], *, same: bool = False) -> str:
     )
 
 
+def lead_verdict(not_read: str, verdict: str) -> str:
+    """Return a verdict after what `unread_verdict` says, if it says anything."""
+    return f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict
+
+
 def check_unread(unread: Any, *, caller: str) -> tuple[float, float]:
     """Return the shares of the texts of two corpora of which an encoder reads nothing."""
     if not isinstance(unread, Sequence) or len(unread) != 2:
@@ -194,7 +199,7 @@ def named_column(value: Any, table: Any, *, name: str, of: str, caller: str) -> 
     if value not in names:
         raise ValueError(
             f"The {name!r} parameter of {caller} must be a column of {of}. Got {value!r}; the columns are "
-            f"{', '.join(repr(column) for column in names[:20])}."
+            f"{first_of(map(repr, names), 20, total=True)}."
         )
     return table.column(value) if is_text_table(table) else table[value]
 

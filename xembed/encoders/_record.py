@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xembed._core.files import atomic_write
 from xembed.encoders._cache import cache_folder
 
 if TYPE_CHECKING:
@@ -65,10 +66,11 @@ class Record:
         if self._as_loaded != _fingerprint.snapshot(self.load()) or self._key != self._find_key():
             return
         self.known = known
-        with contextlib.suppress(OSError):  # a folder that can't be written to; half a file is not valid
+        with contextlib.suppress(OSError):  # a folder that can't be written to
             path = self._path()
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(known), encoding="utf-8")
+            with atomic_write(path) as file:
+                file.write(json.dumps(known).encode("utf-8"))
 
     def _path(self) -> Path:
         return cache_folder() / "encoders" / f"{self._key}.json"

@@ -21,7 +21,14 @@ from xembed._core.text import blankless_note, format_p, in_sentence, short_names
 from xembed._core.validation import RNG, Embeddings, FloatArray, check_flag, check_number, check_rng, describe_rng
 from xembed.depth._depth import unit_depths
 from xembed.depth._pairwise import DISTANCES
-from xembed.encoders._corpora import check_unread, named_column, plain_column, read_corpora, unread_verdict
+from xembed.encoders._corpora import (
+    check_unread,
+    lead_verdict,
+    named_column,
+    plain_column,
+    read_corpora,
+    unread_verdict,
+)
 from xembed.shift import _battery
 from xembed.shift._battery import Groups, make_pool
 from xembed.shift._coverage import CoverageResult, find_uncovered
@@ -328,15 +335,15 @@ def compare_corpora(
         texts = texts if texts is not None else (corpora.texts["F"], corpora.texts["G"])
         check_pair_of_texts(texts, (n, m), caller=_CALLER)
         check_design(n, m, groups=groups, paired=paired)
-        if beside is not None:
-            _check_metadata(beside, (n, m))
+        columns = _check_metadata(beside, (n, m))
     embeddings, of_encoding, described, counted = corpora.embed(F=both[0], G=both[1])
     if corpora.texts:
         shares_unread = counted[0], counted[1]
     first, second = _battery.check_pair(*embeddings, caller=_CALLER)
     n, m = len(first), len(second)
     listed = check_pair_of_texts(texts, (n, m), caller=_CALLER)
-    columns = (None, None) if beside is None else _check_metadata(beside, (n, m))
+    if not corpora.texts:
+        columns = _check_metadata(beside, (n, m))
     seeds = generator.spawn(6)
     options = _Options(float(alpha), float(confidence_level), n_resamples, distance)
 
@@ -388,7 +395,7 @@ def compare_corpora(
     )
     verdict = _verdict(pvalue, results, facets, regions, alpha=float(alpha), name=short[1])
     return ShiftResult(
-        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
+        verdict=lead_verdict(not_read, verdict),
         shifted=pvalue <= alpha,
         pvalue=pvalue,
         alpha=float(alpha),
@@ -423,8 +430,10 @@ def compare_corpora(
     )
 
 
-def _check_metadata(metadata: Any, sizes: tuple[int, int]) -> tuple[dict[str, tuple[Any, ...]], ...]:
-    """Return the columns of both corpora as JSON has them: other values than numbers and None become strings."""
+def _check_metadata(metadata: Any, sizes: tuple[int, int]) -> tuple[dict[str, tuple[Any, ...]] | None, ...]:
+    """Return the columns of both corpora, if any, as JSON has them: what is no number and not None is a string."""
+    if metadata is None:
+        return None, None
     expected = f"The 'metadata' parameter of {_CALLER} must be a pair of tables of columns, one for F and one for G"
     names = [_names_of(columns) for columns in metadata] if isinstance(metadata, list | tuple) else []
     if len(names) != 2 or None in names:

@@ -17,7 +17,7 @@ from xembed._core.provenance import provenance
 from xembed._core.results import DataFrame, PerRow, Result, UserText, data_frame
 from xembed._core.text import short_names
 from xembed._core.validation import RNG, Embeddings, check_count, check_rng, describe_rng
-from xembed.encoders._corpora import check_unread, named_column, read_corpora, unread_verdict
+from xembed.encoders._corpora import check_unread, lead_verdict, named_column, read_corpora, unread_verdict
 from xembed.shift._kinds import DEFAULT, KINDS
 from xembed.shift._monitor import SHARES, Alarm, Look, bet, calibrator, columns, no_bets, summaries, watch, window_limit
 from xembed.shift._windows import DATES, LENGTHS, Cut, Label, Stream, Window, cut, is_place, read_stream, read_times
@@ -333,7 +333,7 @@ def drift_over_time(
     not_read = unread_verdict({f"the texts of “{one}”": share for one, share in zip(short, shares_unread, strict=True)})
     verdict = _verdict(looks, alarm, windows, alpha, short[1])
     return DriftResult(
-        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
+        verdict=lead_verdict(not_read, verdict),
         detected=alarm is not None,
         detection_window=None if alarm is None else alarm.window,
         detection_time=None if alarm is None else windows[alarm.window].end,

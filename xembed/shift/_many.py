@@ -27,7 +27,7 @@ from xembed._core.validation import (
     check_rng,
     describe_rng,
 )
-from xembed.encoders._corpora import read_corpora, unread_verdict
+from xembed.encoders._corpora import lead_verdict, read_corpora, unread_verdict
 from xembed.shift._battery import Battery, check_tests, make_pool, run_battery
 from xembed.shift._kinds import KINDS
 from xembed.stats import holm
@@ -228,7 +228,7 @@ def compare_many(
     not_read = unread_verdict({f"the texts of “{name}”": share for name, share in zip(short, unread, strict=True)})
     verdict = _verdict(short, pvalues, adjusted, np.abs(effects[wanted.index(scale)]), alpha)
     return ManyResult(
-        verdict=f"{not_read} Of the embeddings alone: {verdict}" if not_read else verdict,
+        verdict=lead_verdict(not_read, verdict),
         names=names,
         counts=counts,
         alpha=float(alpha),
